@@ -1,0 +1,97 @@
+"""How long networks of a space take to train here, predicted from a few short measurements."""
+
+from __future__ import annotations
+
+import random
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from scipy.optimize import nnls
+
+from azora.errors import SpaceError
+from azora.evaluation.trained import recipe_of, start_training
+from azora.networks.complexity import cost
+from azora.space import Architecture, Space
+from azora.tasks import SearchData, Split
+
+PROBES = 6
+ROWS = 64
+
+
+@dataclass(frozen=True)
+class Pace:
+    """Seconds of training by one worker: so much a layer and step, a multiply-accumulate, and a value written."""
+
+    layer: float
+    mac: float
+    value: float
+
+    def epoch(self, space: Space, architecture: Architecture, data: SearchData) -> float:
+        """Predicted seconds of one epoch on search-train."""
+        about = cost(space, architecture)
+        rows = len(data.train)
+        steps = max(1, round(rows / recipe_of(space, architecture, data).batch_size))
+        return steps * self.layer * about["layers"] + rows * (self.mac * about["macs"] + self.value * about["values"])
+
+    def to_json(self) -> dict[str, float]:
+        return {"layer": self.layer, "mac": self.mac, "value": self.value}
+
+    @classmethod
+    def from_json(cls, data: Mapping[str, Any]) -> Pace:
+        return cls(float(data["layer"]), float(data["mac"]), float(data["value"]))
+
+
+def measure_pace(space: Space, data: SearchData, precision: str, device: str, seed: int = 0) -> Pace:
+    """Times two steps of a few sampled networks on one thread (non-negative least squares on what they cost)."""
+    rng = random.Random(seed)
+    few = Split(data.train.x[:ROWS], data.train.y[:ROWS])
+    small = SearchData(data.signature, few, few, data.scaling)
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        rows, seconds = [], []
+        for architecture in _spread(space, rng):
+            training = start_training(space, architecture, small, seed, precision, device)
+            about, batch = cost(space, architecture), ROWS / training.batches.steps
+            training.advance(1 / training.batches.steps)  # the first step also allocates
+            done, spent = training.step, training.seconds
+            training.advance((done + 2) / training.batches.steps)
+            rows.append([about["layers"], batch * about["macs"], batch * about["values"]])
+            seconds.append((training.seconds - spent) / 2)
+    finally:
+        torch.set_num_threads(threads)
+    scale = np.maximum(np.max(rows, axis=0), 1e-12)
+    weights = nnls(np.asarray(rows) / scale, np.asarray(seconds))[0] / scale
+    return Pace(*(float(weight) for weight in weights))
+
+
+def _spread(space: Space, rng: random.Random) -> list[Architecture]:
+    """A few networks from cheap to dear: the extremes and what lies between tell more than the middle alone."""
+    drawn = sorted((space.sample(rng) for _ in range(3 * PROBES)), key=lambda each: cost(space, each)["macs"])
+    return [drawn[round(place * (len(drawn) - 1) * 0.8 / (PROBES - 1))] for place in range(PROBES)]
+
+
+class Ceiling:
+    """A rule for a space: networks whose epoch takes longer than `seconds` are not for this budget."""
+
+    def __init__(self, pace: Pace, space: Space, data: SearchData, seconds: float) -> None:
+        self.pace, self.space, self.data, self.seconds = pace, space, data, seconds
+        self.known: dict[str, bool] = {}
+
+    def __call__(self, architecture: Architecture) -> bool:
+        if architecture.key not in self.known:
+            self.known[architecture.key] = self.pace.epoch(self.space, architecture, self.data) <= self.seconds
+        return self.known[architecture.key]
+
+
+def quickest(space: Space, pace: Pace, data: SearchData, seed: int = 0) -> float:
+    """Predicted seconds of an epoch of the quickest of some sampled networks; infinite when none can be sampled."""
+    rng = random.Random(seed)
+    try:
+        return min(pace.epoch(space, space.sample(rng), data) for _ in range(30))
+    except SpaceError:
+        return float("inf")

@@ -1,0 +1,77 @@
+"""What a search gives back."""
+
+from __future__ import annotations
+
+import html
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from azora.clock import show_seconds
+
+if TYPE_CHECKING:
+    import numpy as np
+    from azora.model import Model
+
+SHOWN = (
+    ("test accuracy", "test_accuracy", ".4f"),
+    ("validation accuracy", "validation_accuracy", ".4f"),
+    ("test R²", "test_r2", ".4f"),
+    ("test RMSE", "test_rmse", ".4g"),
+    ("parameters", "parameters", ",d"),
+    ("multiply-accumulates", "macs", ",d"),
+    ("networks judged", "judged", ",d"),
+)
+
+
+@dataclass(frozen=True)
+class Result:
+    """The figures of a finished search, and where its files are. Figures are attributes too."""
+
+    out: Path
+    figures: Mapping[str, Any]
+
+    @classmethod
+    def read(cls, out: Path) -> Result:
+        """The result that a search wrote into its folder."""
+        return cls(out, json.loads((out / "result.json").read_text(encoding="utf-8")))
+
+    @cached_property
+    def model(self) -> Model:
+        """The trained network, ready to predict."""
+        from azora.model import Model
+
+        return Model.load(self.out)
+
+    def predict(self, x: np.ndarray) -> np.ndarray:
+        """Labels or values for raw inputs as the task has them, (N, H, W[, C]), (N, C, H, W) or (N, F)."""
+        return self.model.predict(x)
+
+    def predict_proba(self, x: np.ndarray) -> np.ndarray:
+        """Probabilities, (N, classes), of a classifier."""
+        return self.model.predict_proba(x)
+
+    def __getattr__(self, name: str) -> Any:
+        if name.startswith("__") or name not in self.figures:
+            raise AttributeError(f"a result has no {name!r}; it has {', '.join(sorted(self.figures))}")
+        return self.figures[name]
+
+    def summary(self) -> str:
+        """A few lines for a terminal."""
+        lines = [f"{title:<22}{self.figures[name]:{form}}" for title, name, form in SHOWN if name in self.figures]
+        lines.append(f"{'time':<22}{show_seconds(self.figures['seconds'])}")
+        lines.append(f"{'model':<22}{self.out / 'model'}")
+        lines.append(f"{'report':<22}{self.out / 'report.html'}")
+        return "\n".join(lines)
+
+    def _repr_html_(self) -> str:
+        rows = "".join(
+            f"<tr><th style='text-align:left'>{html.escape(title)}</th><td>{self.figures[name]:{form}}</td></tr>"
+            for title, name, form in SHOWN
+            if name in self.figures
+        )
+        where = html.escape(str(self.out))
+        return f"<table><caption>azora: {html.escape(str(self.figures['key']))} in {where}</caption>{rows}</table>"

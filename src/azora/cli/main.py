@@ -1,0 +1,84 @@
+"""The entry point: dispatch, exit codes and one-line errors."""
+
+from __future__ import annotations
+
+import contextlib
+import sys
+import tempfile
+import traceback
+from pathlib import Path
+
+import click
+import typer
+
+from azora import __version__
+from azora.cli.looking import show, spaces, strategies, tasks
+from azora.cli.searching import search
+from azora.cli.using import export, predict
+from azora.errors import AzoraError
+
+MISTAKE, FAULT, INTERRUPTED = 2, 1, 130
+
+app = typer.Typer(
+    name="azora",
+    help="Designs neural networks: give it data, a device and a budget.",
+    add_completion=False,
+    no_args_is_help=True,
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+)
+for command in (search, show, predict, export, spaces, strategies, tasks):
+    app.command()(command)
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"azora {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _azora(
+    version: bool = typer.Option(False, "--version", callback=_version, is_eager=True, help="Print the version."),
+) -> None:
+    """Designs neural networks: give it data, a device and a budget; it returns a trained network of its own design."""
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run the command line; the exit code is 0, 2 (the user's to mend), 1 (ours) or 130 (interrupted)."""
+    try:
+        code = app(arguments, standalone_mode=False)
+        return int(code) if isinstance(code, int) else 0
+    except click.exceptions.NoArgsIsHelpError as error:
+        typer.echo(error.format_message())
+        return MISTAKE
+    except click.ClickException as error:
+        return _say(" ".join(error.format_message().split()), MISTAKE)
+    except AzoraError as error:
+        return _say(" ".join(str(error).split()), MISTAKE)
+    except (KeyboardInterrupt, click.Abort):
+        return _say("interrupted", INTERRUPTED)
+    except BrokenPipeError:
+        sys.stderr.close()  # whoever read our output has gone; there is nobody to tell
+        return FAULT
+    except Exception as error:
+        return _say(_our_fault(error), FAULT)
+
+
+def _say(message: str, code: int) -> int:
+    with contextlib.suppress(OSError, ValueError):
+        print(f"azora: {message}", file=sys.stderr, flush=True)
+    return code
+
+
+def _our_fault(error: Exception) -> str:
+    """One line for the terminal; the traceback goes where it can be sent from."""
+    handle, name = tempfile.mkstemp(prefix="azora-", suffix=".log")
+    with open(handle, "w", encoding="utf-8") as file:
+        file.write(f"azora {__version__}\n{' '.join(sys.argv)}\n{traceback.format_exc()}")
+    return f"{type(error).__name__}: {error}. This is a fault in azora: please report it with {Path(name)}"
+
+
+def run() -> None:
+    """The console script."""
+    sys.exit(main())

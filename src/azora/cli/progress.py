@@ -1,0 +1,72 @@
+"""What the terminal shows while a search runs. Always on stderr; stdout is for results."""
+
+from __future__ import annotations
+
+import sys
+import time
+from typing import Any, TextIO, final
+
+from azora.automl.watching import Sight, Watcher
+from azora.clock import show_seconds
+
+EVERY = 10.0  # seconds between lines where there is no terminal to redraw
+
+
+def watcher(*, quiet: bool) -> Watcher:
+    """A live display on a terminal, plain lines elsewhere, nothing when quiet."""
+    if quiet:
+        return Watcher()
+    return _Live() if sys.stderr.isatty() else _Lines(sys.stderr)
+
+
+def _sentence(sight: Sight) -> str:
+    best = "" if sight.best is None else f" · best {sight.metric} {sight.best:.4f}"
+    left = "" if sight.left is None else f" · {show_seconds(sight.left)} left"
+    failed = f" · {sight.failed} failed" if sight.failed else ""
+    return f"{sight.phase}: {sight.judged} networks judged{failed}{best}{left}"
+
+
+@final
+class _Lines(Watcher):
+    """A line when the phase changes, and otherwise one every ten seconds."""
+
+    def __init__(self, stream: TextIO) -> None:
+        self._stream, self._phase, self._last = stream, "", 0.0
+
+    def see(self, sight: Sight) -> None:
+        now = time.monotonic()
+        if sight.phase == self._phase and now - self._last < EVERY:
+            return
+        self._phase, self._last = sight.phase, now
+        print(f"azora: {_sentence(sight)}", file=self._stream, flush=True)
+
+    def close(self) -> None:
+        self._stream.flush()
+
+
+@final
+class _Live(Watcher):
+    """A bar of the time that has gone, and what is known, redrawn in place."""
+
+    def __init__(self) -> None:
+        from rich.console import Console
+        from rich.progress import BarColumn, Progress, TextColumn
+
+        self._bar = Progress(
+            TextColumn("[bold]azora"),
+            BarColumn(bar_width=24),
+            TextColumn("{task.description}"),
+            console=Console(stderr=True),
+            transient=True,
+        )
+        self._task: Any = None
+
+    def see(self, sight: Sight) -> None:
+        if self._task is None:
+            self._bar.start()
+            self._task = self._bar.add_task("", total=1.0)
+        self._bar.update(self._task, completed=sight.done, description=_sentence(sight))
+
+    def close(self) -> None:
+        if self._task is not None:
+            self._bar.stop()

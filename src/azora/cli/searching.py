@@ -1,0 +1,109 @@
+"""`azora search`."""
+
+from __future__ import annotations
+
+import json
+import signal
+import sys
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from types import FrameType
+from typing import Annotated, Any
+
+import typer
+
+from azora.clock import process_start
+from azora.errors import ConfigError
+
+Repeated = list[str] | None
+
+
+def search(
+    task: Annotated[str, typer.Argument(help="A task's name, or an .npz file (x_train, y_train, x_test, y_test).")],
+    budget: Annotated[
+        str | None, typer.Option(help="Wall-clock time of search and final training: 60s, 10m, 2h.")
+    ] = None,
+    trials: Annotated[int | None, typer.Option(help="Number of judgements, instead of or beside a time.")] = None,
+    out: Annotated[Path | None, typer.Option(help="Folder for everything (default: runs/TASK).")] = None,
+    space: Annotated[str, typer.Option(help="Search space, or module:Name of your own.")] = "auto",
+    strategy: Annotated[str, typer.Option(help="Strategy, or module:Name of your own.")] = "halving",
+    evaluator: Annotated[str, typer.Option(help="Evaluator, or module:Name of your own.")] = "trained",
+    settings: Annotated[
+        Repeated,
+        typer.Option("--set", metavar="NAME=VALUE", help="A setting of the strategy; space.NAME of the space."),
+    ] = None,
+    objective: Annotated[str | None, typer.Option(help="Metric to search for: accuracy, f1, loss:min …")] = None,
+    limit: Annotated[
+        Repeated, typer.Option(metavar="QUANTITY=MOST", help="Hard limit: params=200k, macs=5M, memory=2MB.")
+    ] = None,
+    stop_at: Annotated[float | None, typer.Option(help="Stop searching at this validation score.")] = None,
+    seed: Annotated[int, typer.Option(help="Seed of the search.")] = 0,
+    workers: Annotated[int | None, typer.Option(help="Worker processes (default: as many as cores).")] = None,
+    worker_memory: Annotated[str | None, typer.Option(help="Memory limit of a worker, such as 4GB.")] = None,
+    trial_timeout: Annotated[str | None, typer.Option(help="Longest time for one judgement.")] = None,
+    device: Annotated[str, typer.Option(help="cpu, cuda or cuda:N.")] = "cpu",
+    precision: Annotated[
+        str, typer.Option(help="measure, float32, float32-channels-last, bf16 or bf16-channels-last.")
+    ] = "measure",
+    resume: Annotated[bool, typer.Option("--resume", help="Go on with the study in OUT.")] = False,
+    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Print the result alone.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object on stdout.")] = False,
+) -> int:
+    """Design, train and ship a network for TASK within the budget."""
+    started = process_start()
+    from azora.cli.progress import watcher  # rich is wanted only here
+    from azora.job import Job
+
+    of_strategy, of_space = _settings(settings or [])
+    job = Job.parse(
+        task=task, budget=budget, trials=trials, out=out, space=space, space_settings=of_space, strategy=strategy,
+        strategy_settings=of_strategy, evaluator=evaluator, objective=objective, limits=limit or [], stop_at=stop_at,
+        seed=seed, workers=workers, worker_memory=worker_memory, trial_timeout=trial_timeout, device=device,
+        precision=precision, resume=resume,
+    )  # fmt: skip
+    from azora.automl import run
+
+    with _interruptible() as stop:
+        result = run(job, started=started, stop=stop, watch=watcher(quiet=quiet))
+    if as_json:
+        sys.stdout.write(json.dumps(result.figures) + "\n")
+    else:
+        sys.stdout.write(result.summary() + "\n")
+    return 130 if stop.is_set() else 0
+
+
+def _settings(texts: list[str]) -> tuple[dict[str, Any], dict[str, Any]]:
+    """`--set population=20 --set space.nodes=4` as settings of the strategy and of the space."""
+    of_strategy: dict[str, Any] = {}
+    of_space: dict[str, Any] = {}
+    for text in texts:
+        name, equals, value = text.partition("=")
+        if not equals or not name:
+            raise ConfigError(f"setting {text!r} is not of the form name=value")
+        try:
+            parsed = json.loads(value)
+        except json.JSONDecodeError:
+            parsed = value
+        owner, name = (of_space, name.removeprefix("space.")) if name.startswith("space.") else (of_strategy, name)
+        owner[name] = parsed
+    return of_strategy, of_space
+
+
+@contextmanager
+def _interruptible() -> Iterator[threading.Event]:
+    """The first Ctrl-C sets the event: finish with the best so far. The second stops at once."""
+    stop = threading.Event()
+
+    def on_interrupt(number: int, frame: FrameType | None) -> None:
+        if stop.is_set():
+            raise KeyboardInterrupt
+        stop.set()
+        sys.stderr.write("azora: finishing with the best so far; Ctrl-C again stops at once\n")
+
+    before = signal.signal(signal.SIGINT, on_interrupt)
+    try:
+        yield stop
+    finally:
+        signal.signal(signal.SIGINT, before)

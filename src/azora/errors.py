@@ -1,0 +1,31 @@
+"""What azora says when the user can mend it: one line that tells what was asked, what was found and what to do."""
+
+from __future__ import annotations
+
+
+class AzoraError(Exception):
+    """A mistake the user can mend. The command line prints it as one line and exits with 2."""
+
+
+class SpaceError(AzoraError):
+    """A decision, choice or constraint that a search space cannot hold."""
+
+
+class TaskError(AzoraError):
+    """Data that cannot be learned from as given."""
+
+
+class BudgetError(AzoraError):
+    """A budget that cannot be read, or is too short for what was asked."""
+
+
+class StudyError(AzoraError):
+    """A study that is in use, is another one, or was written by a newer azora."""
+
+
+class ConfigError(AzoraError):
+    """A name or setting that nothing answers to."""
+
+
+class BundleError(AzoraError):
+    """A model folder that is incomplete, damaged or not one of ours."""

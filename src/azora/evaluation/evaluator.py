@@ -1,0 +1,53 @@
+"""What an evaluator is, and how one is found by name."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Protocol
+
+from azora.errors import ConfigError
+from azora.settings import closest, construct, resolve
+from azora.space import Space
+from azora.tasks import SearchData
+from azora.trial import Proposal
+
+
+class Evaluator(Protocol):
+    """Judges a proposal: a callable that gives metrics by name, or raises. One that fails costs its trial alone."""
+
+    def __call__(self, proposal: Proposal) -> Mapping[str, float]:
+        """Metrics of the proposal; at least the one that the search is for."""
+        ...
+
+
+EVALUATORS = {"trained": "azora.evaluation.trained:Trained"}
+
+
+def make_evaluator(
+    name: str,
+    *,
+    space: Space,
+    data: SearchData,
+    folder: Path | None,
+    seed: int,
+    device: str,
+    precision: str = "measure",
+    settings: Mapping[str, Any] | None = None,
+) -> Evaluator:
+    """The evaluator called `name`, or the user's own at `module:Name`: a class, constructed with those of space, data,
+    folder, seed, device and precision that its constructor names, or a plain function of a proposal.
+
+    Raises:
+        ConfigError: an unknown name or setting, or something that cannot be called.
+    """
+    if ":" not in name and name not in EVALUATORS:
+        raise ConfigError(f"there is no evaluator {name!r}; {closest(name, EVALUATORS)}")
+    found = resolve(EVALUATORS.get(name, name))
+    if isinstance(found, type):
+        context = {"space": space, "data": data, "folder": folder, "seed": seed}
+        found = construct(found, settings or {}, **context, device=device, precision=precision)
+    if not callable(found):
+        raise ConfigError(f"evaluator {name!r} is a {type(found).__name__}, which cannot be called with a proposal")
+    made: Evaluator = found
+    return made

@@ -1,0 +1,100 @@
+"""Judging a proposal by training it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import final
+
+import torch
+
+from azora.evaluation.checkpoints import Checkpoints
+from azora.networks.decide import As
+from azora.space import Architecture, Product, Space
+from azora.tasks import SearchData, evaluate
+from azora.training import Recipe, RecipeSettings, Training, choose_mode, outputs
+from azora.trial import Proposal
+
+DEFAULT_EPOCHS = 3.0
+
+
+@final
+class Trained:
+    """Trains a proposal's network for `proposal.budget` epochs on search-train, and judges it on search-validation.
+
+    An architecture that comes back with a larger budget goes on from its checkpoint; the result is bit for bit that of
+    one training. Metrics: all of the task's, and `train_loss`, `epochs` (trained in all) and `epoch_seconds`.
+
+    Args:
+        space: of networks, or a product whose part `recipe` is a `Recipe`.
+        data: search-train and search-validation.
+        folder: where checkpoints are kept; None keeps none.
+        seed: of initial weights, order and augmentation: the same for all, so that they are compared alike.
+        precision: a mode's name, or "measure".
+    """
+
+    def __init__(
+        self,
+        space: Space,
+        data: SearchData,
+        folder: Path | None = None,
+        seed: int = 0,
+        device: str = "cpu",
+        precision: str = "measure",
+    ) -> None:
+        self.space, self.data, self.seed, self.device = space, data, seed, device
+        self.mode = choose_mode(precision, data.signature, device)
+        self.checkpoints = None if folder is None else Checkpoints(folder)
+
+    def __call__(self, proposal: Proposal) -> Mapping[str, float]:
+        """Raises TrainingDiverged when the loss is no number any more."""
+        training = start_training(self.space, proposal.architecture, self.data, self.seed, self.mode.name, self.device)
+        budget = DEFAULT_EPOCHS if proposal.budget is None else proposal.budget
+        if self.checkpoints is not None:
+            resume(training, self.checkpoints.load(proposal.architecture.key), budget)
+        training.advance(budget)
+        data = self.data
+        found = outputs(
+            training.judging_network(),
+            data.validation.x,
+            data.signature,
+            data.scaling,
+            mode=self.mode,
+            device=self.device,
+        )
+        if self.checkpoints is not None:
+            self.checkpoints.save(proposal.architecture.key, training.state_tensors())
+        measured = {"train_loss": training.loss, "epochs": training.epochs, "epoch_seconds": training.epoch_seconds}
+        return evaluate(data.signature, found, data.validation.y) | measured
+
+
+def start_training(
+    space: Space, architecture: Architecture, data: SearchData, seed: int, precision: str, device: str
+) -> Training:
+    """A training of `architecture` on `data.train`, before its first step."""
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        network = space.root.build(As(architecture))
+    recipe = recipe_of(space, architecture, data)
+    mode = choose_mode(precision, data.signature, device)
+    return Training(network, data.train, data.signature, data.scaling, recipe, seed=seed, mode=mode, device=device)
+
+
+def recipe_of(space: Space, architecture: Architecture, data: SearchData) -> RecipeSettings:
+    """The recipe that an architecture names, or the task's default."""
+    root = space.root
+    if isinstance(root, Product):
+        for part, inner in root.parts.items():
+            if isinstance(inner.root, Recipe):
+                return inner.root.settings(root.project(architecture, part))
+    return RecipeSettings.default(data.signature)
+
+
+def resume(training: Training, state: dict[str, torch.Tensor] | None, budget: float) -> None:
+    """Take up `state` where it fits: it may be of another network of the same key, or beyond the budget."""
+    if state is None or "step" not in state or int(state["step"]) > round(budget * training.batches.steps):
+        return
+    shapes = {name: value.shape for name, value in training.network.state_dict().items()}
+    held = {name: value.shape for name, value in state.items() if name.startswith("network.")}
+    if held == {f"network.{name}": shape for name, shape in shapes.items()}:
+        training.load_state(state)

@@ -1,0 +1,7 @@
+"""Executors: where proposals are judged."""
+
+from azora.executors.executor import Executor
+from azora.executors.inline import InlineExecutor, judge
+from azora.executors.processes import ProcessExecutor
+
+__all__ = ["Executor", "InlineExecutor", "ProcessExecutor", "judge"]

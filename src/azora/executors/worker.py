@@ -1,0 +1,73 @@
+"""The other side of `ProcessExecutor`: `python -m azora.executors.worker FD PARENT`.
+
+Reads JSON lines from standard input: first the setup, then proposals. Writes JSON lines to the file descriptor FD. Ends
+when its parent does.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import json
+import os
+import queue
+import resource
+import signal
+import sys
+import threading
+from collections.abc import Mapping
+from typing import Any
+
+from azora.executors.inline import judge
+from azora.trial import Proposal, Report
+
+
+def main(arguments: list[str]) -> None:
+    answers, parent = os.fdopen(int(arguments[0]), "w", encoding="utf-8"), int(arguments[1])
+    _die_with(parent)
+    lines: queue.Queue[str] = queue.Queue()
+    threading.Thread(target=_listen, args=(lines,), daemon=True).start()
+
+    def answer(message: Mapping[str, Any]) -> None:
+        answers.write(json.dumps(message, allow_nan=False) + "\n")
+        answers.flush()
+
+    setup = json.loads(lines.get())
+    # A backstop for what grows faster than the parent looks: allocation fails, and the evaluator sees a MemoryError.
+    # Twice the limit, for the libraries' own mappings count here and not in what the parent measures.
+    resource.setrlimit(resource.RLIMIT_DATA, (2 * setup["memory"], resource.RLIM_INFINITY))
+    try:
+        from azora.executors.workplace import Workplace
+
+        workplace = Workplace.open(setup)
+    except Exception as error:
+        answer({"error": f"{type(error).__name__}: {error}"})
+        return
+    answer({"ready": True})
+    while True:
+        proposal = Proposal.from_json(json.loads(lines.get())["proposal"], workplace.space)
+        try:
+            report = judge(workplace.evaluate, proposal)
+        except SystemExit as error:
+            report = Report(error=f"the evaluator ended the process: SystemExit({error.code})")
+        answer({"report": report.to_json()})
+
+
+def _listen(lines: queue.Queue[str]) -> None:
+    """The end of input is the end of the parent, whatever the evaluator is doing just now."""
+    for line in sys.stdin:
+        lines.put(line)
+    os._exit(0)
+
+
+def _die_with(parent: int) -> None:
+    """On Linux the kernel ends us with our parent; elsewhere the end of input does."""
+    try:
+        ctypes.CDLL(None).prctl(1, signal.SIGKILL)  # PR_SET_PDEATHSIG
+    except (OSError, AttributeError):
+        return
+    if os.getppid() != parent:  # it died before we asked
+        os._exit(0)
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])

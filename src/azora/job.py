@@ -1,0 +1,112 @@
+"""What a user asked for, checked before anything is begun."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from azora.clock import parse_seconds
+from azora.errors import AzoraError, BudgetError, ConfigError
+from azora.settings import closest
+from azora.trial import SUFFIXES, Limit, Objective
+
+DEFAULT_BUDGET = 300.0
+PRECISIONS = ("measure", "float32", "float32-channels-last", "bf16", "bf16-channels-last")
+
+
+@dataclass(frozen=True)
+class Job:
+    """One search, from data to shipped model. `task` is a name, a file or a `Task`; times are in seconds."""
+
+    task: Any
+    out: Path
+    budget: float | None = DEFAULT_BUDGET
+    trials: int | None = None
+    space: Any = "auto"
+    space_settings: Mapping[str, Any] = field(default_factory=dict)
+    strategy: str = "halving"
+    strategy_settings: Mapping[str, Any] = field(default_factory=dict)
+    evaluator: str = "trained"
+    objective: Objective | None = None
+    limits: tuple[Limit, ...] = ()
+    stop_at: float | None = None
+    seed: int = 0
+    workers: int = 1
+    worker_memory: int | None = None
+    trial_timeout: float | None = None
+    device: str = "cpu"
+    precision: str = "measure"
+    resume: bool = False
+
+    @classmethod
+    def parse(
+        cls,
+        *,
+        task: Any,
+        budget: str | float | None = None,
+        trials: int | None = None,
+        out: str | Path | None = None,
+        objective: str | None = None,
+        limits: Sequence[str] = (),
+        workers: int | None = None,
+        worker_memory: str | None = None,
+        trial_timeout: str | float | None = None,
+        **rest: Any,
+    ) -> Job:
+        """The job that these words describe, as the command line and `azora.search` take them.
+
+        Raises:
+            BudgetError, ConfigError: a word that cannot be understood, or a number out of range.
+        """
+        if trials is not None and trials < 1:
+            raise BudgetError(f"trials={trials} must be at least 1")
+        if workers is not None and workers < 1:
+            raise ConfigError(f"workers={workers} must be at least 1")
+        seconds = DEFAULT_BUDGET if budget is None and trials is None else budget and parse_seconds(budget)
+        if rest.get("precision", "measure") not in PRECISIONS:
+            wrong = rest["precision"]
+            raise ConfigError(f"precision {wrong!r} is not known; {closest(wrong, PRECISIONS)}")
+        _check_device(rest.get("device", "cpu"))
+        if rest.get("seed", 0) < 0:
+            raise ConfigError(f"seed={rest['seed']} must be at least 0")
+        return cls(
+            task=task,
+            out=Path(out) if out is not None else Path("runs") / _title(task),
+            budget=seconds or None,
+            trials=trials,
+            objective=Objective.parse(objective) if objective else None,
+            limits=tuple(Limit.parse(text) for text in limits),
+            workers=workers or os.cpu_count() or 1,
+            worker_memory=_bytes(worker_memory) if worker_memory else None,
+            trial_timeout=_seconds(trial_timeout) if trial_timeout else None,
+            **rest,
+        )
+
+
+def _title(task: Any) -> str:
+    name = getattr(task, "name", task)
+    return Path(name).stem or "task" if isinstance(name, str | Path) else "arrays"
+
+
+def _bytes(text: str) -> int:
+    """`4GB` as a number of bytes."""
+    found = re.fullmatch(r"\s*(\d+(?:\.\d+)?)\s*([a-zA-Z]*)\s*", text)
+    if not found or found[2].lower() not in SUFFIXES or float(found[1]) <= 0:
+        raise ConfigError(f"memory {text!r} is not an amount such as 4GB or 500MB")
+    return int(float(found[1]) * SUFFIXES[found[2].lower()])
+
+
+def _seconds(text: str | float) -> float:
+    try:
+        return parse_seconds(text)
+    except AzoraError:
+        raise ConfigError(f"time limit {text!r} is not a duration such as 30s or 5m") from None
+
+
+def _check_device(device: str) -> None:
+    if not re.fullmatch(r"cpu|cuda(:\d+)?", device):
+        raise ConfigError(f"device {device!r} is not known; there is cpu, cuda, cuda:N")

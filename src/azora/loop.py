@@ -1,0 +1,139 @@
+"""The loop: ask, judge, record, tell."""
+
+from __future__ import annotations
+
+import math
+import threading
+import time
+from collections.abc import Callable
+from concurrent.futures import FIRST_COMPLETED, Future, wait
+from dataclasses import dataclass, field
+from typing import final
+
+from azora.executors import Executor
+from azora.strategies import Affordable, Strategy
+from azora.study import Study
+from azora.trial import Proposal, Report
+
+LOOK = 0.2  # seconds between looks at the clock while everybody works
+MEASURED = 4  # judgements after which it is known what one costs
+
+
+def _never() -> float | None:
+    return None
+
+
+@final
+@dataclass
+class Budget:
+    """When to stop: after a number of judgements, at a time, at a score, or when told to.
+
+    `deadline` gives a `time.monotonic` value, or None; it is asked again and again, for the end of a search may move as
+    the network that will be trained last becomes known.
+    """
+
+    trials: int | None = None
+    deadline: Callable[[], float | None] = _never
+    score: float | None = None
+    stop: threading.Event = field(default_factory=threading.Event)
+
+    @classmethod
+    def of(cls, *, trials: int | None = None, seconds: float | None = None) -> Budget:
+        """So many judgements, or so many seconds from now."""
+        end = None if seconds is None else time.monotonic() + seconds
+        return cls(trials, lambda: end)
+
+    def left(self) -> float:
+        """Seconds to the deadline."""
+        deadline = self.deadline()
+        return math.inf if deadline is None else deadline - time.monotonic()
+
+    def spent(self, study: Study, strategy: Strategy) -> bool:
+        """Whether nothing may be asked any more."""
+        enough = self.score is not None and any(
+            strategy.objective.score(trial.report) >= self.score for trial in study.trials[-8:]
+        )
+        trials = self.trials is not None and len(study.trials) + len(study.pending) >= self.trials
+        return enough or trials or self.stop.is_set() or self.left() <= 0
+
+
+def search(
+    strategy: Strategy,
+    executor: Executor,
+    study: Study,
+    budget: Budget,
+    on_trial: Callable[[Study], None] = lambda study: None,
+) -> Study:
+    """Let `strategy` propose and `executor` judge until `budget` is spent; everything is in `study`.
+
+    A study that was begun before goes on: the strategy is shown what happened, and what was asked and never told is
+    judged first. Whatever the deadline interrupts is recorded as cut.
+    """
+    strategy.replay(_events(study))
+    running: dict[Future[Report], int] = {
+        executor.submit(proposal): number for number, proposal in study.pending.items()
+    }
+    while running or not budget.spent(study, strategy):
+        while len(running) < executor.workers and not budget.spent(study, strategy):
+            if (proposal := strategy.ask(budget.deadline())) is None:
+                break
+            number = study.asked(proposal)
+            if (known := study.find(proposal)) is not None:
+                _tell(strategy, study, number, proposal, known, budget)
+            else:
+                running[executor.submit(proposal)] = number
+        if not running:
+            break  # nothing to judge, nothing more to ask
+        done, _ = wait(running, timeout=min(LOOK, max(0.0, budget.left())), return_when=FIRST_COMPLETED)
+        for future in sorted(done, key=running.__getitem__):
+            number = running.pop(future)
+            _tell(strategy, study, number, study.pending[number], future.result(), budget, executor.workers)
+            on_trial(study)
+        if budget.left() <= 0 or budget.stop.is_set():
+            _cut(study, running, "interrupted" if budget.stop.is_set() else "the budget was spent")
+    return study
+
+
+def _tell(
+    strategy: Strategy,
+    study: Study,
+    number: int,
+    proposal: Proposal,
+    report: Report,
+    budget: Budget,
+    workers: int = 1,
+) -> None:
+    study.told(number, report)
+    strategy.tell(proposal, report)
+    if len(study.trials) == MEASURED and not any(kind == "fitted" for kind, _, _ in study.history()):
+        affordable = _affordable(study, budget, workers)
+        study.fitted(affordable.units)
+        strategy.fit(affordable)
+
+
+def _affordable(study: Study, budget: Budget, workers: int) -> Affordable:
+    """What is left to spend, in units of a proposal's budget, at the pace of the first judgements."""
+    units = [trial.proposal.budget or 1.0 for trial in study.trials]
+    by_trials = math.inf if budget.trials is None else (budget.trials - len(study.trials)) * sum(units) / len(units)
+    seconds = sum(trial.report.seconds for trial in study.trials)
+    by_clock = budget.left() * workers * sum(units) / seconds if seconds > 0 else math.inf
+    return Affordable(max(0.0, min(by_trials, by_clock, 1e6)))
+
+
+def _cut(study: Study, running: dict[Future[Report], int], why: str) -> None:
+    """Let go of what is being judged; the executor's shutdown ends it."""
+    for number in running.values():
+        study.cut(number, why)
+    running.clear()
+
+
+def _events(study: Study) -> list[tuple[str, Proposal] | tuple[str, Proposal, Report] | tuple[str, Affordable]]:
+    events: list[tuple[str, Proposal] | tuple[str, Proposal, Report] | tuple[str, Affordable]] = []
+    for kind, first, second in study.history():
+        if kind == "asked":
+            events.append(("asked", second))
+        elif kind == "told":
+            events.append(("told", first, second))
+        else:
+            events.append(("fitted", Affordable(first)))
+    return events

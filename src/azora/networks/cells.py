@@ -1,0 +1,120 @@
+"""The default space for pictures: a cell of operations and connections, repeated in a skeleton of stages."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from functools import partial
+from typing import Any, final
+
+from torch import nn
+
+from azora.errors import SpaceError
+from azora.networks.cell import Cell, expression, live
+from azora.networks.decide import Decide
+from azora.networks.skeleton import staged
+from azora.operations import DEFAULT_OPERATIONS, OPERATIONS, make_operation
+from azora.settings import closest
+from azora.space import Architecture, Categorical, Choice, Edge, Graph, Node, Option, Rule, Space, Subset, When
+from azora.tasks import Signature
+
+
+@final
+class Cells(Space):
+    """A cell of operations and connections, repeated; its width and repeats too.
+
+    Node 0 is the cell's input. Each further node chooses its inputs among the earlier ones and an operation for each
+    of them, and is their sum; the sum of the nodes that no other takes in is the output. The cell is repeated `depth`
+    times in each of `stages` stages; from stage to stage the size halves and the channels double.
+
+    Args:
+        signature: the shape of the task; pictures only.
+        nodes: nodes beside the input.
+        operations: names from the catalogue.
+        inputs: the most inputs of a node.
+        stages: number of stages.
+        widths: channels of the first stage to choose among.
+        depths: cells a stage to choose among.
+
+    Raises:
+        SpaceError: the task is not of pictures, an operation is unknown, or a number is below one.
+    """
+
+    def __init__(
+        self,
+        signature: Signature,
+        nodes: int = 3,
+        operations: Sequence[str] = DEFAULT_OPERATIONS,
+        inputs: int = 2,
+        stages: int = 3,
+        widths: Sequence[int] = (8, 12, 16, 24, 32),
+        depths: Sequence[int] = (1, 2, 3),
+    ) -> None:
+        check_pictures("cells", signature)
+        if min(nodes, inputs, stages, *widths, *depths) < 1:
+            raise SpaceError("cells: nodes, inputs, stages, widths and depths must be at least 1")
+        for name in operations:
+            if name not in OPERATIONS:
+                raise SpaceError(f"cells: there is no operation {name!r}; {closest(name, OPERATIONS)}")
+        self.signature, self.nodes, self.operations, self.inputs = signature, nodes, tuple(operations), inputs
+        self.stages, self.widths, self.depths = stages, tuple(widths), tuple(depths)
+        choices: list[Choice] = [Categorical("width", self.widths), Categorical("depth", self.depths)]
+        for node in range(1, nodes + 1):
+            choices.append(Subset(f"inputs_{node}", tuple(range(node)), 1, min(inputs, node)))
+            choices.extend(
+                Categorical(f"operation_{source}_{node}", self.operations, (When(f"inputs_{node}", (source,)),))
+                for source in range(node)
+            )
+        reads = tuple(choice.name for choice in choices[2:])
+        rule = Rule("something must get from the cell's input to its output", self._passes, reads)
+        super().__init__("cells", choices, [rule], {"stages": stages})
+
+    def build(self, decide: Decide) -> nn.Module:
+        """(B, C, H, W) → (B, outputs)."""
+        width, depth = decide.number("width"), decide.number("depth")
+        widths = [width * 2**stage for stage in range(self.stages)]
+        return staged(self.signature, widths, depth, partial(self._cell, decide))
+
+    def representative(self, decisions: Mapping[str, Option]) -> Any:
+        return [decisions["width"], decisions["depth"], expression(self._edges(decisions), self.nodes, loose=True)]
+
+    def graph(self, architecture: Architecture) -> Graph:
+        title = f"cell, {architecture['depth']} a stage, {self.stages} stages from {architecture['width']} channels"
+        return cell_graph(title, self._edges(architecture), self.nodes, loose=True)
+
+    def _cell(self, decide: Decide, channels: int) -> Cell:
+        edges = {
+            (source, node): decide.module(f"operation_{source}_{node}", lambda name: make_operation(name, channels))
+            for node in range(1, self.nodes + 1)
+            for source in decide.subset(f"inputs_{node}")
+        }
+        return Cell(edges, self.nodes, loose=True)
+
+    def _edges(self, decisions: Mapping[str, Option]) -> dict[tuple[int, int], str]:
+        return {
+            (source, node): decisions[f"operation_{source}_{node}"]
+            for node in range(1, self.nodes + 1)
+            for source in decisions[f"inputs_{node}"]
+        }
+
+    def _passes(self, decisions: Mapping[str, Option]) -> bool:
+        edges = {edge: name for edge, name in self._edges(decisions).items() if name != "none"}
+        return bool(live(edges, self.nodes, loose=True)[1])
+
+
+def check_pictures(name: str, signature: Signature) -> None:
+    """Raises SpaceError unless the task is of pictures."""
+    if not signature.pictures:
+        raise SpaceError(
+            f"{name} is a space for pictures, and the task has rows of {signature.shape[0]} columns; use mlp"
+        )
+
+
+def cell_graph(title: str, edges: Mapping[tuple[int, int], str], nodes: int, *, loose: bool) -> Graph:
+    """The live part of a cell for a drawer."""
+    open_edges = {edge: name for edge, name in edges.items() if name != "none"}
+    kept, outputs = live(open_edges, nodes, loose=loose)
+    shown = [node for node in range(1, nodes + 1) if any(target == node for _, target in kept)]
+    boxes = [Node("0", "input", "input"), *(Node(str(node), f"node {node}", "sum") for node in shown)]
+    arrows = [Edge(str(source), str(target), edges[source, target]) for source, target in kept]
+    arrows.extend(Edge(str(node), "output") for node in outputs)
+    return Graph(title, (*boxes, Node("output", "output", "output")), tuple(arrows))

@@ -1,0 +1,92 @@
+"""What a network costs, counted without running it: nothing is computed, no weights are made."""
+
+from __future__ import annotations
+
+from math import prod
+from typing import Any
+from weakref import WeakKeyDictionary
+
+import torch
+from torch import Tensor, nn
+
+from azora.networks.decide import As
+from azora.space import Architecture, Space
+from azora.tasks import Signature
+
+Shape = tuple[int, ...]
+
+
+def parameters(network: nn.Module) -> int:
+    """The number of trainable parameters, shared ones once."""
+    return sum(parameter.numel() for parameter in network.parameters())
+
+
+def macs(network: nn.Module, shape: Shape) -> int:
+    """Multiply-accumulates of convolutions and linear layers for one input of `shape`; additions, normalisations and
+    poolings are not counted, as is usual. `network` may be on the meta device."""
+    return _measure(network, shape)["macs"]
+
+
+def memory(network: nn.Module, shape: Shape) -> int:
+    """An estimate of peak activation bytes for one float32 input: the most that any layer reads and writes."""
+    return _measure(network, shape)["memory"]
+
+
+def _measure(network: nn.Module, shape: Shape) -> dict[str, int]:
+    found, hooks = {"macs": 0, "memory": 0, "values": 0, "layers": 0}, []
+
+    def count(module: nn.Module, inputs: tuple[Any, ...], output: Tensor) -> None:
+        read = sum(each.numel() for each in inputs if isinstance(each, Tensor))
+        found["macs"] += _layer_macs(module, output)
+        found["memory"] = max(found["memory"], 4 * (read + output.numel()))
+        found["values"] += output.numel()
+        found["layers"] += 1
+
+    for module in network.modules():
+        if not any(True for _ in module.children()):
+            hooks.append(module.register_forward_hook(count))
+    training, device = network.training, next(network.parameters(), torch.empty(0)).device
+    network.eval()
+    try:
+        with torch.no_grad():
+            network(torch.empty(1, *shape, device=device))
+    finally:
+        for hook in hooks:
+            hook.remove()
+        network.train(training)
+    return found
+
+
+def _layer_macs(module: nn.Module, output: Tensor) -> int:
+    if isinstance(module, nn.Conv2d):
+        per_value = module.in_channels // module.groups * prod(module.kernel_size)
+        return output[0].numel() * per_value
+    if isinstance(module, nn.Linear):
+        return output[0].numel() * module.in_features
+    return 0
+
+
+_KNOWN: WeakKeyDictionary[Space, dict[tuple[str, Signature], dict[str, int]]] = WeakKeyDictionary()
+
+
+def cost(space: Space, architecture: Architecture) -> dict[str, int]:
+    """What an architecture costs; the space, or a part of the product, has a `signature`.
+
+    `params`, `macs`, `memory` (bytes) as above; `values` that all layers write for one input, and number of `layers`.
+    """
+    signature = signature_of(space)
+    known = _KNOWN.setdefault(space.root, {})
+    if (architecture.key, signature) not in known:
+        with torch.device("meta"):
+            network = space.root.build(As(architecture))
+        known[architecture.key, signature] = {"params": parameters(network)} | _measure(network, signature.shape)
+    return dict(known[architecture.key, signature])
+
+
+def signature_of(space: Space) -> Signature:
+    """The shape that the networks of a space are made for."""
+    parts = getattr(space.root, "parts", {"": space.root})
+    found: list[Signature] = [
+        part.root.signature for part in parts.values() if isinstance(getattr(part.root, "signature", None), Signature)
+    ]
+    return found[0]

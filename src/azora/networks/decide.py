@@ -1,0 +1,181 @@
+"""Who decides while a network is built: an architecture, nobody yet, or learned weights."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from typing import Any, Protocol, final
+
+import torch
+from torch import Tensor, nn
+
+from azora.errors import SpaceError
+from azora.space import Architecture, Categorical, Choice, Integer, Option, Real, Space, Subset
+
+Make = Callable[[Option], nn.Module]
+
+
+class Decide(Protocol):
+    """A verb for each kind of choice; `build` asks by the choice's name."""
+
+    def module(self, name: str, make: Make) -> nn.Module:
+        """The module of the option of a categorical choice that was taken, made by `make(option)`."""
+
+    def number(self, name: str) -> Any:
+        """The number taken for a numeric choice."""
+
+    def category(self, name: str) -> Option:
+        """The option taken for a categorical choice that changes more than one module."""
+
+    def subset(self, name: str) -> tuple[Option, ...]:
+        """The items taken of a subset choice."""
+
+    def exists(self, name: str) -> bool:
+        """Whether the choice is to be made at all, given the others."""
+
+
+@final
+class Options(nn.ModuleDict):
+    """The options of one choice of a module, by name: one when it was decided, all when it was not.
+
+    With `logits`, the sum of all, weighed by their softmax (DARTS, Liu et al., 2019). Parameter paths are the same
+    whether one option is here or all.
+    """
+
+    def __init__(self, choice: str, options: dict[str, nn.Module], logits: nn.Parameter | None = None) -> None:
+        super().__init__(options)
+        self.choice = choice
+        self.logits = logits
+
+    def forward(self, x: Tensor) -> Tensor:
+        if self.logits is not None:
+            weights = torch.softmax(self.logits, 0)
+            mixed: Tensor = sum(weight * option(x) for weight, option in zip(weights, self.values(), strict=True))
+            return mixed
+        if len(self) > 1:
+            raise RuntimeError(f"{self.choice}: {len(self)} options are open ({', '.join(self)}): decide, or mix them")
+        (option,) = self.values()
+        taken: Tensor = option(x)
+        return taken
+
+
+def module_name(option: Option) -> str:
+    """An option as a name that PyTorch accepts in a path."""
+    return str(option).replace(".", "_")
+
+
+@final
+class As:
+    """As an architecture has it: the stand-alone network."""
+
+    def __init__(self, architecture: Architecture) -> None:
+        self._architecture = architecture
+
+    def module(self, name: str, make: Make) -> nn.Module:
+        option = self._taken(name)
+        return Options(name, {module_name(option): make(option)})
+
+    def number(self, name: str) -> Any:
+        return self._taken(name)
+
+    def category(self, name: str) -> Option:
+        return self._taken(name)
+
+    def subset(self, name: str) -> tuple[Option, ...]:
+        taken: tuple[Option, ...] = self._taken(name)
+        return taken
+
+    def exists(self, name: str) -> bool:
+        return name in self._architecture
+
+    def _taken(self, name: str) -> Option:
+        if name not in self._architecture:
+            raise SpaceError(f"the architecture {self._architecture.key} decides nothing for {name!r}")
+        return self._architecture[name]
+
+
+class _Undecided:
+    """What `Everything` and `Mixture` share: every option of every choice is there."""
+
+    def __init__(self, space: Space) -> None:
+        self._choices = space.choices
+
+    def module(self, name: str, make: Make) -> nn.Module:
+        return self._options(name, {module_name(option): make(option) for option in self._values(name)})
+
+    def category(self, name: str) -> Option:
+        values = self._values(name)
+        if len(values) > 1:
+            raise SpaceError(
+                f"{name!r} decides more than one module, so {type(self).__name__} cannot hold"
+                f" its {len(values)} options; constrain it to one"
+            )
+        return values[0]
+
+    def subset(self, name: str) -> tuple[Option, ...]:
+        choice = self._choice(name)
+        if not isinstance(choice, Subset):
+            raise SpaceError(f"{name!r} is a {type(choice).__name__}, not a subset")
+        return choice.items
+
+    def exists(self, name: str) -> bool:
+        return name in self._choices
+
+    def _options(self, name: str, options: dict[str, nn.Module]) -> nn.Module:
+        return Options(name, options)
+
+    def _choice(self, name: str) -> Choice:
+        if name not in self._choices:
+            raise SpaceError(f"the space has no choice {name!r}")
+        return self._choices[name]
+
+    def _values(self, name: str) -> tuple[Option, ...]:
+        choice = self._choice(name)
+        if not isinstance(choice, Categorical):
+            raise SpaceError(f"{name!r} is a {type(choice).__name__}, not a choice among options")
+        return choice.values
+
+    def _numbers(self, name: str) -> Iterable[Any]:
+        choice = self._choice(name)
+        if isinstance(choice, Integer | Real):
+            return {choice.low, choice.high}
+        if isinstance(choice, Categorical) and choice.ordered:
+            return choice.values
+        raise SpaceError(f"{name!r} is a {type(choice).__name__} of words, not a number")
+
+
+@final
+class Everything(_Undecided):
+    """All options of every choice, and the largest of every number: what any architecture borrows from."""
+
+    def number(self, name: str) -> Any:
+        return max(self._numbers(name))
+
+
+@final
+class Mixture(_Undecided):
+    """All options of every choice, weighed by learned logits, one vector a choice, shared by its repeats.
+
+    The logits start near zero (1e-3 times a normal draw) and are parameters of the network, named `….logits`.
+    """
+
+    def __init__(self, space: Space) -> None:
+        super().__init__(space)
+        self.logits: dict[str, nn.Parameter] = {}
+
+    def number(self, name: str) -> Any:
+        """The number, where only one is left.
+
+        Raises:
+            SpaceError: several are left: numbers cannot be weighed.
+        """
+        numbers = set(self._numbers(name))
+        if len(numbers) > 1:
+            raise SpaceError(f"{name!r} is a number, which cannot be mixed; constrain it to one value first")
+        return numbers.pop()
+
+    def _options(self, name: str, options: dict[str, nn.Module]) -> nn.Module:
+        if len(options) == 1:
+            return Options(name, options)
+        if name not in self.logits:
+            self.logits[name] = nn.Parameter(1e-3 * torch.randn(len(options)))
+        return Options(name, options, self.logits[name])

@@ -1,0 +1,69 @@
+"""What stands around the searched part: stem, stages that halve the size and double the channels, head."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import final
+
+from torch import Tensor, nn
+
+from azora.operations import conv
+from azora.operations.convolution import Convolution
+from azora.tasks import Signature
+
+
+def stem(signature: Signature, channels: int) -> nn.Sequential:
+    """(B, C, H, W) → (B, channels, H/s, W/s); s is 1, and for pictures of 64 pixels and more as large as brings them
+    to about 32."""
+    stride = max(1, min(signature.shape[1:]) // 32)
+    return nn.Sequential(conv(signature.shape[0], channels, 3, stride), nn.BatchNorm2d(channels))
+
+
+@final
+class Reduction(nn.Module):
+    """A residual block that halves the size (He et al., 2016; as NAS-Bench-201 has it).
+
+    (B, C_in, H, W) → (B, C_out, ⌈H/2⌉, ⌈W/2⌉).
+    """
+
+    def __init__(self, channels_in: int, channels_out: int) -> None:
+        super().__init__()
+        self.first = nn.Sequential(nn.ReLU(), conv(channels_in, channels_out, 3, 2), nn.BatchNorm2d(channels_out))
+        self.second = Convolution(channels_out, 1, kernel=3)
+        self.shortcut = nn.Sequential(
+            # Odd sizes are rounded up on both ways.
+            nn.AvgPool2d(2, 2, ceil_mode=True, count_include_pad=False),
+            conv(channels_in, channels_out, 1),
+        )
+
+    def forward(self, x: Tensor) -> Tensor:
+        halved: Tensor = self.shortcut(x) + self.second(self.first(x))
+        return halved
+
+
+@final
+class Head(nn.Sequential):
+    """(B, C, H, W) → (B, outputs): normalise, mean over the picture, linear."""
+
+    def __init__(self, channels: int, outputs: int) -> None:
+        super().__init__(
+            nn.BatchNorm2d(channels),
+            nn.ReLU(),
+            nn.AdaptiveAvgPool2d(1),
+            nn.Flatten(),
+            nn.Linear(channels, outputs),
+        )
+
+
+def staged(signature: Signature, widths: Sequence[int], depth: int, cell: Callable[[int], nn.Module]) -> nn.Sequential:
+    """A network of one stage a width, each of `depth` cells made by `cell(width)`, with reductions between."""
+    layers: dict[str, nn.Module] = {"stem": stem(signature, widths[0])}
+    for place, width in enumerate(widths):
+        if place:
+            layers[f"reduction_{place}"] = Reduction(widths[place - 1], width)
+        layers[f"stage_{place}"] = nn.Sequential(*(cell(width) for _ in range(depth)))
+    layers["head"] = Head(widths[-1], signature.outputs)
+    network = nn.Sequential()
+    for name, layer in layers.items():
+        network.add_module(name, layer)
+    return network

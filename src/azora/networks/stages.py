@@ -1,0 +1,129 @@
+"""Macro search: what each stage of a network is made of."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import final
+
+from torch import nn
+
+from azora.errors import SpaceError
+from azora.networks.blocks import InvertedBottleneck, Residual, Resize, Separable
+from azora.networks.cells import check_pictures
+from azora.networks.decide import Decide
+from azora.networks.skeleton import Head, stem
+from azora.space import Architecture, Categorical, Choice, Edge, Graph, Node, Space, When
+from azora.tasks import Signature
+
+BLOCKS = ("residual", "inverted", "inverted_se", "separable")
+WIDTHS = ((8, 12, 16, 24, 32), (16, 24, 32, 48, 64), (32, 48, 64, 96, 128))
+
+
+@final
+class Stages(Space):
+    """Depth, width, kernel, expansion and kind of block of each stage, and the resolution.
+
+    With `per_block`, kernel, expansion and kind are chosen for every block, as FBNet (Wu et al., 2019) and ProxylessNAS
+    (Cai et al., 2019) search. The first block of every stage but the first halves the size.
+
+    Args:
+        signature: the shape of the task; pictures only.
+        per_block: whether each block is decided by itself.
+        depths: blocks a stage to choose among.
+        widths: channels to choose among, one list a stage.
+        kernels, expansions, blocks: what a block may be; only inverted bottlenecks have an expansion.
+        resolutions: shares of the picture's size to choose among.
+
+    Raises:
+        SpaceError: the task is not of pictures, or a kind of block is unknown.
+    """
+
+    def __init__(
+        self,
+        signature: Signature,
+        per_block: bool = False,
+        depths: Sequence[int] = (1, 2, 3),
+        widths: Sequence[Sequence[int]] = WIDTHS,
+        kernels: Sequence[int] = (3, 5),
+        expansions: Sequence[int] = (1, 2, 3, 4),
+        blocks: Sequence[str] = BLOCKS,
+        resolutions: Sequence[float] = (0.5, 0.75, 1.0),
+    ) -> None:
+        check_pictures("stages", signature)
+        if unknown := set(blocks) - set(BLOCKS):
+            raise SpaceError(f"stages: there is no block {', '.join(sorted(unknown))}; there is {', '.join(BLOCKS)}")
+        self.signature, self.per_block = signature, per_block
+        self.depths, self.widths = tuple(depths), tuple(tuple(each) for each in widths)
+        self.kernels, self.expansions, self.blocks = tuple(kernels), tuple(expansions), tuple(blocks)
+        self.resolutions = tuple(float(each) for each in resolutions)
+        choices: list[Choice] = [Categorical("resolution", self.resolutions)]
+        for stage, options in enumerate(self.widths):
+            choices += [Categorical(f"depth_{stage}", self.depths), Categorical(f"width_{stage}", options)]
+            for block in range(max(self.depths) if per_block else 1):
+                choices += self._block_choices(stage, block)
+        super().__init__("stages", choices)
+
+    def build(self, decide: Decide) -> nn.Module:
+        """(B, C, H, W) → (B, outputs)."""
+        _, height, width = self.signature.shape
+        channels = decide.number("width_0")
+        network = nn.Sequential()
+        network.add_module("resize", Resize(decide.number("resolution"), height, width))
+        network.add_module("stem", nn.Sequential(stem(self.signature, channels), nn.ReLU()))
+        for stage in range(len(self.widths)):
+            wide = decide.number(f"width_{stage}")
+            layers = nn.Sequential()
+            for block in range(decide.number(f"depth_{stage}")):
+                stride = 2 if block == 0 and stage > 0 else 1
+                layers.append(self._block(decide, self._tag(stage, block), channels, wide, stride))
+                channels = wide
+            network.add_module(f"stage_{stage}", layers)
+        network.add_module("head", Head(channels, self.signature.outputs))
+        return network
+
+    def graph(self, architecture: Architecture) -> Graph:
+        nodes = [Node("input", f"input × {architecture['resolution']:g}", "input")]
+        for stage in range(len(self.widths)):
+            for block in range(architecture[f"depth_{stage}"]):
+                tag = self._tag(stage, block)
+                expansion = architecture.get(f"expansion_{tag}")
+                label = (
+                    f"{architecture[f'block_{tag}']} {architecture[f'kernel_{tag}']}×{architecture[f'kernel_{tag}']}"
+                )
+                label += f" e{expansion}" if expansion else ""
+                nodes.append(
+                    Node(f"{stage}.{block}", f"{label}, {architecture[f'width_{stage}']} channels", "operation")
+                )
+        nodes.append(Node("output", "output", "output"))
+        edges = tuple(Edge(left.name, right.name) for left, right in zip(nodes, nodes[1:], strict=False))
+        return Graph("stages", tuple(nodes), edges)
+
+    def _tag(self, stage: int, block: int) -> str:
+        return f"{stage}_{block}" if self.per_block else str(stage)
+
+    def _block_choices(self, stage: int, block: int) -> list[Choice]:
+        tag = self._tag(stage, block)
+        deep = tuple(depth for depth in self.depths if depth > block)
+        when = () if deep == self.depths else (When(f"depth_{stage}", deep),)
+        choices: list[Choice] = [
+            Categorical(f"kernel_{tag}", self.kernels, when),
+            Categorical(f"block_{tag}", self.blocks, when),
+        ]
+        if inverted := tuple(name for name in self.blocks if name.startswith("inverted")):
+            expands = (*when, When(f"block_{tag}", inverted))
+            choices.append(Categorical(f"expansion_{tag}", self.expansions, expands))
+        return choices
+
+    def _block(self, decide: Decide, tag: str, channels_in: int, channels_out: int, stride: int) -> nn.Module:
+        kernel = decide.number(f"kernel_{tag}")
+
+        def make(name: str) -> nn.Module:
+            if name == "residual":
+                return Residual(channels_in, channels_out, stride, kernel)
+            if name == "separable":
+                return Separable(channels_in, channels_out, stride, kernel)
+            expansion = decide.number(f"expansion_{tag}")
+            excite = name == "inverted_se"
+            return InvertedBottleneck(channels_in, channels_out, stride, kernel, expansion, excite=excite)
+
+        return decide.module(f"block_{tag}", make)

@@ -1,0 +1,254 @@
+"""What can be decided, and how to move among the decisions. Knows no network."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import islice
+from typing import Any
+
+from azora.errors import SpaceError
+from azora.settings import closest
+from azora.space.architecture import Architecture, digest
+from azora.space.choice import Choice, Option
+from azora.space.counting import count
+from azora.space.graph import Edge, Graph, Node
+
+PATIENCE = 1_000  # draws before a space is called empty
+
+
+@dataclass(frozen=True)
+class Rule:
+    """What decisions must satisfy together. `reads` names the choices that `holds` looks at (none named: all)."""
+
+    reason: str
+    holds: Callable[[Mapping[str, Option]], bool]
+    reads: tuple[str, ...] = ()
+
+
+class Space:
+    """Named choices, conditions and rules.
+
+    A subclass with a network defines `build`; one in which different decisions mean the same network defines
+    `representative`. `settings` is what else shapes the networks (it goes into the fingerprint; the shape of the
+    data does not, so that what is learned on one task can be used on another).
+
+    Raises:
+        SpaceError: two choices of one name, or a condition on what is not decided before.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        choices: Sequence[Choice],
+        rules: Sequence[Rule] = (),
+        settings: Mapping[str, Any] | None = None,
+    ) -> None:
+        self.name = name
+        self.choices: dict[str, Choice] = {}
+        for choice in choices:
+            if choice.name in self.choices:
+                raise SpaceError(f"{name}: two choices are named {choice.name!r}")
+            for when in choice.when:
+                if when.choice not in self.choices:
+                    raise SpaceError(f"{name}: {choice.name!r} depends on {when.choice!r}, which is not decided before")
+            self.choices[choice.name] = choice
+        self.rules = tuple(rules)
+        self.fingerprint = digest([name, [choice.describe() for choice in choices], dict(settings or {})])
+        self._conditional = any(choice.when for choice in choices)
+
+    @property
+    def root(self) -> Space:
+        """The space that this one is a part of by constraints; itself, when it is none."""
+        return self
+
+    # What a subclass may define -------------------------------------------------------------------------------
+
+    def representative(self, decisions: Mapping[str, Option]) -> Any:
+        """JSON that is equal for decisions that mean the same network. Here: the decisions themselves."""
+        return dict(decisions)
+
+    def build(self, decide: Any) -> Any:
+        """The network (`nn.Module`), asking `decide` at every choice (see `azora.networks.decide`)."""
+        raise SpaceError(f"the space {self.name!r} has decisions but no network to build")
+
+    def graph(self, architecture: Architecture) -> Graph:
+        """The architecture for a drawer. Here: its decisions in a row."""
+        nodes = tuple(Node(name, f"{name} = {value}", "setting") for name, value in architecture.items())
+        edges = tuple(Edge(left.name, right.name) for left, right in zip(nodes, nodes[1:], strict=False))
+        return Graph(self.name, nodes, edges)
+
+    # Making architectures ---------------------------------------------------------------------------------------
+
+    def architecture(self, /, **decisions: Option) -> Architecture:
+        """The one door to an architecture: validates, and drops decisions that do not exist.
+
+        Raises:
+            SpaceError: an unknown or missing decision, a value that may not be chosen, or a broken rule.
+        """
+        for name in decisions:
+            if name not in self.choices:
+                raise SpaceError(f"{self.name}: there is no choice {name!r}; {closest(name, self.choices)}")
+        kept: dict[str, Option] = {}
+        for name, choice in self.choices.items():
+            if not self._exists(choice, kept):
+                continue
+            if name not in decisions:
+                raise SpaceError(f"{self.name}: nothing is decided for {name!r}")
+            kept[name] = choice.accept(decisions[name])
+        if broken := self._broken(kept):
+            raise SpaceError(f"{self.name}: {broken}")
+        return self._seal(kept)
+
+    def parse(self, data: Mapping[str, Any]) -> Architecture:
+        """The architecture that `Architecture.to_json` (or a bare mapping of decisions) describes.
+
+        Raises:
+            SpaceError: it is of another space, or not valid here.
+        """
+        if "decisions" in data and data.get("space", self.fingerprint) != self.fingerprint:
+            raise SpaceError(f"the architecture is of space {data['space']}, not of {self.name} ({self.fingerprint})")
+        decisions = data.get("decisions", data)
+        if not isinstance(decisions, Mapping):
+            raise SpaceError(f"{self.name}: decisions must be a mapping, got {type(decisions).__name__}")
+        return self.architecture(
+            **{name: tuple(value) if isinstance(value, list) else value for name, value in decisions.items()}
+        )
+
+    def sample(self, rng: random.Random) -> Architecture:
+        """A valid architecture, uniform over decisions.
+
+        Raises:
+            SpaceError: the rules rejected every draw.
+        """
+        for _ in range(PATIENCE):
+            kept = self._complete({}, rng)
+            if not self._broken(kept):
+                return self._seal(kept)
+        reasons = "; ".join(rule.reason for rule in self.rules)
+        raise SpaceError(f"{self.name}: none of {PATIENCE} draws was valid: {reasons}")
+
+    # Moving -----------------------------------------------------------------------------------------------------
+
+    def mutate(self, architecture: Architecture, rng: random.Random) -> Architecture:
+        """A different network by one changed decision; what the change brings into being is drawn.
+
+        Raises:
+            SpaceError: the space holds no other network within reach.
+        """
+        names = self._varying(architecture)
+        for _ in range(PATIENCE if names else 0):
+            name = names[int(rng.random() * len(names))]
+            changed = dict(architecture)
+            changed[name] = self.choices[name].near(changed[name], rng)
+            kept = self._complete(changed, rng)
+            if not self._broken(kept) and (child := self._seal(kept)).key != architecture.key:
+                return child
+        raise SpaceError(f"{self.name}: nothing else can be reached from {architecture.key}")
+
+    def neighbours(self, architecture: Architecture) -> Iterator[Architecture]:
+        """Every different network one changed decision away, each once; new decisions are drawn from a fixed seed."""
+        seen = {architecture.key}
+        for name in self._varying(architecture):
+            for value in self.choices[name].neighbours(architecture[name]):
+                kept = self._complete({**architecture, name: value}, random.Random(f"{architecture.key}{name}{value}"))
+                if not self._broken(kept) and (near := self._seal(kept)).key not in seen:
+                    seen.add(near.key)
+                    yield near
+
+    def cross(
+        self, first: Architecture, second: Architecture, rng: random.Random, uniform: bool = False
+    ) -> Architecture:
+        """A valid child of both: the order of choices cut at one point, or (`uniform`) a coin for every choice.
+
+        A decision that exists in the child alone is taken from the other parent, else drawn.
+        """
+        names = list(self.choices)
+        for _ in range(20):
+            cut = rng.randrange(1, len(names)) if len(names) > 1 else 0
+            left = {name for place, name in enumerate(names) if (rng.random() < 0.5 if uniform else place < cut)}
+            mixed = {**first, **second}
+            mixed.update({name: value for name, value in first.items() if name in left or name not in second})
+            kept = self._complete(mixed, rng)
+            if not self._broken(kept):
+                return self._seal(kept)
+        return first
+
+    # Counting and encoding --------------------------------------------------------------------------------------
+
+    def size(self) -> int | None:
+        """The exact number of points; None where there is no end of them or counting would take too long."""
+        return count(self)
+
+    def __iter__(self) -> Iterator[Architecture]:
+        """Every point in the order of choices (a real choice gives a grid of nine)."""
+        return (self._seal(kept) for kept in self._points(list(self.choices.values()), {}) if not self._broken(kept))
+
+    def encode(self, architecture: Architecture) -> tuple[float, ...]:
+        """Numbers from 0 to 1, one per name in `columns`; what does not exist is zero."""
+        row: list[float] = []
+        for name, choice in self.choices.items():
+            exists = name in architecture
+            row.extend(choice.encode(architecture[name]) if exists else (0.0,) * choice.width)
+            if choice.when:
+                row.append(float(exists))
+        return tuple(row)
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """The names of the numbers that `encode` gives."""
+        names: list[str] = []
+        for name, choice in self.choices.items():
+            names.extend(choice.columns())
+            if choice.when:
+                names.append(f"{name} exists")
+        return tuple(names)
+
+    def constrain(
+        self, holds: Callable[[Architecture], bool] | None = None, reason: str = "a constraint", /, **fixed: Option
+    ) -> Space:
+        """The part of this space where `holds` is true and the named choices are fixed (or, given several
+        options of a categorical choice as a list, narrowed). Architectures keep their keys.
+
+        Raises:
+            SpaceError: a name or value that this space does not have.
+        """
+        from azora.space.subspace import Subspace  # a subspace is a space: the import cannot go both ways
+
+        return Subspace(self, holds, reason, fixed)
+
+    # Inside -----------------------------------------------------------------------------------------------------
+
+    def _exists(self, choice: Choice, kept: Mapping[str, Option]) -> bool:
+        return all(when.choice in kept and when.holds(kept[when.choice]) for when in choice.when)
+
+    def _complete(self, decisions: Mapping[str, Option], rng: random.Random) -> dict[str, Option]:
+        """What exists of `decisions`, in the order of choices, with draws for what is missing."""
+        kept: dict[str, Option] = {}
+        for name, choice in self.choices.items():
+            if not choice.when or self._exists(choice, kept):
+                kept[name] = decisions[name] if name in decisions else choice.sample(rng)
+        return kept
+
+    def _broken(self, kept: Mapping[str, Option]) -> str | None:
+        return next((rule.reason for rule in self.rules if not rule.holds(kept)), None)
+
+    def _seal(self, kept: dict[str, Option]) -> Architecture:
+        return Architecture(self.fingerprint, kept, digest([self.fingerprint, self.representative(kept)]))
+
+    def _varying(self, architecture: Architecture) -> list[str]:
+        return [name for name in architecture if self.choices[name].varies]
+
+    def _points(self, choices: list[Choice], kept: dict[str, Option]) -> Iterator[dict[str, Option]]:
+        if not choices:
+            yield dict(kept)
+        elif not self._exists(choices[0], kept):
+            yield from self._points(choices[1:], kept)
+        else:
+            for value in choices[0].options():
+                yield from self._points(choices[1:], {**kept, choices[0].name: value})
+
+    def __repr__(self) -> str:
+        shown = ", ".join(islice(self.choices, 4))
+        return f"<space {self.name}: {shown}{', …' if len(self.choices) > 4 else ''}>"

@@ -1,0 +1,117 @@
+"""Asynchronous successive halving, as a wrapper around any strategy."""
+
+from __future__ import annotations
+
+import math
+import random
+from bisect import insort
+from collections.abc import Iterator
+from dataclasses import dataclass, field, replace
+from typing import final
+
+from azora.errors import ConfigError
+from azora.space import Architecture
+from azora.strategies.strategy import Affordable, Strategy
+from azora.trial import Proposal, Report
+
+FINALISTS = 3  # how many the highest rung should see, at least: one alone was never compared
+
+
+@dataclass
+class _Rung:
+    scores: dict[str, tuple[float, float]] = field(default_factory=dict)
+    promoted: set[str] = field(default_factory=set)
+    rising: list[tuple[tuple[float, float], str]] = field(default_factory=list)
+
+    def add(self, key: str, score: tuple[float, float]) -> None:
+        if key not in self.scores:
+            self.scores[key] = score
+            insort(self.rising, (score, key))
+
+    def best(self, count: int) -> list[str]:
+        return [key for _, key in self.rising[len(self.rising) - count :]][::-1]
+
+
+@final
+class SuccessiveHalving(Strategy):
+    """Train many briefly, the best `1/eta` of them `eta` times as long, and so on (ASHA, Li et al., 2020;
+    the promotion variant, without barriers).
+
+    What to try at the lowest rung is `inner`'s to say; it is told every report, with its budget.
+
+    Args:
+        inner: the strategy that proposes architectures.
+        lowest: budget of the first rung, in epochs.
+        eta: how many times longer a rung is than the one below, and one in how many is promoted.
+        rungs: number of rungs; None fits it to what the search can pay for, so that three or more reach the top.
+
+    Raises:
+        ConfigError: eta below 2, or no rung.
+    """
+
+    def __init__(self, inner: Strategy, lowest: float = 1.0, eta: int = 3, rungs: int | None = None) -> None:
+        super().__init__(inner.space, inner.seed, inner.objective)
+        if eta < 2:
+            raise ConfigError(f"eta={eta} must be at least 2")
+        if lowest <= 0 or (rungs is not None and rungs < 1):
+            raise ConfigError(f"lowest={lowest} must be above 0 and rungs={rungs} at least 1")
+        self.inner, self.lowest, self.eta, self.rungs = inner, float(lowest), eta, rungs
+        self.ladder = [_Rung() for _ in range(rungs or 1)]
+        self.architectures: dict[str, Architecture] = {}
+
+    def budget(self, rung: int) -> float:
+        """Epochs at a rung, counted from 0."""
+        return self.lowest * float(self.eta) ** rung
+
+    def fit(self, affordable: Affordable) -> None:
+        """Each start costs 1 + k·(1 − 1/eta) of the lowest budget when there are k rungs above it."""
+        starts = affordable.units / self.lowest
+        if self.rungs is None:
+            above = 0
+            while above < 5 and self._starts(starts, above + 1) / self.eta ** (above + 1) >= FINALISTS:
+                above += 1
+            self.ladder.extend(_Rung() for _ in range(above + 1 - len(self.ladder)))
+        self.inner.fit(Affordable(self._starts(starts, len(self.ladder) - 1)))
+
+    def _starts(self, units: float, above: int) -> float:
+        return units / (1 + above * (1 - 1 / self.eta))
+
+    def propose(self, rng: random.Random) -> Proposal | None:
+        for rung, key in self._promotable():
+            origin = f"promoted from {self.budget(rung):g} epochs"
+            return Proposal(self.architectures[key], self.budget(rung + 1), origin)
+        fresh = self.inner.propose(rng)
+        return None if fresh is None else replace(fresh, budget=self.lowest)
+
+    def proposed(self, proposal: Proposal) -> None:
+        rung = self._rung(proposal)
+        if rung == 0:
+            self.inner.proposed(proposal)
+        else:
+            self.ladder[rung - 1].promoted.add(proposal.architecture.key)
+
+    def learn(self, proposal: Proposal, report: Report) -> None:
+        key = proposal.architecture.key
+        self.architectures.setdefault(key, proposal.architecture)
+        self.ladder[self._rung(proposal)].add(key, self.objective.order(report))
+        self.inner.tell(proposal, report)
+
+    def keep(self) -> set[str]:
+        """Those that a rung may still promote: its best third, and some for results yet to come."""
+        kept: set[str] = set()
+        for rung in self.ladder[:-1]:
+            promotable = min(len(rung.rising), len(rung.rising) // self.eta + 3)
+            kept.update(rung.best(promotable))
+            kept.update(rung.promoted)
+        return kept | set(self.ladder[-1].best(min(FINALISTS, len(self.ladder[-1].rising))))
+
+    def _promotable(self) -> Iterator[tuple[int, str]]:
+        for place in reversed(range(len(self.ladder) - 1)):
+            rung = self.ladder[place]
+            for key in rung.best(len(rung.rising) // self.eta):
+                if key not in rung.promoted and rung.scores[key][0] > -math.inf:
+                    yield place, key
+
+    def _rung(self, proposal: Proposal) -> int:
+        rung = round(math.log((proposal.budget or self.lowest) / self.lowest, self.eta))
+        return min(max(rung, 0), len(self.ladder) - 1)

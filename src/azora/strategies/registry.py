@@ -1,0 +1,106 @@
+"""Strategies by name."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from azora.errors import ConfigError
+from azora.settings import closest, construct, resolve
+from azora.space import Space
+from azora.strategies.evolution import RegularizedEvolution
+from azora.strategies.halving import SuccessiveHalving
+from azora.strategies.level import Level
+from azora.strategies.random_search import RandomSearch
+from azora.strategies.strategy import Strategy
+from azora.trial import Objective
+
+
+@dataclass(frozen=True)
+class Entry:
+    """A strategy as users see it: how to make it, what it is, where it comes from, when to use it."""
+
+    make: Callable[..., Strategy]
+    summary: str
+    source: str
+    advice: str
+
+
+def random(space: Space, seed: int, objective: Objective, epochs: float | None = None) -> Strategy:
+    """Random search, every network trained equally long."""
+    return Level(RandomSearch(space, seed, objective), epochs)
+
+
+def evolution(
+    space: Space,
+    seed: int,
+    objective: Objective,
+    epochs: float | None = None,
+    population: int | None = None,
+    tournament: int | None = None,
+) -> Strategy:
+    """Regularised evolution, every network trained equally long."""
+    return Level(RegularizedEvolution(space, seed, objective, population, tournament), epochs)
+
+
+def halving(
+    space: Space,
+    seed: int,
+    objective: Objective,
+    inner: str = "evolution",
+    lowest: float = 1.0,
+    eta: int = 3,
+    rungs: int | None = None,
+    population: int | None = None,
+    tournament: int | None = None,
+) -> Strategy:
+    """Asynchronous successive halving around evolution or random search."""
+    if inner == "random":
+        return SuccessiveHalving(RandomSearch(space, seed, objective), lowest, eta, rungs)
+    if inner == "evolution":
+        proposer = RegularizedEvolution(space, seed, objective, population, tournament)
+        return SuccessiveHalving(proposer, lowest, eta, rungs)
+    raise ConfigError(f"inner={inner!r} cannot be halved; {closest(inner, ('evolution', 'random'))}")
+
+
+DEFAULT = "halving"
+STRATEGIES: dict[str, Entry] = {
+    "random": Entry(
+        random,
+        "draws networks uniformly and trains all equally long",
+        "Li & Talwalkar 2019",
+        "the yardstick: run it beside any claim",
+    ),
+    "evolution": Entry(
+        evolution,
+        "mutates the best of a few, forgets the oldest, trains all equally long",
+        "Real et al. 2019",
+        "when a short training misleads about a long one",
+    ),
+    "halving": Entry(
+        halving,
+        "trains many briefly and the best third three times as long, and so on, around evolution",
+        "Li et al. 2020 (ASHA), Real et al. 2019",
+        "the default: most networks judged in a given time",
+    ),
+}
+
+
+def make_strategy(
+    name: str, space: Space, *, seed: int = 0, objective: Objective | None = None, settings: Mapping[str, Any]
+) -> Strategy:
+    """The strategy called `name`, or the user's own at `module:Name`, with its settings.
+
+    Raises:
+        ConfigError: an unknown name or setting (the nearest is suggested), or something that is no strategy.
+    """
+    context = {"space": space, "seed": seed, "objective": objective or Objective()}
+    if ":" in name:
+        made = construct(resolve(name), settings, **context)
+        if not isinstance(made, Strategy):
+            raise ConfigError(f"{name} gives a {type(made).__name__}, which is not an azora.strategies.Strategy")
+        return Level(made)
+    if name not in STRATEGIES:
+        raise ConfigError(f"there is no strategy {name!r}; {closest(name, STRATEGIES)}")
+    return construct(STRATEGIES[name].make, settings, **context)

@@ -1,0 +1,95 @@
+"""What a strategy is."""
+
+from __future__ import annotations
+
+import random
+from abc import ABC, abstractmethod
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import final
+
+from azora.space import Space
+from azora.trial import Objective, Proposal, Report
+
+
+@dataclass(frozen=True)
+class Affordable:
+    """What the search can still pay for, told once it has been measured.
+
+    `units` is in the unit of `Proposal.budget` (epochs); for evaluators without a budget, in judgements.
+    """
+
+    units: float
+
+
+Asked = tuple[str, Proposal]
+Told = tuple[str, Proposal, Report]
+Fitted = tuple[str, Affordable]
+Event = Asked | Told | Fitted
+
+
+class Strategy(ABC):
+    """Chooses what to judge next.
+
+    An author writes `propose`, and `proposed`, `learn` and `fit` where there is something to remember. State
+    changes in those three alone, and ask *n* draws from a generator seeded by (seed, n): so a strategy resumes by
+    being shown the journal's events again, without thinking twice. `ask` may be called again before earlier
+    proposals are told, and may think: the time is charged to the study.
+
+    `deadline` (a `time.monotonic` value, or None) is when the search ends; a strategy that thinks looks at it.
+    """
+
+    def __init__(self, space: Space, seed: int = 0, objective: Objective | None = None) -> None:
+        self.space = space
+        self.seed = seed
+        self.objective = objective or Objective()
+        self.asked = 0
+        self.deadline: float | None = None
+
+    @abstractmethod
+    def propose(self, rng: random.Random) -> Proposal | None:
+        """The next proposal; None means "wait" while others are pending, and "nothing is left" when none are.
+
+        Changes no state.
+        """
+
+    def proposed(self, proposal: Proposal) -> None:
+        """Remember that `proposal` was handed out."""
+
+    def learn(self, proposal: Proposal, report: Report) -> None:
+        """Learn from a report. Reports come in any order, failed ones too."""
+
+    def fit(self, affordable: Affordable) -> None:
+        """Fit settings that were left open to what the search can pay for. Called once, before most asks."""
+
+    def keep(self) -> set[str] | None:
+        """Keys of architectures that may be asked for again at a larger budget; None: nothing ever is."""
+        return None
+
+    @final
+    def ask(self, deadline: float | None = None) -> Proposal | None:
+        """The next proposal, or None when there is nothing to try for now."""
+        self.deadline = deadline
+        proposal = self.propose(random.Random(f"{self.seed}:{self.asked}"))
+        if proposal is not None:
+            self.asked += 1
+            self.proposed(proposal)
+        return proposal
+
+    @final
+    def tell(self, proposal: Proposal, report: Report) -> None:
+        """Show the strategy what came of a proposal."""
+        self.learn(proposal, report)
+
+    @final
+    def replay(self, events: Iterable[Event]) -> None:
+        """Bring a fresh strategy to where another stood, by the journal's events in their order."""
+        for event in events:
+            match event:
+                case ("asked", Proposal() as proposal):
+                    self.asked += 1
+                    self.proposed(proposal)
+                case ("told", Proposal() as proposal, Report() as report):
+                    self.learn(proposal, report)
+                case ("fitted", Affordable() as affordable):
+                    self.fit(affordable)

@@ -1,0 +1,91 @@
+"""A study in a folder: its journal, and the lock that keeps a second search out."""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, final
+
+from azora.errors import StudyError
+from azora.space import Space
+from azora.study.journal import SqlJournal
+from azora.study.study import Study
+
+JOURNAL, LOCK = "study.db", "study.lock"
+
+
+@final
+class StudyFolder:
+    """`OUT`, locked for as long as this process works on it. The system releases the lock of a killed process.
+
+    Raises:
+        StudyError: it cannot be written, holds a study (without `resume`), holds none (with it), or is in use.
+    """
+
+    def __init__(self, path: Path, *, resume: bool) -> None:
+        self.path = path
+        self.made = not path.exists()
+        try:
+            path.mkdir(parents=True, exist_ok=True)
+            self._lock = os.open(path / LOCK, os.O_RDWR | os.O_CREAT, 0o644)
+        except OSError as error:
+            raise StudyError(f"{path} cannot be written: {error.strerror}") from error
+        try:
+            fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as error:
+            os.close(self._lock)
+            raise StudyError(f"another search is running in {path}; wait for it or choose another folder") from error
+        there = (path / JOURNAL).exists()
+        if there and not resume:
+            about = read_about(path)
+            self.release()
+            raise StudyError(f"{path} holds a study ({about}); go on with --resume or choose another --out")
+        if resume and not there:
+            self.discard()
+            raise StudyError(f"{path} holds no study to resume")
+
+    def study(self, space: Space, about: Mapping[str, Any], started: float) -> Study:
+        """The study here; begun with `about` when there is none yet.
+
+        Raises:
+            StudyError: the study here was begun with something else; what differs is named.
+        """
+        study = Study(SqlJournal(self.path / JOURNAL), space, started)
+        if study.created is None:
+            study.create(about)
+        elif different := [name for name in about if study.created.get(name) != about[name]]:
+            was = ", ".join(f"{name} {study.created.get(name)!r}" for name in different)
+            now = ", ".join(f"{name} {about[name]!r}" for name in different)
+            study.close()
+            raise StudyError(f"{self.path} holds a study with {was}, not {now}; choose another --out")
+        study.open()
+        return study
+
+    def release(self) -> None:
+        """Let others in."""
+        with contextlib.suppress(OSError):
+            os.close(self._lock)
+
+    def discard(self) -> None:
+        """Leave nothing half-written: remove what this process made, where nothing was judged."""
+        for name in (LOCK, JOURNAL, f"{JOURNAL}-wal", f"{JOURNAL}-shm"):
+            with contextlib.suppress(OSError):
+                (self.path / name).unlink()
+        if self.made:
+            with contextlib.suppress(OSError):
+                self.path.rmdir()
+        self.release()
+
+
+def read_about(path: Path) -> str:
+    """What the study in a folder is of, in a few words."""
+    journal = SqlJournal(path / JOURNAL)
+    try:
+        first = next(journal.read(), None)
+    finally:
+        journal.close()
+    about = (first or {}).get("about", {})
+    return f"task {about.get('task', '?')}, strategy {about.get('strategy', '?')}, seed {about.get('seed', '?')}"

@@ -1,0 +1,129 @@
+"""An append-only journal of JSON events."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any, Protocol, final
+
+import sqlalchemy as sql
+
+from azora.errors import StudyError
+
+SCHEMA = 1
+Event = Mapping[str, Any]
+
+
+class Journal(Protocol):
+    """An ordered log of JSON events. What `append` returned from is durable."""
+
+    def append(self, event: Event) -> None:
+        """Write one event; StudyError when it cannot be made durable."""
+        ...
+
+    def read(self, since: int = 0) -> Iterator[Event]:
+        """The events in their order, without the first `since`."""
+        ...
+
+    def close(self) -> None:
+        """Release what is held."""
+        ...
+
+
+@final
+class MemoryJournal:
+    """A journal that is gone with the process: for tests, benchmarks and throw-away searches."""
+
+    def __init__(self) -> None:
+        self._lines: list[str] = []
+
+    def append(self, event: Event) -> None:
+        self._lines.append(json.dumps(event, allow_nan=False))
+
+    def read(self, since: int = 0) -> Iterator[Event]:
+        return (json.loads(line) for line in self._lines[since:])
+
+    def close(self) -> None:
+        self._lines = list(self._lines)
+
+
+_TABLES = sql.MetaData()
+_EVENTS = sql.Table(
+    "events",
+    _TABLES,
+    sql.Column("id", sql.Integer, primary_key=True),
+    sql.Column("body", sql.Text, nullable=False),
+)
+_ABOUT = sql.Table("about", _TABLES, sql.Column("schema", sql.Integer, primary_key=True))
+
+
+@final
+class SqlJournal:
+    """One table of events through SQLAlchemy: an SQLite file (write-ahead log, synchronous commits) or any URL.
+
+    One transaction an event.
+
+    Raises:
+        StudyError: the database cannot be opened, or was written by a newer azora.
+    """
+
+    def __init__(self, where: Path | str) -> None:
+        self.where = where
+        url = f"sqlite:///{where}" if isinstance(where, Path) else where
+        try:
+            self._engine = sql.create_engine(url)
+            if self._engine.dialect.name == "sqlite":
+                sql.event.listen(self._engine, "connect", _durable)
+            _TABLES.create_all(self._engine)
+            self._connection = self._engine.connect()
+            self._check_schema()
+        except sql.exc.SQLAlchemyError as error:
+            raise StudyError(f"the journal {where} cannot be opened: {_first_line(error)}") from error
+
+    def append(self, event: Event) -> None:
+        body = json.dumps(event, allow_nan=False)
+        try:
+            self._connection.execute(_INSERT, {"body": body})
+            self._connection.commit()
+        except sql.exc.SQLAlchemyError as error:
+            self._connection.rollback()
+            raise StudyError(
+                f"the journal {self.where} cannot be written ({_first_line(error)});"
+                " what is in it is safe: make room and go on with --resume"
+            ) from error
+
+    def read(self, since: int = 0) -> Iterator[Event]:
+        query = sql.select(_EVENTS.c.body).order_by(_EVENTS.c.id).offset(since)
+        rows = self._connection.execute(query).fetchall()
+        self._connection.rollback()  # an open read would hold the log back
+        return (json.loads(body) for (body,) in rows)
+
+    def close(self) -> None:
+        self._connection.close()
+        self._engine.dispose()
+
+    def _check_schema(self) -> None:
+        found = self._connection.execute(sql.select(_ABOUT.c.schema)).scalar()
+        if found is None:
+            self._connection.execute(sql.insert(_ABOUT), {"schema": SCHEMA})
+        self._connection.commit()
+        if found is not None and found > SCHEMA:
+            raise StudyError(
+                f"the journal {self.where} has schema {found}, this azora reads up to {SCHEMA}; use a newer azora"
+            )
+
+
+_INSERT = sql.insert(_EVENTS)
+
+
+def _durable(connection: Any, record: object) -> None:
+    cursor = connection.cursor()
+    cursor.execute("PRAGMA journal_mode=WAL")
+    cursor.execute("PRAGMA synchronous=FULL")
+    cursor.close()
+
+
+def _first_line(error: Exception) -> str:
+    cause = getattr(error, "orig", None) or error
+    return str(cause).splitlines()[0]

@@ -1,0 +1,177 @@
+"""A study: everything that is known of a search, read from its journal."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator, Mapping
+from typing import Any, final
+
+from azora.space import Space
+from azora.study.journal import Journal
+from azora.trial import Objective, Proposal, Report, Trial
+
+
+@final
+class Study:
+    """A fold of the journal's events, kept up to date as events are added.
+
+    Events are JSON with a `kind`: `created` (what was asked for), `opened` (a session began), `asked`, `told`, `cut` (a
+    judgement that the end of the budget interrupted; it counts as neither judged nor failed, and is not pending),
+    `measured`, `fitted`, `phase`, `finished`. Each carries `elapsed`: the seconds that all sessions have worked so far, by a clock
+    that cannot be set back.
+    """
+
+    def __init__(self, journal: Journal, space: Space, started: float | None = None) -> None:
+        self.space = space
+        self.journal = journal
+        self.created: Mapping[str, Any] | None = None
+        self.measures: Mapping[str, Any] = {}
+        self.phase = ""
+        self.result: Mapping[str, Any] | None = None
+        self.trials: list[Trial] = []
+        self.pending: dict[int, Proposal] = {}
+        self.asks = 0
+        self._reports: dict[tuple[str, float | None], Report] = {}
+        self._history: list[tuple[str, Any, Any]] = []
+        self._before = 0.0
+        for event in journal.read():
+            self._fold(event)
+            self._before = max(self._before, float(event["elapsed"]))
+        self._started = time.monotonic() if started is None else started
+
+    # What is known ----------------------------------------------------------------------------------------------
+
+    @property
+    def elapsed(self) -> float:
+        """Seconds worked by all sessions, this one included."""
+        return self._before + time.monotonic() - self._started
+
+    @property
+    def judged(self) -> int:
+        """Distinct architectures with a judgement at a full epoch or more, or at no stated budget."""
+        return len(
+            {
+                trial.proposal.architecture.key
+                for trial in self.trials
+                if trial.report.ok and (trial.proposal.budget is None or trial.proposal.budget >= 1)
+            }
+        )
+
+    @property
+    def failed(self) -> int:
+        """Judgements that failed."""
+        return sum(not trial.report.ok for trial in self.trials)
+
+    def find(self, proposal: Proposal) -> Report | None:
+        """The report on the same architecture at the same budget, if there is one."""
+        return self._reports.get(proposal.identity)
+
+    def ranked(self, objective: Objective) -> list[Trial]:
+        """The best trial of each architecture judged: those of the highest fidelity first, the best first among them.
+
+        A short training's score does not compare with a long one's, so the highest fidelity decides alone.
+        """
+        best: dict[str, Trial] = {}
+        for trial in self.trials:
+            key = trial.proposal.architecture.key
+            if objective.score(trial.report) > float("-inf") and (
+                key not in best or _standing(trial, objective) > _standing(best[key], objective)
+            ):
+                best[key] = trial
+        return sorted(best.values(), key=lambda trial: _standing(trial, objective), reverse=True)
+
+    def best(self, objective: Objective) -> Trial | None:
+        """The best trial among those of the highest fidelity."""
+        return next(iter(self.ranked(objective)), None)
+
+    def history(self) -> Iterator[tuple[str, Any, Any]]:
+        """`("asked", number, proposal)`, `("told", proposal, report)` and `("fitted", units, None)`, in order."""
+        return iter(self._history)
+
+    # What becomes known -----------------------------------------------------------------------------------------
+
+    def create(self, about: Mapping[str, Any]) -> None:
+        """The first event: what was asked for."""
+        self._add("created", about=dict(about))
+
+    def open(self) -> None:
+        """A session begins."""
+        self._add("opened")
+
+    def asked(self, proposal: Proposal) -> int:
+        """A proposal is to be judged; its number."""
+        number = self.asks
+        self._add("asked", number=number, proposal=proposal.to_json())
+        return number
+
+    def told(self, number: int, report: Report) -> Trial:
+        """A judgement is finished. Durable when this returns."""
+        self._add("told", number=number, report=report.to_json())
+        return self.trials[-1]
+
+    def cut(self, number: int, why: str) -> None:
+        """A judgement was interrupted by the end of the budget, or by the user."""
+        self._add("cut", number=number, why=why)
+
+    def fitted(self, units: float) -> None:
+        """The strategy was told what the search can pay for."""
+        self._add("fitted", units=units)
+
+    def measured(self, measures: Mapping[str, Any]) -> None:
+        """What was measured of this machine, and must be the same when the study goes on."""
+        self._add("measured", measures=dict(measures))
+
+    def enter(self, phase: str) -> None:
+        """A phase begins."""
+        self._add("phase", name=phase)
+
+    def alive(self) -> None:
+        """Note the time worked, so that a killed session's work is counted."""
+        self._add("alive")
+
+    def finish(self, result: Mapping[str, Any]) -> None:
+        """The search is over, with these figures."""
+        self._add("finished", result=dict(result))
+
+    def close(self) -> None:
+        """Close the journal."""
+        self.journal.close()
+
+    # Inside -----------------------------------------------------------------------------------------------------
+
+    def _add(self, kind: str, **body: Any) -> None:
+        event = {"kind": kind, "elapsed": round(self.elapsed, 3), "at": time.time(), **body}
+        self.journal.append(event)
+        self._fold(event)
+
+    def _fold(self, event: Mapping[str, Any]) -> None:
+        match event["kind"]:
+            case "created":
+                self.created = event["about"]
+            case "measured":
+                self.measures = event["measures"]
+            case "asked":
+                proposal = Proposal.from_json(event["proposal"], self.space)
+                self.pending[event["number"]] = proposal
+                self.asks = event["number"] + 1
+                self._history.append(("asked", event["number"], proposal))
+            case "told":
+                proposal = self.pending.pop(event["number"])
+                report = Report.from_json(event["report"])
+                self.trials.append(Trial(event["number"], proposal, report, float(event["elapsed"])))
+                self._reports.setdefault(proposal.identity, report)
+                self._history.append(("told", proposal, report))
+            case "cut":
+                self.pending.pop(event["number"], None)
+            case "fitted":
+                self._history.append(("fitted", event["units"], None))
+            case "phase":
+                self.phase = event["name"]
+            case "finished":
+                self.result = event["result"]
+            # "opened" and "alive" carry nothing but their time.
+
+
+def _standing(trial: Trial, objective: Objective) -> tuple[float, tuple[float, float]]:
+    budget = trial.proposal.budget
+    return (float("inf") if budget is None else budget, objective.order(trial.report))

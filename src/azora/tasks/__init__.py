@@ -1,0 +1,22 @@
+"""Tasks: data with its splits, its shape and its metrics. Imports no torch."""
+
+from azora.tasks.arrays import from_arrays
+from azora.tasks.metrics import METRICS, default_metric, evaluate
+from azora.tasks.signature import Signature
+from azora.tasks.sources import TASKS, load_task, read_npz
+from azora.tasks.task import Scaling, SearchData, Split, Task
+
+__all__ = [
+    "METRICS",
+    "TASKS",
+    "Scaling",
+    "SearchData",
+    "Signature",
+    "Split",
+    "Task",
+    "default_metric",
+    "evaluate",
+    "from_arrays",
+    "load_task",
+    "read_npz",
+]

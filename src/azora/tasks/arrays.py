@@ -1,0 +1,242 @@
+"""From arrays as people have them to a task, or to one line that says why not."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from sklearn.model_selection import GroupShuffleSplit, train_test_split
+
+from azora.errors import TaskError
+from azora.tasks.signature import Signature
+from azora.tasks.task import Array, Split, Task
+
+VALIDATION_SHARE = 0.2
+TEST_SHARE = 0.2
+TEST_SEED = 0  # the test split is the same whatever the search's seed
+GROUP_DRAWS = 20
+
+
+@dataclass(frozen=True)
+class _Rows:
+    """Inputs with their targets, and the group of each row where there are groups."""
+
+    x: Array
+    y: Array
+    groups: Array | None = None
+
+
+def from_arrays(
+    x: Array,
+    y: Array,
+    *,
+    x_test: Array | None = None,
+    y_test: Array | None = None,
+    x_validation: Array | None = None,
+    y_validation: Array | None = None,
+    groups: Array | None = None,
+    classes: Sequence[str] | None = None,
+    name: str = "arrays",
+    seed: int = 0,
+    flips: bool | None = None,
+    channels_last: bool | None = None,
+) -> Task:
+    """A task from rows in memory.
+
+    Args:
+        x: (N, H, W), (N, H, W, C) or (N, C, H, W) pictures, or (N, F) rows; any number type.
+        y: (N,) labels (numbers or names), or real numbers for regression, (N,) or (N, outputs).
+        x_test, y_test: the test split; without it a fifth is held out, the same for every seed.
+        x_validation, y_validation: the validation split; without it a fifth of the rest, drawn by `seed`.
+        groups: (N,) rows of one group never lie on two sides of a split.
+        classes: names of the classes 0, 1, …
+        flips: whether mirrored pictures may keep their class, so that a recipe may mirror; true unless said.
+        channels_last: how to read 4-dimensional `x`; unless said, the smaller of the two candidate axes.
+
+    Raises:
+        TaskError: lengths differ, values are missing or infinite, there is one class only, a class has one row …
+    """
+    last = channels_last
+    parts = {
+        "train": _rows("x", x, "y", y, last),
+        "test": _rows("x_test", x_test, "y_test", y_test, last),
+        "validation": _rows("x_validation", x_validation, "y_validation", y_validation, last),
+    }
+    train, test, validation = parts["train"], parts["test"], parts["validation"]
+    if train is None:
+        raise TaskError(f"{name}: x and y must be given")
+    for title, part in (("x_test", test), ("x_validation", validation)):
+        if part is not None and part.x.shape[1:] != train.x.shape[1:]:
+            raise TaskError(f"{title} has rows of shape {part.x.shape[1:]}, x has {train.x.shape[1:]}")
+    train = _Rows(train.x, train.y, _groups(groups, len(train.x)))
+    labels = _Labels.of([part.y for part in (train, test, validation) if part is not None], classes)
+    rows = {title: _Rows(part.x, labels.apply(part.y)) for title, part in parts.items() if part is not None}
+    rows["train"] = _Rows(rows["train"].x, rows["train"].y, train.groups)
+    labels.check_counts(rows["train"].y)
+    rest, held_out = rows["train"], rows.get("test")
+    if held_out is None:
+        rest, held_out = _divide(rest, TEST_SHARE, TEST_SEED, labels, least=1 if validation else 2)
+    kept, judged = rest, rows.get("validation")
+    if judged is None:
+        kept, judged = _divide(rest, VALIDATION_SHARE, seed, labels, least=1)
+    shape = tuple(train.x.shape[1:])
+    signature = Signature(
+        labels.kind,
+        shape,
+        labels.outputs,
+        labels.names,
+        (flips is None or flips) and len(shape) == 3,
+    )
+    return Task(name, signature, Split(kept.x, kept.y), Split(judged.x, judged.y), Split(held_out.x, held_out.y))
+
+
+@dataclass(frozen=True)
+class _Labels:
+    """How targets become numbers."""
+
+    kind: str
+    names: tuple[str, ...]
+    values: Array | None  # the distinct labels, in the order of the class numbers
+    outputs: int
+
+    @classmethod
+    def of(cls, targets: list[Array], classes: Sequence[str] | None) -> _Labels:
+        columns = [target.reshape(len(target), -1) for target in targets]
+        if len(widths := {part.shape[1] for part in columns}) > 1:
+            raise TaskError(f"y has {min(widths)} columns in one split and {max(widths)} in another")
+        together = np.concatenate(columns)
+        if together.dtype.kind == "f" and (together.shape[1] > 1 or np.any(together != np.round(together))):
+            return cls("regression", (), None, together.shape[1])
+        if together.shape[1] > 1:
+            raise TaskError(f"y has {together.shape[1]} columns of labels; one is wanted")
+        values = np.unique(together)
+        if len(values) < 2:
+            raise TaskError(f"y has one class only ({values[0]}); two or more are wanted")
+        if classes is not None:
+            values = np.arange(len(classes))
+            if twice := [each for place, each in enumerate(classes) if each in classes[:place]]:
+                raise TaskError(f"classes names {twice[0]!r} twice; every class needs a name of its own")
+            if together.dtype.kind not in "iuf" or not set(np.unique(together)) <= set(values):
+                raise TaskError(
+                    f"classes names {len(classes)} classes, so y must hold the numbers 0 to {len(classes) - 1}"
+                )
+        names = [str(each) for each in classes] if classes is not None else [_name(value) for value in values]
+        return cls("classification", tuple(names), values, len(values))
+
+    def apply(self, y: Array) -> Array:
+        if self.values is None:
+            return y.reshape(len(y), -1).astype(np.float32)
+        return np.searchsorted(self.values, y.reshape(-1)).astype(np.int64)
+
+    def check_counts(self, y: Array) -> None:
+        if self.values is None:
+            return
+        for number, count in enumerate(np.bincount(y, minlength=self.outputs)):
+            if count < 2:
+                raise TaskError(
+                    f"class {self.names[number]!r} has {count} row{'' if count == 1 else 's'} to learn from;"
+                    " two or more are wanted, one of them for validation"
+                )
+
+
+def _name(value: object) -> str:
+    return str(int(value)) if isinstance(value, np.floating) else str(value)
+
+
+def _rows(x_name: str, x: Array | None, y_name: str, y: Array | None, channels_last: bool | None) -> _Rows | None:
+    if x is None and y is None:
+        return None
+    if x is None or y is None:
+        raise TaskError(f"{x_name if x is None else y_name} is missing beside {y_name if x is None else x_name}")
+    x, y = _array(x_name, x, "biuf", "numbers"), _array(y_name, y, "biufU", "numbers or names")
+    if len(x) != len(y):
+        raise TaskError(f"{x_name} has {len(x)} rows, {y_name} has {len(y)}")
+    return _Rows(_pictures_or_rows(x_name, x, channels_last), y)
+
+
+def _array(name: str, values: Array, kinds: str, wanted: str) -> Array:
+    try:
+        array = np.asarray(values)
+    except ValueError as error:
+        raise TaskError(f"{name} has rows of different lengths; rows of one shape are wanted") from error
+    if array.dtype.kind not in kinds:
+        raise TaskError(f"{name} holds {array.dtype} values; {wanted} are wanted")
+    if array.ndim == 0 or array.size == 0:
+        raise TaskError(f"{name} has shape {array.shape}, which is nothing to learn from; rows are wanted")
+    if array.dtype.kind == "f":
+        with np.errstate(over="ignore"):  # what overflows float32 is as useless as what was infinite before
+            finite = np.isfinite(array.astype(np.float32))
+        if not finite.all():
+            where = np.argwhere(~finite)[0]
+            raise TaskError(f"{name} has {array[tuple(where)]} in row {where[0]}; fill or drop what is no number")
+    return array
+
+
+def _groups(groups: Array | None, rows: int) -> Array | None:
+    if groups is None:
+        return None
+    array = _array("groups", groups, "biufU", "numbers or names")
+    if array.shape != (rows,):
+        raise TaskError(f"groups has shape {array.shape}, x has {rows} rows; one group a row is wanted")
+    return array
+
+
+def _pictures_or_rows(name: str, x: Array, channels_last: bool | None) -> Array:
+    kept = x if x.dtype == np.uint8 else x.astype(np.float32)
+    if x.ndim == 2:
+        return kept
+    if x.ndim == 3:
+        return kept[:, None]
+    if x.ndim != 4:
+        raise TaskError(f"{name} has shape {x.shape}; (N, F), (N, H, W) or (N, H, W, C) is wanted")
+    last = channels_last if channels_last is not None else x.shape[3] <= x.shape[1]
+    return np.ascontiguousarray(kept.transpose(0, 3, 1, 2)) if last else kept
+
+
+def _divide(rows: _Rows, share: float, seed: int, labels: _Labels, least: int) -> tuple[_Rows, _Rows]:
+    """A larger and a smaller part: by groups where there are groups, else with every class in proportion.
+
+    At least `least` rows of every class stay in the larger part.
+    """
+    classes = rows.y if labels.kind == "classification" else None
+    if rows.groups is None:
+        large, small = _by_class(len(rows.x), classes, share, seed, least)
+    else:
+        large, small = _by_group(rows, rows.groups, classes, share, seed, least)
+    return _take(rows, np.sort(large)), _take(rows, np.sort(small))
+
+
+def _take(rows: _Rows, part: Array) -> _Rows:
+    return _Rows(rows.x[part], rows.y[part], None if rows.groups is None else rows.groups[part])
+
+
+def _by_class(count: int, classes: Array | None, share: float, seed: int, least: int) -> tuple[Array, Array]:
+    sides = 1 if classes is None else len(np.unique(classes))
+    # Every class needs a row on either side, so few rows of many classes make the smaller part larger.
+    wanted = max(round(share * count), sides)
+    if count - wanted < sides:
+        raise TaskError(f"{count} rows are too few to hold some out; {2 * wanted} or more are wanted")
+    large, small = train_test_split(np.arange(count), test_size=wanted, random_state=seed, stratify=classes)
+    if classes is None:
+        return large, small
+    for number, left in enumerate(np.bincount(classes[large])):
+        # In proportion a rare class may lose a row that it cannot spare: rows go back.
+        back = small[classes[small] == number][: max(0, least - left)]
+        large, small = np.append(large, back), np.setdiff1d(small, back)
+    if len(small) == 0:
+        raise TaskError(f"no class has a row to spare for being judged; {least + 1} rows or more of each are wanted")
+    return large, small
+
+
+def _by_group(
+    rows: _Rows, groups: Array, classes: Array | None, share: float, seed: int, least: int
+) -> tuple[Array, Array]:
+    if len(np.unique(groups)) < 2:
+        raise TaskError("groups leaves one group to divide; one for each of training, validation and test is wanted")
+    splitter = GroupShuffleSplit(n_splits=GROUP_DRAWS, test_size=share, random_state=seed)
+    for large, small in splitter.split(rows.x, rows.y, groups):
+        # Nothing keeps the classes apart from the groups, so a draw may leave a class without rows to learn from.
+        if classes is None or np.bincount(classes[large], minlength=classes.max() + 1).min() >= least:
+            return large, small
+    raise TaskError("groups cannot be divided so that every class is learned; spread each class over more groups")

@@ -1,0 +1,78 @@
+"""Metrics by name, computed by scikit-learn."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+from sklearn import metrics
+
+from azora.tasks.signature import Signature
+from azora.tasks.task import Array
+
+
+@dataclass(frozen=True)
+class Metric:
+    """`measure(y, outputs)`; outputs are probabilities (N, classes), or predictions (N, outputs)."""
+
+    measure: Callable[[Array, Array], float]
+    maximise: bool
+    kind: str
+
+
+def _accuracy(y: Array, probabilities: Array) -> float:
+    return float((probabilities.argmax(axis=1) == y).mean())
+
+
+def _balanced(y: Array, probabilities: Array) -> float:
+    """The mean over classes of the share that was recognised."""
+    right = probabilities.argmax(axis=1) == y
+    return float(np.mean([right[y == number].mean() for number in np.unique(y)]))
+
+
+def _f1(y: Array, probabilities: Array) -> float:
+    labels = np.arange(probabilities.shape[1])
+    answers = probabilities.argmax(axis=1)
+    return float(metrics.f1_score(y, answers, labels=labels, average="macro", zero_division=0.0))
+
+
+def _auroc(y: Array, probabilities: Array) -> float:
+    """One against the rest, the mean over the classes of which there are rows and others."""
+    present = [number for number in range(probabilities.shape[1]) if 0 < (y == number).sum() < len(y)]
+    if probabilities.shape[1] == 2:
+        present = present[-1:]
+    areas = [metrics.roc_auc_score(y == number, probabilities[:, number]) for number in present]
+    return float(np.mean(areas)) if areas else 0.5
+
+
+def _cross_entropy(y: Array, probabilities: Array) -> float:
+    chosen = probabilities[np.arange(len(y)), y]
+    return float(-np.log(np.clip(chosen, 1e-12, None)).mean())
+
+
+def _squared(y: Array, predictions: Array) -> float:
+    return float(((y - predictions) ** 2).mean())
+
+
+METRICS: dict[str, Metric] = {
+    "accuracy": Metric(_accuracy, True, "classification"),
+    "balanced_accuracy": Metric(_balanced, True, "classification"),
+    "f1": Metric(_f1, True, "classification"),
+    "auroc": Metric(_auroc, True, "classification"),
+    "loss": Metric(_cross_entropy, False, "classification"),
+    "r2": Metric(lambda y, found: float(metrics.r2_score(y, found)), True, "regression"),
+    "rmse": Metric(lambda y, found: _squared(y, found) ** 0.5, False, "regression"),
+    "mae": Metric(lambda y, found: float(np.abs(y - found).mean()), False, "regression"),
+    "mse": Metric(_squared, False, "regression"),
+}
+
+
+def default_metric(signature: Signature) -> str:
+    """What a search is for when nobody says otherwise."""
+    return "accuracy" if signature.kind == "classification" else "r2"
+
+
+def evaluate(signature: Signature, outputs: Array, y: Array) -> dict[str, float]:
+    """Every metric of the task's kind. `outputs` (N, classes) or (N, outputs), `y` (N,) or (N, outputs)."""
+    return {name: each.measure(y, outputs) for name, each in METRICS.items() if each.kind == signature.kind}

@@ -1,0 +1,85 @@
+"""Tasks by name and from files."""
+
+from __future__ import annotations
+
+import zipfile
+import zlib
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+
+from azora.errors import TaskError
+from azora.settings import closest
+from azora.tasks.arrays import from_arrays
+from azora.tasks.task import Array, Task
+
+
+def digits(seed: int = 0) -> Task:
+    """scikit-learn's handwritten digits: 1,797 pictures of 8 × 8 pixels, values 0 to 16. A mirrored digit is none."""
+    from sklearn.datasets import load_digits
+
+    data = load_digits()
+    return from_arrays(data.images.astype(np.uint8), data.target, name="digits", seed=seed, flips=False)
+
+
+TASKS: dict[str, tuple[str, Callable[[int], Task]]] = {
+    "digits": ("handwritten digits, 1,797 pictures of 8 × 8 pixels, 10 classes (scikit-learn)", digits),
+}
+
+
+def load_task(source: str | Path, *, seed: int = 0) -> Task:
+    """The task called `source`, or in the file `source`.
+
+    Raises:
+        TaskError: there is no such name or file, or the file is not a task.
+    """
+    name, path = str(source), Path(source)
+    if name in TASKS:
+        return TASKS[name][1](seed)
+    if path.suffix == ".npz":
+        return _from_npz(path, seed)
+    if path.exists():
+        raise TaskError(f"task {name!r} is no .npz file, and no task has that name; {closest(name, TASKS)}")
+    raise TaskError(f"there is no task or file {name!r}; give an .npz file or a name; {closest(name, TASKS)}")
+
+
+def read_npz(path: Path) -> dict[str, Array]:
+    """The arrays of an .npz file; nothing is ever unpickled.
+
+    Raises:
+        TaskError: there is no such file, it is damaged, or it holds Python objects.
+    """
+    if not path.is_file():
+        raise TaskError(f"there is no file {path}")
+    try:
+        with path.open("rb") as opened:
+            if not zipfile.is_zipfile(opened):
+                raise TaskError(f"{path} is no .npz file, or not a whole one; numpy.savez writes them")
+            opened.seek(0)
+            with np.load(opened, allow_pickle=False) as file:
+                return {name: file[name] for name in file.files}
+    except (ValueError, OSError, EOFError, KeyError, zipfile.BadZipFile, zlib.error, MemoryError) as error:
+        if "allow_pickle" in str(error):
+            raise TaskError(f"{path} holds Python objects, which are not read; save plain arrays") from error
+        raise TaskError(f"{path} cannot be read as .npz: {error}") from error
+
+
+def _from_npz(path: Path, seed: int) -> Task:
+    arrays = read_npz(path)
+    if missing := [name for name in ("x_train", "y_train") if name not in arrays]:
+        found = ", ".join(sorted(arrays)) or "nothing"
+        raise TaskError(f"{path} lacks {' and '.join(missing)}; it holds {found}")
+    classes = arrays.get("classes")
+    return from_arrays(
+        arrays["x_train"],
+        arrays["y_train"],
+        x_test=arrays.get("x_test"),
+        y_test=arrays.get("y_test"),
+        x_validation=arrays.get("x_validation"),
+        y_validation=arrays.get("y_validation"),
+        groups=arrays.get("groups"),
+        classes=None if classes is None else [str(each) for each in np.atleast_1d(classes)],
+        name=path.stem,
+        seed=seed,
+    )

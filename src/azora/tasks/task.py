@@ -1,0 +1,158 @@
+"""Data, split so that a search cannot see the test."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any, final
+
+import numpy as np
+from safetensors.numpy import load_file, save_file
+
+from azora.errors import TaskError
+from azora.tasks.signature import Signature
+
+Array = np.ndarray[Any, np.dtype[Any]]
+ROWS_AT_ONCE = 2048
+
+
+@dataclass(frozen=True)
+class Split:
+    """Rows: `x` (N, C, H, W) or (N, F) raw, uint8 or float32; `y` class numbers (N,) int64, or (N, outputs) float32."""
+
+    x: Array
+    y: Array
+
+    def __len__(self) -> int:
+        return len(self.x)
+
+    def __add__(self, other: Split) -> Split:
+        return Split(np.concatenate([self.x, other.x]), np.concatenate([self.y, other.y]))
+
+
+@dataclass(frozen=True)
+class Scaling:
+    """Mean and spread of every channel or column of the search-train rows; of the target too, for regression.
+
+    A network sees (x − mean) / spread, and what it predicts is scaled back.
+    """
+
+    mean: tuple[float, ...]
+    spread: tuple[float, ...]
+    target_mean: tuple[float, ...] = ()
+    target_spread: tuple[float, ...] = ()
+
+    @classmethod
+    def of(cls, split: Split, regression: bool) -> Scaling:
+        mean, spread = _moments(split.x)
+        target = (split.y.mean(axis=0, dtype=np.float64), split.y.std(axis=0, dtype=np.float64))
+        return cls(
+            _floats(mean),
+            # A column without any spread carries nothing; dividing by one keeps it at zero.
+            _floats(np.where(spread > 1e-12, spread, 1.0)),
+            _floats(target[0]) if regression else (),
+            _floats(np.where(target[1] > 1e-12, target[1], 1.0)) if regression else (),
+        )
+
+    def to_json(self) -> dict[str, list[float]]:
+        return {name: list(getattr(self, name)) for name in self.__dataclass_fields__}
+
+    @classmethod
+    def from_json(cls, data: Mapping[str, Any]) -> Scaling:
+        return cls(**{name: tuple(float(value) for value in data[name]) for name in cls.__dataclass_fields__})
+
+
+@dataclass(frozen=True)
+class SearchData:
+    """All that an evaluator, and so a worker process, ever gets of a task. There is no test split in it."""
+
+    signature: Signature
+    train: Split
+    validation: Split
+    scaling: Scaling
+
+    def save(self, folder: Path) -> None:
+        """Two files, read back by `load`: safetensors and JSON."""
+        folder.mkdir(parents=True, exist_ok=True)
+        arrays = {"x_train": self.train.x, "y_train": self.train.y}
+        arrays |= {"x_validation": self.validation.x, "y_validation": self.validation.y}
+        save_file({name: np.ascontiguousarray(array) for name, array in arrays.items()}, folder / "data.safetensors")
+        text = json.dumps({"signature": self.signature.to_json(), "scaling": self.scaling.to_json()})
+        (folder / "data.json").write_text(text, encoding="utf-8")
+
+    @classmethod
+    def load(cls, folder: Path) -> SearchData:
+        arrays = load_file(folder / "data.safetensors")
+        head = json.loads((folder / "data.json").read_text(encoding="utf-8"))
+        return cls(
+            Signature.from_json(head["signature"]),
+            Split(arrays["x_train"], arrays["y_train"]),
+            Split(arrays["x_validation"], arrays["y_validation"]),
+            Scaling.from_json(head["scaling"]),
+        )
+
+
+@final
+class Task:
+    """A named task: search-train, search-validation, and a test split that can be read once."""
+
+    def __init__(self, name: str, signature: Signature, train: Split, validation: Split, test: Split) -> None:
+        self.name = name
+        self.signature = signature
+        self.train, self.validation = train, validation
+        self.scaling = Scaling.of(train, signature.kind == "regression")
+        self._test: Split | None = test
+        self.test_rows = len(test)
+        self.digest = _digest(train, validation, test)
+
+    @cached_property
+    def search_data(self) -> SearchData:
+        """What the search may see."""
+        return SearchData(self.signature, self.train, self.validation, self.scaling)
+
+    def everything(self) -> Split:
+        """All rows but the test's: what the chosen network is trained on in the end."""
+        return self.train + self.validation
+
+    def read_test(self) -> Split:
+        """The test split, once: for the final validation of the one network that was chosen.
+
+        Raises:
+            TaskError: it was read before.
+        """
+        if self._test is None:
+            raise TaskError(f"the test split of {self.name} was read before; a second look would be a selection on it")
+        test, self._test = self._test, None
+        return test
+
+
+def _moments(x: Array) -> tuple[Array, Array]:
+    """Mean and spread of every channel or column, a few rows at a time: all of them in float64 may not fit."""
+    axes = (0, 2, 3) if x.ndim == 4 else (0,)
+    blocks = [x[start : start + ROWS_AT_ONCE] for start in range(0, len(x), ROWS_AT_ONCE)]
+    weights = [len(block) / len(x) for block in blocks]
+    means = [block.mean(axis=axes, dtype=np.float64) for block in blocks]
+    mean = np.einsum("b,bc->c", weights, means)
+    # Chan et al. (1979): the spread within the blocks and that between their means.
+    squares = [
+        block.var(axis=axes, dtype=np.float64) + (at - mean) ** 2 for block, at in zip(blocks, means, strict=True)
+    ]
+    return mean, np.sqrt(np.einsum("b,bc->c", weights, squares))
+
+
+def _floats(values: Array) -> tuple[float, ...]:
+    return tuple(float(value) for value in np.atleast_1d(values))
+
+
+def _digest(*splits: Split) -> str:
+    """SHA-256 of all rows."""
+    whole = hashlib.sha256()
+    for split in splits:
+        for array in (split.x, split.y):
+            whole.update(str((array.shape, array.dtype.str)).encode())
+            whole.update(np.ascontiguousarray(array).data)
+    return whole.hexdigest()

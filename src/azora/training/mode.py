@@ -1,0 +1,160 @@
+"""Number format and memory layout, chosen by measuring: machines differ by a factor of two either way."""
+
+from __future__ import annotations
+
+import json
+import os
+import platform
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from azora.errors import ConfigError
+from azora.settings import closest
+from azora.tasks import Signature
+
+MEASURED_SECONDS = 0.25  # for each of the four modes
+
+
+@dataclass(frozen=True)
+class Mode:
+    """How numbers are kept while training: `bf16` under autocast or float32, and channels last or first."""
+
+    bf16: bool = False
+    channels_last: bool = False
+
+    @property
+    def name(self) -> str:
+        return ("bf16" if self.bf16 else "float32") + ("-channels-last" if self.channels_last else "")
+
+    @classmethod
+    def parse(cls, name: str) -> Mode:
+        """The mode called `name`.
+
+        Raises:
+            ConfigError: there is none of that name.
+        """
+        if name not in MODES:
+            raise ConfigError(f"precision {name!r} is not known; {closest(name, MODES)}")
+        return MODES[name]
+
+    def arrange(self, x: Tensor) -> Tensor:
+        """`x` in this memory layout."""
+        if x.ndim != 4:
+            return x
+        return x.contiguous(memory_format=torch.channels_last if self.channels_last else torch.contiguous_format)
+
+    def cast(self, device: str) -> torch.autocast:
+        """The context in which a forward pass runs."""
+        return torch.autocast(device.partition(":")[0], torch.bfloat16, enabled=self.bf16)
+
+
+MODES = {mode.name: mode for mode in (Mode(bf16, last) for bf16 in (False, True) for last in (False, True))}
+
+
+def choose_mode(name: str, signature: Signature, device: str = "cpu") -> Mode:
+    """The mode called `name`; for "measure" the fastest for pictures of this shape here, measured once and kept in the
+    user's cache folder. Networks for rows are trained in float32: there is nothing to win."""
+    if name != "measure":
+        return Mode.parse(name)
+    if not signature.pictures:
+        return Mode()
+    file = _cache_folder() / "modes.json"
+    known, key = _read(file), _machine(signature, device)
+    if known.get(key) not in MODES:
+        known[key] = max(speeds(signature, device).items(), key=lambda item: item[1])[0]
+        _write(file, known)
+    return MODES[known[key]]
+
+
+def speeds(signature: Signature, device: str = "cpu", seconds: float = MEASURED_SECONDS) -> dict[str, float]:
+    """Pictures a second of each mode by name: training steps of a small convolutional network at batch 64.
+
+    The modes take turns, and the best turn of each counts, so that a hiccup of the machine hits all alike.
+    """
+    steps = {name: _trainer(mode, signature, device) for name, mode in MODES.items()}
+    for step in steps.values():
+        step()
+    best = dict.fromkeys(steps, 0.0)
+    rounds = 3
+    for _ in range(rounds):
+        for name, step in steps.items():
+            begun, done = time.perf_counter(), 0
+            while done == 0 or time.perf_counter() - begun < seconds / rounds:
+                step()
+                done += 1
+            best[name] = max(best[name], 64 * done / (time.perf_counter() - begun))
+    return best
+
+
+def _trainer(mode: Mode, signature: Signature, device: str) -> Any:
+    channels, height, width = signature.shape
+    layers: list[nn.Module] = []
+    for place, (before, after) in enumerate(((channels, 16), (16, 16), (16, 32), (32, 32))):
+        layers += [
+            nn.Conv2d(before, after, 3, 2 if place == 2 else 1, 1, bias=False),
+            nn.BatchNorm2d(after),
+            nn.ReLU(),
+        ]
+    network = nn.Sequential(*layers, nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(32, 10)).to(device)
+    if mode.channels_last:
+        network = network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    x = mode.arrange(torch.randn(64, channels, height, width, device=device))
+    y = torch.arange(64, device=device) % 10
+
+    def step() -> None:
+        network.zero_grad(set_to_none=True)
+        with mode.cast(device):
+            loss = nn.functional.cross_entropy(network(x).float(), y)
+        loss.backward()  # type: ignore[no-untyped-call]
+        if device != "cpu":
+            torch.cuda.synchronize()
+
+    return step
+
+
+def _machine(signature: Signature, device: str) -> str:
+    model = platform.processor() or platform.machine()
+    try:
+        lines = Path("/proc/cpuinfo").read_text().splitlines()
+        wanted = ("model name", "flags")
+        model = str(hash_of([line.partition(":")[2] for line in lines if line.startswith(wanted)][:2]))
+    except OSError:
+        pass
+    gpu = torch.cuda.get_device_name(device) if device != "cpu" else ""
+    shape = "x".join(map(str, signature.shape))
+    return f"{model} {gpu} torch {torch.__version__} threads {torch.get_num_threads()} shape {shape}"
+
+
+def hash_of(value: object) -> str:
+    """A short name for a long description."""
+    import hashlib
+
+    return hashlib.sha256(repr(value).encode()).hexdigest()[:12]
+
+
+def _cache_folder() -> Path:
+    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "azora"
+
+
+def _read(file: Path) -> dict[str, str]:
+    try:
+        known = json.loads(file.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return {}
+    return known if isinstance(known, dict) else {}
+
+
+def _write(file: Path, known: dict[str, str]) -> None:
+    """A cache that cannot be written costs a second next time, and nothing else."""
+    try:
+        file.parent.mkdir(parents=True, exist_ok=True)
+        part = file.with_suffix(f".{os.getpid()}")
+        part.write_text(json.dumps(known, indent=1), encoding="utf-8")
+        part.replace(file)
+    except OSError:
+        return

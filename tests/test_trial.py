@@ -1,0 +1,66 @@
+"""Proposals, reports, objectives and limits."""
+
+from __future__ import annotations
+
+import json
+import math
+import random
+
+import pytest
+
+from azora.errors import ConfigError
+from azora.testing.strategy_contract import tiny_space
+from azora.trial import Limit, Objective, Proposal, Report
+
+
+def test_proposals_and_reports_survive_json() -> None:
+    proposal = Proposal(tiny_space().sample(random.Random(0)), 3.0, "random")
+    assert Proposal.from_json(json.loads(json.dumps(proposal.to_json())), tiny_space()) == proposal
+    report = Report({"accuracy": 0.5}, 1.5, None, {"curve": [1, 2]})
+    assert Report.from_json(json.loads(json.dumps(report.to_json()))) == report
+
+
+def test_a_report_that_is_not_a_number_is_a_failure_that_says_so() -> None:
+    report = Report({"accuracy": math.nan, "loss": 1.0})
+    assert not report.ok
+    assert Objective().score(report) == -math.inf
+    again = Report.from_json(json.loads(json.dumps(report.to_json(), allow_nan=False)))
+    assert again.error == "accuracy is not a finite number"
+
+
+def test_equal_scores_are_ordered_by_loss() -> None:
+    sure, unsure = Report({"accuracy": 0.9, "loss": 0.1}), Report({"accuracy": 0.9, "loss": 0.4})
+    assert Objective().order(sure) > Objective().order(unsure)
+    assert Objective.parse("loss").score(sure) > Objective.parse("loss").score(unsure)
+    assert Objective.parse("accuracy:min") == Objective("accuracy", maximise=False)
+    with pytest.raises(ConfigError, match="min or max, not 'up'"):
+        Objective.parse("accuracy:up")
+
+
+@pytest.mark.parametrize(
+    ("text", "quantity", "most"),
+    [
+        ("params=200k", "params", 2e5),
+        ("macs=5M", "macs", 5e6),
+        ("memory=2MB", "memory", 2e6),
+        ("params=10", "params", 10),
+    ],
+)
+def test_limits(text: str, quantity: str, most: float) -> None:
+    limit = Limit.parse(text)
+    assert (limit.quantity, limit.most) == (quantity, most)
+    assert limit.met({quantity: most}) and not limit.met({quantity: most * 1.01})
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("params", "quantity=amount"),
+        ("parms=3", "did you mean 'params'"),
+        ("params=many", "not an amount"),
+        ("macs=0", "above zero"),
+    ],
+)
+def test_limits_that_cannot_be_read(text: str, message: str) -> None:
+    with pytest.raises(ConfigError, match=message):
+        Limit.parse(text)
