@@ -20,7 +20,10 @@ PRECISIONS = ("measure", "float32", "float32-channels-last", "bf16", "bf16-chann
 
 @dataclass(frozen=True)
 class Job:
-    """One search, from data to shipped model. `task` is a name, a file or a `Task`; times are in seconds."""
+    """One search, from data to shipped model. `task` is a name, a file, arrays or a `Task`; times are in seconds.
+
+    With `recipe`, what networks are trained with is searched beside the architecture.
+    """
 
     task: Any
     out: Path
@@ -40,6 +43,7 @@ class Job:
     trial_timeout: float | None = None
     device: str = "cpu"
     precision: str = "measure"
+    recipe: bool = True
     resume: bool = False
 
     @classmethod

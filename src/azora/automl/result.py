@@ -14,6 +14,7 @@ from azora.clock import show_seconds
 
 if TYPE_CHECKING:
     import numpy as np
+
     from azora.model import Model
 
 SHOWN = (

@@ -47,14 +47,14 @@ def train_winner(
 ) -> Winner:
     """Train `architecture` for `seconds` or `epochs` on search-train and search-validation together.
 
-    It goes on from what the search left of it, where a checkpoint was kept: the trunk of a training is the same in both.
-    All cores work on the one network.
+    It goes on from what the search left of it, where a checkpoint was kept: the trunk of a training is the same in
+    both. One core or all of them work on the network, whichever is quicker just then.
     """
-    torch.set_num_threads(os.cpu_count() or 1)
     begun = time.monotonic()
     everything = task.everything()
     data = SearchData(task.signature, everything, task.validation, task.scaling)
-    training = start_training(space, architecture, data, seed, precision, device)
+    cores = (1, os.cpu_count() or 1)
+    training = start_training(space, architecture, data, seed, precision, device, cores)
     resume(training, Checkpoints(checkpoints).load(architecture.key), LONGEST)
     curve: list[dict[str, float]] = []
 

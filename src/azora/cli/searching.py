@@ -47,6 +47,7 @@ def search(
     precision: Annotated[
         str, typer.Option(help="measure, float32, float32-channels-last, bf16 or bf16-channels-last.")
     ] = "measure",
+    recipe: Annotated[bool, typer.Option(help="Search the training recipe beside the architecture.")] = True,
     resume: Annotated[bool, typer.Option("--resume", help="Go on with the study in OUT.")] = False,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Print the result alone.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object on stdout.")] = False,
@@ -61,7 +62,7 @@ def search(
         task=task, budget=budget, trials=trials, out=out, space=space, space_settings=of_space, strategy=strategy,
         strategy_settings=of_strategy, evaluator=evaluator, objective=objective, limits=limit or [], stop_at=stop_at,
         seed=seed, workers=workers, worker_memory=worker_memory, trial_timeout=trial_timeout, device=device,
-        precision=precision, resume=resume,
+        precision=precision, recipe=recipe, resume=resume,
     )  # fmt: skip
     from azora.automl import run
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import final
 
@@ -69,7 +69,13 @@ class Trained:
 
 
 def start_training(
-    space: Space, architecture: Architecture, data: SearchData, seed: int, precision: str, device: str
+    space: Space,
+    architecture: Architecture,
+    data: SearchData,
+    seed: int,
+    precision: str,
+    device: str,
+    threads: Sequence[int] = (),
 ) -> Training:
     """A training of `architecture` on `data.train`, before its first step."""
     with torch.random.fork_rng(devices=[]):
@@ -77,7 +83,9 @@ def start_training(
         network = space.root.build(As(architecture))
     recipe = recipe_of(space, architecture, data)
     mode = choose_mode(precision, data.signature, device)
-    return Training(network, data.train, data.signature, data.scaling, recipe, seed=seed, mode=mode, device=device)
+    return Training(
+        network, data.train, data.signature, data.scaling, recipe, seed=seed, mode=mode, device=device, threads=threads
+    )
 
 
 def recipe_of(space: Space, architecture: Architecture, data: SearchData) -> RecipeSettings:

@@ -16,8 +16,8 @@ class Study:
     """A fold of the journal's events, kept up to date as events are added.
 
     Events are JSON with a `kind`: `created` (what was asked for), `opened` (a session began), `asked`, `told`, `cut` (a
-    judgement that the end of the budget interrupted; it counts as neither judged nor failed, and is not pending),
-    `measured`, `fitted`, `phase`, `finished`. Each carries `elapsed`: the seconds that all sessions have worked so far, by a clock
+    judgement that the end of the budget interrupted: neither judged nor failed nor pending), `measured`, `fitted`,
+    `phase`, `alive`, `finished`. Each carries `elapsed`: the seconds that all sessions have worked so far, by a clock
     that cannot be set back.
     """
 

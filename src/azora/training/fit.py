@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 import math
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, final
 
 import torch
@@ -15,6 +15,7 @@ from azora.tasks import Scaling, Signature, Split
 from azora.training.batches import Batches
 from azora.training.mode import Mode
 from azora.training.recipe import RecipeSettings
+from azora.training.threads import Threads
 
 CLIP = 5.0
 CHECK_EVERY = 16  # steps between looks at the loss: each look waits for the device
@@ -39,6 +40,7 @@ class Training:
         split: raw rows to learn from.
         scaling: of the raw values.
         seed: of the order of rows, augmentation and dropout.
+        threads: numbers of torch threads to choose among while training; none given: as they are.
     """
 
     def __init__(
@@ -52,7 +54,9 @@ class Training:
         seed: int = 0,
         mode: Mode | None = None,
         device: str = "cpu",
+        threads: Sequence[int] = (),
     ) -> None:
+        self.threads = Threads(threads or (torch.get_num_threads(),))
         self.mode, self.device, self.recipe, self.signature = mode or Mode(), device, recipe, signature
         self.network = network.to(device)
         if self.mode.channels_last:
@@ -162,7 +166,10 @@ class Training:
             while self.step < last and goes_on():
                 for group in self.optimiser.param_groups:
                     group["lr"] = rate() * self.recipe.learning_rate
+                self.threads.before_step()
+                at = time.perf_counter()
                 loss = self._step()
+                self.threads.after_step(time.perf_counter() - at)
                 self.step += 1
                 if self.step % CHECK_EVERY == 0:
                     self._look(loss)

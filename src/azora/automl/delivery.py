@@ -1,0 +1,179 @@
+"""What the user gets: the model folder, the report, and the figures."""
+
+from __future__ import annotations
+
+import json
+import os
+import platform
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from azora import __version__
+from azora.automl.result import Result
+from azora.automl.setting import Setting
+from azora.automl.winner import Winner
+from azora.export import OnnxSession, export_onnx, median_ms, write_bundle
+from azora.networks.complexity import cost
+from azora.networks.drawing import to_svg
+from azora.report.card import write_card
+from azora.report.page import ReportData, TrialRow, write_page
+from azora.space import Product
+from azora.study import Study
+from azora.tasks import METRICS, Split, evaluate
+from azora.tasks.task import Array
+from azora.training import outputs
+from azora.trial import Trial
+
+RESAMPLES = 1_000
+
+
+def deliver(setting: Setting, study: Study, best: Trial, winner: Winner, out: Path) -> Result:
+    """Judge the winner on the test split, this once, and write everything into `out`."""
+    task, signature = setting.task, setting.task.signature
+    test = task.read_test()
+    found = outputs(winner.network, test.x, signature, task.scaling)
+    test_metrics = evaluate(signature, found, test.y)
+    # The clock of search and final training stops here; what follows is writing.
+    figures = _figures(setting, study, best, winner, study.elapsed)
+    figures |= {f"test_{name}": value for name, value in test_metrics.items()}
+    metric = setting.objective.metric if setting.objective.metric in METRICS else next(iter(test_metrics))
+    figures["test_interval"] = {"metric": metric, **_interval(setting, found, test.y, metric)}
+    figures |= _ship(setting, winner, test, figures, out)
+    _write_report(setting, study, winner, found, test.y, figures, out)
+    part = out / ".result.json.part"
+    part.write_text(json.dumps(figures, indent=1) + "\n", encoding="utf-8")
+    part.replace(out / "result.json")
+    return Result(out, figures)
+
+
+def _figures(setting: Setting, study: Study, best: Trial, winner: Winner, seconds: float) -> dict[str, Any]:
+    job, architecture = setting.job, winner.architecture
+    about = cost(setting.space, architecture)
+    search = [event for event in study.trials if event.report.ok]
+    return {
+        "task": setting.task.name,
+        "strategy": job.strategy,
+        "space": setting.space.name,
+        "objective": setting.objective.metric,
+        "seed": job.seed,
+        "key": architecture.key,
+        "architecture": dict(architecture),
+        **{f"validation_{name}": best.report.metrics[name] for name in METRICS if name in best.report.metrics},
+        "judged": study.judged,
+        "trials": len(study.trials),
+        "failed": study.failed,
+        "seconds": round(seconds, 2),
+        "search_seconds": round(sum(trial.report.seconds for trial in search), 2),
+        "final_seconds": round(winner.seconds, 2),
+        "final_epochs": round(winner.epochs, 2),
+        "parameters": about["params"],
+        "macs": about["macs"],
+        "memory": about["memory"],
+        "precision": winner.mode,
+        "workers": job.workers,
+        "device": job.device,
+        "machine": f"{platform.machine()}, {os.cpu_count()} cores",
+        "azora": __version__,
+        "python": platform.python_version(),
+        "out": str(job.out),
+        "when": datetime.now(UTC).isoformat(timespec="seconds"),
+    }
+
+
+def _interval(setting: Setting, found: Array, y: Array, metric: str) -> dict[str, float]:
+    """The middle 95 % of the metric over resamples of the test rows (Efron's bootstrap)."""
+    rng, measure = np.random.default_rng(0), METRICS[metric].measure
+    count = len(y)
+    repeats = RESAMPLES if count * RESAMPLES < 2e7 else max(100, int(2e7 / count))
+    values = [measure(y[rows], found[rows]) for rows in rng.integers(0, count, (repeats, count))]
+    low, high = np.percentile(values, (2.5, 97.5))
+    return {"low": float(low), "high": float(high), "resamples": float(repeats)}
+
+
+def _ship(setting: Setting, winner: Winner, test: Split, figures: Mapping[str, Any], out: Path) -> dict[str, Any]:
+    """The model folder; returns what was measured of it."""
+    task, signature = setting.task, setting.task.signature
+    sample = setting.data.validation.x[:64]
+    onnx = out / ".model.onnx"
+    difference = export_onnx(winner.network, signature, task.scaling, onnx, sample)
+    session, one = OnnxSession(onnx), sample[:1]
+    measured = {
+        "onnx_difference": difference,
+        "onnx_bytes": onnx.stat().st_size,
+        "latency_ms_torch": round(_torch_latency(winner, setting, one), 4),
+        "latency_ms_onnxruntime": round(median_ms(lambda: session.run(one)), 4),
+    }
+    part = _network_part(setting, winner)
+    write_bundle(
+        out / "model",
+        winner.network,
+        signature,
+        task.scaling,
+        space={"name": setting.space_about["name"], "settings": setting.space_about["settings"]},
+        architecture=part,
+        facts={"task": {"name": task.name, "sha256": task.digest}, "figures": {**figures, **measured}},
+        onnx=onnx,
+        card=write_card({**figures, **measured}, signature, task.digest, task.test_rows),
+    )
+    return measured
+
+
+def _network_part(setting: Setting, winner: Winner) -> dict[str, Any]:
+    """The architecture without its recipe: what the bundle must rebuild."""
+    root = setting.space.root
+    if isinstance(root, Product) and "network" in root.parts:
+        return root.project(winner.architecture, "network").to_json()
+    return winner.architecture.to_json()
+
+
+def _torch_latency(winner: Winner, setting: Setting, one: Array) -> float:
+    import torch
+
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        return median_ms(lambda: outputs(winner.network, one, setting.task.signature, setting.task.scaling))
+    finally:
+        torch.set_num_threads(threads)
+
+
+def _write_report(
+    setting: Setting, study: Study, winner: Winner, found: Array, y: Array, figures: Mapping[str, Any], out: Path
+) -> None:
+    metric = setting.objective.metric
+    rows = [
+        TrialRow(
+            trial.number,
+            trial.proposal.architecture.key,
+            trial.proposal.budget,
+            trial.report.metrics.get(metric),
+            trial.report.seconds,
+            trial.at,
+            trial.proposal.origin,
+            trial.report.error,
+        )
+        for trial in study.trials
+    ]
+    confusion = None
+    classes = setting.task.signature.classes
+    if classes and len(classes) <= 30:
+        from sklearn.metrics import confusion_matrix
+
+        confusion = confusion_matrix(y, found.argmax(axis=1), labels=range(len(classes))).tolist()
+    write_page(
+        out / "report.html",
+        ReportData(
+            figures=figures,
+            metric=metric,
+            maximise=setting.objective.maximise,
+            trials=rows,
+            drawing=to_svg(setting.space.graph(winner.architecture)),
+            curve=winner.curve,
+            confusion=confusion,
+            classes=list(classes),
+        ),
+    )

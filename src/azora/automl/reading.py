@@ -1,0 +1,81 @@
+"""What a search's folder tells: its result, or how far it has come."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from azora.automl.result import Result
+from azora.clock import show_seconds
+from azora.errors import StudyError
+from azora.study import SqlJournal
+from azora.study.folder import JOURNAL
+
+
+@dataclass(frozen=True)
+class Seen:
+    """Figures of a study, and its best trials, best first."""
+
+    figures: Mapping[str, Any]
+    best: Sequence[Mapping[str, Any]]
+    result: Result | None
+
+    def text(self) -> str:
+        """For a terminal."""
+        said = f"{self.figures['task']}: {self.figures['state']} after {show_seconds(self.figures['seconds'])}"
+        lines = [f"{said}, {self.figures['trials']} trials, {self.figures['failed']} failed"]
+        if self.result is not None:
+            lines.append(self.result.summary())
+        for trial in self.best:
+            epochs = "" if trial["budget"] is None else f"{trial['budget']:g} epochs"
+            lines.append(f"  {trial['key']}  {trial['score']:.4f}  {epochs:<10} {trial['origin']}")
+        return "\n".join(lines)
+
+
+def read_out(out: Path, top: int = 5) -> Seen:
+    """Read the folder `out`, without touching it. A running search may be read too.
+
+    Raises:
+        StudyError: there is no study in it.
+    """
+    if not (out / JOURNAL).is_file():
+        raise StudyError(f"{out} holds no study: there is no {JOURNAL} in it")
+    journal = SqlJournal(out / JOURNAL)
+    try:
+        events = list(journal.read())
+    finally:
+        journal.close()
+    about: Mapping[str, Any] = next((event["about"] for event in events if event["kind"] == "created"), {})
+    asked = {event["number"]: event["proposal"] for event in events if event["kind"] == "asked"}
+    told = [(asked[event["number"]], event["report"]) for event in events if event["kind"] == "told"]
+    metric, _, direction = str(about.get("objective", "accuracy")).partition(":")
+    sign = -1.0 if direction == "min" else 1.0
+    good = [
+        {
+            "key": proposal["architecture"]["key"],
+            "score": report["metrics"][metric],
+            "budget": proposal["budget"],
+            "origin": proposal["origin"],
+        }
+        for proposal, report in told
+        if not report["error"] and metric in report["metrics"]
+    ]
+    good.sort(key=lambda each: (each["budget"] or float("inf"), sign * each["score"]), reverse=True)
+    phases = [
+        event["kind"] if event["kind"] == "finished" else event["name"] for event in events if event["kind"] in _STATES
+    ]
+    figures = {
+        "out": str(out),
+        "state": phases[-1] if phases else "begun",
+        "trials": len(told),
+        "failed": len(told) - len(good),
+        "seconds": max((event["elapsed"] for event in events), default=0.0),
+        **{name: about.get(name) for name in ("task", "space", "strategy", "objective", "limits", "seed")},
+    }
+    result = Result.read(out) if (out / "result.json").is_file() else None
+    return Seen({**figures, **({"result": dict(result.figures)} if result else {})}, good[:top], result)
+
+
+_STATES = ("phase", "finished")

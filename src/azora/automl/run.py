@@ -1,0 +1,264 @@
+"""The main job: data in, a trained network of its own design out."""
+
+from __future__ import annotations
+
+import random
+import tempfile
+import threading
+import time
+from contextlib import suppress
+from pathlib import Path
+from shutil import rmtree
+from typing import final
+
+from azora.automl.delivery import deliver
+from azora.automl.pace import Ceiling, Pace, measure_pace, quickest
+from azora.automl.result import Result
+from azora.automl.setting import Setting, Within
+from azora.automl.watching import Sight, Watcher
+from azora.automl.winner import FEWEST, LONGEST, Winner, train_winner
+from azora.errors import BudgetError, SpaceError, StudyError
+from azora.evaluation.checkpoints import prune
+from azora.executors import ProcessExecutor
+from azora.job import Job
+from azora.loop import Budget, search
+from azora.space import Space
+from azora.strategies import Strategy
+from azora.strategies.registry import make_strategy
+from azora.study import Study, StudyFolder
+from azora.trial import Trial
+
+FINAL_SHARE = 0.5  # of the whole budget: at most this much is kept for the last training
+SEARCHED_EPOCHS = 60.0  # a network of which the search could not train this many epochs in all is too slow for it
+CHECKPOINT_BYTES = 40_000_000
+MARGIN = 0.8  # seconds kept for the last judgement
+
+
+def run(
+    job: Job, *, started: float | None = None, stop: threading.Event | None = None, watch: Watcher | None = None
+) -> Result:
+    """Do `job`. `started` (monotonic) is when its clock began; `stop`, once set, asks for an early but orderly end.
+
+    Raises:
+        AzoraError: what the user can mend. A folder in which nothing was judged is left as it was found.
+    """
+    started = time.monotonic() if started is None else started
+    setting = Setting.of(job)
+    folder = StudyFolder(job.out, resume=job.resume)
+    watch = watch or Watcher()
+    try:
+        with tempfile.TemporaryDirectory(prefix="azora-", ignore_cleanup_errors=True) as scratch:
+            whole = _Run(setting, folder, started, stop or threading.Event(), watch, Path(scratch))
+            return whole.go()
+    except StudyError:
+        raise
+    except BaseException:
+        if not _judged_anything(folder):
+            rmtree(job.out / "checkpoints", ignore_errors=True)
+            folder.discard()
+        raise
+    finally:
+        watch.close()
+        folder.release()
+
+
+def _judged_anything(folder: StudyFolder) -> bool:
+    from azora.study import SqlJournal
+    from azora.study.folder import JOURNAL
+
+    if not (folder.path / JOURNAL).exists():
+        return False
+    with suppress(StudyError):
+        journal = SqlJournal(folder.path / JOURNAL)
+        try:
+            return any(event["kind"] == "told" for event in journal.read())
+        finally:
+            journal.close()
+    return True
+
+
+@final
+class _Run:
+    """One job on its way: the search, then the last training."""
+
+    def __init__(
+        self,
+        setting: Setting,
+        folder: StudyFolder,
+        started: float,
+        stop: threading.Event,
+        watch: Watcher,
+        scratch: Path,
+    ) -> None:
+        self.setting, self.job, self.folder, self.stop, self.watch = setting, setting.job, folder, stop, watch
+        self.checkpoints = folder.path / "checkpoints"
+        self.data = scratch / "data"
+        self.study: Study = folder.study(setting.space, setting.about(), started)
+        self.workers = self.job.workers
+        self.pace: Pace | None = None
+
+    def go(self) -> Result:
+        study, job = self.study, self.job
+        if study.result is not None and self._left() < 1.0:
+            return Result.read(job.out)
+        if study.phase != "final" or study.result is not None:
+            self._search()
+        best = study.best(self.setting.objective)
+        if best is None:
+            raise self._nothing_judged()
+        winner = self._final(best)
+        result = deliver(self.setting, study, best, winner, job.out)
+        rmtree(self.checkpoints, ignore_errors=True)
+        study.finish(result.figures)
+        study.close()
+        return result
+
+    # The search ---------------------------------------------------------------------------------------------------
+
+    def _search(self) -> None:
+        study, job = self.study, self.job
+        self.setting.data.save(self.data)
+        self._measure()
+        space = self._space()
+        executor = ProcessExecutor(
+            self.setting.workplace(self.data, self.checkpoints),
+            self.workers,
+            memory=job.worker_memory,
+            timeout=job.trial_timeout or self._default_timeout(),
+            log=job.out / "workers.log",
+        )
+        try:
+            strategy = make_strategy(
+                job.strategy,
+                space,
+                seed=job.seed,
+                objective=self.setting.objective,
+                settings=job.strategy_settings,
+            )
+            study.enter("search")
+            budget = Budget(job.trials, self._search_end, job.stop_at, self.stop)
+            search(strategy, executor, study, budget, lambda _: self._after_trial(strategy))
+        finally:
+            executor.shutdown()
+
+    def _measure(self) -> None:
+        """How fast this machine trains, unless the study knows. Refuses a budget that not one training fits into."""
+        study, data, job = self.study, self.setting.data, self.job
+        if "pace" in study.measures:
+            self.pace = Pace.from_json(study.measures["pace"])
+            return
+        if job.evaluator != "trained" or job.budget is None:
+            return  # without a clock nothing may depend on the clock
+        self.pace = measure_pace(self.setting.space, data, job.precision, job.device, job.seed)
+        study.measured({"pace": self.pace.to_json()})
+        # One epoch in the search and one after it, the start of a worker, and what has gone already.
+        quick = quickest(self.setting.space, self.pace, data, job.seed)
+        least = study.elapsed * 2 + 3.0 * quick + MARGIN
+        if job.budget < least:
+            raise BudgetError(
+                f"a budget of {job.budget:g}s is too short for one training of {self.setting.task.name} here;"
+                f" the least is about {least:.0f}s"
+            )
+
+    def _space(self) -> Space:
+        """The space within the limits, and without what is too slow for the budget."""
+        space = self.setting.space
+        if self.job.limits:
+            within = Within(space, self.job.limits)
+            space = space.constrain(within, within.reason)
+            try:
+                space.sample(random.Random(self.job.seed))
+            except SpaceError:
+                raise within.nothing() from None
+        if self.pace is not None and self.job.budget is not None:
+            ceiling = (1 - FINAL_SHARE) * self.job.budget * self.workers / SEARCHED_EPOCHS
+            # Where nothing is quick enough, three times the quickest is what can be searched.
+            ceiling = max(ceiling, 3.0 * quickest(space, self.pace, self.setting.data, self.job.seed))
+            rule = Ceiling(self.pace, self.setting.space, self.setting.data, ceiling)
+            space = space.constrain(rule, f"an epoch within {ceiling:.2g} s")
+        return space
+
+    def _after_trial(self, strategy: Strategy) -> None:
+        keep = strategy.keep()
+        best = self.study.best(self.setting.objective)
+        kept = (keep or set()) | ({best.proposal.architecture.key} if best else set())
+        prune(self.checkpoints, kept, CHECKPOINT_BYTES)
+        end = self._search_end()
+        self._show("searching", None if end is None else end - time.monotonic())
+
+    def _default_timeout(self) -> float | None:
+        return None if self.job.budget is None else max(10.0, 0.25 * self.job.budget)
+
+    # The clock ------------------------------------------------------------------------------------------------------
+
+    def _left(self) -> float:
+        """Seconds of the whole budget that are left."""
+        return float("inf") if self.job.budget is None else self.job.budget - self.study.elapsed
+
+    def _search_end(self) -> float | None:
+        """When the search must end for the last training to have its time (monotonic)."""
+        if self.job.budget is None:
+            return None
+        return time.monotonic() + self._left() - self._reserve()
+
+    def _reserve(self) -> float:
+        """Seconds for the last training: what the present best would take for as long as is of any use."""
+        assert self.job.budget is not None
+        most = FINAL_SHARE * self.job.budget
+        best = self.study.best(self.setting.objective)
+        if best is None or "epoch_seconds" not in best.report.metrics:
+            return most
+        data = self.setting.data
+        rows = 1 + len(data.validation) / len(data.train)
+        return min(most, LONGEST * rows * best.report.metrics["epoch_seconds"])
+
+    # The last training ------------------------------------------------------------------------------------------
+
+    def _final(self, best: Trial) -> Winner:
+        study, job = self.study, self.job
+        study.enter("final")
+        last_note = time.monotonic()
+
+        def see(progress: float, loss: float) -> bool:
+            nonlocal last_note
+            if time.monotonic() - last_note > 5.0:
+                last_note = time.monotonic()
+                study.alive()
+            self._show("training the winner", None if job.budget is None else self._left())
+            return not hurried.is_set()
+
+        # An interrupt during the search leaves this training its time; one during this training ends it.
+        hurried = threading.Event() if self.stop.is_set() else self.stop
+        seconds = None if job.budget is None else max(1.0, self._left() - MARGIN)
+        return train_winner(
+            self.setting.space,
+            self.setting.task,
+            best.proposal.architecture,
+            self.checkpoints,
+            seconds=seconds,
+            epochs=None if job.budget is not None else FEWEST,
+            seed=job.seed,
+            device=job.device,
+            precision=job.precision,
+            watch=see,
+        )
+
+    def _nothing_judged(self) -> Exception:
+        study = self.study
+        if study.failed:
+            first = next(trial.report.error for trial in study.trials if not trial.report.ok)
+            return StudyError(f"all {study.failed} networks that were tried failed; the first: {first}")
+        if self.stop.is_set():
+            return BudgetError("interrupted before any network was judged")
+        return BudgetError(
+            f"the budget of {self.job.budget:g}s was too short: no network was judged in {study.elapsed:.0f}s; "
+            f"give {3 * study.elapsed:.0f}s or more"
+        )
+
+    def _show(self, phase: str, left: float | None) -> None:
+        study, objective = self.study, self.setting.objective
+        best = study.best(objective)
+        done = study.elapsed / self.job.budget if self.job.budget else len(study.trials) / (self.job.trials or 1)
+        found = None if best is None else best.report.metrics[objective.metric]
+        sight = Sight(phase, study.judged, study.failed, objective.metric, found, min(1.0, done), left)
+        self.watch.see(sight)

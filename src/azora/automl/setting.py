@@ -1,0 +1,140 @@
+"""A job with everything it names found: the task, the space, the strategy, and what the workers need."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, final
+
+from azora.errors import ConfigError, SpaceError
+from azora.evaluation import EVALUATORS
+from azora.executors.workplace import joint_space
+from azora.job import Job
+from azora.networks.complexity import cost
+from azora.networks.registry import SPACES, default_space
+from azora.settings import closest, resolve
+from azora.space import Architecture, Space
+from azora.strategies.registry import STRATEGIES
+from azora.tasks import METRICS, SearchData, Task, default_metric, from_arrays, load_task
+from azora.trial import Limit, Objective
+
+
+def check_names(job: Job) -> None:
+    """Refuse unknown names before data is read or a folder is made.
+
+    Raises:
+        ConfigError: with the nearest known name.
+    """
+    for word, name, known in (
+        ("strategy", job.strategy, STRATEGIES),
+        ("space", job.space, {**SPACES, "auto": None}),
+        ("evaluator", job.evaluator, EVALUATORS),
+    ):
+        if ":" in str(name):
+            resolve(name)
+        elif name not in known:
+            raise ConfigError(f"there is no {word} {name!r}; {closest(str(name), known)}")
+
+
+@final
+@dataclass(frozen=True)
+class Setting:
+    """A task, the space to search for it, and the objective."""
+
+    job: Job
+    task: Task
+    space: Space
+    space_about: Mapping[str, Any]
+    objective: Objective
+
+    @classmethod
+    def of(cls, job: Job) -> Setting:
+        """Find what `job` names.
+
+        Raises:
+            AzoraError: something cannot be found, read or fitted together; one line says what.
+        """
+        check_names(job)
+        task = find_task(job.task, job.seed)
+        name = default_space(task.signature) if job.space == "auto" else job.space
+        about = {"name": name, "settings": dict(job.space_settings), "recipe": job.recipe}
+        space = joint_space(about, task.signature)
+        objective = job.objective or Objective(default_metric(task.signature))
+        if job.evaluator in EVALUATORS:
+            kinds = {name: metric.kind for name, metric in METRICS.items()}
+            fitting = [name for name, kind in kinds.items() if kind == task.signature.kind]
+            if objective.metric not in fitting:
+                hint = closest(objective.metric, fitting)
+                raise ConfigError(f"objective {objective.metric!r} is none of {task.signature.kind}; {hint}")
+        return cls(job, task, space, about, objective)
+
+    @property
+    def data(self) -> SearchData:
+        return self.task.search_data
+
+    def about(self) -> dict[str, Any]:
+        """What makes this study this study: a resumed one must agree."""
+        job = self.job
+        return {
+            "task": self.task.name,
+            "data": self.task.digest,
+            "space": dict(self.space_about),
+            "strategy": job.strategy,
+            "settings": dict(job.strategy_settings),
+            "evaluator": job.evaluator,
+            "objective": f"{self.objective.metric}:{'max' if self.objective.maximise else 'min'}",
+            "limits": [f"{limit.quantity}={limit.most:g}" for limit in job.limits],
+            "seed": job.seed,
+        }
+
+    def workplace(self, data: Path, checkpoints: Path) -> dict[str, Any]:
+        """What a worker is told (see `azora.executors.workplace`)."""
+        job = self.job
+        return {
+            "space": dict(self.space_about),
+            "evaluator": job.evaluator,
+            "data": str(data),
+            "folder": str(checkpoints),
+            "seed": job.seed,
+            "device": job.device,
+            "precision": job.precision,
+        }
+
+
+def find_task(wanted: Any, seed: int) -> Task:
+    """A name, a file, `(x, y)`, `(x, y, x_test, y_test)` or a task."""
+    if isinstance(wanted, Task):
+        return wanted
+    if isinstance(wanted, tuple) and len(wanted) in (2, 4):
+        x, y, *test = wanted
+        x_test, y_test = test or (None, None)
+        return from_arrays(x, y, x_test=x_test, y_test=y_test, seed=seed)
+    if not isinstance(wanted, str | Path):
+        raise ConfigError(f"a task is a name, a file, (x, y) or (x, y, x_test, y_test), not a {type(wanted).__name__}")
+    return load_task(wanted, seed=seed)
+
+
+class Within:
+    """A rule for a space: every limit is met. Remembers the least that was seen, for when none is."""
+
+    def __init__(self, space: Space, limits: tuple[Limit, ...]) -> None:
+        self.space, self.limits = space, limits
+        self.least = {limit.quantity: float("inf") for limit in limits}
+
+    def __call__(self, architecture: Architecture) -> bool:
+        found = cost(self.space, architecture)
+        for quantity in self.least:
+            self.least[quantity] = min(self.least[quantity], found[quantity])
+        return all(limit.met(found) for limit in self.limits)
+
+    @property
+    def reason(self) -> str:
+        return " and ".join(map(str, self.limits))
+
+    def nothing(self) -> SpaceError:
+        """The error for when no network meets the limits."""
+        least = ", ".join(f"{quantity} {value:,.0f}" for quantity, value in self.least.items())
+        return SpaceError(
+            f"no network within {self.reason} was found in {self.space.name}; the smallest found has {least}"
+        )

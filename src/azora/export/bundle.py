@@ -1,0 +1,148 @@
+"""The model folder: weights, what they mean, an ONNX file, and a card for the reader."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import shutil
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save_file
+from torch import nn
+
+from azora import __version__
+from azora.errors import AzoraError, BundleError
+from azora.networks.decide import As
+from azora.networks.registry import make_space
+from azora.tasks import Scaling, Signature
+
+FORMAT = 1
+WEIGHTS, ABOUT, ONNX, CARD = "weights.safetensors", "model.json", "model.onnx", "README.md"
+
+
+@dataclass(frozen=True)
+class Bundle:
+    """A network and all that is needed to use it; `about` is model.json whole."""
+
+    network: nn.Module
+    signature: Signature
+    scaling: Scaling
+    about: Mapping[str, Any]
+    folder: Path
+
+
+def write_bundle(
+    folder: Path,
+    network: nn.Module,
+    signature: Signature,
+    scaling: Scaling,
+    *,
+    space: Mapping[str, Any],
+    architecture: Mapping[str, Any],
+    facts: Mapping[str, Any],
+    onnx: Path,
+    card: str,
+) -> None:
+    """Write `folder`, or nothing: it is made beside its place and then moved there, replacing an older one.
+
+    Args:
+        space: `{"name", "settings"}` of the space of networks.
+        architecture: `Architecture.to_json()`.
+        facts: what else the reader of model.json should know (figures, seeds, versions).
+        onnx: a file to move in.
+        card: text of README.md.
+    """
+    part = folder.with_name(f".{folder.name}.{os.getpid()}.part")
+    shutil.rmtree(part, ignore_errors=True)
+    part.mkdir(parents=True)
+    try:
+        save_file({name: value.contiguous() for name, value in network.state_dict().items()}, part / WEIGHTS)
+        shutil.move(onnx, part / ONNX)
+        about = {
+            "format": FORMAT,
+            "azora": __version__,
+            "torch": torch.__version__,
+            "space": dict(space),
+            "architecture": dict(architecture),
+            "signature": signature.to_json(),
+            "scaling": scaling.to_json(),
+            "imports": [space["name"]] if ":" in space["name"] else [],
+            "sha256": {name: sha256(part / name) for name in (WEIGHTS, ONNX)},
+            **facts,
+        }
+        (part / ABOUT).write_text(json.dumps(about, indent=1) + "\n", encoding="utf-8")
+        (part / CARD).write_text(card, encoding="utf-8")
+        if folder.exists():
+            shutil.rmtree(folder)
+        part.rename(folder)
+    finally:
+        shutil.rmtree(part, ignore_errors=True)
+
+
+def read_bundle(folder: Path) -> Bundle:
+    """The network in `folder`, its weights checked. Runs no code from it: a space of the user's own is imported from
+    where Python finds it.
+
+    Raises:
+        BundleError: something is missing, damaged, of a newer format, or not what model.json says.
+    """
+    about = read_about(folder)
+    weights = folder / WEIGHTS
+    if not weights.is_file():
+        raise BundleError(f"{folder} has no {WEIGHTS}")
+    if sha256(weights) != about["sha256"][WEIGHTS]:
+        raise BundleError(f"{weights} is not the file that {ABOUT} describes: its SHA-256 differs")
+    try:
+        signature = Signature.from_json(about["signature"])
+        space = make_space(about["space"]["name"], signature, **about["space"]["settings"])
+        network = space.build(As(space.parse(about["architecture"])))
+        network.load_state_dict(load_file(weights))
+        scaling = Scaling.from_json(about["scaling"])
+    except (KeyError, TypeError, ValueError, RuntimeError, SafetensorError) as error:
+        raise BundleError(f"{folder} does not hold together: {str(error).splitlines()[0]}") from error
+    except BundleError:
+        raise
+    except AzoraError as error:
+        raise BundleError(f"{folder} cannot be rebuilt: {error}") from error
+    return Bundle(network.eval(), signature, scaling, about, folder)
+
+
+def read_about(folder: Path) -> dict[str, Any]:
+    """model.json, checked for what every bundle has.
+
+    Raises:
+        BundleError: there is none, or it is damaged or of a newer format.
+    """
+    file = folder / ABOUT
+    if not file.is_file():
+        raise BundleError(f"{folder} holds no model: there is no {ABOUT} in it")
+    try:
+        about = json.loads(file.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise BundleError(f"{file} cannot be read: {error}") from error
+    if not isinstance(about, dict) or not isinstance(about.get("format"), int):
+        raise BundleError(f"{file} is not a model description")
+    if about["format"] > FORMAT:
+        raise BundleError(f"{file} has format {about['format']}, this azora reads up to {FORMAT}; use a newer azora")
+    for name, kind in (
+        ("space", dict),
+        ("architecture", dict),
+        ("signature", dict),
+        ("scaling", dict),
+        ("sha256", dict),
+    ):
+        if not isinstance(about.get(name), kind):
+            raise BundleError(f"{file} lacks {name!r}")
+    return about
+
+
+def sha256(file: Path) -> str:
+    """The SHA-256 of a file's bytes, in hex."""
+    with file.open("rb") as opened:
+        return hashlib.file_digest(opened, "sha256").hexdigest()

@@ -1,0 +1,123 @@
+"""Tasks by name and from .npz files, good and bad."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from azora.errors import TaskError
+from azora.tasks import TASKS, load_task, read_npz
+
+ROWS = np.random.default_rng(0).normal(size=(40, 3))
+LABELS = np.arange(40) % 2
+
+
+@pytest.fixture
+def write(tmp_path: Path) -> Any:
+    def write(**arrays: Any) -> Path:
+        np.savez_compressed(tmp_path / "mine.npz", **arrays)
+        return tmp_path / "mine.npz"
+
+    return write
+
+
+def test_digits_are_the_same_359_test_rows_for_every_seed() -> None:
+    first, second = load_task("digits"), load_task("digits", seed=3)
+    assert (len(first.train), len(first.validation), first.test_rows) == (1150, 288, 359)
+    assert first.signature.shape == (1, 8, 8)
+    assert first.signature.classes == tuple("0123456789")
+    assert not first.signature.flips
+    assert first.train.x.dtype == np.uint8
+    assert first.train.x.max() == 16
+    test = first.read_test()
+    assert np.array_equal(test.x, second.read_test().x)
+    assert np.bincount(test.y).min() >= 34
+    assert first.digest != second.digest
+
+
+@pytest.mark.parametrize("name", TASKS)
+def test_every_named_task_loads(name: str) -> None:
+    assert load_task(name).name == name
+
+
+def test_an_npz_with_all_its_splits(write: Any) -> None:
+    path = write(
+        x_train=ROWS, y_train=LABELS, x_test=ROWS[:8], y_test=LABELS[:8], x_validation=ROWS[:6],
+        y_validation=LABELS[:6], classes=np.array(["no", "yes"]),
+    )  # fmt: skip
+    task = load_task(path)
+    assert (task.name, len(task.train), len(task.validation), task.test_rows) == ("mine", 40, 6, 8)
+    assert task.signature.classes == ("no", "yes")
+
+
+def test_an_npz_with_groups_keeps_them_together(write: Any) -> None:
+    groups = np.arange(40) // 4
+    task = load_task(str(write(x_train=groups[:, None].astype(float), y_train=LABELS, groups=groups)))
+    assert set(task.train.x[:, 0]).isdisjoint(task.validation.x[:, 0])
+
+
+def test_missing_arrays_are_named_with_what_is_there(write: Any) -> None:
+    with pytest.raises(TaskError, match=r"mine.npz lacks x_train and y_train; it holds images, y_test"):
+        load_task(write(images=ROWS, y_test=LABELS))
+
+
+class Trap:
+    """Unpickling it would run code."""
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return (pytest.fail, ("an array was unpickled",))
+
+
+def test_python_objects_are_never_unpickled(write: Any) -> None:
+    trap = np.empty(40, object)
+    trap[0] = Trap()
+    with pytest.raises(TaskError, match="holds Python objects, which are not read"):
+        load_task(write(x_train=trap, y_train=LABELS))
+
+
+def _text(path: Path) -> None:
+    path.write_text("x_train, y_train")
+
+
+def _empty(path: Path) -> None:
+    path.write_bytes(b"")
+
+
+def _cut(path: Path) -> None:
+    path.write_bytes(path.read_bytes()[:300])
+
+
+def _single_array(path: Path) -> None:
+    with path.open("wb") as file:
+        np.save(file, ROWS)
+
+
+def _damaged(path: Path) -> None:
+    whole = bytearray(path.read_bytes())
+    whole[60:200] = bytes(140)
+    path.write_bytes(whole)
+
+
+@pytest.mark.parametrize("spoil", [_text, _empty, _cut, _single_array, _damaged])
+def test_damaged_files_are_said_to_be_damaged(write: Any, spoil: Any) -> None:
+    path = write(x_train=ROWS, y_train=LABELS)
+    spoil(path)
+    with pytest.raises(TaskError, match=r"mine.npz (is no .npz file|cannot be read as .npz)") as caught:
+        read_npz(path)
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("source", "message"),
+    [
+        ("digit", "there is no task or file 'digit'; .* did you mean 'digits'"),
+        ("absent.npz", "there is no file absent.npz"),
+        (".", "task '.' is no .npz file"),
+    ],
+)
+def test_unknown_tasks_are_named(source: str, message: str) -> None:
+    with pytest.raises(TaskError, match=message):
+        load_task(source)

@@ -1,0 +1,94 @@
+"""Splits, scaling, what the search sees, and the one look at the test."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from azora.errors import TaskError
+from azora.tasks import Scaling, SearchData, Signature, Split, from_arrays
+from azora.tasks.task import ROWS_AT_ONCE
+
+RNG = np.random.default_rng(0)
+
+
+def test_the_test_split_is_read_once() -> None:
+    task = from_arrays(RNG.normal(size=(40, 3)), np.arange(40) % 2)
+    assert len(task.read_test()) == task.test_rows == 8
+    with pytest.raises(TaskError, match="the test split of arrays was read before"):
+        task.read_test()
+
+
+def test_the_search_cannot_reach_the_test_split(tmp_path: Path) -> None:
+    marked = np.full((8, 3), 77.0)
+    task = from_arrays(np.zeros((40, 3)), np.arange(40) % 2, x_test=marked, y_test=np.arange(8) % 2)
+    task.search_data.save(tmp_path)
+    assert set(vars(task.search_data)) == {"signature", "train", "validation", "scaling"}
+    assert not any((split.x == 77.0).any() for split in (task.search_data.train, task.search_data.validation))
+    assert np.float32(77.0).tobytes() not in b"".join(file.read_bytes() for file in tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("kind", ["classification", "regression"])
+def test_search_data_survive_the_disk(tmp_path: Path, kind: str) -> None:
+    x = RNG.integers(0, 256, (40, 6, 7, 3), dtype=np.uint8)
+    y = np.arange(40) % 2 if kind == "classification" else RNG.normal(size=(40, 2))
+    seen = from_arrays(x, y).search_data
+    seen.save(tmp_path / "new" / "folder")
+    again = SearchData.load(tmp_path / "new" / "folder")
+    assert (again.signature, again.scaling) == (seen.signature, seen.scaling)
+    for before, after in ((seen.train, again.train), (seen.validation, again.validation)):
+        assert before.x.dtype == after.x.dtype
+        assert before.y.dtype == after.y.dtype
+        assert np.array_equal(before.x, after.x)
+        assert np.array_equal(before.y, after.y)
+
+
+def test_everything_is_all_but_the_test() -> None:
+    task = from_arrays(np.arange(40.0)[:, None], np.arange(40) % 2)
+    together = set(task.everything().x[:, 0])
+    assert len(task.everything()) == len(together) == 32
+    assert together.isdisjoint(task.read_test().x[:, 0])
+
+
+def test_signatures_survive_json() -> None:
+    signature = Signature("classification", (3, 8, 9), 2, ("a", "b"), True)
+    assert Signature.from_json(json.loads(json.dumps(signature.to_json()))) == signature
+    assert signature.pictures
+    assert not Signature("regression", (4,), 1).pictures
+
+
+@pytest.mark.parametrize("shape", [(2 * ROWS_AT_ONCE + 5, 3), (ROWS_AT_ONCE + 1, 2, 3, 4)])
+def test_scaling_is_of_each_channel_or_column_however_many_rows(shape: tuple[int, ...]) -> None:
+    x = RNG.normal(1e4, 3.0, shape).astype(np.float32)
+    axes = tuple(axis for axis in range(x.ndim) if axis != 1)
+    scaling = Scaling.of(Split(x, np.zeros(len(x))), regression=False)
+    assert np.allclose(scaling.mean, x.mean(axis=axes, dtype=np.float64))
+    assert np.allclose(scaling.spread, x.std(axis=axes, dtype=np.float64))
+
+
+def test_scaling_is_of_the_search_train_rows_only() -> None:
+    far = np.full((10, 1), 1e6)
+    labels = np.arange(10) % 2
+    task = from_arrays(
+        RNG.normal(size=(40, 1)), np.arange(40) % 2, x_test=far, y_test=labels, x_validation=far, y_validation=labels
+    )
+    assert abs(task.scaling.mean[0]) < 1
+
+
+def test_a_column_that_never_changes_is_not_divided_by_zero() -> None:
+    scaling = from_arrays(np.full((40, 2), 0.1), np.full(40, 0.5)).scaling
+    assert scaling.spread == (1.0, 1.0)
+    assert scaling.target_spread == (1.0,)
+    assert scaling.target_mean == (0.5,)
+
+
+def test_the_digest_is_of_every_row() -> None:
+    x, y = RNG.normal(size=(40, 3)), np.arange(40) % 2
+    changed = x.copy()
+    changed[11, 2] += 1
+    assert from_arrays(x, y).digest == from_arrays(x.copy(), y, name="another").digest
+    assert from_arrays(x, y).digest != from_arrays(changed, y).digest
+    assert len(from_arrays(x, y).digest) == 64
