@@ -27,7 +27,7 @@ from azora.networks.registry import make_space
 from azora.tasks import Task, from_arrays
 from azora.training import MODES, Mode, RecipeSettings, Training, choose_mode
 
-TURNS, STEPS, BATCH = 9, 24, 64
+TURNS, STEPS, BATCH = 7, 8, 64
 RECIPE = RecipeSettings(batch_size=BATCH, augmentation=0.5, flip=True, label_smoothing=0.1)
 Turn = Callable[[], None]
 
@@ -40,7 +40,7 @@ def task(seed: int) -> Task:
 
 def network(given: Task, seed: int) -> nn.Module:
     torch.manual_seed(seed)
-    space = make_space("cells", given.signature)
+    space = make_space("cells", given.signature, widths=(16,), depths=(1,))
     return space.build(As(space.sample(random.Random(seed))))
 
 

@@ -1,0 +1,49 @@
+"""What many tests start from."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from azora.tasks import Task, from_arrays
+
+sys.path.insert(0, str(Path(__file__).parent))  # so that workers find `evaluators`, as they find a user's modules
+
+
+@pytest.fixture(autouse=True)
+def _one_thread() -> Iterator[None]:
+    """Two test processes share two cores."""
+    torch = sys.modules.get("torch")
+    if torch is not None:
+        torch.set_num_threads(1)
+    yield
+
+
+@pytest.fixture(autouse=True)
+def _own_cache(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is measured in tests stays in tests."""
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path_factory.getbasetemp() / "cache"))
+
+
+@pytest.fixture
+def stripes() -> Task:
+    """120 pictures of 8 × 8 pixels: stripes across or down, with noise. Learned in an epoch or two."""
+    rng = np.random.default_rng(0)
+    y = np.arange(120) % 2
+    x = rng.integers(0, 120, (120, 8, 8))
+    x[y == 0, ::2, :] += 100
+    x[y == 1, :, ::2] += 100
+    return from_arrays(x.astype(np.uint8), y, name="stripes")
+
+
+@pytest.fixture
+def slopes() -> Task:
+    """200 rows of 5 columns; what is to be predicted is a line of them, and a bend."""
+    rng = np.random.default_rng(0)
+    x = rng.normal(size=(200, 5)).astype(np.float32)
+    y = 3 * x[:, 0] - 2 * x[:, 1] + np.abs(x[:, 2]) + 100
+    return from_arrays(x, y.astype(np.float32), name="slopes")

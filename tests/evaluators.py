@@ -1,0 +1,66 @@
+"""Evaluators that behave in every way one can, by `proposal.architecture["width"]`."""
+
+from __future__ import annotations
+
+import os
+import signal
+import time
+
+from azora.trial import Proposal
+
+
+def well(proposal: Proposal) -> dict[str, float]:
+    """Finishes at once."""
+    return {"accuracy": proposal.architecture["width"] / 100, "loss": 0.5}
+
+
+def raises(proposal: Proposal) -> dict[str, float]:
+    raise ValueError("no such luck\nand a second line")
+
+
+def not_a_number(proposal: Proposal) -> dict[str, float]:
+    return {"accuracy": float("nan")}
+
+
+def says_nothing(proposal: Proposal) -> dict[str, float]:
+    return {}
+
+
+def exits(proposal: Proposal) -> dict[str, float]:
+    raise SystemExit(4)
+
+
+def exits_hard(proposal: Proposal) -> dict[str, float]:
+    os._exit(3)
+
+
+def is_killed(proposal: Proposal) -> dict[str, float]:
+    os.kill(os.getpid(), signal.SIGKILL)
+    return {}
+
+
+def sleeps(proposal: Proposal) -> dict[str, float]:
+    time.sleep(3600)
+    return {}
+
+
+def hoards(proposal: Proposal) -> dict[str, float]:
+    held = []
+    while True:
+        held.append(bytearray(b"x") * 50_000_000)
+
+
+def chats(proposal: Proposal) -> dict[str, float]:
+    print('{"report": "this is not one"}')
+    os.write(1, b"nor is this\n")
+    return {"accuracy": 0.5}
+
+
+def changes(proposal: Proposal) -> dict[str, float]:
+    """Good and bad by turns, so that a search meets both."""
+    turn = proposal.architecture["width"] % 5
+    if turn == 1:
+        return raises(proposal)
+    if turn == 2:
+        return exits_hard(proposal)
+    return well(proposal)

@@ -1,0 +1,65 @@
+"""The contract for every journal, and what an SQL one must survive."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from azora.errors import StudyError
+from azora.study import Journal, MemoryJournal, SqlJournal
+from azora.testing import JournalContract
+
+
+class TestJournals(JournalContract):
+    @pytest.fixture(params=["memory", "file", "url"])
+    def open_journal(self, request: pytest.FixtureRequest, tmp_path: Path) -> Callable[[], Journal]:
+        if request.param == "memory":
+            kept = MemoryJournal()
+            return lambda: kept
+        where = tmp_path / "study.db"
+        return lambda: SqlJournal(where if request.param == "file" else f"sqlite:///{where}")
+
+
+def test_every_event_is_committed_and_flushed(tmp_path: Path) -> None:
+    journal = SqlJournal(tmp_path / "study.db")
+    journal.append({"kind": "asked"})
+    with sqlite3.connect(tmp_path / "study.db") as other:
+        assert other.execute("select count(*) from events").fetchone() == (1,)
+        assert other.execute("pragma journal_mode").fetchone() == ("wal",)
+    other.close()
+    assert journal._connection.exec_driver_sql("pragma synchronous").scalar() == 2
+    journal.close()
+
+
+def test_a_newer_schema_is_refused_in_words(tmp_path: Path) -> None:
+    SqlJournal(tmp_path / "study.db").close()
+    with sqlite3.connect(tmp_path / "study.db") as other:
+        other.execute("update about set schema = 99")
+    other.close()
+    with pytest.raises(StudyError, match="has schema 99, this azora reads up to 1; use a newer azora"):
+        SqlJournal(tmp_path / "study.db")
+
+
+def test_what_is_no_database_is_refused_in_words(tmp_path: Path) -> None:
+    (tmp_path / "study.db").write_bytes(b"not a database at all" * 100)
+    with pytest.raises(StudyError, match="cannot be opened"):
+        SqlJournal(tmp_path / "study.db")
+
+
+def test_a_journal_that_cannot_be_written_says_so_and_stays_readable(tmp_path: Path) -> None:
+    journal = SqlJournal(tmp_path / "study.db")
+    journal.append({"kind": "asked"})
+    journal._connection.exec_driver_sql("pragma max_page_count = 1")
+    with pytest.raises(StudyError, match="cannot be written"):
+        for _ in range(100):
+            journal.append({"kind": "told", "text": "x" * 5000})
+    assert next(iter(journal.read())) == {"kind": "asked"}
+    journal.close()
+
+
+def test_nothing_but_json_goes_in() -> None:
+    with pytest.raises(ValueError, match="not JSON compliant"):
+        MemoryJournal().append({"value": float("nan")})

@@ -1,0 +1,115 @@
+"""What is read from a journal, and the folder that it lies in."""
+
+from __future__ import annotations
+
+import random
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from azora.errors import StudyError
+from azora.study import MemoryJournal, Study, StudyFolder
+from azora.testing import tiny_space
+from azora.trial import Objective, Proposal, Report
+
+
+def proposal(seed: int, budget: float | None = 1.0) -> Proposal:
+    return Proposal(tiny_space().sample(random.Random(seed)), budget)
+
+
+def test_a_study_read_again_is_the_same() -> None:
+    journal = MemoryJournal()
+    study = Study(journal, tiny_space())
+    study.create({"task": "t"})
+    first, second, third = (study.asked(proposal(seed)) for seed in range(3))
+    study.told(first, Report({"accuracy": 0.5}))
+    study.told(second, Report(error="no"))
+    study.fitted(40.0)
+    study.enter("final")
+    again = Study(journal, tiny_space())
+    assert [trial.report for trial in again.trials] == [trial.report for trial in study.trials]
+    assert list(again.pending) == [third]
+    assert (again.phase, again.failed, again.judged, again.asks) == ("final", 1, 1, 3)
+    assert [event[0] for event in again.history()] == ["asked", "asked", "asked", "told", "told", "fitted"]
+    assert again.find(proposal(0)) == Report({"accuracy": 0.5})
+    assert again.find(proposal(0, 3.0)) is None
+
+
+def test_the_highest_fidelity_decides_and_ties_go_to_the_smaller_loss() -> None:
+    study = Study(MemoryJournal(), tiny_space())
+    reports = {
+        (0, 1.0): Report({"accuracy": 0.99, "loss": 0.1}),
+        (1, 1.0): Report({"accuracy": 0.90, "loss": 0.1}),
+        (1, 3.0): Report({"accuracy": 0.95, "loss": 0.3}),
+        (2, 3.0): Report({"accuracy": 0.95, "loss": 0.2}),
+        (3, 9.0): Report(error="failed at the longest"),
+    }
+    for (seed, budget), report in reports.items():
+        study.told(study.asked(proposal(seed, budget)), report)
+    ranked = [trial.proposal.architecture.key for trial in study.ranked(Objective())]
+    assert ranked == [proposal(seed).architecture.key for seed in (2, 1, 0)]
+
+
+def test_what_was_cut_is_neither_judged_nor_failed_nor_pending() -> None:
+    study = Study(MemoryJournal(), tiny_space())
+    study.cut(study.asked(proposal(0)), "the budget was spent")
+    assert (study.judged, study.failed, study.pending, study.trials) == (0, 0, {}, [])
+
+
+def test_time_is_that_of_all_sessions() -> None:
+    journal = MemoryJournal()
+    first = Study(journal, tiny_space(), started=time.monotonic() - 20)
+    first.open()
+    second = Study(journal, tiny_space(), started=time.monotonic() - 5)
+    assert 25 <= second.elapsed < 26
+
+
+def test_a_clock_set_back_takes_no_time_away(monkeypatch: pytest.MonkeyPatch) -> None:
+    study = Study(MemoryJournal(), tiny_space())
+    before = study.elapsed
+    monkeypatch.setattr(time, "time", lambda: 0.0)
+    study.open()
+    assert study.elapsed >= before
+
+
+def test_a_folder_with_a_study_is_refused_unless_resumed(tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    folder = StudyFolder(out, resume=False)
+    folder.study(tiny_space(), {"task": "digits", "strategy": "random", "seed": 0}, time.monotonic()).close()
+    folder.release()
+    with pytest.raises(StudyError, match="holds a study .task digits, strategy random, seed 0.; go on with --resume"):
+        StudyFolder(out, resume=False)
+    again = StudyFolder(out, resume=True)
+    with pytest.raises(StudyError, match="holds a study with seed 0, not seed 1"):
+        again.study(tiny_space(), {"task": "digits", "strategy": "random", "seed": 1}, time.monotonic())
+    again.release()
+
+
+def test_resuming_nothing_is_refused_and_leaves_nothing(tmp_path: Path) -> None:
+    with pytest.raises(StudyError, match="holds no study to resume"):
+        StudyFolder(tmp_path / "out", resume=True)
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_live_study_is_refused_to_a_second_process_and_free_when_the_first_is_killed(tmp_path: Path) -> None:
+    script = (
+        "import sys, time; from pathlib import Path; from azora.study import StudyFolder;"
+        "StudyFolder(Path(sys.argv[1]), resume=False); print('locked', flush=True); time.sleep(60)"
+    )
+    other = subprocess.Popen([sys.executable, "-c", script, str(tmp_path / "out")], stdout=subprocess.PIPE, text=True)
+    assert other.stdout is not None
+    assert other.stdout.readline() == "locked\n"
+    with pytest.raises(StudyError, match="another search is running"):
+        StudyFolder(tmp_path / "out", resume=False)
+    other.kill()
+    other.communicate()
+    StudyFolder(tmp_path / "out", resume=False).release()
+
+
+def test_a_folder_that_cannot_be_made_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    with pytest.raises(StudyError, match="cannot be written"):
+        StudyFolder(tmp_path / "file" / "out", resume=False)
