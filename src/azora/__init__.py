@@ -2,4 +2,54 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from azora.automl.result import Result
+    from azora.model import Model
+    from azora.tasks import Task
+
 __version__ = "0.1.0"
+__all__ = ["Model", "Result", "Task", "load_task", "search"]
+
+# What is named here is imported when it is first used, so that `import azora` costs nothing.
+_HOMES = {
+    "Model": "azora.model",
+    "Result": "azora.automl.result",
+    "Task": "azora.tasks",
+    "load_task": "azora.tasks",
+}
+
+
+def search(task: Any, **words: Any) -> Result:
+    """Design, train and ship a network for `task` within a budget; the words are those of `azora search`.
+
+    Args:
+        task: a task's name, a file, `(x, y)`, `(x, y, x_test, y_test)` or a `Task`.
+        words: `budget="60s"`, `trials`, `out`, `space`, `strategy`, `evaluator`, `objective`, `limits=["params=200k"]`,
+            `stop_at`, `seed`, `workers`, `worker_memory`, `trial_timeout`, `device`, `precision`, `recipe`, `resume`,
+            `space_settings={}`, `strategy_settings={}`.
+
+    Returns:
+        The figures, with `.predict(x)` and `.model`.
+
+    Raises:
+        AzoraError: what the caller can mend.
+    """
+    import time
+
+    from azora.job import Job
+
+    started = time.monotonic()
+    job = Job.parse(task=task, **words)
+    from azora.automl.run import run
+
+    return run(job, started=started)
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        raise AttributeError(f"module 'azora' has no attribute {name!r}")
+    from importlib import import_module
+
+    return getattr(import_module(_HOMES[name]), name)

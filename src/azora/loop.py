@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import statistics
 import threading
 import time
 from collections.abc import Callable
@@ -16,7 +17,7 @@ from azora.study import Study
 from azora.trial import Proposal, Report
 
 LOOK = 0.2  # seconds between looks at the clock while everybody works
-MEASURED = 4  # judgements after which it is known what one costs
+MEASURED = 8  # judgements after which it is known what one costs
 
 
 def _never() -> float | None:
@@ -115,8 +116,10 @@ def _affordable(study: Study, budget: Budget, workers: int) -> Affordable:
     """What is left to spend, in units of a proposal's budget, at the pace of the first judgements."""
     units = [trial.proposal.budget or 1.0 for trial in study.trials]
     by_trials = math.inf if budget.trials is None else (budget.trials - len(study.trials)) * sum(units) / len(units)
-    seconds = sum(trial.report.seconds for trial in study.trials)
-    by_clock = budget.left() * workers * sum(units) / seconds if seconds > 0 else math.inf
+    # The median: a worker's first judgement is slower than any later one.
+    paces = [trial.report.seconds / unit for trial, unit in zip(study.trials, units, strict=True)]
+    pace = statistics.median(paces)
+    by_clock = budget.left() * workers / pace if pace > 0 else math.inf
     return Affordable(max(0.0, min(by_trials, by_clock, 1e6)))
 
 

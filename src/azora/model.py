@@ -144,7 +144,7 @@ def read_inputs(file: Path, signature: Signature) -> tuple[list[str], Array]:
         name = next((name for name in ("x", "x_test") if name in arrays), None)
         if name is None and len(arrays) != 1:
             raise TaskError(f"{file} holds {', '.join(sorted(arrays))}; the inputs must be named x")
-        x = as_rows(arrays[name or next(iter(arrays))], signature)
+        x = as_rows(arrays[name or sorted(arrays)[0]], signature)
     elif file.suffix == ".csv":
         x = as_rows(_table(file), signature)
     else:

@@ -11,9 +11,9 @@ import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-import evaluators
 import pytest
 
+import evaluators
 from azora.executors import Executor, InlineExecutor, ProcessExecutor
 from azora.networks.registry import make_space
 from azora.space import Space
@@ -48,6 +48,7 @@ def pool(stripes: Task, tmp_path: Path) -> Iterator[Pool]:
             "seed": 0,
             "device": "cpu",
             "precision": "float32",
+            "metric": "accuracy",
         }
         started.append(ProcessExecutor(setup, workers, log=tmp_path / "log", **limits))  # type: ignore[arg-type]
         return started[-1]
@@ -135,7 +136,8 @@ import random, sys, time
 sys.path.insert(0, {str(Path(__file__).parents[1])!r})
 from azora.executors import ProcessExecutor
 ProcessExecutor({{"space": {{"name": "mlp", "settings": {{}}, "recipe": False}}, "evaluator": "evaluators:sleeps",
-    "data": {str(tmp_path / "data")!r}, "folder": {str(tmp_path)!r}, "seed": 0, "device": "cpu", "precision": "float32"}})
+    "data": {str(tmp_path / "data")!r}, "folder": {str(tmp_path)!r}, "seed": 0, "device": "cpu", "precision": "float32",
+    "metric": "accuracy"}})
 print("started", flush=True)
 time.sleep(60)
 """

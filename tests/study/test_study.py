@@ -80,7 +80,7 @@ def test_a_folder_with_a_study_is_refused_unless_resumed(tmp_path: Path) -> None
     folder = StudyFolder(out, resume=False)
     folder.study(tiny_space(), {"task": "digits", "strategy": "random", "seed": 0}, time.monotonic()).close()
     folder.release()
-    with pytest.raises(StudyError, match="holds a study .task digits, strategy random, seed 0.; go on with --resume"):
+    with pytest.raises(StudyError, match=r"holds a study .task digits, strategy random, seed 0.; go on with --resume"):
         StudyFolder(out, resume=False)
     again = StudyFolder(out, resume=True)
     with pytest.raises(StudyError, match="holds a study with seed 0, not seed 1"):

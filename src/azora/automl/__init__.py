@@ -1,7 +1,1 @@
-"""The main job, from Python: `azora.search(...)`."""
-
-from azora.automl.result import Result
-from azora.automl.run import run
-from azora.automl.watching import Sight, Watcher
-
-__all__ = ["Result", "Sight", "Watcher", "run"]
+"""The main job: data in, a trained network of its own design out. It is `azora.automl.run`, which imports torch."""

@@ -6,6 +6,7 @@ import random
 import tempfile
 import threading
 import time
+from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
 from shutil import rmtree
@@ -19,7 +20,7 @@ from azora.automl.watching import Sight, Watcher
 from azora.automl.winner import FEWEST, LONGEST, Winner, train_winner
 from azora.errors import BudgetError, SpaceError, StudyError
 from azora.evaluation.checkpoints import prune
-from azora.executors import ProcessExecutor
+from azora.executors import ProcessExecutor, WorkerProcess, spawn
 from azora.job import Job
 from azora.loop import Budget, search
 from azora.space import Space
@@ -28,28 +29,46 @@ from azora.strategies.registry import make_strategy
 from azora.study import Study, StudyFolder
 from azora.trial import Trial
 
-FINAL_SHARE = 0.5  # of the whole budget: at most this much is kept for the last training
-SEARCHED_EPOCHS = 60.0  # a network of which the search could not train this many epochs in all is too slow for it
+FINAL_SHARE = 0.45  # of the whole budget: at most this much is kept for the last training
+SEARCHED_EPOCHS = 120.0  # a network of which the search could not train this many epochs in all is too slow for it
 CHECKPOINT_BYTES = 40_000_000
 MARGIN = 0.8  # seconds kept for the last judgement
 
 
 def run(
-    job: Job, *, started: float | None = None, stop: threading.Event | None = None, watch: Watcher | None = None
+    job: Job,
+    *,
+    started: float | None = None,
+    stop: threading.Event | None = None,
+    watch: Watcher | None = None,
+    spawned: Sequence[WorkerProcess] = (),
 ) -> Result:
-    """Do `job`. `started` (monotonic) is when its clock began; `stop`, once set, asks for an early but orderly end.
+    """Do `job`.
+
+    Args:
+        started: when its clock began (monotonic); now, unless said.
+        stop: once set, asks for an early but orderly end.
+        spawned: worker processes that were started already, while this was imported.
 
     Raises:
         AzoraError: what the user can mend. A folder in which nothing was judged is left as it was found.
     """
     started = time.monotonic() if started is None else started
+    workers = list(spawned)
+    try:
+        workers += spawn(job.workers - len(workers))
+        return _run(job, started, stop or threading.Event(), watch or Watcher(), workers)
+    finally:
+        for worker in workers:
+            worker.kill()
+
+
+def _run(job: Job, started: float, stop: threading.Event, watch: Watcher, workers: list[WorkerProcess]) -> Result:
     setting = Setting.of(job)
     folder = StudyFolder(job.out, resume=job.resume)
-    watch = watch or Watcher()
     try:
         with tempfile.TemporaryDirectory(prefix="azora-", ignore_cleanup_errors=True) as scratch:
-            whole = _Run(setting, folder, started, stop or threading.Event(), watch, Path(scratch))
-            return whole.go()
+            return _Run(setting, folder, started, stop, watch, Path(scratch), workers).go()
     except StudyError:
         raise
     except BaseException:
@@ -89,12 +108,13 @@ class _Run:
         stop: threading.Event,
         watch: Watcher,
         scratch: Path,
+        spawned: Sequence[WorkerProcess],
     ) -> None:
         self.setting, self.job, self.folder, self.stop, self.watch = setting, setting.job, folder, stop, watch
         self.checkpoints = folder.path / "checkpoints"
         self.data = scratch / "data"
         self.study: Study = folder.study(setting.space, setting.about(), started)
-        self.workers = self.job.workers
+        self.workers, self.spawned = self.job.workers, spawned
         self.pace: Pace | None = None
 
     def go(self) -> Result:
@@ -118,16 +138,18 @@ class _Run:
     def _search(self) -> None:
         study, job = self.study, self.job
         self.setting.data.save(self.data)
-        self._measure()
-        space = self._space()
         executor = ProcessExecutor(
             self.setting.workplace(self.data, self.checkpoints),
             self.workers,
             memory=job.worker_memory,
             timeout=job.trial_timeout or self._default_timeout(),
             log=job.out / "workers.log",
+            spawned=self.spawned,
         )
         try:
+            # While the workers get ready, this process finds out how fast the machine is.
+            self._measure()
+            space = self._space()
             strategy = make_strategy(
                 job.strategy,
                 space,
@@ -171,7 +193,8 @@ class _Run:
             except SpaceError:
                 raise within.nothing() from None
         if self.pace is not None and self.job.budget is not None:
-            ceiling = (1 - FINAL_SHARE) * self.job.budget * self.workers / SEARCHED_EPOCHS
+            seconds = (1 - FINAL_SHARE) * self.job.budget
+            ceiling = seconds * self.workers / SEARCHED_EPOCHS
             # Where nothing is quick enough, three times the quickest is what can be searched.
             ceiling = max(ceiling, 3.0 * quickest(space, self.pace, self.setting.data, self.job.seed))
             rule = Ceiling(self.pace, self.setting.space, self.setting.data, ceiling)

@@ -99,6 +99,7 @@ class Setting:
             "seed": job.seed,
             "device": job.device,
             "precision": job.precision,
+            "metric": self.objective.metric,
         }
 
 

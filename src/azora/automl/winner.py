@@ -6,15 +6,18 @@ import os
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 
 import torch
 from torch import nn
 
 from azora.evaluation.checkpoints import Checkpoints
-from azora.evaluation.trained import resume, start_training
+from azora.evaluation.trained import recipe_of, resume, start_training
+from azora.networks.decide import As
 from azora.space import Architecture, Space
 from azora.tasks import SearchData, Task
+from azora.training import fastest_mode
 
 LONGEST = 200.0  # epochs; more has never helped, and the rest of the time is better spent searching
 FEWEST = 40.0  # epochs where nothing but a number of trials was given
@@ -53,6 +56,11 @@ def train_winner(
     begun = time.monotonic()
     everything = task.everything()
     data = SearchData(task.signature, everything, task.validation, task.scaling)
+    if precision == "measure":
+        # This network is trained for long: what suits the space on the whole need not suit it.
+        recipe = recipe_of(space, architecture, data)
+        build = partial(space.root.build, As(architecture))
+        precision = fastest_mode(task.signature, device, build, recipe.batch_size).name
     cores = (1, os.cpu_count() or 1)
     training = start_training(space, architecture, data, seed, precision, device, cores)
     resume(training, Checkpoints(checkpoints).load(architecture.key), LONGEST)

@@ -8,7 +8,6 @@ import tempfile
 import traceback
 from pathlib import Path
 
-import click
 import typer
 
 from azora import __version__
@@ -23,7 +22,6 @@ app = typer.Typer(
     name="azora",
     help="Designs neural networks: give it data, a device and a budget.",
     add_completion=False,
-    no_args_is_help=True,
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
 )
@@ -47,16 +45,14 @@ def _azora(
 def main(arguments: list[str] | None = None) -> int:
     """Run the command line; the exit code is 0, 2 (the user's to mend), 1 (ours) or 130 (interrupted)."""
     try:
-        code = app(arguments, standalone_mode=False)
-        return int(code) if isinstance(code, int) else 0
-    except click.exceptions.NoArgsIsHelpError as error:
-        typer.echo(error.format_message())
-        return MISTAKE
-    except click.ClickException as error:
+        asked = sys.argv[1:] if arguments is None else arguments
+        code = app(asked or ["--help"], standalone_mode=False)
+        return MISTAKE if not asked else int(code) if isinstance(code, int) else 0
+    except typer.TyperException as error:
         return _say(" ".join(error.format_message().split()), MISTAKE)
     except AzoraError as error:
         return _say(" ".join(str(error).split()), MISTAKE)
-    except (KeyboardInterrupt, click.Abort):
+    except (KeyboardInterrupt, typer.Abort):
         return _say("interrupted", INTERRUPTED)
     except BrokenPipeError:
         sys.stderr.close()  # whoever read our output has gone; there is nobody to tell

@@ -55,6 +55,7 @@ def search(
     """Design, train and ship a network for TASK within the budget."""
     started = process_start()
     from azora.cli.progress import watcher  # rich is wanted only here
+    from azora.executors.processes import spawn
     from azora.job import Job
 
     of_strategy, of_space = _settings(settings or [])
@@ -64,10 +65,11 @@ def search(
         seed=seed, workers=workers, worker_memory=worker_memory, trial_timeout=trial_timeout, device=device,
         precision=precision, recipe=recipe, resume=resume,
     )  # fmt: skip
-    from azora.automl import run
+    spawned = spawn(job.workers)  # they import torch while we do
+    from azora.automl.run import run
 
     with _interruptible() as stop:
-        result = run(job, started=started, stop=stop, watch=watcher(quiet=quiet))
+        result = run(job, started=started, stop=stop, watch=watcher(quiet=quiet), spawned=spawned)
     if as_json:
         sys.stdout.write(json.dumps(result.figures) + "\n")
     else:

@@ -33,10 +33,11 @@ def make_evaluator(
     seed: int,
     device: str,
     precision: str = "measure",
+    metric: str = "accuracy",
     settings: Mapping[str, Any] | None = None,
 ) -> Evaluator:
     """The evaluator called `name`, or the user's own at `module:Name`: a class, constructed with those of space, data,
-    folder, seed, device and precision that its constructor names, or a plain function of a proposal.
+    folder, seed, device, precision and metric that its constructor names, or a plain function of a proposal.
 
     Raises:
         ConfigError: an unknown name or setting, or something that cannot be called.
@@ -46,7 +47,7 @@ def make_evaluator(
     found = resolve(EVALUATORS.get(name, name))
     if isinstance(found, type):
         context = {"space": space, "data": data, "folder": folder, "seed": seed}
-        found = construct(found, settings or {}, **context, device=device, precision=precision)
+        found = construct(found, settings or {}, **context, device=device, precision=precision, metric=metric)
     if not callable(found):
         raise ConfigError(f"evaluator {name!r} is a {type(found).__name__}, which cannot be called with a proposal")
     made: Evaluator = found

@@ -23,7 +23,7 @@ class Trained:
     """Trains a proposal's network for `proposal.budget` epochs on search-train, and judges it on search-validation.
 
     An architecture that comes back with a larger budget goes on from its checkpoint; the result is bit for bit that of
-    one training. Metrics: all of the task's, and `train_loss`, `epochs` (trained in all) and `epoch_seconds`.
+    one training. Metrics: the task's cheap ones and `metric`, `train_loss`, `epochs` (in all) and `epoch_seconds`.
 
     Args:
         space: of networks, or a product whose part `recipe` is a `Recipe`.
@@ -31,6 +31,7 @@ class Trained:
         folder: where checkpoints are kept; None keeps none.
         seed: of initial weights, order and augmentation: the same for all, so that they are compared alike.
         precision: a mode's name, or "measure".
+        metric: the one that the search is for; it is among those that are given.
     """
 
     def __init__(
@@ -41,7 +42,9 @@ class Trained:
         seed: int = 0,
         device: str = "cpu",
         precision: str = "measure",
+        metric: str = "accuracy",
     ) -> None:
+        self.metric = metric
         self.space, self.data, self.seed, self.device = space, data, seed, device
         self.mode = choose_mode(precision, data.signature, device)
         self.checkpoints = None if folder is None else Checkpoints(folder)
@@ -65,7 +68,7 @@ class Trained:
         if self.checkpoints is not None:
             self.checkpoints.save(proposal.architecture.key, training.state_tensors())
         measured = {"train_loss": training.loss, "epochs": training.epochs, "epoch_seconds": training.epoch_seconds}
-        return evaluate(data.signature, found, data.validation.y) | measured
+        return evaluate(data.signature, found, data.validation.y, {self.metric}) | measured
 
 
 def start_training(

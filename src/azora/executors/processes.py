@@ -11,7 +11,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -48,6 +48,7 @@ class ProcessExecutor(Executor):
         memory: bytes that a worker may use; None is four fifths of what is free, shared equally.
         timeout: seconds for one judgement; None is no limit.
         log: file for what workers print.
+        spawned: processes from `spawn`, started while nobody knew yet what they would work on.
     """
 
     def __init__(
@@ -59,11 +60,14 @@ class ProcessExecutor(Executor):
         memory: int | None = None,
         timeout: float | None = None,
         log: Path | None = None,
+        spawned: Sequence[WorkerProcess] = (),
     ) -> None:
+        self._spawned = list(spawned)
         self.workers, self.timeout = workers, timeout
         self.memory = memory or max(512 * 2**20, int(0.8 * free_memory() / workers))
-        self._setup = json.dumps({**setup, "threads": threads, "memory": self.memory})
-        self._threads, self._log = threads, log
+        about = {**setup, "threads": threads, "memory": self.memory, "log": None if log is None else str(log)}
+        self._setup = json.dumps(about)
+        self._threads = threads
         self._jobs: queue.Queue[_Job | None] = queue.Queue()
         self._stopping = threading.Event()
         self._failures = 0
@@ -82,6 +86,8 @@ class ProcessExecutor(Executor):
             self._jobs.put(None)
         for keeper in self._keepers:
             keeper.join(timeout=5.0)
+        while self._spawned:
+            self._spawned.pop().kill()
         with contextlib.suppress(queue.Empty):
             while True:
                 job = self._jobs.get_nowait()
@@ -91,7 +97,7 @@ class ProcessExecutor(Executor):
     # The life of one worker, in the thread that keeps it ------------------------------------------------------------
 
     def _keep(self) -> None:
-        worker: _Worker | None = None
+        worker: WorkerProcess | None = None
         while not self._stopping.is_set():
             # A worker is started before there is work for it: the start takes seconds, and the first ask waits for it.
             if worker is None and self._failures < START_FAILURES:
@@ -117,9 +123,13 @@ class ProcessExecutor(Executor):
 
     _why = "it ended at once"
 
-    def _start(self) -> _Worker | None:
-        worker = _Worker(self._setup, self._threads, self._log)
+    def _start(self) -> WorkerProcess | None:
         try:
+            worker = self._spawned.pop()
+        except IndexError:
+            worker = WorkerProcess(self._threads)
+        try:
+            worker.send_line(self._setup)
             answer = worker.receive(START_TIMEOUT, self._watch(worker, None))
         except _Lost as lost:
             answer = {"error": str(lost)}
@@ -130,12 +140,12 @@ class ProcessExecutor(Executor):
         self._why, self._failures = str(answer.get("error")), self._failures + 1
         return None
 
-    def _judge(self, worker: _Worker, proposal: Proposal) -> Report:
+    def _judge(self, worker: WorkerProcess, proposal: Proposal) -> Report:
         worker.send({"proposal": proposal.to_json()})
         answer = worker.receive(self.timeout, self._watch(worker, self.memory))
         return Report.from_json(answer["report"])
 
-    def _watch(self, worker: _Worker, memory: int | None) -> Any:
+    def _watch(self, worker: WorkerProcess, memory: int | None) -> Any:
         def look() -> None:
             if self._stopping.is_set():
                 raise _Lost("the search is over")
@@ -146,34 +156,44 @@ class ProcessExecutor(Executor):
         return look
 
 
-class _Worker:
+def spawn(workers: int, threads: int = 1) -> list[WorkerProcess]:
+    """Processes for a `ProcessExecutor` to come. They import what they will need, which takes seconds, and wait."""
+    return [WorkerProcess(threads) for _ in range(workers)]
+
+
+@final
+class WorkerProcess:
     """One process and the two pipes to it."""
 
-    def __init__(self, setup: str, threads: int, log: Path | None) -> None:
+    def __init__(self, threads: int = 1) -> None:
         from_worker, answers = os.pipe()
         one = str(threads)
         environment = {**os.environ, "OMP_NUM_THREADS": one, "MKL_NUM_THREADS": one, "OPENBLAS_NUM_THREADS": one}
         # The user's modules are found where the user's program finds them.
         environment["PYTHONPATH"] = os.pathsep.join([*(path or os.getcwd() for path in sys.path), os.getcwd()])
-        with open(log, "ab") if log is not None else open(os.devnull, "wb") as output:
-            self._process = subprocess.Popen(
-                [sys.executable, "-m", "azora.executors.worker", str(answers), str(os.getpid())],
-                stdin=subprocess.PIPE,
-                stdout=output,
-                stderr=output,
-                pass_fds=(answers,),
-                env=environment,
-                start_new_session=True,  # Ctrl-C is for the search, which decides what becomes of the workers
-            )
+        self._process = subprocess.Popen(
+            [sys.executable, "-m", "azora.executors.worker", str(answers), str(os.getpid())],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            pass_fds=(answers,),
+            env=environment,
+            start_new_session=True,  # Ctrl-C is for the search, which decides what becomes of the workers
+        )
         os.close(answers)
         os.set_blocking(from_worker, False)
         self._answers, self._buffer, self._closed = from_worker, b"", threading.Lock()
-        with contextlib.suppress(BrokenPipeError):
-            self._write(setup)
 
     def send(self, message: Mapping[str, Any]) -> None:
+        """Write a message; raises _Lost."""
+        self.send_line(json.dumps(message))
+
+    def send_line(self, line: str) -> None:
+        """Write a message that is JSON already; raises _Lost."""
+        assert self._process.stdin is not None
         try:
-            self._write(json.dumps(message))
+            self._process.stdin.write(line.encode() + b"\n")
+            self._process.stdin.flush()
         except OSError:
             raise _Lost(self._how_it_ended()) from None
 
@@ -213,11 +233,6 @@ class _Worker:
         assert self._process.stdin is not None
         with contextlib.suppress(OSError):
             self._process.stdin.close()
-
-    def _write(self, line: str) -> None:
-        assert self._process.stdin is not None
-        self._process.stdin.write(line.encode() + b"\n")
-        self._process.stdin.flush()
 
     def _wait(self) -> bool:
         import select

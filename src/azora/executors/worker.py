@@ -31,13 +31,18 @@ def main(arguments: list[str]) -> None:
         answers.write(json.dumps(message, allow_nan=False) + "\n")
         answers.flush()
 
+    # While the parent reads data and measures, what every evaluator needs is imported.
+    from azora.executors.workplace import Workplace
+
     setup = json.loads(lines.get())
+    if setup["log"] is not None:
+        log = os.open(setup["log"], os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
+        os.dup2(log, 1)
+        os.dup2(log, 2)
     # A backstop for what grows faster than the parent looks: allocation fails, and the evaluator sees a MemoryError.
     # Twice the limit, for the libraries' own mappings count here and not in what the parent measures.
     resource.setrlimit(resource.RLIMIT_DATA, (2 * setup["memory"], resource.RLIM_INFINITY))
     try:
-        from azora.executors.workplace import Workplace
-
         workplace = Workplace.open(setup)
     except Exception as error:
         answer({"error": f"{type(error).__name__}: {error}"})

@@ -25,7 +25,7 @@ class Workplace:
     @classmethod
     def open(cls, setup: Mapping[str, Any]) -> Workplace:
         """From `{"space": {"name", "settings", "recipe"}, "evaluator", "data", "folder", "seed", "device", "precision",
-        "threads"}`; `data` and `folder` are paths."""
+        "metric", "threads"}`; `data` and `folder` are paths."""
         import torch
 
         torch.set_num_threads(int(setup["threads"]))
@@ -39,6 +39,7 @@ class Workplace:
             seed=int(setup["seed"]),
             device=setup["device"],
             precision=setup["precision"],
+            metric=setup["metric"],
         )
         return cls(space, evaluate)
 

@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from sklearn.model_selection import GroupShuffleSplit, train_test_split
 
 from azora.errors import TaskError
 from azora.tasks.signature import Signature
@@ -217,6 +216,8 @@ def _by_class(count: int, classes: Array | None, share: float, seed: int, least:
     wanted = max(round(share * count), sides)
     if count - wanted < sides:
         raise TaskError(f"{count} rows are too few to hold some out; {2 * wanted} or more are wanted")
+    from sklearn.model_selection import train_test_split
+
     large, small = train_test_split(np.arange(count), test_size=wanted, random_state=seed, stratify=classes)
     if classes is None:
         return large, small
@@ -234,6 +235,8 @@ def _by_group(
 ) -> tuple[Array, Array]:
     if len(np.unique(groups)) < 2:
         raise TaskError("groups leaves one group to divide; one for each of training, validation and test is wanted")
+    from sklearn.model_selection import GroupShuffleSplit
+
     splitter = GroupShuffleSplit(n_splits=GROUP_DRAWS, test_size=share, random_state=seed)
     for large, small in splitter.split(rows.x, rows.y, groups):
         # Nothing keeps the classes apart from the groups, so a draw may leave a class without rows to learn from.

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 
 import numpy as np
-from sklearn import metrics
 
 from azora.tasks.signature import Signature
 from azora.tasks.task import Array
@@ -14,11 +13,15 @@ from azora.tasks.task import Array
 
 @dataclass(frozen=True)
 class Metric:
-    """`measure(y, outputs)`; outputs are probabilities (N, classes), or predictions (N, outputs)."""
+    """`measure(y, outputs)`; outputs are probabilities (N, classes), or predictions (N, outputs).
+
+    A metric that is not `cheap` imports scikit-learn, for which a worker process would need a second more to start.
+    """
 
     measure: Callable[[Array, Array], float]
     maximise: bool
     kind: str
+    cheap: bool = True
 
 
 def _accuracy(y: Array, probabilities: Array) -> float:
@@ -32,6 +35,8 @@ def _balanced(y: Array, probabilities: Array) -> float:
 
 
 def _f1(y: Array, probabilities: Array) -> float:
+    from sklearn import metrics
+
     labels = np.arange(probabilities.shape[1])
     answers = probabilities.argmax(axis=1)
     return float(metrics.f1_score(y, answers, labels=labels, average="macro", zero_division=0.0))
@@ -39,6 +44,8 @@ def _f1(y: Array, probabilities: Array) -> float:
 
 def _auroc(y: Array, probabilities: Array) -> float:
     """One against the rest, the mean over the classes of which there are rows and others."""
+    from sklearn import metrics
+
     present = [number for number in range(probabilities.shape[1]) if 0 < (y == number).sum() < len(y)]
     if probabilities.shape[1] == 2:
         present = present[-1:]
@@ -51,6 +58,13 @@ def _cross_entropy(y: Array, probabilities: Array) -> float:
     return float(-np.log(np.clip(chosen, 1e-12, None)).mean())
 
 
+def _r2(y: Array, predictions: Array) -> float:
+    """The share of the spread that is explained, the mean over the outputs."""
+    spread = y.var(axis=0)
+    explained = 1.0 - ((y - predictions) ** 2).mean(axis=0) / np.where(spread > 0, spread, 1.0)
+    return float(explained.mean())
+
+
 def _squared(y: Array, predictions: Array) -> float:
     return float(((y - predictions) ** 2).mean())
 
@@ -58,10 +72,10 @@ def _squared(y: Array, predictions: Array) -> float:
 METRICS: dict[str, Metric] = {
     "accuracy": Metric(_accuracy, True, "classification"),
     "balanced_accuracy": Metric(_balanced, True, "classification"),
-    "f1": Metric(_f1, True, "classification"),
-    "auroc": Metric(_auroc, True, "classification"),
+    "f1": Metric(_f1, True, "classification", cheap=False),
+    "auroc": Metric(_auroc, True, "classification", cheap=False),
     "loss": Metric(_cross_entropy, False, "classification"),
-    "r2": Metric(lambda y, found: float(metrics.r2_score(y, found)), True, "regression"),
+    "r2": Metric(_r2, True, "regression"),
     "rmse": Metric(lambda y, found: _squared(y, found) ** 0.5, False, "regression"),
     "mae": Metric(lambda y, found: float(np.abs(y - found).mean()), False, "regression"),
     "mse": Metric(_squared, False, "regression"),
@@ -73,6 +87,13 @@ def default_metric(signature: Signature) -> str:
     return "accuracy" if signature.kind == "classification" else "r2"
 
 
-def evaluate(signature: Signature, outputs: Array, y: Array) -> dict[str, float]:
-    """Every metric of the task's kind. `outputs` (N, classes) or (N, outputs), `y` (N,) or (N, outputs)."""
-    return {name: each.measure(y, outputs) for name, each in METRICS.items() if each.kind == signature.kind}
+def evaluate(signature: Signature, outputs: Array, y: Array, also: Collection[str] | None = None) -> dict[str, float]:
+    """The metrics of the task's kind: all of them, or, given `also`, the cheap ones and those.
+
+    `outputs` (N, classes) or (N, outputs), `y` (N,) or (N, outputs).
+    """
+    return {
+        name: metric.measure(y, outputs)
+        for name, metric in METRICS.items()
+        if metric.kind == signature.kind and (also is None or metric.cheap or name in also)
+    }

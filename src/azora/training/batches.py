@@ -67,8 +67,11 @@ class Batches:
         return (rows.float() - self.mean) * self.scale
 
     def _scaled(self, x: Tensor) -> Tensor:
-        x = ((x.float() - self.mean) * self.scale).permute(0, 3, 1, 2)
-        return self.mode.arrange(x)
+        x = (x.float() - self.mean) * self.scale
+        if x.shape[3] == 1 and not self.mode.channels_last:
+            # One channel is both layouts at once, and a convolution would take the strides for channels last.
+            return x.reshape(len(x), 1, x.shape[1], x.shape[2])
+        return self.mode.arrange(x.permute(0, 3, 1, 2))
 
     def _rows(self, step: int) -> Tensor:
         epoch, place = divmod(step, self.steps)

@@ -240,8 +240,8 @@ def _optimiser(network: nn.Module, recipe: RecipeSettings) -> torch.optim.Optimi
     others = [each for each in network.parameters() if each.ndim <= 1]
     groups = [{"params": weights, "weight_decay": recipe.weight_decay}, {"params": others, "weight_decay": 0.0}]
     if recipe.optimiser == "adamw":
-        return torch.optim.AdamW(groups, recipe.learning_rate, foreach=True)
-    return torch.optim.SGD(groups, recipe.learning_rate, momentum=0.9, nesterov=True, foreach=True)
+        return torch.optim.AdamW(groups, recipe.learning_rate, fused=True)
+    return torch.optim.SGD(groups, recipe.learning_rate, momentum=0.9, nesterov=True, fused=True)
 
 
 def _under(state: dict[str, Tensor], prefix: str) -> dict[str, Tensor]:

@@ -6,9 +6,9 @@ import json
 import os
 import platform
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -17,7 +17,7 @@ from azora.errors import ConfigError
 from azora.settings import closest
 from azora.tasks import Signature
 
-MEASURED_SECONDS = 0.25  # for each of the four modes
+MEASURED_SECONDS = 0.2  # for each of the four modes
 
 
 @dataclass(frozen=True)
@@ -71,12 +71,22 @@ def choose_mode(name: str, signature: Signature, device: str = "cpu") -> Mode:
     return MODES[known[key]]
 
 
-def speeds(signature: Signature, device: str = "cpu", seconds: float = MEASURED_SECONDS) -> dict[str, float]:
-    """Pictures a second of each mode by name: training steps of a small convolutional network at batch 64.
+def speeds(
+    signature: Signature,
+    device: str = "cpu",
+    seconds: float = MEASURED_SECONDS,
+    make: Callable[[], nn.Module] | None = None,
+    batch_size: int = 64,
+) -> dict[str, float]:
+    """Pictures a second of each mode by name: training steps of the network that `make` makes, or of a stand-in for
+    what the shipped spaces hold: dense and depthwise convolutions, poolings and sums in three stages.
 
     The modes take turns, and the best turn of each counts, so that a hiccup of the machine hits all alike.
     """
-    steps = {name: _trainer(mode, signature, device) for name, mode in MODES.items()}
+    steps = {
+        name: _trainer(mode, signature, device, make or (lambda: _stand_in(signature)), batch_size)
+        for name, mode in MODES.items()
+    }
     for step in steps.values():
         step()
     best = dict.fromkeys(steps, 0.0)
@@ -87,30 +97,62 @@ def speeds(signature: Signature, device: str = "cpu", seconds: float = MEASURED_
             while done == 0 or time.perf_counter() - begun < seconds / rounds:
                 step()
                 done += 1
-            best[name] = max(best[name], 64 * done / (time.perf_counter() - begun))
+            best[name] = max(best[name], batch_size * done / (time.perf_counter() - begun))
     return best
 
 
-def _trainer(mode: Mode, signature: Signature, device: str) -> Any:
-    channels, height, width = signature.shape
-    layers: list[nn.Module] = []
-    for place, (before, after) in enumerate(((channels, 16), (16, 16), (16, 32), (32, 32))):
-        layers += [
-            nn.Conv2d(before, after, 3, 2 if place == 2 else 1, 1, bias=False),
-            nn.BatchNorm2d(after),
+def fastest_mode(signature: Signature, device: str, make: Callable[[], nn.Module], batch_size: int) -> Mode:
+    """The mode in which the network that `make` makes trains fastest here and now. Networks differ too."""
+    if not signature.pictures:
+        return Mode()
+    return MODES[max(speeds(signature, device, 0.1, make, batch_size).items(), key=lambda item: item[1])[0]]
+
+
+class _Branches(nn.Module):
+    """A dense convolution, a depthwise one and a pooling, side by side. (B, C, H, W) → the same."""
+
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        self.dense = nn.Sequential(
+            nn.ReLU(), nn.Conv2d(channels, channels, 3, 1, 1, bias=False), nn.BatchNorm2d(channels)
+        )
+        self.depthwise = nn.Sequential(
             nn.ReLU(),
-        ]
-    network = nn.Sequential(*layers, nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(32, 10)).to(device)
+            nn.Conv2d(channels, channels, 5, 1, 2, groups=channels, bias=False),
+            nn.Conv2d(channels, channels, 1, bias=False),
+            nn.BatchNorm2d(channels),
+        )
+        self.pool = nn.AvgPool2d(3, 1, 1)
+
+    def forward(self, x: Tensor) -> Tensor:
+        summed: Tensor = self.dense(x) + self.depthwise(x) + self.pool(x)
+        return summed
+
+
+def _stand_in(signature: Signature) -> nn.Module:
+    channels, height, _ = signature.shape
+    stride = max(1, height // 32)
+    layers: list[nn.Module] = [nn.Conv2d(channels, 16, 3, stride, 1, bias=False), nn.BatchNorm2d(16)]
+    for width in (16, 32, 64):
+        layers += [_Branches(width), _Branches(width)]
+        if width < 64:
+            layers += [nn.Conv2d(width, 2 * width, 3, 2, 1, bias=False), nn.BatchNorm2d(2 * width)]
+    return nn.Sequential(*layers, nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(64, signature.outputs))
+
+
+def _trainer(
+    mode: Mode, signature: Signature, device: str, make: Callable[[], nn.Module], batch_size: int
+) -> Callable[[], None]:
+    network = make().to(device)
     if mode.channels_last:
         network = network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-    x = mode.arrange(torch.randn(64, channels, height, width, device=device))
-    y = torch.arange(64, device=device) % 10
+    x = mode.arrange(torch.randn(batch_size, *signature.shape, device=device))
 
     def step() -> None:
         network.zero_grad(set_to_none=True)
         with mode.cast(device):
-            loss = nn.functional.cross_entropy(network(x).float(), y)
-        loss.backward()  # type: ignore[no-untyped-call]
+            loss = network(x).float().square().mean()
+        loss.backward()
         if device != "cpu":
             torch.cuda.synchronize()
 
