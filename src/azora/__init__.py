@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+import typing
 
-if TYPE_CHECKING:
+if typing.TYPE_CHECKING:
     from azora.automl.result import Result
     from azora.model import Model
     from azora.tasks import Task
@@ -21,7 +21,7 @@ _HOMES = {
 }
 
 
-def search(task: Any, **words: Any) -> Result:
+def search(task: typing.Any, **words: typing.Any) -> Result:
     """Design, train and ship a network for `task` within a budget; the words are those of `azora search`.
 
     Args:
@@ -47,7 +47,7 @@ def search(task: Any, **words: Any) -> Result:
     return run(job, started=started)
 
 
-def __getattr__(name: str) -> Any:
+def __getattr__(name: str) -> typing.Any:
     if name not in _HOMES:
         raise AttributeError(f"module 'azora' has no attribute {name!r}")
     from importlib import import_module

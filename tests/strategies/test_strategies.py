@@ -108,7 +108,7 @@ def test_halving_never_promotes_what_failed() -> None:
 
 def test_halving_fits_its_ladder_so_that_finalists_are_compared() -> None:
     strategy = SuccessiveHalving(RandomSearch(tiny_space(), 0))
-    strategy.fit(Affordable(400.0))
+    strategy.fit(Affordable(600.0))
     assert [strategy.budget(rung) for rung in range(len(strategy.ladder))] == [1.0, 3.0, 9.0, 27.0]
     short = SuccessiveHalving(RandomSearch(tiny_space(), 0))
     short.fit(Affordable(6.0))

@@ -27,10 +27,11 @@ from azora.space import Space
 from azora.strategies import Strategy
 from azora.strategies.registry import make_strategy
 from azora.study import Study, StudyFolder
+from azora.training import choose_mode
 from azora.trial import Trial
 
 FINAL_SHARE = 0.45  # of the whole budget: at most this much is kept for the last training
-SEARCHED_EPOCHS = 120.0  # a network of which the search could not train this many epochs in all is too slow for it
+SEARCHED_EPOCHS = 140.0  # a network of which the search could not train this many epochs in all is too slow for it
 CHECKPOINT_BYTES = 40_000_000
 MARGIN = 0.8  # seconds kept for the last judgement
 
@@ -138,8 +139,11 @@ class _Run:
     def _search(self) -> None:
         study, job = self.study, self.job
         self.setting.data.save(self.data)
+        mode = (
+            study.measures.get("precision") or choose_mode(job.precision, self.setting.data.signature, job.device).name
+        )
         executor = ProcessExecutor(
-            self.setting.workplace(self.data, self.checkpoints),
+            self.setting.workplace(self.data, self.checkpoints, mode),
             self.workers,
             memory=job.worker_memory,
             timeout=job.trial_timeout or self._default_timeout(),
@@ -148,7 +152,7 @@ class _Run:
         )
         try:
             # While the workers get ready, this process finds out how fast the machine is.
-            self._measure()
+            self._measure(mode)
             space = self._space()
             strategy = make_strategy(
                 job.strategy,
@@ -163,16 +167,18 @@ class _Run:
         finally:
             executor.shutdown()
 
-    def _measure(self) -> None:
+    def _measure(self, mode: str) -> None:
         """How fast this machine trains, unless the study knows. Refuses a budget that not one training fits into."""
         study, data, job = self.study, self.setting.data, self.job
-        if "pace" in study.measures:
-            self.pace = Pace.from_json(study.measures["pace"])
+        if study.measures:
+            pace = study.measures["pace"]
+            self.pace = None if pace is None else Pace.from_json(pace)
             return
         if job.evaluator != "trained" or job.budget is None:
-            return  # without a clock nothing may depend on the clock
-        self.pace = measure_pace(self.setting.space, data, job.precision, job.device, job.seed)
-        study.measured({"pace": self.pace.to_json()})
+            study.measured({"precision": mode, "pace": None})  # without a clock nothing may depend on the clock
+            return
+        self.pace = measure_pace(self.setting.space, data, mode, job.device, job.seed)
+        study.measured({"precision": mode, "pace": self.pace.to_json()})
         # One epoch in the search and one after it, the start of a worker, and what has gone already.
         quick = quickest(self.setting.space, self.pace, data, job.seed)
         least = study.elapsed * 2 + 3.0 * quick + MARGIN

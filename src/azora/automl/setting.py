@@ -88,7 +88,7 @@ class Setting:
             "seed": job.seed,
         }
 
-    def workplace(self, data: Path, checkpoints: Path) -> dict[str, Any]:
+    def workplace(self, data: Path, checkpoints: Path, precision: str) -> dict[str, Any]:
         """What a worker is told (see `azora.executors.workplace`)."""
         job = self.job
         return {
@@ -98,7 +98,7 @@ class Setting:
             "folder": str(checkpoints),
             "seed": job.seed,
             "device": job.device,
-            "precision": job.precision,
+            "precision": precision,
             "metric": self.objective.metric,
         }
 

@@ -1,0 +1,103 @@
+"""What every space of networks holds to."""
+
+from __future__ import annotations
+
+import random
+
+import torch
+from torch import nn
+
+from azora.errors import SpaceError
+from azora.networks.complexity import cost, parameters, signature_of
+from azora.networks.decide import As, Everything, Mixture
+from azora.networks.drawing import to_svg, to_text
+from azora.space import Architecture, Categorical, Space
+
+SAMPLES = 6
+
+
+class NetworkSpaceContract:
+    """Subclass, and return your space from the `space` fixture."""
+
+    def test_networks_take_the_task_and_give_its_outputs(self, space: Space) -> None:
+        signature = signature_of(space)
+        for architecture in _some(space):
+            network = space.build(As(architecture)).train()
+            out = network(torch.randn(4, *signature.shape))
+            assert out.shape == (4, signature.outputs)
+            out.square().mean().backward()
+            assert all(torch.isfinite(each.grad).all() for each in network.parameters() if each.grad is not None)
+
+    def test_a_decision_that_changes_the_key_leaves_a_network_that_builds(self, space: Space) -> None:
+        rng = random.Random(1)
+        architecture = space.sample(rng)
+        for _ in range(SAMPLES):
+            moved = space.mutate(architecture, rng)
+            assert moved.key != architecture.key
+            with torch.device("meta"):
+                assert parameters(space.build(As(moved))) > 0
+            architecture = moved
+
+    def test_the_same_seed_gives_the_same_weights(self, space: Space) -> None:
+        architecture = space.sample(random.Random(2))
+        first, second = _seeded(space, architecture), _seeded(space, architecture)
+        assert all(torch.equal(first[name], second[name]) for name in first)
+
+    def test_every_parameter_has_its_place_in_the_whole_network(self, space: Space) -> None:
+        try:
+            whole = dict(space.build(Everything(space)).named_parameters())
+        except SpaceError as error:
+            assert any(name in str(error) for name in space.choices), "a refusal names the choice"
+            return
+        for architecture in _some(space):
+            for name, parameter in space.build(As(architecture)).named_parameters():
+                assert name in whole
+                sizes = zip(parameter.shape, whole[name].shape, strict=True)
+                assert all(small <= large for small, large in sizes), f"{name} does not fit into the whole"
+
+    def test_mixes_once_numbers_are_fixed_or_refuses_by_name(self, space: Space) -> None:
+        architecture = space.sample(random.Random(3))
+        numbers = {
+            name: architecture.get(name, choice.values[0])
+            for name, choice in space.choices.items()
+            if isinstance(choice, Categorical) and choice.ordered and len(choice.values) > 1
+        }
+        part = space.constrain(None, "", **numbers)
+        try:
+            network = part.build(Mixture(part))
+        except SpaceError as error:
+            assert any(name in str(error) for name in space.choices), "a refusal names the choice"
+            return
+        logits = [name for name, _ in network.named_parameters() if name.endswith(".logits")]
+        open_choices = [name for name, choice in part.choices.items() if isinstance(choice, Categorical)]
+        assert bool(logits) == any(part.choices[name].varies for name in open_choices)
+        network(torch.randn(2, *signature_of(space).shape)).sum().backward()
+        for name, parameter in network.named_parameters():
+            if name.endswith(".logits"):
+                assert parameter.grad is not None, f"{name} learns nothing"
+
+    def test_costs_are_counted(self, space: Space) -> None:
+        for architecture in _some(space):
+            about = cost(space, architecture)
+            assert about["params"] == parameters(space.build(As(architecture)))
+            assert about["macs"] > 0
+            assert about["memory"] > 0
+
+    def test_draws(self, space: Space) -> None:
+        graph = space.graph(space.sample(random.Random(4)))
+        names = {node.name for node in graph.nodes}
+        assert all({edge.source, edge.target} <= names for edge in graph.edges)
+        assert all(node.label in to_text(graph) for node in graph.nodes)
+        assert to_svg(graph).startswith("<svg")
+
+
+def _some(space: Space) -> list[Architecture]:
+    rng = random.Random(0)
+    return [space.sample(rng) for _ in range(SAMPLES)]
+
+
+def _seeded(space: Space, architecture: Architecture) -> dict[str, torch.Tensor]:
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(0)
+        network: nn.Module = space.build(As(architecture))
+    return network.state_dict()

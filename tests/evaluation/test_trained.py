@@ -1,0 +1,134 @@
+"""Judging by training, checkpoints, and evaluators by name."""
+
+from __future__ import annotations
+
+import random
+from pathlib import Path
+
+import pytest
+import torch
+
+from azora.errors import ConfigError
+from azora.evaluation import Evaluator, make_evaluator
+from azora.evaluation.checkpoints import Checkpoints, prune
+from azora.evaluation.trained import Trained
+from azora.networks.registry import make_space
+from azora.space import Product, Space
+from azora.tasks import SearchData, Task
+from azora.testing import EvaluatorContract
+from azora.training import Recipe
+from azora.trial import Proposal
+
+
+@pytest.fixture
+def space(stripes: Task) -> Space:
+    network = make_space("cells", stripes.signature, widths=[4], depths=[1], stages=2)
+    return Product(network=network, recipe=Recipe(stripes.signature))
+
+
+@pytest.fixture
+def data(stripes: Task) -> SearchData:
+    return stripes.search_data
+
+
+class TestTrained(EvaluatorContract):
+    @pytest.fixture
+    def evaluator(self, space: Space, data: SearchData, tmp_path: Path) -> Evaluator:
+        return Trained(space, data, tmp_path, precision="float32")
+
+    @pytest.fixture
+    def metric(self) -> str:
+        return "accuracy"
+
+
+class TestTrainedOnRows(EvaluatorContract):
+    @pytest.fixture
+    def space(self, slopes: Task) -> Space:
+        return make_space("mlp", slopes.signature)
+
+    @pytest.fixture
+    def evaluator(self, space: Space, slopes: Task) -> Evaluator:
+        return Trained(space, slopes.search_data, metric="r2")
+
+    @pytest.fixture
+    def metric(self) -> str:
+        return "r2"
+
+
+def test_going_on_from_a_checkpoint_gives_what_one_training_gives(
+    space: Space, data: SearchData, tmp_path: Path
+) -> None:
+    architecture = space.sample(random.Random(0))
+    whole = Trained(space, data, None, precision="float32")(Proposal(architecture, 3.0))
+    kept = Trained(space, data, tmp_path, precision="float32")
+    kept(Proposal(architecture, 1.0))
+    continued = kept(Proposal(architecture, 3.0))
+    assert continued["loss"] == whole["loss"]
+    assert continued["epochs"] == 3.0
+
+
+def test_a_damaged_checkpoint_is_none(space: Space, data: SearchData, tmp_path: Path) -> None:
+    architecture = space.sample(random.Random(0))
+    whole = Trained(space, data, None, precision="float32")(Proposal(architecture, 2.0))
+    (tmp_path / f"{architecture.key}.safetensors").write_bytes(b"\xff" * 100)
+    again = Trained(space, data, tmp_path, precision="float32")(Proposal(architecture, 2.0))
+    assert again["loss"] == whole["loss"]
+
+
+def test_a_checkpoint_of_another_network_or_beyond_the_budget_is_not_taken_up(
+    space: Space, data: SearchData, tmp_path: Path
+) -> None:
+    first, second = space.sample(random.Random(0)), space.sample(random.Random(1))
+    kept = Trained(space, data, tmp_path, precision="float32")
+    kept(Proposal(first, 3.0))
+    (tmp_path / f"{first.key}.safetensors").rename(tmp_path / f"{second.key}.safetensors")
+    fresh = Trained(space, data, None, precision="float32")
+    assert kept(Proposal(second, 2.0))["loss"] == fresh(Proposal(second, 2.0))["loss"]
+    assert kept(Proposal(second, 1.0))["loss"] == fresh(Proposal(second, 1.0))["loss"]
+
+
+def test_only_the_metric_that_is_searched_for_is_dear(space: Space, data: SearchData) -> None:
+    architecture = space.sample(random.Random(0))
+    plain = Trained(space, data, precision="float32")(Proposal(architecture, 1.0))
+    areas = Trained(space, data, precision="float32", metric="auroc")(Proposal(architecture, 1.0))
+    assert "auroc" not in plain
+    assert 0 <= areas["auroc"] <= 1
+
+
+def test_pruning_keeps_what_is_named_and_the_youngest_within_the_limit(tmp_path: Path) -> None:
+    import os
+
+    kept = Checkpoints(tmp_path)
+    for place, key in enumerate("abcd"):
+        kept.save(key, {"step": torch.zeros(1000)})
+        os.utime(tmp_path / f"{key}.safetensors", (place, place))
+    prune(tmp_path, {"a", "b", "c"}, 10_000)
+    assert sorted(file.stem for file in tmp_path.iterdir()) == ["b", "c"]
+    prune(tmp_path, set(), 10_000)
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_full_disk_costs_the_checkpoint_and_nothing_else(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from azora.evaluation import checkpoints
+
+    def full(*some: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(checkpoints, "save_file", full)
+    Checkpoints(tmp_path).save("key", {"step": torch.zeros(1)})
+    assert Checkpoints(tmp_path).load("key") is None
+
+
+def half(proposal: Proposal) -> dict[str, float]:
+    return {"accuracy": 0.5}
+
+
+def test_evaluators_by_name(space: Space, data: SearchData, stripes: Task) -> None:
+    about = {"space": space, "data": data, "folder": None, "seed": 0, "device": "cpu"}
+    assert isinstance(make_evaluator("trained", **about), Trained)  # type: ignore[arg-type]
+    plain = make_evaluator(f"{__name__}:half", **about)  # type: ignore[arg-type]
+    assert plain(Proposal(space.sample(random.Random(0)))) == {"accuracy": 0.5}
+    with pytest.raises(ConfigError, match="there is no evaluator 'traind'; did you mean 'trained'"):
+        make_evaluator("traind", **about)  # type: ignore[arg-type]
+    with pytest.raises(ConfigError, match="cannot be called with a proposal"):
+        make_evaluator("azora.trial:SUFFIXES", **about)  # type: ignore[arg-type]

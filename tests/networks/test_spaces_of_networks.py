@@ -1,0 +1,211 @@
+"""The contract for every shipped space, and what is particular to each."""
+
+from __future__ import annotations
+
+import random
+
+import pytest
+import torch
+
+from azora.errors import ConfigError, SpaceError
+from azora.networks.complexity import cost, macs, parameters
+from azora.networks.darts import Darts, to_genotype
+from azora.networks.decide import As, Everything, Mixture, Options
+from azora.networks.nb201 import NB201, published_string_rule, to_string
+from azora.networks.registry import SPACES, make_space
+from azora.operations import DEFAULT_OPERATIONS
+from azora.space import Product, Space
+from azora.tasks import Signature
+from azora.testing import NetworkSpaceContract
+from azora.training import Recipe
+
+PICTURES = Signature("classification", (3, 12, 12), 10)
+ROWS = Signature("classification", (7,), 3)
+PUBLISHED_ALL_CONV = "|nor_conv_3x3~0|+|nor_conv_3x3~0|nor_conv_3x3~1|+|nor_conv_3x3~0|nor_conv_3x3~1|nor_conv_3x3~2|"
+
+
+def small(name: str, signature: Signature = PICTURES) -> Space:
+    settings = {"nb201": {"width": 4, "depth": 1}, "darts": {"width": 4, "layers": 3}}
+    return make_space(name, signature, **settings.get(name, {}))
+
+
+class TestSpaces(NetworkSpaceContract):
+    @pytest.fixture(params=[*SPACES, "mlp-rows", "stages-per-block", "product"])
+    def space(self, request: pytest.FixtureRequest) -> Space:
+        if request.param == "mlp-rows":
+            return small("mlp", ROWS)
+        if request.param == "stages-per-block":
+            return make_space("stages", PICTURES, per_block=True)
+        if request.param == "product":
+            return Product(network=small("cells"), recipe=Recipe(PICTURES))
+        return small(request.param)
+
+
+def test_cells_search_nine_operations_and_the_connections() -> None:
+    space, seen, inputs = small("cells"), set[str](), set[object]()
+    rng = random.Random(0)
+    for _ in range(200):
+        architecture = space.sample(rng)
+        seen.update(value for name, value in architecture.items() if name.startswith("operation"))
+        inputs.add(architecture["inputs_3"])
+    assert seen == set(DEFAULT_OPERATIONS)
+    assert inputs == {(0,), (1,), (2,), (0, 1), (0, 2), (1, 2)}
+
+
+def test_cells_that_pass_nothing_are_refused_with_a_reason() -> None:
+    space = small("cells")
+    dead = {"inputs_1": (0,), "operation_0_1": "none", "inputs_2": (1,), "operation_1_2": "conv_3x3"}
+    with pytest.raises(SpaceError, match="something must get from the cell's input to its output"):
+        space.architecture(width=8, depth=1, inputs_3=(2,), operation_2_3="conv_3x3", **dead)
+
+
+def test_what_is_cut_off_changes_neither_key_nor_network() -> None:
+    space = small("cells")
+    lives = {"width": 8, "depth": 1, "inputs_1": (0,), "operation_0_1": "conv_3x3", "inputs_2": (1,)}
+    one = space.architecture(**lives, operation_1_2="none", inputs_3=(2,), operation_2_3="conv_5x5")
+    other = space.architecture(**lives, operation_1_2="none", inputs_3=(2,), operation_2_3="max_pool_3x3")
+    assert one == other
+    assert dict(one) != dict(other)
+    assert cost(space, one) == cost(space, other)
+
+
+def test_the_order_of_a_sum_is_no_difference_and_skips_are_none() -> None:
+    space = small("nb201")
+    first = space.from_string("|skip_connect~0|+|none~0|nor_conv_3x3~1|+|none~0|none~1|skip_connect~2|")  # type: ignore[attr-defined]
+    second = space.from_string("|none~0|+|none~0|none~1|+|nor_conv_3x3~0|none~1|none~2|")  # type: ignore[attr-defined]
+    assert first == second
+
+
+def test_nb201_has_the_published_strings_keys_and_isomorphisms() -> None:
+    space = NB201(PICTURES)
+    every = list(space)
+    assert space.size() == len(every) == 15_625
+    assert len({architecture.key for architecture in every}) == 4_930
+    assert len({published_string_rule(architecture) for architecture in every}) == 6_466
+    strings = [to_string(architecture) for architecture in every]
+    assert len(set(strings)) == 15_625
+    assert all(dict(space.from_string(text)) == dict(each) for text, each in zip(strings, every, strict=True))
+
+
+def test_nb201_in_the_published_skeleton_has_the_published_number_of_parameters() -> None:
+    space = NB201(Signature("classification", (3, 32, 32), 10))
+    with torch.device("meta"):
+        full = space.build(As(space.from_string(PUBLISHED_ALL_CONV)))
+        bare = space.build(As(space.from_string("|none~0|+|none~0|none~1|+|skip_connect~0|none~1|none~2|")))
+    assert parameters(full) == 1_531_546
+    assert parameters(bare) == 73_306
+    # By hand: 6 convolutions of 9·C² a cell, 5 cells a stage; each stage costs the same, for halves and doubles cancel.
+    cells = macs(full, (3, 32, 32)) - macs(bare, (3, 32, 32))
+    assert cells == 3 * 5 * 6 * 9 * 16 * 16 * 32 * 32
+
+
+@pytest.mark.parametrize(
+    "text", ["", "|nor_conv_3x3~0|", PUBLISHED_ALL_CONV.replace("nor_conv_3x3~2", "nor_conv_3x3~7")]
+)
+def test_nb201_strings_that_are_none_are_refused(text: str) -> None:
+    with pytest.raises(SpaceError, match="not of the form"):
+        NB201(PICTURES).from_string(text)
+
+
+GENOTYPE = (
+    "Genotype(normal=[('sep_conv_3x3', 0), ('sep_conv_3x3', 1), ('sep_conv_3x3', 0), ('sep_conv_3x3', 1),"
+    " ('sep_conv_3x3', 1), ('skip_connect', 0), ('skip_connect', 0), ('dil_conv_3x3', 2)],"
+    " normal_concat=range(2, 6), reduce=[('max_pool_3x3', 0), ('max_pool_3x3', 1), ('skip_connect', 2),"
+    " ('max_pool_3x3', 1), ('max_pool_3x3', 0), ('skip_connect', 2), ('skip_connect', 2), ('max_pool_3x3', 1)],"
+    " reduce_concat=range(2, 6))"
+)
+
+
+def test_darts_reads_and_writes_the_published_genotype() -> None:
+    space = Darts(PICTURES, width=4, layers=3)
+    architecture = space.from_genotype(GENOTYPE)
+    assert architecture["normal_operation_2_5"] == "dil_conv_3x3"
+    assert space.from_genotype(to_genotype(architecture)) == architecture
+    with pytest.raises(SpaceError, match="has no reduce"):
+        space.from_genotype(GENOTYPE.partition(", reduce=")[0])
+
+
+def test_darts_v2_has_the_published_number_of_parameters() -> None:
+    # 3.35 M without the auxiliary head at 36 channels and 20 cells, as the authors report 3.3 M.
+    space = Darts(Signature("classification", (3, 32, 32), 10), width=36, layers=20)
+    with torch.device("meta"):
+        network = space.build(As(space.from_genotype(GENOTYPE)))
+    assert 3.2e6 < parameters(network) < 3.5e6
+
+
+def test_stages_decide_only_blocks_that_exist() -> None:
+    space = make_space("stages", PICTURES, per_block=True)
+    shallow = space.constrain(None, "", depth_0=1).sample(random.Random(0))
+    assert "block_0_0" in shallow
+    assert "block_0_1" not in shallow
+    for name, value in shallow.items():
+        if name.startswith("block"):
+            assert (f"expansion{name[5:]}" in shallow) == value.startswith("inverted")
+
+
+def test_a_decided_network_runs_one_option_and_an_open_one_refuses() -> None:
+    space = small("nb201")
+    decided = space.build(As(space.sample(random.Random(0))))
+    assert all(len(each) == 1 for each in decided.modules() if isinstance(each, Options))
+    with pytest.raises(RuntimeError, match=r"5 options are open .none, skip_connect"):
+        space.build(Everything(space))(torch.randn(2, 3, 12, 12))
+
+
+def test_a_mixture_of_one_sided_logits_is_the_network_of_that_side() -> None:
+    space = small("nb201")
+    architecture = space.from_string(PUBLISHED_ALL_CONV)  # type: ignore[attr-defined]
+    torch.manual_seed(0)
+    mixed = space.build(Mixture(space)).eval()
+    decided = space.build(As(architecture)).eval()
+    whole = mixed.state_dict()
+    decided.load_state_dict({name: whole[name] for name in decided.state_dict()})
+    with torch.no_grad():
+        for name, parameter in mixed.named_parameters():
+            if name.endswith("logits"):
+                parameter.copy_(torch.tensor([0.0, 0.0, 0.0, 60.0, 0.0]))
+    x = torch.randn(2, 3, 12, 12)
+    torch.testing.assert_close(mixed(x), decided(x), rtol=1e-4, atol=1e-5)
+
+
+def test_logits_are_shared_by_the_repeats_of_a_cell_and_saved_with_the_network() -> None:
+    space = make_space("nb201", PICTURES, width=4, depth=2)
+    network = space.build(Mixture(space))
+    logits = [parameter for name, parameter in network.named_parameters() if name.endswith("logits")]
+    assert len(logits) == 6
+    assert sum(name.endswith("logits") for name in network.state_dict()) == 6 * 2 * 3
+
+
+def test_a_mixture_refuses_numbers_by_name() -> None:
+    space = small("cells")
+    with pytest.raises(SpaceError, match="'width' is a number, which cannot be mixed"):
+        space.build(Mixture(space))
+
+
+@pytest.mark.parametrize(
+    ("name", "settings", "error", "message"),
+    [
+        ("cels", {}, ConfigError, "there is no space 'cels'; did you mean 'cells'"),
+        ("cells", {"nodez": 2}, ConfigError, "Cells has no setting 'nodez'; did you mean 'nodes'"),
+        ("cells", {"operations": ["conv_3x4"]}, SpaceError, "there is no operation 'conv_3x4'"),
+        ("cells", {"nodes": 0}, SpaceError, "must be at least 1"),
+        ("stages", {"blocks": ["residul"]}, SpaceError, "there is no block residul"),
+        ("nosuch.module:Space", {}, ConfigError, "importing nosuch.module failed"),
+        ("azora.trial:Report", {}, ConfigError, "is not an azora.space.Space"),
+    ],
+)
+def test_wrong_names_and_settings(name: str, settings: dict[str, object], error: type[Exception], message: str) -> None:
+    with pytest.raises(error, match=message):
+        make_space(name, PICTURES, **settings)
+
+
+def test_a_space_for_pictures_refuses_rows() -> None:
+    with pytest.raises(SpaceError, match="the task has rows of 7 columns; use mlp"):
+        make_space("cells", ROWS)
+    assert make_space("auto", ROWS).name == "mlp"
+    assert make_space("auto", PICTURES).name == "cells"
+
+
+def test_sizes_are_exact() -> None:
+    tiny = make_space("cells", PICTURES, nodes=2, operations=["conv_3x3", "none"], widths=[8], depths=[1])
+    assert tiny.size() == sum(1 for _ in tiny)
+    assert make_space("mlp", ROWS, depths=(1, 2), widths=(8, 16)).size() == (2 + 4) * 4 * 3 * 4 * 2
