@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import random
 import tempfile
 import threading
 import time
@@ -15,10 +14,10 @@ from typing import final
 from azora.automl.delivery import deliver
 from azora.automl.pace import Ceiling, Pace, measure_pace, quickest
 from azora.automl.result import Result
-from azora.automl.setting import Setting, Within
+from azora.automl.setting import Setting
 from azora.automl.watching import Sight, Watcher
 from azora.automl.winner import FEWEST, LONGEST, Winner, train_winner
-from azora.errors import BudgetError, SpaceError, StudyError
+from azora.errors import BudgetError, StudyError
 from azora.evaluation.checkpoints import prune
 from azora.executors import ProcessExecutor, WorkerProcess, spawn
 from azora.job import Job
@@ -31,7 +30,10 @@ from azora.training import choose_mode
 from azora.trial import Trial
 
 FINAL_SHARE = 0.45  # of the whole budget: at most this much is kept for the last training
-SEARCHED_EPOCHS = 140.0  # a network of which the search could not train this many epochs in all is too slow for it
+JUDGED = 80  # how many networks a search should judge at least; what is too slow for that is left out
+PER_START = 5 / 3  # epochs trained for each network that is begun, promotions included
+OVERHEAD = 0.15  # seconds of a judgement that are no training
+FULL = 0.8  # a search drifts towards what the ceiling allows: the mean network takes this share of it
 CHECKPOINT_BYTES = 40_000_000
 MARGIN = 0.8  # seconds kept for the last judgement
 
@@ -66,15 +68,17 @@ def run(
 
 def _run(job: Job, started: float, stop: threading.Event, watch: Watcher, workers: list[WorkerProcess]) -> Result:
     setting = Setting.of(job)
+    limited = setting.within_limits()
     folder = StudyFolder(job.out, resume=job.resume)
     try:
         with tempfile.TemporaryDirectory(prefix="azora-", ignore_cleanup_errors=True) as scratch:
-            return _Run(setting, folder, started, stop, watch, Path(scratch), workers).go()
+            return _Run(setting, limited, folder, started, stop, watch, Path(scratch), workers).go()
     except StudyError:
         raise
     except BaseException:
         if not _judged_anything(folder):
             rmtree(job.out / "checkpoints", ignore_errors=True)
+            (job.out / "workers.log").unlink(missing_ok=True)
             folder.discard()
         raise
     finally:
@@ -104,6 +108,7 @@ class _Run:
     def __init__(
         self,
         setting: Setting,
+        limited: Space,
         folder: StudyFolder,
         started: float,
         stop: threading.Event,
@@ -111,12 +116,14 @@ class _Run:
         scratch: Path,
         spawned: Sequence[WorkerProcess],
     ) -> None:
+        self.limited = limited
         self.setting, self.job, self.folder, self.stop, self.watch = setting, setting.job, folder, stop, watch
         self.checkpoints = folder.path / "checkpoints"
         self.data = scratch / "data"
         self.study: Study = folder.study(setting.space, setting.about(), started)
         self.workers, self.spawned = self.job.workers, spawned
         self.pace: Pace | None = None
+        self.ceiling: float | None = None
 
     def go(self) -> Result:
         study, job = self.study, self.job
@@ -173,12 +180,15 @@ class _Run:
         if study.measures:
             pace = study.measures["pace"]
             self.pace = None if pace is None else Pace.from_json(pace)
+            self.ceiling = study.measures["ceiling"]
             return
         if job.evaluator != "trained" or job.budget is None:
-            study.measured({"precision": mode, "pace": None})  # without a clock nothing may depend on the clock
+            # Without a clock nothing may depend on the clock.
+            study.measured({"precision": mode, "pace": None, "ceiling": None})
             return
         self.pace = measure_pace(self.setting.space, data, mode, job.device, job.seed)
-        study.measured({"precision": mode, "pace": self.pace.to_json()})
+        self.ceiling = self._epoch_ceiling()
+        study.measured({"precision": mode, "pace": self.pace.to_json(), "ceiling": self.ceiling})
         # One epoch in the search and one after it, the start of a worker, and what has gone already.
         quick = quickest(self.setting.space, self.pace, data, job.seed)
         least = study.elapsed * 2 + 3.0 * quick + MARGIN
@@ -188,21 +198,20 @@ class _Run:
                 f" the least is about {least:.0f}s"
             )
 
+    def _epoch_ceiling(self) -> float:
+        """Seconds that an epoch may take for the search to judge many networks, and the last training to have many."""
+        assert self.job.budget is not None
+        seconds = (1 - FINAL_SHARE) * self.job.budget - self.study.elapsed
+        each = seconds * self.workers / JUDGED / PER_START - OVERHEAD
+        return max(0.0, each / FULL)
+
     def _space(self) -> Space:
         """The space within the limits, and without what is too slow for the budget."""
-        space = self.setting.space
-        if self.job.limits:
-            within = Within(space, self.job.limits)
-            space = space.constrain(within, within.reason)
-            try:
-                space.sample(random.Random(self.job.seed))
-            except SpaceError:
-                raise within.nothing() from None
-        if self.pace is not None and self.job.budget is not None:
-            seconds = (1 - FINAL_SHARE) * self.job.budget
-            ceiling = seconds * self.workers / SEARCHED_EPOCHS
+        space = self.limited
+        if self.pace is not None:
             # Where nothing is quick enough, three times the quickest is what can be searched.
-            ceiling = max(ceiling, 3.0 * quickest(space, self.pace, self.setting.data, self.job.seed))
+            quick = quickest(space, self.pace, self.setting.data, self.job.seed)
+            ceiling = max(self.ceiling or 0.0, 3.0 * quick)
             rule = Ceiling(self.pace, self.setting.space, self.setting.data, ceiling)
             space = space.constrain(rule, f"an epoch within {ceiling:.2g} s")
         return space
@@ -268,7 +277,7 @@ class _Run:
             epochs=None if job.budget is not None else FEWEST,
             seed=job.seed,
             device=job.device,
-            precision=job.precision,
+            precision=study.measures.get("precision", job.precision) if job.budget is None else job.precision,
             watch=see,
         )
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import random
+import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,9 +17,11 @@ from azora.networks.complexity import cost
 from azora.networks.registry import SPACES, default_space
 from azora.settings import closest, resolve
 from azora.space import Architecture, Space
-from azora.strategies.registry import STRATEGIES
+from azora.strategies.registry import STRATEGIES, make_strategy
 from azora.tasks import METRICS, SearchData, Task, default_metric, from_arrays, load_task
 from azora.trial import Limit, Objective
+
+DRAWS, FEWEST_DRAWS, DRAWING_SECONDS = 1000, 100, 10.0  # before limits are said to leave nothing
 
 
 def check_names(job: Job) -> None:
@@ -67,7 +71,26 @@ class Setting:
             if objective.metric not in fitting:
                 hint = closest(objective.metric, fitting)
                 raise ConfigError(f"objective {objective.metric!r} is none of {task.signature.kind}; {hint}")
+        # Settings are tried on a strategy that is thrown away: a mistake must be told before anything is begun.
+        make_strategy(job.strategy, space, seed=job.seed, objective=objective, settings=job.strategy_settings)
         return cls(job, task, space, about, objective)
+
+    def within_limits(self) -> Space:
+        """The space within the job's limits.
+
+        Raises:
+            SpaceError: no network within them was found; the smallest found is named.
+        """
+        if not self.job.limits:
+            return self.space
+        within, rng = Within(self.space, self.job.limits), random.Random(self.job.seed)
+        begun = time.monotonic()
+        for draw in range(DRAWS):
+            if within(self.space.sample(rng)):
+                return self.space.constrain(within, within.reason)
+            if draw >= FEWEST_DRAWS and time.monotonic() - begun > DRAWING_SECONDS:
+                break
+        raise within.nothing()
 
     @property
     def data(self) -> SearchData:

@@ -56,12 +56,14 @@ def train_winner(
     begun = time.monotonic()
     everything = task.everything()
     data = SearchData(task.signature, everything, task.validation, task.scaling)
-    if precision == "measure":
+    if precision == "measure" and seconds is not None:
         # This network is trained for long: what suits the space on the whole need not suit it.
         recipe = recipe_of(space, architecture, data)
         build = partial(space.root.build, As(architecture))
         precision = fastest_mode(task.signature, device, build, recipe.batch_size).name
-    cores = (1, os.cpu_count() or 1)
+    # Without a clock the same seed must give the same network, and sums over two threads are other sums.
+    cores = (1,) if seconds is None else (1, os.cpu_count() or 1)
+    torch.set_num_threads(1)
     training = start_training(space, architecture, data, seed, precision, device, cores)
     resume(training, Checkpoints(checkpoints).load(architecture.key), LONGEST)
     curve: list[dict[str, float]] = []

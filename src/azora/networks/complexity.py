@@ -14,6 +14,18 @@ from azora.space import Architecture, Space
 from azora.tasks import Signature
 
 Shape = tuple[int, ...]
+SHAPE_KEEPERS = (
+    nn.BatchNorm1d,
+    nn.BatchNorm2d,
+    nn.LayerNorm,
+    nn.ReLU,
+    nn.GELU,
+    nn.SiLU,
+    nn.Tanh,
+    nn.Hardsigmoid,
+    nn.Dropout,
+)
+"""What gives out what it takes in, as far as shapes go: it need not be run, and on the meta device it is slow."""
 
 
 def parameters(network: nn.Module) -> int:
@@ -42,6 +54,9 @@ def _measure(network: nn.Module, shape: Shape) -> dict[str, int]:
         found["values"] += output.numel()
         found["layers"] += 1
 
+    kept = [module for module in network.modules() if isinstance(module, SHAPE_KEEPERS)]
+    for keeper in kept:
+        keeper.forward = _itself  # type: ignore[assignment, method-assign]
     for module in network.modules():
         if not any(True for _ in module.children()):
             hooks.append(module.register_forward_hook(count))
@@ -53,8 +68,14 @@ def _measure(network: nn.Module, shape: Shape) -> dict[str, int]:
     finally:
         for hook in hooks:
             hook.remove()
+        for keeper in kept:
+            del keeper.forward
         network.train(training)
     return found
+
+
+def _itself(x: Tensor) -> Tensor:
+    return x
 
 
 def _layer_macs(module: nn.Module, output: Tensor) -> int:

@@ -1,0 +1,162 @@
+"""The loop: budgets, duplicates, failures, resuming."""
+
+from __future__ import annotations
+
+import random
+import threading
+import time
+from collections.abc import Callable
+from concurrent.futures import Future
+
+import pytest
+
+from azora.executors import Executor, InlineExecutor
+from azora.loop import Budget, search
+from azora.space import Categorical, Space
+from azora.strategies import RandomSearch, RegularizedEvolution, Strategy, SuccessiveHalving
+from azora.study import MemoryJournal, Study
+from azora.testing import tiny_space
+from azora.testing.strategy_contract import judge
+from azora.trial import Proposal, Report
+
+
+def metrics(proposal: Proposal) -> dict[str, float]:
+    return dict(judge(proposal).metrics)
+
+
+def keys(study: Study) -> list[tuple[str, float | None]]:
+    return [trial.proposal.identity for trial in study.trials]
+
+
+class Hanging(Executor):
+    """Never answers."""
+
+    workers = 2
+
+    def submit(self, proposal: Proposal) -> Future[Report]:
+        return Future()
+
+    def shutdown(self) -> None:
+        """There is nothing to stop."""
+
+
+class Repeating(Strategy):
+    """Asks for the same two networks over and over."""
+
+    def propose(self, rng: random.Random) -> Proposal | None:
+        return Proposal(self.space.sample(random.Random(self.asked % 2)), 1.0)
+
+
+MAKERS: list[Callable[[Space, int], Strategy]] = [
+    RandomSearch,
+    lambda space, seed: RegularizedEvolution(space, seed, population=6),
+    lambda space, seed: SuccessiveHalving(RegularizedEvolution(space, seed)),
+]
+
+
+@pytest.mark.parametrize("make", MAKERS)
+def test_so_many_judgements_and_no_more(make: Callable[[Space, int], Strategy]) -> None:
+    study = Study(MemoryJournal(), tiny_space())
+    search(make(tiny_space(), 0), InlineExecutor(metrics), study, Budget.of(trials=17))
+    assert len(study.trials) == 17
+    assert not study.pending
+
+
+@pytest.mark.parametrize("make", MAKERS)
+def test_the_same_seed_gives_the_same_search_and_resuming_changes_nothing(
+    make: Callable[[Space, int], Strategy],
+) -> None:
+    whole = Study(MemoryJournal(), tiny_space())
+    search(make(tiny_space(), 5), InlineExecutor(metrics), whole, Budget.of(trials=40))
+    journal = MemoryJournal()
+    for trials in (3, 11, 26, 40):
+        # The strategy of each session is a new one, that was shown the journal; what was fitted stays fitted.
+        study = Study(journal, tiny_space())
+        budget = Budget(trials=40, stop=StopAt(study, trials))
+        search(make(tiny_space(), 5), InlineExecutor(metrics), study, budget)
+    assert keys(Study(journal, tiny_space())) == keys(whole)
+
+
+class StopAt(threading.Event):
+    """Is set once the study has so many trials."""
+
+    def __init__(self, study: Study, trials: int) -> None:
+        super().__init__()
+        self.study, self.trials = study, trials
+
+    def is_set(self) -> bool:
+        return len(self.study.trials) >= self.trials
+
+
+def test_what_was_asked_and_never_told_is_judged_first_when_resumed() -> None:
+    journal = MemoryJournal()
+    study = Study(journal, tiny_space())
+    lost = Proposal(tiny_space().sample(random.Random(9)), 1.0)
+    study.asked(lost)
+    again = Study(journal, tiny_space())
+    search(RandomSearch(tiny_space(), 0), InlineExecutor(metrics), again, Budget.of(trials=3))
+    assert again.trials[0].proposal == lost
+
+
+def test_nothing_is_judged_twice() -> None:
+    judged: list[str] = []
+
+    def count(proposal: Proposal) -> dict[str, float]:
+        judged.append(proposal.architecture.key)
+        return metrics(proposal)
+
+    study = Study(MemoryJournal(), tiny_space())
+    search(Repeating(tiny_space(), 0), InlineExecutor(count), study, Budget.of(trials=10))
+    assert len(judged) == len(set(judged)) == 2
+    assert len(study.trials) == 10
+
+
+def test_a_finite_space_ends_the_search() -> None:
+    space = Space("three", [Categorical("depth", (1, 2, 3))])
+    study = Study(MemoryJournal(), space)
+    search(RandomSearch(space, 0), InlineExecutor(lambda proposal: {"accuracy": 0.5}), study, Budget.of(trials=50))
+    assert len(study.trials) == 3
+
+
+def test_failures_are_data_and_the_search_goes_on() -> None:
+    def fails(proposal: Proposal) -> dict[str, float]:
+        if proposal.architecture["depth"] == 2:
+            raise ValueError("no")
+        return metrics(proposal)
+
+    study = Study(MemoryJournal(), tiny_space())
+    search(RandomSearch(tiny_space(), 0), InlineExecutor(fails), study, Budget.of(trials=30))
+    assert 0 < study.failed < 30
+    assert {trial.report.error for trial in study.trials} == {None, "ValueError: no"}
+
+
+def test_the_deadline_holds_when_nothing_ever_answers() -> None:
+    study = Study(MemoryJournal(), tiny_space())
+    begun = time.monotonic()
+    search(RandomSearch(tiny_space(), 0), Hanging(), study, Budget.of(seconds=0.5))
+    assert 0.45 < time.monotonic() - begun < 1.0
+    assert (study.failed, len(study.trials), study.pending) == (0, 0, {})
+
+
+def test_a_score_is_enough() -> None:
+    study = Study(MemoryJournal(), tiny_space())
+    search(RandomSearch(tiny_space(), 0), InlineExecutor(metrics), study, Budget(trials=500, score=0.6))
+    assert study.trials[-1].report.metrics["accuracy"] >= 0.6
+    assert len(study.trials) < 500
+
+
+def test_stopping_is_heard() -> None:
+    stop = threading.Event()
+    stop.set()
+    study = Study(MemoryJournal(), tiny_space())
+    search(RandomSearch(tiny_space(), 0), InlineExecutor(metrics), study, Budget(trials=5, stop=stop))
+    assert not study.trials
+
+
+def test_the_strategy_learns_what_can_be_paid_for_once() -> None:
+    study = Study(MemoryJournal(), tiny_space())
+    strategy = SuccessiveHalving(RandomSearch(tiny_space(), 0))
+    search(strategy, InlineExecutor(metrics), study, Budget.of(trials=200))
+    fitted = [units for kind, units, _ in study.history() if kind == "fitted"]
+    assert fitted == [192.0]
+    assert len(strategy.ladder) == 3
