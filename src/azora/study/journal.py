@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -16,10 +17,11 @@ Event = Mapping[str, Any]
 
 
 class Journal(Protocol):
-    """An ordered log of JSON events. What `append` returned from is durable."""
+    """An ordered log of JSON events."""
 
-    def append(self, event: Event) -> None:
-        """Write one event; StudyError when it cannot be made durable."""
+    def append(self, event: Event, *, durable: bool = True) -> None:
+        """Write one event. When this returns, it and all before it are durable; one that need not be `durable` may wait
+        for the next that must. StudyError when that fails."""
         ...
 
     def read(self, since: int = 0) -> Iterator[Event]:
@@ -38,7 +40,7 @@ class MemoryJournal:
     def __init__(self) -> None:
         self._lines: list[str] = []
 
-    def append(self, event: Event) -> None:
+    def append(self, event: Event, *, durable: bool = True) -> None:
         self._lines.append(json.dumps(event, allow_nan=False))
 
     def read(self, since: int = 0) -> Iterator[Event]:
@@ -62,7 +64,7 @@ _ABOUT = sql.Table("about", _TABLES, sql.Column("schema", sql.Integer, primary_k
 class SqlJournal:
     """One table of events through SQLAlchemy: an SQLite file (write-ahead log, synchronous commits) or any URL.
 
-    One transaction an event.
+    One transaction a durable event.
 
     Raises:
         StudyError: the database cannot be opened, or was written by a newer azora.
@@ -70,6 +72,7 @@ class SqlJournal:
 
     def __init__(self, where: Path | str) -> None:
         self.where = where
+        self._waiting: list[dict[str, str]] = []
         url = f"sqlite:///{where}" if isinstance(where, Path) else where
         try:
             self._engine = sql.create_engine(url)
@@ -81,11 +84,18 @@ class SqlJournal:
         except sql.exc.SQLAlchemyError as error:
             raise StudyError(f"the journal {where} cannot be opened: {_first_line(error)}") from error
 
-    def append(self, event: Event) -> None:
-        body = json.dumps(event, allow_nan=False)
+    def append(self, event: Event, *, durable: bool = True) -> None:
+        self._waiting.append({"body": json.dumps(event, allow_nan=False)})
+        if durable:
+            self._flush()
+
+    def _flush(self) -> None:
+        if not self._waiting:
+            return
         try:
-            self._connection.execute(_INSERT, {"body": body})
+            self._connection.execute(_INSERT, self._waiting)
             self._connection.commit()
+            self._waiting.clear()
         except sql.exc.SQLAlchemyError as error:
             self._connection.rollback()
             raise StudyError(
@@ -94,12 +104,15 @@ class SqlJournal:
             ) from error
 
     def read(self, since: int = 0) -> Iterator[Event]:
+        self._flush()
         query = sql.select(_EVENTS.c.body).order_by(_EVENTS.c.id).offset(since)
         rows = self._connection.execute(query).fetchall()
         self._connection.rollback()  # an open read would hold the log back
         return (json.loads(body) for (body,) in rows)
 
     def close(self) -> None:
+        with contextlib.suppress(StudyError):  # what waited need not be durable
+            self._flush()
         self._connection.close()
         self._engine.dispose()
 

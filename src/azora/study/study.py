@@ -99,9 +99,12 @@ class Study:
         self._add("opened")
 
     def asked(self, proposal: Proposal) -> int:
-        """A proposal is to be judged; its number."""
+        """A proposal is to be judged; its number.
+
+        Not durable by itself: an ask that is lost with the process is asked again, and is the same.
+        """
         number = self.asks
-        self._add("asked", number=number, proposal=proposal.to_json())
+        self._add("asked", durable=False, number=number, proposal=proposal.to_json())
         return number
 
     def told(self, number: int, report: Report) -> Trial:
@@ -139,9 +142,9 @@ class Study:
 
     # Inside -----------------------------------------------------------------------------------------------------
 
-    def _add(self, kind: str, **body: Any) -> None:
+    def _add(self, kind: str, *, durable: bool = True, **body: Any) -> None:
         event = {"kind": kind, "elapsed": round(self.elapsed, 3), "at": time.time(), **body}
-        self.journal.append(event)
+        self.journal.append(event, durable=durable)
         self._fold(event)
 
     def _fold(self, event: Mapping[str, Any]) -> None:

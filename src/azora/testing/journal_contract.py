@@ -19,6 +19,16 @@ class JournalContract:
         assert list(journal.read(since=3)) == events[3:]
         journal.close()
 
+    def test_what_may_wait_comes_with_the_next_that_may_not(self, open_journal: Callable[[], Journal]) -> None:
+        journal = open_journal()
+        journal.append({"number": 0}, durable=False)
+        journal.append({"number": 1}, durable=False)
+        journal.append({"number": 2})
+        again = open_journal()
+        assert [event["number"] for event in again.read()] == [0, 1, 2]
+        journal.close()
+        again.close()
+
     def test_is_there_when_opened_again(self, open_journal: Callable[[], Journal]) -> None:
         journal = open_journal()
         journal.append({"kind": "asked"})

@@ -1,0 +1,54 @@
+"""Speed of whole searches on digits: to the first finished trial, and networks judged a minute after that.
+
+`python benchmarks/speed/search.py [SEED]` prints JSON; it takes a minute and a half.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import platform
+import sqlite3
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+from typing import Any
+
+BUDGET = 75
+
+
+def events(file: Path) -> list[dict[str, Any]]:
+    """What a study's journal holds."""
+    with sqlite3.connect(file) as connection:
+        rows = connection.execute("select body from events order by id").fetchall()
+    connection.close()
+    return [json.loads(body) for (body,) in rows]
+
+
+def main() -> None:
+    seed = sys.argv[1] if len(sys.argv) > 1 else "0"
+    with tempfile.TemporaryDirectory() as folder:
+        command = [sys.executable, "-m", "azora", "search", "digits", "--budget", f"{BUDGET}s", "--seed", seed]
+        done = subprocess.run(
+            [*command, "--out", f"{folder}/out", "--json", "--quiet"], capture_output=True, text=True, check=True
+        )
+        told = [event for event in events(Path(folder) / "out" / "study.db") if event["kind"] == "told"]
+    first, last = told[0]["elapsed"], told[-1]["elapsed"]
+    figures = json.loads(done.stdout)
+    commit = subprocess.run(["git", "rev-parse", "--short", "HEAD"], capture_output=True, text=True, check=False)
+    found = {
+        "benchmark": "search",
+        "seed": int(seed),
+        "seconds_to_first_trial": first,
+        "judged_per_minute": round(60 * (figures["judged"] - 1) / (last - first), 1),
+        "trials_per_minute": round(60 * (len(told) - 1) / (last - first), 1),
+        "workers": figures["workers"],
+        "commit": commit.stdout.strip(),
+        "machine": f"{platform.machine()}, {os.cpu_count()} cores, Python {platform.python_version()}",
+    }
+    print(json.dumps(found))
+
+
+if __name__ == "__main__":
+    main()
