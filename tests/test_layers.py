@@ -29,6 +29,7 @@ FLOORS = [
     {"model", "job"},
     {"automl"},
     {"cli", "testing"},
+    {"__main__"},
 ]
 LEVEL = {name: level for level, names in enumerate(FLOORS) for name in names}
 HEAVY = {"operations", "networks", "training", "evaluation", "export", "model", "automl", "testing"}

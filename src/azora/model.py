@@ -123,6 +123,8 @@ def as_rows(x: Array, signature: Signature) -> Array:
         x = x.transpose(0, 3, 1, 2)
     if x.shape[1:] != signature.shape:
         raise TaskError(f"inputs have shape {x.shape[1:]} each, the model takes {signature.shape}")
+    if len(x) == 0:
+        raise TaskError("there are no inputs to predict for; one row or more is wanted")
     kept: Array = x if x.dtype == np.uint8 else x.astype(np.float32)
     return kept
 

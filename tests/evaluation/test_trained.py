@@ -70,7 +70,8 @@ def test_going_on_from_a_checkpoint_gives_what_one_training_gives(
 def test_a_damaged_checkpoint_is_none(space: Space, data: SearchData, tmp_path: Path) -> None:
     architecture = space.sample(random.Random(0))
     whole = Trained(space, data, None, precision="float32")(Proposal(architecture, 2.0))
-    (tmp_path / f"{architecture.key}.safetensors").write_bytes(b"\xff" * 100)
+    Checkpoints(tmp_path)._file(architecture).parent.mkdir(exist_ok=True)
+    Checkpoints(tmp_path)._file(architecture).write_bytes(b"\xff" * 100)
     again = Trained(space, data, tmp_path, precision="float32")(Proposal(architecture, 2.0))
     assert again["loss"] == whole["loss"]
 
@@ -81,7 +82,8 @@ def test_a_checkpoint_of_another_network_or_beyond_the_budget_is_not_taken_up(
     first, second = space.sample(random.Random(0)), space.sample(random.Random(1))
     kept = Trained(space, data, tmp_path, precision="float32")
     kept(Proposal(first, 3.0))
-    (tmp_path / f"{first.key}.safetensors").rename(tmp_path / f"{second.key}.safetensors")
+    kept_as, taken_as = (Checkpoints(tmp_path)._file(each) for each in (first, second))
+    kept_as.rename(taken_as)
     fresh = Trained(space, data, None, precision="float32")
     assert kept(Proposal(second, 2.0))["loss"] == fresh(Proposal(second, 2.0))["loss"]
     assert kept(Proposal(second, 1.0))["loss"] == fresh(Proposal(second, 1.0))["loss"]
@@ -95,28 +97,42 @@ def test_only_the_metric_that_is_searched_for_is_dear(space: Space, data: Search
     assert 0 <= areas["auroc"] <= 1
 
 
-def test_pruning_keeps_what_is_named_and_the_youngest_within_the_limit(tmp_path: Path) -> None:
+def test_architectures_of_one_key_do_not_take_each_others_weights(stripes: Task, tmp_path: Path) -> None:
+    space = make_space("nb201", stripes.signature, width=4, depth=1)
+    first = space.from_string("|skip_connect~0|+|nor_conv_3x3~0|none~1|+|none~0|none~1|skip_connect~2|")  # type: ignore[attr-defined]
+    second = space.from_string("|nor_conv_3x3~0|+|none~0|skip_connect~1|+|none~0|none~1|skip_connect~2|")  # type: ignore[attr-defined]
+    assert first == second
+    Checkpoints(tmp_path).save(first, {"step": torch.zeros(1)})
+    assert Checkpoints(tmp_path).load(first) is not None
+    assert Checkpoints(tmp_path).load(second) is None
+
+
+def test_pruning_keeps_what_is_named_and_the_youngest_within_the_limit(space: Space, tmp_path: Path) -> None:
     import os
 
     kept = Checkpoints(tmp_path)
-    for place, key in enumerate("abcd"):
-        kept.save(key, {"step": torch.zeros(1000)})
-        os.utime(tmp_path / f"{key}.safetensors", (place, place))
-    prune(tmp_path, {"a", "b", "c"}, 10_000)
-    assert sorted(file.stem for file in tmp_path.iterdir()) == ["b", "c"]
+    some = [space.sample(random.Random(seed)) for seed in range(4)]
+    for place, architecture in enumerate(some):
+        kept.save(architecture, {"step": torch.zeros(1000)})
+        os.utime(kept._file(architecture), (place, place))
+    prune(tmp_path, {each.key for each in some[:3]}, 10_000)
+    assert [kept.load(each) is not None for each in some] == [False, True, True, False]
     prune(tmp_path, set(), 10_000)
     assert not list(tmp_path.iterdir())
 
 
-def test_a_full_disk_costs_the_checkpoint_and_nothing_else(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_full_disk_costs_the_checkpoint_and_nothing_else(
+    space: Space, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     from azora.evaluation import checkpoints
 
     def full(*some: object) -> None:
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(checkpoints, "save_file", full)
-    Checkpoints(tmp_path).save("key", {"step": torch.zeros(1)})
-    assert Checkpoints(tmp_path).load("key") is None
+    architecture = space.sample(random.Random(0))
+    Checkpoints(tmp_path).save(architecture, {"step": torch.zeros(1)})
+    assert Checkpoints(tmp_path).load(architecture) is None
 
 
 def half(proposal: Proposal) -> dict[str, float]:

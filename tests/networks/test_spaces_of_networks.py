@@ -13,6 +13,7 @@ from azora.networks.darts import Darts, to_genotype
 from azora.networks.decide import As, Everything, Mixture, Options
 from azora.networks.nb201 import NB201, published_string_rule, to_string
 from azora.networks.registry import SPACES, make_space
+from azora.networks.skeleton import stem
 from azora.operations import DEFAULT_OPERATIONS
 from azora.space import Product, Space
 from azora.tasks import Signature
@@ -100,7 +101,14 @@ def test_nb201_in_the_published_skeleton_has_the_published_number_of_parameters(
 
 
 @pytest.mark.parametrize(
-    "text", ["", "|nor_conv_3x3~0|", PUBLISHED_ALL_CONV.replace("nor_conv_3x3~2", "nor_conv_3x3~7")]
+    "text",
+    [
+        "",
+        "|nor_conv_3x3~0|",
+        PUBLISHED_ALL_CONV.replace("nor_conv_3x3~2", "nor_conv_3x3~7"),
+        PUBLISHED_ALL_CONV + "x",
+        "|none~0" + PUBLISHED_ALL_CONV,
+    ],
 )
 def test_nb201_strings_that_are_none_are_refused(text: str) -> None:
     with pytest.raises(SpaceError, match="not of the form"):
@@ -123,6 +131,12 @@ def test_darts_reads_and_writes_the_published_genotype() -> None:
     assert space.from_genotype(to_genotype(architecture)) == architecture
     with pytest.raises(SpaceError, match="has no reduce"):
         space.from_genotype(GENOTYPE.partition(", reduce=")[0])
+
+
+def test_a_genotype_that_joins_other_nodes_is_refused() -> None:
+    text = GENOTYPE.replace("normal_concat=range(2, 6)", "normal_concat=[4, 5]")
+    with pytest.raises(SpaceError, match=r"normal_concat=\[4, 5\] is not of this space"):
+        Darts(PICTURES, width=4, layers=3).from_genotype(text)
 
 
 def test_darts_v2_has_the_published_number_of_parameters() -> None:
@@ -175,6 +189,59 @@ def test_logits_are_shared_by_the_repeats_of_a_cell_and_saved_with_the_network()
     assert sum(name.endswith("logits") for name in network.state_dict()) == 6 * 2 * 3
 
 
+def test_cells_of_one_key_that_share_a_node_or_copy_it_have_their_own_costs() -> None:
+    space = NB201(PICTURES, width=4, depth=1)
+    shares = space.from_string("|nor_conv_1x1~0|+|none~0|skip_connect~1|+|none~0|skip_connect~1|skip_connect~2|")
+    copies = space.from_string("|none~0|+|skip_connect~0|none~1|+|nor_conv_1x1~0|none~1|nor_conv_1x1~2|")
+    assert shares == copies
+    for architecture in (shares, copies):
+        assert cost(space, architecture)["params"] == parameters(space.build(As(architecture)))
+    assert cost(space, shares)["params"] < cost(space, copies)["params"]
+
+
+@pytest.mark.parametrize("pixels", [64, 96, 128, 224])
+def test_the_stem_skips_no_pixel_of_a_large_picture(pixels: int) -> None:
+    first = stem(Signature("classification", (1, pixels, pixels), 2), 2).eval()
+    x = torch.rand(1, 1, pixels, pixels, requires_grad=True)
+    out = first(x)
+    out.abs().sum().backward()
+    assert out.shape[2:] == (32, 32)
+    assert x.grad is not None
+    inside = pixels - pixels // 64  # half a stride at the far border is beyond the last window
+    assert (x.grad[..., :inside, :inside] != 0).all()
+
+
+@pytest.mark.parametrize("name", ["cells", "stages", "nb201"])
+@pytest.mark.parametrize("pixels", [2, 3, 4, 8])
+def test_small_pictures_are_never_halved_below_two_pixels(name: str, pixels: int) -> None:
+    space = small(name, Signature("classification", (1, pixels, pixels), 3))
+    sizes: list[int] = []
+    network = space.build(As(space.sample(random.Random(0))))
+    for module in network.modules():
+        if isinstance(module, torch.nn.Conv2d) and module.kernel_size != (1, 1):
+            module.register_forward_hook(lambda module, inputs, output: sizes.append(min(output.shape[2:])))
+    network(torch.randn(2, 1, pixels, pixels))
+    assert min(sizes) >= 2
+
+
+class _Recurrent(torch.nn.Module):
+    """(B, T, 8) → (B, 3)."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.layer, self.head = torch.nn.GRU(8, 16, batch_first=True), torch.nn.Linear(16, 3)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        out: torch.Tensor = self.head(self.layer(x)[0][:, -1])
+        return out
+
+
+def test_layers_of_own_spaces_are_counted_too() -> None:
+    assert macs(torch.nn.Conv1d(2, 4, 3, padding=1), (2, 10)) == 4 * 10 * 2 * 3
+    assert macs(torch.nn.ConvTranspose2d(4, 8, 2, 2), (4, 6, 6)) == 4 * 6 * 6 * 8 * 2 * 2
+    assert macs(_Recurrent(), (5, 8)) == 16 * 3  # only its linear layer is of a kind that is counted
+
+
 def test_a_mixture_refuses_numbers_by_name() -> None:
     space = small("cells")
     with pytest.raises(SpaceError, match="'width' is a number, which cannot be mixed"):
@@ -187,7 +254,15 @@ def test_a_mixture_refuses_numbers_by_name() -> None:
         ("cels", {}, ConfigError, "there is no space 'cels'; did you mean 'cells'"),
         ("cells", {"nodez": 2}, ConfigError, "Cells has no setting 'nodez'; did you mean 'nodes'"),
         ("cells", {"operations": ["conv_3x4"]}, SpaceError, "there is no operation 'conv_3x4'"),
-        ("cells", {"nodes": 0}, SpaceError, "must be at least 1"),
+        ("cells", {"nodes": 0}, SpaceError, "cells: nodes must be whole numbers of at least 1, got 0"),
+        ("cells", {"depths": [1.5]}, SpaceError, "cells: depths must be whole numbers of at least 1, got 1.5"),
+        ("nb201", {"depth": 0}, SpaceError, "nb201: depth must be whole numbers of at least 1, got 0"),
+        ("mlp", {"widths": [0]}, SpaceError, "mlp: widths must be whole numbers of at least 1, got 0"),
+        ("mlp", {"dropouts": [1.0]}, SpaceError, "mlp: dropouts must be at least 0 and below 1, got 1.0"),
+        ("stages", {"kernels": [4]}, SpaceError, "stages: kernels must be odd"),
+        ("stages", {"expansions": [0]}, SpaceError, "stages: expansions must be whole numbers"),
+        ("stages", {"widths": []}, SpaceError, "stages: widths needs one list a stage"),
+        ("stages", {"resolutions": [-1]}, SpaceError, "stages: resolutions must be above 0 and at most 1, got -1"),
         ("stages", {"blocks": ["residul"]}, SpaceError, "there is no block residul"),
         ("nosuch.module:Space", {}, ConfigError, "importing nosuch.module failed"),
         ("azora.trial:Report", {}, ConfigError, "is not an azora.space.Space"),

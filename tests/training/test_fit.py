@@ -162,7 +162,7 @@ def test_a_batch_too_large_for_memory_is_taken_in_pieces_with_the_same_gradient(
 
     monkeypatch.setattr(Training, "_gradients", short)
     monkeypatch.setattr(fitting.nn.utils, "clip_grad_norm_", lambda *some, **more: None)
-    plain._step()
+    plain._step(0.05)
     assert len(x) == 38
     assert plain.pieces == 8
     assert sizes == [38, 19, 10, 5]

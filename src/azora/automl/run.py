@@ -5,18 +5,20 @@ from __future__ import annotations
 import tempfile
 import threading
 import time
-from collections.abc import Sequence
-from contextlib import suppress
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from shutil import rmtree
 from typing import final
+
+import torch
 
 from azora.automl.delivery import deliver
 from azora.automl.pace import Ceiling, Pace, measure_pace, quickest
 from azora.automl.result import Result
 from azora.automl.setting import Setting
 from azora.automl.watching import Sight, Watcher
-from azora.automl.winner import FEWEST, LONGEST, Winner, train_winner
+from azora.automl.winner import LONGEST, Winner, train_winner
 from azora.errors import BudgetError, StudyError
 from azora.evaluation.checkpoints import prune
 from azora.executors import ProcessExecutor, WorkerProcess, spawn
@@ -71,7 +73,7 @@ def _run(job: Job, started: float, stop: threading.Event, watch: Watcher, worker
     limited = setting.within_limits()
     folder = StudyFolder(job.out, resume=job.resume)
     try:
-        with tempfile.TemporaryDirectory(prefix="azora-", ignore_cleanup_errors=True) as scratch:
+        with tempfile.TemporaryDirectory(prefix="azora-", ignore_cleanup_errors=True) as scratch, one_thread():
             return _Run(setting, limited, folder, started, stop, watch, Path(scratch), workers).go()
     except StudyError:
         raise
@@ -84,6 +86,18 @@ def _run(job: Job, started: float, stop: threading.Event, watch: Watcher, worker
     finally:
         watch.close()
         folder.release()
+
+
+@contextmanager
+def one_thread() -> Iterator[None]:
+    """One torch thread in this process, as in every worker: what is measured here must hold there, and threads that
+    wait for each other inside an operation come to a standstill when workers have the cores."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
 
 
 def _judged_anything(folder: StudyFolder) -> bool:
@@ -269,14 +283,11 @@ class _Run:
         hurried = threading.Event() if self.stop.is_set() else self.stop
         seconds = None if job.budget is None else max(1.0, self._left() - MARGIN)
         return train_winner(
-            self.setting.space,
-            self.setting.task,
+            self.setting,
             best.proposal.architecture,
             self.checkpoints,
+            self.data.parent,
             seconds=seconds,
-            epochs=None if job.budget is not None else FEWEST,
-            seed=job.seed,
-            device=job.device,
             precision=study.measures.get("precision", job.precision) if job.budget is None else job.precision,
             watch=see,
         )

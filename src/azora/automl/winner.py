@@ -12,15 +12,18 @@ from pathlib import Path
 import torch
 from torch import nn
 
+from azora.automl.partners import Partners
+from azora.automl.setting import Setting
 from azora.evaluation.checkpoints import Checkpoints
 from azora.evaluation.trained import recipe_of, resume, start_training
 from azora.networks.decide import As
-from azora.space import Architecture, Space
-from azora.tasks import SearchData, Task
+from azora.space import Architecture
+from azora.tasks import SearchData
 from azora.training import fastest_mode
 
 LONGEST = 200.0  # epochs; more has never helped, and the rest of the time is better spent searching
 FEWEST = 40.0  # epochs where nothing but a number of trials was given
+FEWEST_ROWS = 8  # of a batch for each process: fewer make no mean for a normalisation
 
 
 @dataclass(frozen=True)
@@ -36,44 +39,55 @@ class Winner:
 
 
 def train_winner(
-    space: Space,
-    task: Task,
+    setting: Setting,
     architecture: Architecture,
     checkpoints: Path,
+    scratch: Path,
     *,
     seconds: float | None,
-    epochs: float | None,
-    seed: int,
-    device: str,
     precision: str,
     watch: Callable[[float, float], bool],
 ) -> Winner:
-    """Train `architecture` for `seconds` or `epochs` on search-train and search-validation together.
+    """Train `architecture` on search-train and search-validation together, for `seconds`, or else for 40 epochs.
 
     It goes on from what the search left of it, where a checkpoint was kept: the trunk of a training is the same in
-    both. One core or all of them work on the network, whichever is quicker just then.
+    both. The other cores take their parts of each batch. Without a clock there are none: the same seed must give the
+    same network, and who joins when is not in the seed.
     """
     begun = time.monotonic()
-    everything = task.everything()
-    data = SearchData(task.signature, everything, task.validation, task.scaling)
+    task, job, space = setting.task, setting.job, setting.space
+    data = SearchData(task.signature, task.everything(), task.validation, task.scaling)
+    recipe = recipe_of(space, architecture, data)
+    cores = 1 if seconds is None or job.device != "cpu" else os.cpu_count() or 1
+    parts = max(1, min(cores, job.workers, recipe.batch_size // FEWEST_ROWS))
     if precision == "measure" and seconds is not None:
         # This network is trained for long: what suits the space on the whole need not suit it.
-        recipe = recipe_of(space, architecture, data)
         build = partial(space.root.build, As(architecture))
-        precision = fastest_mode(task.signature, device, build, recipe.batch_size).name
-    # Without a clock the same seed must give the same network, and sums over two threads are other sums.
-    cores = (1,) if seconds is None else (1, os.cpu_count() or 1)
-    torch.set_num_threads(1)
-    training = start_training(space, architecture, data, seed, precision, device, cores)
-    resume(training, Checkpoints(checkpoints).load(architecture.key), LONGEST)
+        precision = fastest_mode(task.signature, job.device, build, max(1, recipe.batch_size // parts)).name
+    training = start_training(space, architecture, data, job.seed, precision, job.device)
+    resume(training, Checkpoints(checkpoints).load(architecture), LONGEST)
+    data.save(scratch / "final")
+    setup = {
+        "space": dict(setting.space_about),
+        "architecture": architecture.to_json(),
+        "data": str(scratch / "final"),
+        "seed": job.seed,
+        "precision": training.mode.name,
+        "folder": str(scratch),
+    }
+    partners = Partners(setup, parts, scratch)
     curve: list[dict[str, float]] = []
 
     def see(progress: float, loss: float) -> bool:
         curve.append({"seconds": time.monotonic() - begun, "epochs": training.epochs, "loss": loss})
         return watch(progress, loss)
 
-    # Starting took some of the time, and setting the normalisations at the end will.
-    left = None if seconds is None else max(0.5, seconds - (time.monotonic() - begun))
-    training.finish(seconds=left, epochs=epochs, watch=see)
+    try:
+        # Starting took some of the time, and setting the normalisations at the end will.
+        left = None if seconds is None else max(0.5, seconds - (time.monotonic() - begun))
+        epochs = FEWEST if seconds is None else None
+        training.finish(seconds=left, epochs=epochs, watch=see, join=lambda: partners.join(training))
+    finally:
+        partners.close()
     network = training.judging_network().to("cpu").to(memory_format=torch.contiguous_format)  # type: ignore[call-overload]
     return Winner(network, architecture, training.epochs, time.monotonic() - begun, training.mode.name, curve)

@@ -12,40 +12,51 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
+from azora.space import Architecture
+from azora.space.architecture import digest
+
 
 @final
 class Checkpoints:
-    """A folder of `KEY.safetensors`. One that is missing, damaged or half-written is none: training starts anew."""
+    """A folder of `KEY-DECISIONS.safetensors`. One that is missing, damaged or half-written is none.
+
+    The decisions are in the name because architectures of one key may be wired differently, and weights are not theirs
+    in common.
+    """
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
 
-    def save(self, key: str, state: dict[str, Tensor]) -> None:
-        """Replace what is kept under `key`, at once or not at all. A full disk loses the checkpoint, not the trial."""
-        part = self.folder / f"{key}.{os.getpid()}.part"
+    def save(self, architecture: Architecture, state: dict[str, Tensor]) -> None:
+        """Replace what is kept of it, at once or not at all. A full disk loses the checkpoint, not the trial."""
+        file = self._file(architecture)
+        part = file.with_suffix(f".{os.getpid()}.part")
         try:
             self.folder.mkdir(parents=True, exist_ok=True)
             save_file(state, part)
-            part.replace(self.folder / f"{key}.safetensors")
+            part.replace(file)
         except (OSError, SafetensorError):
             with contextlib.suppress(OSError):
                 part.unlink()
 
-    def load(self, key: str) -> dict[str, Tensor] | None:
-        """What is kept under `key`, or None."""
+    def load(self, architecture: Architecture) -> dict[str, Tensor] | None:
+        """What is kept of it, or None."""
         try:
-            return load_file(self.folder / f"{key}.safetensors")
+            return load_file(self._file(architecture))
         except (OSError, SafetensorError):
             return None
 
+    def _file(self, architecture: Architecture) -> Path:
+        return self.folder / f"{architecture.key}-{digest(dict(architecture), 8)}.safetensors"
+
 
 def prune(folder: Path, keep: Collection[str], limit: int) -> None:
-    """Remove all but those of `keep`, and of them the oldest until they take no more than `limit` bytes together."""
+    """Remove all but those of the keys `keep`, and of them the oldest until they take at most `limit` bytes together."""
     kept: list[tuple[float, int, Path]] = []
     for file in folder.glob("*.safetensors"):
         with contextlib.suppress(OSError):  # a worker may be replacing it this very moment
             about = file.stat()
-            if file.stem in keep:
+            if file.stem.partition("-")[0] in keep:
                 kept.append((about.st_mtime, about.st_size, file))
             else:
                 file.unlink()

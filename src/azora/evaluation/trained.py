@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from typing import final
 
@@ -54,7 +54,7 @@ class Trained:
         training = start_training(self.space, proposal.architecture, self.data, self.seed, self.mode.name, self.device)
         budget = DEFAULT_EPOCHS if proposal.budget is None else proposal.budget
         if self.checkpoints is not None:
-            resume(training, self.checkpoints.load(proposal.architecture.key), budget)
+            resume(training, self.checkpoints.load(proposal.architecture), budget)
         training.advance(budget)
         data = self.data
         found = outputs(
@@ -66,7 +66,7 @@ class Trained:
             device=self.device,
         )
         if self.checkpoints is not None:
-            self.checkpoints.save(proposal.architecture.key, training.state_tensors())
+            self.checkpoints.save(proposal.architecture, training.state_tensors())
         measured = {"train_loss": training.loss, "epochs": training.epochs, "epoch_seconds": training.epoch_seconds}
         return evaluate(data.signature, found, data.validation.y, {self.metric}) | measured
 
@@ -78,7 +78,6 @@ def start_training(
     seed: int,
     precision: str,
     device: str,
-    threads: Sequence[int] = (),
 ) -> Training:
     """A training of `architecture` on `data.train`, before its first step."""
     with torch.random.fork_rng(devices=[]):
@@ -86,9 +85,7 @@ def start_training(
         network = space.root.build(As(architecture))
     recipe = recipe_of(space, architecture, data)
     mode = choose_mode(precision, data.signature, device)
-    return Training(
-        network, data.train, data.signature, data.scaling, recipe, seed=seed, mode=mode, device=device, threads=threads
-    )
+    return Training(network, data.train, data.signature, data.scaling, recipe, seed=seed, mode=mode, device=device)
 
 
 def recipe_of(space: Space, architecture: Architecture, data: SearchData) -> RecipeSettings:
@@ -102,7 +99,7 @@ def recipe_of(space: Space, architecture: Architecture, data: SearchData) -> Rec
 
 
 def resume(training: Training, state: dict[str, torch.Tensor] | None, budget: float) -> None:
-    """Take up `state` where it fits: it may be of another network of the same key, or beyond the budget."""
+    """Take up `state` where it fits: it may be damaged, or beyond the budget."""
     if state is None or "step" not in state or int(state["step"]) > round(budget * training.batches.steps):
         return
     shapes = {name: value.shape for name, value in training.network.state_dict().items()}

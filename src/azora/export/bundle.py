@@ -20,6 +20,8 @@ from azora import __version__
 from azora.errors import AzoraError, BundleError
 from azora.networks.decide import As
 from azora.networks.registry import make_space
+from azora.settings import describe, resolve
+from azora.space import Space
 from azora.tasks import Scaling, Signature
 
 FORMAT = 1
@@ -46,7 +48,7 @@ def write_bundle(
     space: Mapping[str, Any],
     architecture: Mapping[str, Any],
     facts: Mapping[str, Any],
-    onnx: Path,
+    onnx: Path | None,
     card: str,
 ) -> None:
     """Write `folder`, or nothing: it is made beside its place and then moved there, replacing an older one.
@@ -55,15 +57,22 @@ def write_bundle(
         space: `{"name", "settings"}` of the space of networks.
         architecture: `Architecture.to_json()`.
         facts: what else the reader of model.json should know (figures, seeds, versions).
-        onnx: a file to move in.
+        onnx: a file to move in, where the network could be written as one.
         card: text of README.md.
     """
+    for left in folder.parent.glob(f".{folder.name}.*.part"):
+        shutil.rmtree(left)  # of a process that was killed while it wrote
     part = folder.with_name(f".{folder.name}.{os.getpid()}.part")
-    shutil.rmtree(part, ignore_errors=True)
     part.mkdir(parents=True)
+    space = _lasting(space, signature)
     try:
-        save_file({name: value.contiguous() for name, value in network.state_dict().items()}, part / WEIGHTS)
-        shutil.move(onnx, part / ONNX)
+        # Copies, because the format holds no tensor twice, and a network may use one in two places.
+        save_file(
+            {name: value.detach().cpu().clone().contiguous() for name, value in network.state_dict().items()},
+            part / WEIGHTS,
+        )
+        if onnx is not None:
+            shutil.move(onnx, part / ONNX)
         about = {
             "format": FORMAT,
             "azora": __version__,
@@ -73,16 +82,35 @@ def write_bundle(
             "signature": signature.to_json(),
             "scaling": scaling.to_json(),
             "imports": [space["name"]] if ":" in space["name"] else [],
-            "sha256": {name: sha256(part / name) for name in (WEIGHTS, ONNX)},
+            "sha256": {name: sha256(part / name) for name in (WEIGHTS, ONNX) if (part / name).is_file()},
             **facts,
         }
         (part / ABOUT).write_text(json.dumps(about, indent=1) + "\n", encoding="utf-8")
         (part / CARD).write_text(card, encoding="utf-8")
-        if folder.exists():
-            shutil.rmtree(folder)
-        part.rename(folder)
+        _put(part, folder)
     finally:
         shutil.rmtree(part, ignore_errors=True)
+
+
+def _put(part: Path, folder: Path) -> None:
+    """Move `part` to `folder`; what was there goes only when its successor is in place."""
+    old = folder.with_name(f".{folder.name}.{os.getpid()}.old.part")
+    if folder.exists():
+        folder.rename(old)
+    part.rename(folder)
+    shutil.rmtree(old, ignore_errors=True)
+
+
+def _lasting(space: Mapping[str, Any], signature: Signature) -> Mapping[str, Any]:
+    """`space` by the name of its class, where a function of the user's made it: only a class is read back."""
+    if ":" not in space["name"] or _is_space(resolve(space["name"])):
+        return space
+    made = describe(make_space(space["name"], signature, **space["settings"]))
+    return {"name": made["kind"], "settings": made["settings"]}
+
+
+def _is_space(found: object) -> bool:
+    return isinstance(found, type) and issubclass(found, Space)
 
 
 def read_bundle(folder: Path) -> Bundle:
@@ -96,21 +124,36 @@ def read_bundle(folder: Path) -> Bundle:
     weights = folder / WEIGHTS
     if not weights.is_file():
         raise BundleError(f"{folder} has no {WEIGHTS}")
-    if sha256(weights) != about["sha256"][WEIGHTS]:
+    if sha256(weights) != about["sha256"].get(WEIGHTS):
         raise BundleError(f"{weights} is not the file that {ABOUT} describes: its SHA-256 differs")
     try:
         signature = Signature.from_json(about["signature"])
-        space = make_space(about["space"]["name"], signature, **about["space"]["settings"])
+        name, settings = str(about["space"]["name"]), about["space"]["settings"]
+        # Looked at before it is called: a name from a file must not be able to start anything but a space.
+        if ":" in name and not _is_space(resolve(name)):
+            raise BundleError(f"{folder / ABOUT} names {name} as its space, which is no class of azora.space.Space")
+        space = make_space(name, signature, **settings)
         network = space.build(As(space.parse(about["architecture"])))
         network.load_state_dict(load_file(weights))
         scaling = Scaling.from_json(about["scaling"])
-    except (KeyError, TypeError, ValueError, RuntimeError, SafetensorError) as error:
+        _check_sizes(signature, scaling)
+    except (AttributeError, KeyError, TypeError, ValueError, RuntimeError, SafetensorError) as error:
         raise BundleError(f"{folder} does not hold together: {str(error).splitlines()[0]}") from error
     except BundleError:
         raise
     except AzoraError as error:
         raise BundleError(f"{folder} cannot be rebuilt: {error}") from error
     return Bundle(network.eval(), signature, scaling, about, folder)
+
+
+def _check_sizes(signature: Signature, scaling: Scaling) -> None:
+    columns, classifies = signature.shape[0], signature.kind == "classification"
+    if not len(scaling.mean) == len(scaling.spread) == columns:
+        raise ValueError(f"scaling is of {len(scaling.mean)} channels or columns, the input has {columns}")
+    if classifies and len(signature.classes) != signature.outputs:
+        raise ValueError(f"{len(signature.classes)} classes are named, the network has {signature.outputs} outputs")
+    if not classifies and not len(scaling.target_mean) == len(scaling.target_spread) == signature.outputs:
+        raise ValueError(f"scaling is of {len(scaling.target_mean)} targets, the network has {signature.outputs}")
 
 
 def read_about(folder: Path) -> dict[str, Any]:

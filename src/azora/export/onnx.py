@@ -7,6 +7,7 @@ import io
 import logging
 import os
 import warnings
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, final
 
@@ -34,34 +35,59 @@ def export_onnx(network: nn.Module, signature: Signature, scaling: Scaling, file
         The largest difference found.
 
     Raises:
-        BundleError: the difference is more than rounding explains; the file is not left behind.
+        BundleError: there is no such folder, the network holds what ONNX has no operator for, or the difference is
+            more than rounding explains. No file is left behind.
     """
+    if not file.parent.is_dir():
+        raise BundleError(f"{file.parent} is no folder to write {file.name} into; make it, or name another")
     deployed = Deployed(network, signature, scaling).eval()
     x = torch.from_numpy(np.ascontiguousarray(sample, dtype=np.float32))
     name = output_name(signature)
     # The batch of the example must not be 1, or the exporter takes it for a constant.
     example = x[:2] if len(x) > 1 else x[:1].repeat(2, *([1] * (x.ndim - 1)))
     part = file.with_name(f".{file.name}.{os.getpid()}.part")
-    with _quiet(), torch.no_grad():
-        program = torch.onnx.export(
-            deployed,
-            (example,),
-            input_names=["x"],
-            output_names=[name],
-            dynamic_shapes={"x": {0: torch.export.Dim("batch")}},
-            dynamo=True,
-        )
-        assert program is not None
-        program.save(str(part), external_data=False)
-        expected = deployed(x).numpy()
-    found = OnnxSession(part).run(sample)
-    scale = 1.0 if deployed.classifies else max(scaling.target_spread)
-    difference = float(np.abs(found - expected).max() / scale)
-    if not difference <= TOLERANCE:
-        part.unlink()
-        raise BundleError(f"the ONNX file answers differently from torch by {difference:.2g}; it was not kept")
-    part.replace(file)
+    try:
+        with _quiet(), torch.no_grad():
+            program = torch.onnx.export(
+                deployed,
+                (example,),
+                input_names=["x"],
+                output_names=[name],
+                dynamic_shapes={"x": {0: torch.export.Dim("batch")}},
+                dynamo=True,
+            )
+            assert program is not None
+            _forget_origins(program)
+            program.save(str(part), external_data=False)
+            expected = deployed(x).numpy()
+        found = OnnxSession(part).run(sample)
+        scale = 1.0 if deployed.classifies else max(scaling.target_spread)
+        difference = float(np.abs(found - expected).max() / scale)
+        if not difference <= TOLERANCE:
+            raise BundleError(f"the ONNX file answers differently from torch by {difference:.2g}; it was not kept")
+        part.replace(file)
+    except torch.onnx.OnnxExporterError as error:
+        raise BundleError(f"the network cannot be written as ONNX: {_reason(error)}") from error
+    finally:
+        part.unlink(missing_ok=True)
     return difference
+
+
+def _reason(error: BaseException) -> str:
+    """The first line of what lies at the bottom of an exporter's error, which wraps it in advice of its own."""
+    while error.__cause__ is not None:
+        error = error.__cause__
+    return f"{type(error).__name__}: {(str(error).strip() or 'no reason given').splitlines()[0]}"
+
+
+def _forget_origins(program: torch.onnx.ONNXProgram) -> None:
+    """Take out the exporter's notes: half of a small file, and stack traces with the paths of this machine."""
+    graph = program.model.graph
+    nodes = list(graph.all_nodes())
+    values = [*graph.inputs, *graph.initializers.values(), *(value for node in nodes for value in node.outputs)]
+    for noted in (program.model, graph, *nodes, *values):
+        noted.metadata_props.clear()
+        noted.doc_string = None
 
 
 def output_name(signature: Signature) -> str:
@@ -89,7 +115,7 @@ class OnnxSession:
 
 
 @contextlib.contextmanager
-def _quiet() -> Any:
+def _quiet() -> Iterator[None]:
     """The exporter reports its progress and its deprecations to whoever is listening; our user is not."""
     level = logging.root.manager.disable
     logging.disable(logging.WARNING)

@@ -10,6 +10,7 @@ from torch import nn
 
 from azora.errors import SpaceError
 from azora.networks.cell import Cell, expression, live
+from azora.networks.checks import check_counts, check_pictures
 from azora.networks.decide import Decide
 from azora.networks.skeleton import staged
 from azora.operations import DEFAULT_OPERATIONS, OPERATIONS, make_operation
@@ -36,7 +37,7 @@ class Cells(Space):
         depths: cells a stage to choose among.
 
     Raises:
-        SpaceError: the task is not of pictures, an operation is unknown, or a number is below one.
+        SpaceError: the task is not of pictures, an operation is unknown, or a number is no whole one of at least 1.
     """
 
     def __init__(
@@ -50,8 +51,7 @@ class Cells(Space):
         depths: Sequence[int] = (1, 2, 3),
     ) -> None:
         check_pictures("cells", signature)
-        if min(nodes, inputs, stages, *widths, *depths) < 1:
-            raise SpaceError("cells: nodes, inputs, stages, widths and depths must be at least 1")
+        check_counts("cells", nodes=nodes, inputs=inputs, stages=stages, widths=widths, depths=depths)
         for name in operations:
             if name not in OPERATIONS:
                 raise SpaceError(f"cells: there is no operation {name!r}; {closest(name, OPERATIONS)}")
@@ -99,14 +99,6 @@ class Cells(Space):
     def _passes(self, decisions: Mapping[str, Option]) -> bool:
         edges = {edge: name for edge, name in self._edges(decisions).items() if name != "none"}
         return bool(live(edges, self.nodes, loose=True)[1])
-
-
-def check_pictures(name: str, signature: Signature) -> None:
-    """Raises SpaceError unless the task is of pictures."""
-    if not signature.pictures:
-        raise SpaceError(
-            f"{name} is a space for pictures, and the task has rows of {signature.shape[0]} columns; use mlp"
-        )
 
 
 def cell_graph(title: str, edges: Mapping[tuple[int, int], str], nodes: int, *, loose: bool) -> Graph:

@@ -30,7 +30,7 @@ SHAPE_KEEPERS = (
 
 def parameters(network: nn.Module) -> int:
     """The number of trainable parameters, shared ones once."""
-    return sum(parameter.numel() for parameter in network.parameters())
+    return sum(parameter.numel() for parameter in network.parameters() if parameter.requires_grad)
 
 
 def macs(network: nn.Module, shape: Shape) -> int:
@@ -47,11 +47,11 @@ def memory(network: nn.Module, shape: Shape) -> int:
 def _measure(network: nn.Module, shape: Shape) -> dict[str, int]:
     found, hooks = {"macs": 0, "memory": 0, "values": 0, "layers": 0}, []
 
-    def count(module: nn.Module, inputs: tuple[Any, ...], output: Tensor) -> None:
-        read = sum(each.numel() for each in inputs if isinstance(each, Tensor))
-        found["macs"] += _layer_macs(module, output)
-        found["memory"] = max(found["memory"], 4 * (read + output.numel()))
-        found["values"] += output.numel()
+    def count(module: nn.Module, inputs: tuple[Any, ...], output: Any) -> None:
+        read, written = _values(inputs), _values(output)
+        found["macs"] += _layer_macs(module, inputs, output)
+        found["memory"] = max(found["memory"], 4 * (read + written))
+        found["values"] += written
         found["layers"] += 1
 
     kept = [module for module in network.modules() if isinstance(module, SHAPE_KEEPERS)]
@@ -78,16 +78,25 @@ def _itself(x: Tensor) -> Tensor:
     return x
 
 
-def _layer_macs(module: nn.Module, output: Tensor) -> int:
-    if isinstance(module, nn.Conv2d):
-        per_value = module.in_channels // module.groups * prod(module.kernel_size)
-        return output[0].numel() * per_value
+def _values(given: Any) -> int:
+    """The numbers in a tensor, or in all tensors of a nest: a recurrent layer gives out several."""
+    if isinstance(given, Tensor):
+        return given.numel()
+    return sum(map(_values, given)) if isinstance(given, tuple | list) else 0
+
+
+def _layer_macs(module: nn.Module, inputs: tuple[Any, ...], output: Any) -> int:
+    if isinstance(module, nn.ConvTranspose1d | nn.ConvTranspose2d | nn.ConvTranspose3d):
+        # It scatters: each value read is weighed for every place of the kernel and every channel of its group.
+        return int(inputs[0][0].numel()) * (module.out_channels // module.groups) * prod(module.kernel_size)
+    if isinstance(module, nn.Conv1d | nn.Conv2d | nn.Conv3d):
+        return int(output[0].numel()) * (module.in_channels // module.groups) * prod(module.kernel_size)
     if isinstance(module, nn.Linear):
-        return output[0].numel() * module.in_features
+        return int(output[0].numel()) * module.in_features
     return 0
 
 
-_KNOWN: WeakKeyDictionary[Space, dict[tuple[str, Signature], dict[str, int]]] = WeakKeyDictionary()
+_KNOWN: WeakKeyDictionary[Space, dict[tuple[Any, Signature], dict[str, int]]] = WeakKeyDictionary()
 
 
 def cost(space: Space, architecture: Architecture) -> dict[str, int]:
@@ -97,11 +106,13 @@ def cost(space: Space, architecture: Architecture) -> dict[str, int]:
     """
     signature = signature_of(space)
     known = _KNOWN.setdefault(space.root, {})
-    if (architecture.key, signature) not in known:
+    # By decisions and not by key: cells that share a node and cells that copy it have one key, and different costs.
+    decisions = tuple(architecture.items())
+    if (decisions, signature) not in known:
         with torch.device("meta"):
             network = space.root.build(As(architecture))
-        known[architecture.key, signature] = {"params": parameters(network)} | _measure(network, signature.shape)
-    return dict(known[architecture.key, signature])
+        known[decisions, signature] = {"params": parameters(network)} | _measure(network, signature.shape)
+    return dict(known[decisions, signature])
 
 
 def signature_of(space: Space) -> Signature:

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from azora.errors import SpaceError
-from azora.networks.cells import check_pictures
+from azora.networks.checks import check_pictures
 from azora.networks.decide import Decide
 from azora.operations import FactorizedReduction, conv, make_operation
 from azora.space import Architecture, Categorical, Choice, Edge, Graph, Node, Option, Space, Subset, When
@@ -135,6 +135,11 @@ class Darts(Space):
         for kind in ("normal", "reduce"):
             found = re.search(rf"\b{kind}\s*=\s*\[([^\]]*)\]", text)
             pairs = re.findall(r"\(\s*['\"](\w+)['\"]\s*,\s*(\d+)\s*\)", found[1] if found else "")
+            concat = re.search(rf"\b{kind}_concat\s*=\s*(range\([^)]*\)|\[[^\]]*\])", text)
+            if concat and re.sub(r"\s", "", concat[1]) not in ("range(2,6)", "[2,3,4,5]"):
+                raise SpaceError(
+                    f"darts: {kind}_concat={concat[1]} is not of this space, whose cells join nodes 2 to 5"
+                )
             if len(pairs) != 2 * len(NODES):
                 raise SpaceError(f"darts: {text[:60]!r} has no {kind}=[…] of {2 * len(NODES)} (operation, input) pairs")
             for place, node in enumerate(NODES):

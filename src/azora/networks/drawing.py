@@ -10,37 +10,50 @@ ROW, TOP, BOX_HEIGHT, LETTER = 64, 44, 30, 7.4  # pixels
 
 
 def to_text(graph: Graph) -> str:
-    """The graph line by line: a node each, a column for every edge, and what each node is made of.
+    """The graph line by line: a node each, its edges in columns beside it, and what the node is made of.
 
-    An edge leaves at `┬` and arrives at `┴`.
+    An edge leaves its node at `┬` and arrives at `┴`; at `┼` one arrives and another leaves.
     """
     place = {node.name: row for row, node in enumerate(graph.nodes)}
-    edges = sorted(graph.edges, key=lambda edge: (place[edge.source], place[edge.target]))
-    pad = max(len(node.label) for node in graph.nodes)
     labels = {node.name: node.label for node in graph.nodes}
+    lanes = _lanes(graph, place)
+    pad = max(len(node.label) for node in graph.nodes)
     lines = [graph.title, ""]
     for row, node in enumerate(graph.nodes):
-        touching = [column for column, edge in enumerate(edges) if node.name in (edge.source, edge.target)]
-        last = max(touching, default=-1)
-        cells = "".join(_cell(edge, place, row, column <= last) for column, edge in enumerate(edges))
+        ends = {lane for edge, lane in lanes if edge.target == node.name}
+        starts = {lane for edge, lane in lanes if edge.source == node.name}
+        passing = {lane for edge, lane in lanes if place[edge.source] < row < place[edge.target]}
+        reach = max(ends | starts, default=-1)
+        cells = "".join(
+            _cell(lane, starts, ends, passing, lane <= reach) for lane in range(max(reach, *passing, 0) + 1)
+        )
         made = " + ".join(
             f"{edge.label}({labels[edge.source]})" if edge.label else labels[edge.source]
-            for edge in edges
-            if edge.target == node.name and (edge.label or len(edges) >= len(graph.nodes))
+            for edge in graph.edges
+            if edge.target == node.name and any(each.label for each in graph.edges)
         )
-        lines.append(f"  {node.label:<{pad}} {cells.rstrip()}{'   = ' + made if made else ''}")
+        lines.append(f"  {node.label:<{pad}} {cells.rstrip()}{'   = ' + made if made else ''}".rstrip())
     return "\n".join(lines)
 
 
-def _cell(edge: Edge, place: dict[str, int], row: int, reached: bool) -> str:
-    """What an edge's column shows in a row; `reached` when the node's own line passes through it."""
-    start, end = place[edge.source], place[edge.target]
+def _lanes(graph: Graph, place: dict[str, int]) -> list[tuple[Edge, int]]:
+    """A column for every edge: the first that is free from its source to its target."""
+    free_from: list[int] = []
+    lanes = []
+    for edge in sorted(graph.edges, key=lambda edge: (place[edge.source], place[edge.target])):
+        start, end = place[edge.source], place[edge.target]
+        lane = next((lane for lane, row in enumerate(free_from) if row <= start), len(free_from))
+        free_from[lane : lane + 1] = [end]
+        lanes.append((edge, lane))
+    return lanes
+
+
+def _cell(lane: int, starts: set[int], ends: set[int], passing: set[int], reached: bool) -> str:
+    """What a column shows in a node's row; `reached` when the node's own line goes through it."""
     line = "─" if reached else " "
-    if row == start:
-        return "─┬"
-    if row == end:
-        return "─┴"
-    return line + ("│" if start < row < end else line)
+    if lane in starts or lane in ends:
+        return "─" + ("┼" if lane in starts and lane in ends else "┬" if lane in starts else "┴")
+    return line + ("│" if lane in passing else line)
 
 
 def to_svg(graph: Graph) -> str:

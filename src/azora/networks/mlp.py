@@ -9,6 +9,7 @@ from typing import final
 import torch
 from torch import Tensor, nn
 
+from azora.networks.checks import check_counts, check_shares
 from azora.networks.decide import Decide
 from azora.space import Architecture, Categorical, Choice, Edge, Graph, Node, Space, When
 from azora.tasks import Signature
@@ -56,6 +57,9 @@ class Mlp(Space):
         depths: numbers of hidden layers to choose among.
         widths: widths of a layer to choose among.
         dropouts: shares of values dropped after each layer to choose among.
+
+    Raises:
+        SpaceError: a depth or width is no whole number of at least 1, or a dropout is not in [0, 1).
     """
 
     def __init__(
@@ -65,6 +69,8 @@ class Mlp(Space):
         widths: Sequence[int] = (16, 32, 64, 128, 256),
         dropouts: Sequence[float] = (0.0, 0.1, 0.2, 0.4),
     ) -> None:
+        check_counts("mlp", depths=depths, widths=widths)
+        check_shares("mlp", "dropouts", dropouts, zero=True)
         self.signature = signature
         self.depths, self.widths, self.dropouts = tuple(depths), tuple(widths), tuple(float(each) for each in dropouts)
         choices: list[Choice] = [Categorical("depth", self.depths)]

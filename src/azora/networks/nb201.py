@@ -11,7 +11,8 @@ from torch import nn
 
 from azora.errors import SpaceError
 from azora.networks.cell import Cell, expression
-from azora.networks.cells import cell_graph, check_pictures
+from azora.networks.cells import cell_graph
+from azora.networks.checks import check_counts, check_pictures
 from azora.networks.decide import Decide
 from azora.networks.skeleton import staged
 from azora.operations import make_operation
@@ -36,6 +37,7 @@ class NB201(Space):
 
     def __init__(self, signature: Signature, width: int = 16, depth: int = 5) -> None:
         check_pictures("nb201", signature)
+        check_counts("nb201", width=width, depth=depth)
         self.signature, self.width, self.depth = signature, width, depth
         choices = [Categorical(_name(edge), OPERATIONS) for edge in EDGES]
         super().__init__("nb201", choices, settings={"width": width, "depth": depth})
@@ -63,14 +65,18 @@ class NB201(Space):
         """
         groups = [re.findall(r"([^|~]+)~(\d+)\|", group) for group in text.strip().split("+|")]
         read = {(int(source), node): name for node, group in enumerate(groups, 1) for name, source in group}
-        if set(read) != set(EDGES):
+        # Written again it must be what was read: nothing before, after or twice.
+        if set(read) != set(EDGES) or _notation(read) != text.strip():
             raise SpaceError(f"nb201: {text!r} is not of the form |op~0|+|op~0|op~1|+|op~0|op~1|op~2|")
         return self.architecture(**{_name(edge): OURS.get(name, name) for edge, name in read.items()})
 
 
 def to_string(architecture: Architecture) -> str:
     """The published notation of an architecture of this space."""
-    edges = {edge: PUBLISHED.get(name, name) for edge, name in _edges(architecture).items()}
+    return _notation({edge: PUBLISHED.get(name, name) for edge, name in _edges(architecture).items()})
+
+
+def _notation(edges: Mapping[tuple[int, int], str]) -> str:
     return "+".join(
         "|" + "|".join(f"{edges[source, node]}~{source}" for source in range(node)) + "|" for node in (1, 2, 3)
     )

@@ -13,26 +13,39 @@ from azora.tasks import Signature
 
 
 def stem(signature: Signature, channels: int) -> nn.Sequential:
-    """(B, C, H, W) → (B, channels, H/s, W/s); s is 1, and for pictures of 64 pixels and more as large as brings them
-    to about 32."""
-    stride = max(1, min(signature.shape[1:]) // 32)
-    return nn.Sequential(conv(signature.shape[0], channels, 3, stride), nn.BatchNorm2d(channels))
+    """(B, C, H, W) → (B, channels, ⌈H/s⌉, ⌈W/s⌉) with the stride s of `stem_stride`.
+
+    The kernel is 3, and where the stride is larger as wide as it: no pixel between two windows is skipped.
+    """
+    stride = stem_stride(signature)
+    kernel = max(3, stride | 1)
+    return nn.Sequential(conv(signature.shape[0], channels, kernel, stride), nn.BatchNorm2d(channels))
+
+
+def stem_stride(signature: Signature) -> int:
+    """1, and for pictures of 64 pixels and more as large as brings them to about 32."""
+    return max(1, min(signature.shape[1:]) // 32)
+
+
+def halves(size: int) -> bool:
+    """Whether a map of `size` pixels each way is still halved between stages: never below 2 × 2."""
+    return size > 2
 
 
 @final
 class Reduction(nn.Module):
-    """A residual block that halves the size (He et al., 2016; as NAS-Bench-201 has it).
+    """A residual block that halves the size, or with stride 1 keeps it (He et al., 2016; as NAS-Bench-201 has it).
 
-    (B, C_in, H, W) → (B, C_out, ⌈H/2⌉, ⌈W/2⌉).
+    (B, C_in, H, W) → (B, C_out, ⌈H/stride⌉, ⌈W/stride⌉).
     """
 
-    def __init__(self, channels_in: int, channels_out: int) -> None:
+    def __init__(self, channels_in: int, channels_out: int, stride: int = 2) -> None:
         super().__init__()
-        self.first = nn.Sequential(nn.ReLU(), conv(channels_in, channels_out, 3, 2), nn.BatchNorm2d(channels_out))
+        self.first = nn.Sequential(nn.ReLU(), conv(channels_in, channels_out, 3, stride), nn.BatchNorm2d(channels_out))
         self.second = Convolution(channels_out, 1, kernel=3)
         self.shortcut = nn.Sequential(
             # Odd sizes are rounded up on both ways.
-            nn.AvgPool2d(2, 2, ceil_mode=True, count_include_pad=False),
+            nn.AvgPool2d(stride, stride, ceil_mode=True, count_include_pad=False),
             conv(channels_in, channels_out, 1),
         )
 
@@ -56,11 +69,17 @@ class Head(nn.Sequential):
 
 
 def staged(signature: Signature, widths: Sequence[int], depth: int, cell: Callable[[int], nn.Module]) -> nn.Sequential:
-    """A network of one stage a width, each of `depth` cells made by `cell(width)`, with reductions between."""
+    """A network of one stage a width, each of `depth` cells made by `cell(width)`, with reductions between.
+
+    A map of 2 × 2 or less is not halved further.
+    """
+    size = -(-min(signature.shape[1:]) // stem_stride(signature))
     layers: dict[str, nn.Module] = {"stem": stem(signature, widths[0])}
     for place, width in enumerate(widths):
         if place:
-            layers[f"reduction_{place}"] = Reduction(widths[place - 1], width)
+            stride = 2 if halves(size) else 1
+            layers[f"reduction_{place}"] = Reduction(widths[place - 1], width, stride)
+            size = -(-size // stride)
         layers[f"stage_{place}"] = nn.Sequential(*(cell(width) for _ in range(depth)))
     layers["head"] = Head(widths[-1], signature.outputs)
     network = nn.Sequential()

@@ -9,9 +9,9 @@ from torch import nn
 
 from azora.errors import SpaceError
 from azora.networks.blocks import InvertedBottleneck, Residual, Resize, Separable
-from azora.networks.cells import check_pictures
+from azora.networks.checks import check_counts, check_pictures, check_shares
 from azora.networks.decide import Decide
-from azora.networks.skeleton import Head, stem
+from azora.networks.skeleton import Head, halves, stem, stem_stride
 from azora.space import Architecture, Categorical, Choice, Edge, Graph, Node, Space, When
 from azora.tasks import Signature
 
@@ -24,7 +24,8 @@ class Stages(Space):
     """Depth, width, kernel, expansion and kind of block of each stage, and the resolution.
 
     With `per_block`, kernel, expansion and kind are chosen for every block, as FBNet (Wu et al., 2019) and ProxylessNAS
-    (Cai et al., 2019) search. The first block of every stage but the first halves the size.
+    (Cai et al., 2019) search. The first block of every stage but the first halves the size,
+    never below 2 × 2.
 
     Args:
         signature: the shape of the task; pictures only.
@@ -35,7 +36,7 @@ class Stages(Space):
         resolutions: shares of the picture's size to choose among.
 
     Raises:
-        SpaceError: the task is not of pictures, or a kind of block is unknown.
+        SpaceError: the task is not of pictures, a kind of block is unknown, or a number cannot be meant.
     """
 
     def __init__(
@@ -52,6 +53,14 @@ class Stages(Space):
         check_pictures("stages", signature)
         if unknown := set(blocks) - set(BLOCKS):
             raise SpaceError(f"stages: there is no block {', '.join(sorted(unknown))}; there is {', '.join(BLOCKS)}")
+        if not widths:
+            raise SpaceError("stages: widths needs one list a stage, got none")
+        for each in widths:
+            check_counts("stages", widths=each)
+        check_counts("stages", depths=depths, kernels=kernels, expansions=expansions)
+        if even := [kernel for kernel in kernels if kernel % 2 == 0]:
+            raise SpaceError(f"stages: kernels must be odd, so that a block keeps its size, got {even[0]}")
+        check_shares("stages", "resolutions", resolutions, zero=False)
         self.signature, self.per_block = signature, per_block
         self.depths, self.widths = tuple(depths), tuple(tuple(each) for each in widths)
         self.kernels, self.expansions, self.blocks = tuple(kernels), tuple(expansions), tuple(blocks)
@@ -68,13 +77,16 @@ class Stages(Space):
         _, height, width = self.signature.shape
         channels = decide.number("width_0")
         network = nn.Sequential()
-        network.add_module("resize", Resize(decide.number("resolution"), height, width))
+        resize = Resize(decide.number("resolution"), height, width)
+        network.add_module("resize", resize)
+        size = -(-min(resize.size) // stem_stride(self.signature))
         network.add_module("stem", nn.Sequential(stem(self.signature, channels), nn.ReLU()))
         for stage in range(len(self.widths)):
             wide = decide.number(f"width_{stage}")
             layers = nn.Sequential()
             for block in range(decide.number(f"depth_{stage}")):
-                stride = 2 if block == 0 and stage > 0 else 1
+                stride = 2 if block == 0 and stage > 0 and halves(size) else 1
+                size = -(-size // stride)
                 layers.append(self._block(decide, self._tag(stage, block), channels, wide, stride))
                 channels = wide
             network.add_module(f"stage_{stage}", layers)

@@ -104,11 +104,10 @@ class SqlJournal:
             ) from error
 
     def read(self, since: int = 0) -> Iterator[Event]:
-        self._flush()
-        query = sql.select(_EVENTS.c.body).order_by(_EVENTS.c.id).offset(since)
-        rows = self._connection.execute(query).fetchall()
+        rows = self._connection.execute(sql.select(_EVENTS.c.body).order_by(_EVENTS.c.id)).fetchall()
         self._connection.rollback()  # an open read would hold the log back
-        return (json.loads(body) for (body,) in rows)
+        bodies = [body for (body,) in rows] + [row["body"] for row in self._waiting]
+        return (json.loads(body) for body in bodies[since:])
 
     def close(self) -> None:
         with contextlib.suppress(StudyError):  # what waited need not be durable

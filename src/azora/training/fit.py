@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 import math
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Any, final
 
 import torch
@@ -13,9 +13,9 @@ from torch import Tensor, nn
 
 from azora.tasks import Scaling, Signature, Split
 from azora.training.batches import Batches
+from azora.training.link import Link, LinkLost
 from azora.training.mode import Mode
 from azora.training.recipe import RecipeSettings
-from azora.training.threads import Threads
 
 CLIP = 5.0
 CHECK_EVERY = 16  # steps between looks at the loss: each look waits for the device
@@ -40,7 +40,6 @@ class Training:
         split: raw rows to learn from.
         scaling: of the raw values.
         seed: of the order of rows, augmentation and dropout.
-        threads: numbers of torch threads to choose among while training; none given: as they are.
     """
 
     def __init__(
@@ -54,9 +53,7 @@ class Training:
         seed: int = 0,
         mode: Mode | None = None,
         device: str = "cpu",
-        threads: Sequence[int] = (),
     ) -> None:
-        self.threads = Threads(threads or (torch.get_num_threads(),))
         self.mode, self.device, self.recipe, self.signature = mode or Mode(), device, recipe, signature
         self.network = network.to(device)
         if self.mode.channels_last:
@@ -68,6 +65,7 @@ class Training:
         self.seconds = 0.0  # of this object's own work
         self.worked = 0  # steps of this object's own work
         self.loss = math.nan
+        self.link: Link | None = None
         self.pieces = 1  # a batch is taken in this many, when memory is short
 
     @property
@@ -89,12 +87,37 @@ class Training:
         last = max(1, round(epochs * self.batches.steps))
         self._run(last, lambda: self._warmed(), lambda: True)
 
-    def finish(self, *, seconds: float | None = None, epochs: float | None = None, watch: Watch | None = None) -> None:
+    def follow(self, link: Link) -> None:
+        """Make the leader's steps with it, on this process's part of every batch, until it ends.
+
+        Raises:
+            LinkLost, TrainingDiverged: the leader has gone on alone; the loss became NaN or infinite.
+        """
+        self.link = link
+        rate = 0.0
+
+        def goes_on() -> bool:
+            nonlocal rate
+            heard = link.hear()
+            rate = 0.0 if heard is None else heard / self.recipe.learning_rate
+            return heard is not None
+
+        self._run(math.inf, lambda: rate, goes_on)
+
+    def finish(
+        self,
+        *,
+        seconds: float | None = None,
+        epochs: float | None = None,
+        watch: Watch | None = None,
+        join: Callable[[], Link | None] = lambda: None,
+    ) -> None:
         """Train for `epochs` more or for `seconds`, whichever ends first, the rate falling linearly to zero over the
         last four fifths.
 
         Progress is the larger share of the two, so a training that the clock ends has come down to zero as well.
-        `watch` is called about twice a second.
+        `watch` is called about twice a second. `join` is asked before every step, until it gives the link to processes
+        that take their parts of the batches from then on.
 
         Raises:
             TrainingDiverged: the loss became NaN or infinite.
@@ -109,6 +132,8 @@ class Training:
 
         def goes_on() -> bool:
             nonlocal seen
+            if self.link is None:
+                self.link = join()
             if watch is not None and time.monotonic() - seen > 0.5:
                 seen = time.monotonic()
                 if not watch(min(1.0, progress()), self.loss):
@@ -164,12 +189,10 @@ class Training:
         devices = [] if self.device == "cpu" else [self.device]
         with torch.random.fork_rng(devices=devices):
             while self.step < last and goes_on():
+                now = rate() * self.recipe.learning_rate
                 for group in self.optimiser.param_groups:
-                    group["lr"] = rate() * self.recipe.learning_rate
-                self.threads.before_step()
-                at = time.perf_counter()
-                loss = self._step()
-                self.threads.after_step(time.perf_counter() - at)
+                    group["lr"] = now
+                loss = self._step(now)
                 self.step += 1
                 if self.step % CHECK_EVERY == 0:
                     self._look(loss)
@@ -183,16 +206,9 @@ class Training:
         if not math.isfinite(self.loss):
             raise TrainingDiverged(f"the training loss became {self.loss} at step {self.step}")
 
-    def _step(self) -> Tensor:
+    def _step(self, rate: float) -> Tensor:
         x, y = self.batches.batch(self.step, self.recipe)
-        while True:
-            try:
-                loss = self._gradients(x, y)
-                break
-            except (torch.OutOfMemoryError, MemoryError, RuntimeError) as error:
-                if not _out_of_memory(error) or 2 * self.pieces > len(x) // 2:
-                    raise
-                self.pieces *= 2  # the next batches are taken so too: memory will not have grown
+        loss = self._shared_gradients(x, y, rate)
         nn.utils.clip_grad_norm_(self.network.parameters(), CLIP, foreach=True)
         self.optimiser.step()
         # The average looks back over about a ninth of all steps so far (Polyak & Juditsky, 1992; the growing decay is
@@ -200,6 +216,37 @@ class Training:
         weight = 1.0 - min(0.9995, (1 + self.step) / (10 + self.step))
         torch._foreach_lerp_(list(self.average.values()), [each.detach() for each in self.network.parameters()], weight)
         return loss
+
+    def _shared_gradients(self, x: Tensor, y: Tensor, rate: float) -> Tensor:
+        """The gradient of the whole batch: of this process's part, with those of the others added."""
+        link = self.link
+        if link is None:
+            return self._fitting_gradients(x, y)
+        try:
+            if link.rank == 0:
+                link.tell(rate)
+            mine, theirs = (whole.tensor_split(link.count)[link.rank] for whole in (x, y))
+            loss = self._fitting_gradients(mine, theirs)
+            share = len(mine) / len(x)
+            gradients = [torch.zeros_like(p) if p.grad is None else p.grad for p in self.network.parameters()]
+            torch._foreach_mul_(gradients, share)
+            link.add(gradients)
+            return loss
+        except LinkLost:
+            if link.rank > 0:
+                raise
+            self.link = None  # whoever was lost is not asked again: `join` gives nothing once it was closed
+            return self._fitting_gradients(x, y)
+
+    def _fitting_gradients(self, x: Tensor, y: Tensor) -> Tensor:
+        """Gradients of a batch, in as many pieces as memory asks for."""
+        while True:
+            try:
+                return self._gradients(x, y)
+            except (torch.OutOfMemoryError, MemoryError, RuntimeError) as error:
+                if not _out_of_memory(error) or 2 * self.pieces > len(x) // 2:
+                    raise
+                self.pieces *= 2  # the next batches are taken so too: memory will not have grown
 
     def _gradients(self, x: Tensor, y: Tensor) -> Tensor:
         self.optimiser.zero_grad(set_to_none=True)

@@ -1,0 +1,247 @@
+"""The other cores' share of the last training.
+
+Threads inside an operation wait for each other hundreds of times a step: on small networks two threads are little
+faster than one, and, when anybody else uses a core, fifty times slower. Processes that each take a part of every batch
+wait for each other once a step. Gradients go through a file in memory, everything else through pipes.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import ctypes
+import json
+import os
+import select
+import signal
+import struct
+import subprocess
+import sys
+import time
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any, final
+
+import numpy as np
+import torch
+from safetensors.torch import load_file, save_file
+from torch import Tensor
+
+from azora.training import Training
+from azora.training.link import LinkLost
+
+STEP, LOAD, SUMMED, END = 0.0, -2.0, -3.0, -1.0  # what the leader sends: a rate, or one of these below zero
+READY, LOADED, DONE = b"R", b"L", b"G"  # what the others send
+PATIENCE = 3.0  # seconds beyond which another process is not waited for
+
+
+@final
+class Partners:
+    """The leader's side: processes that prepare while the leader trains alone, and join when they are ready.
+
+    Args:
+        setup: what `Partner` needs to make the same training (see `main`), as JSON.
+        count: how many processes, this one included.
+        folder: for what is exchanged; on a memory file system if there is one.
+    """
+
+    rank = 0
+
+    def __init__(self, setup: Mapping[str, Any], count: int, folder: Path) -> None:
+        self.count, self._folder = count, folder
+        self._processes = [_spawn({**setup, "rank": rank, "count": count}) for rank in range(1, count)]
+        self._waiting = set(range(len(self._processes)))
+        self._shared: list[Tensor] = []
+
+    def join(self, training: Training) -> Partners | None:
+        """This, once all are ready and stand where `training` stands; None until then. Asked before every step."""
+        if not self._processes:
+            return None
+        try:
+            for place in list(self._waiting):
+                process, answers = self._processes[place]
+                if process.poll() is not None:
+                    raise LinkLost("a partner ended before it was ready")
+                if select.select([answers], [], [], 0)[0] and os.read(answers, 1) == READY:
+                    self._waiting.discard(place)
+            if self._waiting:
+                return None
+            self._open(training)
+        except (LinkLost, OSError):
+            self.close()
+            return None
+        return self
+
+    def tell(self, rate: float) -> None:
+        with self._closed_when_lost():
+            self._send(rate)
+
+    def hear(self) -> float | None:
+        return None
+
+    def add(self, parts: list[Tensor]) -> None:
+        flat = torch.cat([part.reshape(-1) for part in parts])
+        with self._closed_when_lost():
+            for _, answers in self._processes:
+                _expect(answers, DONE)
+            for share in self._shared[1:]:
+                flat += share
+            self._shared[0].copy_(flat)
+            self._send(SUMMED)
+        _scatter(flat, parts)
+
+    @contextlib.contextmanager
+    def _closed_when_lost(self) -> Iterator[None]:
+        """Without one of them, the others are of no use; nor is a process that has missed a step."""
+        try:
+            yield
+        except LinkLost:
+            self.close()
+            raise
+
+    def close(self) -> None:
+        """End the others."""
+        for process, answers in self._processes:
+            with contextlib.suppress(ProcessLookupError):
+                process.kill()
+            process.wait()
+            os.close(answers)
+            if process.stdin is not None:
+                with contextlib.suppress(OSError):
+                    process.stdin.close()
+        self._processes = []
+
+    def _open(self, training: Training) -> None:
+        save_file(training.state_tensors(), self._folder / "state.safetensors")
+        size = sum(parameter.numel() for parameter in training.network.parameters())
+        self._shared = _shared(self._folder, size, self.count)
+        self._send(LOAD)
+        for _, answers in self._processes:
+            _expect(answers, LOADED)
+
+    def _send(self, number: float) -> None:
+        for process, _ in self._processes:
+            assert process.stdin is not None
+            try:
+                process.stdin.write(struct.pack("d", number))
+                process.stdin.flush()
+            except OSError as error:
+                raise LinkLost("a partner is gone") from error
+
+
+@final
+class Partner:
+    """The other side, in its own process."""
+
+    def __init__(self, rank: int, count: int, folder: Path, answers: int) -> None:
+        self.rank, self.count, self._folder, self._answers = rank, count, folder, answers
+        self._shared: list[Tensor] = []
+
+    def follow(self, training: Training) -> None:
+        """Say that all is ready, take up the leader's state, and step with it until it ends."""
+        os.write(self._answers, READY)
+        if _receive() != LOAD:
+            return
+        training.load_state(load_file(self._folder / "state.safetensors"))
+        size = sum(parameter.numel() for parameter in training.network.parameters())
+        self._shared = _shared(self._folder, size, self.count)
+        os.write(self._answers, LOADED)
+        training.follow(self)
+
+    def tell(self, rate: float) -> None:
+        raise LinkLost("only the leader tells")
+
+    def hear(self) -> float | None:
+        rate = _receive()
+        return rate if rate is not None and rate >= STEP else None
+
+    def add(self, parts: list[Tensor]) -> None:
+        self._shared[self.rank].copy_(torch.cat([part.reshape(-1) for part in parts]))
+        os.write(self._answers, DONE)
+        if _receive() != SUMMED:
+            raise LinkLost("the leader has gone on without this process")
+        _scatter(self._shared[0], parts)
+
+
+def _spawn(setup: Mapping[str, Any]) -> tuple[subprocess.Popen[bytes], int]:
+    answers, theirs = os.pipe()
+    environment = {**os.environ, "OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"}
+    environment["PYTHONPATH"] = os.pathsep.join([*(path or os.getcwd() for path in sys.path), os.getcwd()])
+    process = subprocess.Popen(
+        [sys.executable, "-m", "azora.automl.partners", str(theirs), str(os.getpid())],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        pass_fds=(theirs,),
+        env=environment,
+        start_new_session=True,
+    )
+    os.close(theirs)
+    assert process.stdin is not None
+    with contextlib.suppress(OSError):  # one that died at once is noticed when it is asked to join
+        process.stdin.write(json.dumps(setup).encode() + b"\n")
+        process.stdin.flush()
+    return process, answers
+
+
+def _shared(folder: Path, size: int, count: int) -> list[Tensor]:
+    """`count` vectors of `size` numbers that all processes see."""
+    file = folder / "gradients"
+    with contextlib.suppress(FileExistsError), open(file, "xb") as made:
+        made.truncate(4 * size * count)
+    whole = torch.from_numpy(np.memmap(file, np.float32, "r+", shape=(count, size)))
+    return list(whole)
+
+
+def _scatter(flat: Tensor, parts: list[Tensor]) -> None:
+    pieces = torch.split(flat, [part.numel() for part in parts])
+    shaped = [piece.view(part.shape) for piece, part in zip(pieces, parts, strict=True)]
+    torch._foreach_copy_(parts, shaped)
+
+
+def _expect(answers: int, wanted: bytes) -> None:
+    begun = time.monotonic()
+    while not select.select([answers], [], [], 0.2)[0]:
+        if time.monotonic() - begun > PATIENCE:
+            raise LinkLost(f"a partner has not answered for {PATIENCE:g} s")
+    if os.read(answers, 1) != wanted:
+        raise LinkLost("a partner is gone")
+
+
+def _receive() -> float | None:
+    """The leader's next number; None when it has gone."""
+    data = b""
+    while len(data) < 8:
+        part = os.read(0, 8 - len(data))
+        if not part:
+            return None
+        data += part
+    number: float = struct.unpack("d", data)[0]
+    return number
+
+
+def main(arguments: list[str]) -> None:
+    """`python -m azora.automl.partners FD PARENT`, with the setup as one JSON line on standard input: `{"space",
+    "architecture", "data", "seed", "precision", "folder", "rank", "count"}`."""
+    with contextlib.suppress(OSError, AttributeError):
+        ctypes.CDLL(None).prctl(1, signal.SIGKILL)  # PR_SET_PDEATHSIG: end with the leader
+    if os.getppid() != int(arguments[1]):
+        return
+    from azora.evaluation.trained import start_training
+    from azora.executors.workplace import joint_space
+    from azora.tasks import SearchData
+
+    line = b""
+    while not line.endswith(b"\n"):
+        line += os.read(0, 1)
+    setup = json.loads(line)
+    torch.set_num_threads(1)
+    data = SearchData.load(Path(setup["data"]))
+    space = joint_space(setup["space"], data.signature)
+    architecture = space.parse(setup["architecture"])
+    training = start_training(space, architecture, data, setup["seed"], setup["precision"], "cpu")
+    with contextlib.suppress(LinkLost):
+        Partner(setup["rank"], setup["count"], Path(setup["folder"]), int(arguments[0])).follow(training)
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])

@@ -1,0 +1,139 @@
+"""Several processes on one training."""
+
+from __future__ import annotations
+
+import os
+import signal
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import torch
+
+from azora.automl.partners import Partners
+from azora.automl.setting import Setting
+from azora.evaluation.trained import start_training
+from azora.job import Job
+from azora.space import Architecture
+from azora.tasks import Task
+from azora.training import Training
+
+
+@pytest.fixture
+def setting(stripes: Task, tmp_path: Path) -> Setting:
+    job = Job.parse(
+        task=stripes, trials=1, out=tmp_path / "out", space_settings={"stages": 2, "widths": [8], "depths": [1]}
+    )
+    return Setting.of(job)
+
+
+@pytest.fixture
+def architecture(setting: Setting) -> Architecture:
+    import random
+
+    part = setting.space.constrain(None, "", **{"recipe.batch_size": 32, "recipe.optimiser": "sgd"})
+    return part.sample(random.Random(0))
+
+
+def make(setting: Setting, architecture: Architecture) -> Training:
+    return start_training(setting.space, architecture, setting.data, 0, "float32", "cpu")
+
+
+@pytest.fixture
+def partners(setting: Setting, architecture: Architecture, tmp_path: Path) -> Iterator[Partners]:
+    setting.data.save(tmp_path / "data")
+    setup = {
+        "space": dict(setting.space_about),
+        "architecture": architecture.to_json(),
+        "data": str(tmp_path / "data"),
+        "seed": 0,
+        "precision": "float32",
+        "folder": str(tmp_path),
+    }
+    made = Partners(setup, 2, tmp_path)
+    yield made
+    made.close()
+
+
+def joined(partners: Partners, training: Training) -> None:
+    deadline = time.monotonic() + 60
+    while training.link is None and time.monotonic() < deadline:
+        training.link = partners.join(training)
+        time.sleep(0.05)
+    assert training.link is partners
+
+
+def test_together_they_add_up_to_the_gradient_of_the_whole_batch(
+    setting: Setting, architecture: Architecture, partners: Partners
+) -> None:
+    alone, together = make(setting, architecture), make(setting, architecture)
+    for each in (alone, together):
+        # Normalisations see a part of the batch alone; with fixed statistics the sum of the parts is the whole.
+        each.advance(1)
+    joined(partners, together)
+    x, y = together.batches.batch(together.step, together.recipe)
+    loss = together._shared_gradients(x, y, 0.0)
+    assert torch.isfinite(loss)
+    halves = []
+    for half in (0, 1):
+        alone._gradients(x.tensor_split(2)[half], y.tensor_split(2)[half])
+        share = len(x.tensor_split(2)[half]) / len(x)
+        halves.append([share * p.grad.clone() for p in alone.network.parameters() if p.grad is not None])
+    expected = [first + second for first, second in zip(*halves, strict=True)]
+    found = [p.grad for p in together.network.parameters() if p.grad is not None]
+    for one, other in zip(found, expected, strict=True):
+        torch.testing.assert_close(one, other, rtol=1e-4, atol=1e-6)
+
+
+def test_a_training_shared_from_its_first_step_learns(
+    setting: Setting, architecture: Architecture, partners: Partners
+) -> None:
+    training = make(setting, architecture)
+    training.advance(1)
+    joined(partners, training)
+    training.finish(epochs=12)
+    assert training.link is partners
+    assert training.loss < 0.65
+
+
+def test_when_a_partner_dies_the_leader_goes_on_alone(
+    setting: Setting, architecture: Architecture, partners: Partners
+) -> None:
+    training = make(setting, architecture)
+    joined(partners, training)
+    for process, _ in partners._processes:
+        os.kill(process.pid, signal.SIGKILL)
+    begun = time.monotonic()
+    training.finish(epochs=3, join=lambda: partners.join(training))
+    assert training.link is None
+    assert training.epochs == pytest.approx(3, abs=0.5)
+    assert time.monotonic() - begun < 20
+
+
+def test_a_partner_that_hangs_is_left_behind(
+    setting: Setting, architecture: Architecture, partners: Partners, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from azora.automl import partners as module
+
+    monkeypatch.setattr(module, "PATIENCE", 0.5)
+    training = make(setting, architecture)
+    joined(partners, training)
+    for process, _ in partners._processes:
+        os.kill(process.pid, signal.SIGSTOP)
+    begun = time.monotonic()
+    training.finish(epochs=2, join=lambda: partners.join(training))
+    assert training.link is None
+    assert time.monotonic() - begun < 20
+
+
+def test_a_partner_that_cannot_start_is_not_waited_for(
+    setting: Setting, architecture: Architecture, tmp_path: Path
+) -> None:
+    training = make(setting, architecture)
+    lost = Partners({"space": {}, "architecture": {}, "data": "nowhere", "folder": str(tmp_path)}, 2, tmp_path)
+    deadline = time.monotonic() + 30
+    while lost._processes and time.monotonic() < deadline:
+        assert lost.join(training) is None
+        time.sleep(0.1)
+    assert not lost._processes
