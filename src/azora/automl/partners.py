@@ -8,11 +8,9 @@ wait for each other once a step. Gradients go through a file in memory, everythi
 from __future__ import annotations
 
 import contextlib
-import ctypes
 import json
 import os
 import select
-import signal
 import struct
 import subprocess
 import sys
@@ -26,6 +24,7 @@ import torch
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
+from azora.executors.child import die_with, start_child
 from azora.training import Training
 from azora.training.link import LinkLost
 
@@ -163,19 +162,7 @@ class Partner:
 
 
 def _spawn(setup: Mapping[str, Any]) -> tuple[subprocess.Popen[bytes], int]:
-    answers, theirs = os.pipe()
-    environment = {**os.environ, "OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"}
-    environment["PYTHONPATH"] = os.pathsep.join([*(path or os.getcwd() for path in sys.path), os.getcwd()])
-    process = subprocess.Popen(
-        [sys.executable, "-m", "azora.automl.partners", str(theirs), str(os.getpid())],
-        stdin=subprocess.PIPE,
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-        pass_fds=(theirs,),
-        env=environment,
-        start_new_session=True,
-    )
-    os.close(theirs)
+    process, answers = start_child("azora.automl.partners")
     assert process.stdin is not None
     with contextlib.suppress(OSError):  # one that died at once is noticed when it is asked to join
         process.stdin.write(json.dumps(setup).encode() + b"\n")
@@ -222,10 +209,7 @@ def _receive() -> float | None:
 def main(arguments: list[str]) -> None:
     """`python -m azora.automl.partners FD PARENT`, with the setup as one JSON line on standard input: `{"space",
     "architecture", "data", "seed", "precision", "folder", "rank", "count"}`."""
-    with contextlib.suppress(OSError, AttributeError):
-        ctypes.CDLL(None).prctl(1, signal.SIGKILL)  # PR_SET_PDEATHSIG: end with the leader
-    if os.getppid() != int(arguments[1]):
-        return
+    die_with(int(arguments[1]))
     from azora.evaluation.trained import start_training
     from azora.executors.workplace import joint_space
     from azora.tasks import SearchData

@@ -19,7 +19,7 @@ from azora.evaluation.trained import recipe_of, resume, start_training
 from azora.networks.decide import As
 from azora.space import Architecture
 from azora.tasks import SearchData
-from azora.training import fastest_mode
+from azora.training import Training, fastest_mode
 
 LONGEST = 200.0  # epochs; more has never helped, and the rest of the time is better spent searching
 FEWEST = 40.0  # epochs where nothing but a number of trials was given
@@ -55,27 +55,9 @@ def train_winner(
     same network, and who joins when is not in the seed.
     """
     begun = time.monotonic()
-    task, job, space = setting.task, setting.job, setting.space
-    data = SearchData(task.signature, task.everything(), task.validation, task.scaling)
-    recipe = recipe_of(space, architecture, data)
-    cores = 1 if seconds is None or job.device != "cpu" else os.cpu_count() or 1
-    parts = max(1, min(cores, job.workers, recipe.batch_size // FEWEST_ROWS))
-    if precision == "measure" and seconds is not None:
-        # This network is trained for long: what suits the space on the whole need not suit it.
-        build = partial(space.root.build, As(architecture))
-        precision = fastest_mode(task.signature, job.device, build, max(1, recipe.batch_size // parts)).name
-    training = start_training(space, architecture, data, job.seed, precision, job.device)
+    training, parts = _prepare(setting, architecture, precision, by_clock=seconds is not None)
     resume(training, Checkpoints(checkpoints).load(architecture), LONGEST)
-    data.save(scratch / "final")
-    setup = {
-        "space": dict(setting.space_about),
-        "architecture": architecture.to_json(),
-        "data": str(scratch / "final"),
-        "seed": job.seed,
-        "precision": training.mode.name,
-        "folder": str(scratch),
-    }
-    partners = Partners(setup, parts, scratch)
+    partners = _partners(setting, architecture, training, parts, scratch)
     curve: list[dict[str, float]] = []
 
     def see(progress: float, loss: float) -> bool:
@@ -91,3 +73,32 @@ def train_winner(
         partners.close()
     network = training.judging_network().to("cpu").to(memory_format=torch.contiguous_format)  # type: ignore[call-overload]
     return Winner(network, architecture, training.epochs, time.monotonic() - begun, training.mode.name, curve)
+
+
+def _prepare(setting: Setting, architecture: Architecture, precision: str, *, by_clock: bool) -> tuple[Training, int]:
+    """The training before its first step, and among how many processes each batch is to be divided."""
+    task, job, space = setting.task, setting.job, setting.space
+    data = SearchData(task.signature, task.everything(), task.validation, task.scaling)
+    recipe = recipe_of(space, architecture, data)
+    cores = os.cpu_count() or 1 if by_clock and job.device == "cpu" else 1
+    parts = max(1, min(cores, job.workers, recipe.batch_size // FEWEST_ROWS))
+    if precision == "measure" and by_clock:
+        # This network is trained for long: what suits the space on the whole need not suit it.
+        build = partial(space.root.build, As(architecture))
+        precision = fastest_mode(task.signature, job.device, build, recipe.batch_size // parts).name
+    return start_training(space, architecture, data, job.seed, precision, job.device), parts
+
+
+def _partners(setting: Setting, architecture: Architecture, training: Training, parts: int, scratch: Path) -> Partners:
+    task = setting.task
+    if parts > 1:
+        SearchData(task.signature, task.everything(), task.validation, task.scaling).save(scratch / "final")
+    setup = {
+        "space": dict(setting.space_about),
+        "architecture": architecture.to_json(),
+        "data": str(scratch / "final"),
+        "seed": setting.job.seed,
+        "precision": training.mode.name,
+        "folder": str(scratch),
+    }
+    return Partners(setup, parts, scratch)

@@ -16,6 +16,7 @@ import typer
 
 from azora.clock import process_start
 from azora.errors import ConfigError
+from azora.job import Job
 
 Repeated = list[str] | None
 
@@ -54,10 +55,6 @@ def search(
 ) -> int:
     """Design, train and ship a network for TASK within the budget."""
     started = process_start()
-    from azora.cli.progress import watcher  # rich is wanted only here
-    from azora.executors.processes import spawn
-    from azora.job import Job
-
     of_strategy, of_space = _settings(settings or [])
     job = Job.parse(
         task=task, budget=budget, trials=trials, out=out, space=space, space_settings=of_space, strategy=strategy,
@@ -65,15 +62,19 @@ def search(
         seed=seed, workers=workers, worker_memory=worker_memory, trial_timeout=trial_timeout, device=device,
         precision=precision, recipe=recipe, resume=resume,
     )  # fmt: skip
+    return _run(job, started, quiet, as_json)
+
+
+def _run(job: Job, started: float, quiet: bool, as_json: bool) -> int:
+    from azora.cli.progress import watcher  # rich is wanted only here
+    from azora.executors.processes import spawn
+
     spawned = spawn(job.workers)  # they import torch while we do
     from azora.automl.run import run
 
     with _interruptible() as stop:
         result = run(job, started=started, stop=stop, watch=watcher(quiet=quiet), spawned=spawned)
-    if as_json:
-        sys.stdout.write(json.dumps(result.figures) + "\n")
-    else:
-        sys.stdout.write(result.summary() + "\n")
+    sys.stdout.write((json.dumps(result.figures) if as_json else result.summary()) + "\n")
     return 130 if stop.is_set() else 0
 
 

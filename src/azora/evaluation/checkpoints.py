@@ -51,7 +51,7 @@ class Checkpoints:
 
 
 def prune(folder: Path, keep: Collection[str], limit: int) -> None:
-    """Remove all but those of the keys `keep`, and of them the oldest until they take at most `limit` bytes together."""
+    """Remove all but those of the keys `keep`, and of them the oldest until all take at most `limit` bytes."""
     kept: list[tuple[float, int, Path]] = []
     for file in folder.glob("*.safetensors"):
         with contextlib.suppress(OSError):  # a worker may be replacing it this very moment

@@ -8,7 +8,6 @@ import os
 import queue
 import signal
 import subprocess
-import sys
 import threading
 import time
 from collections.abc import Mapping, Sequence
@@ -17,6 +16,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, final
 
+from azora.executors.child import start_child
 from azora.executors.executor import Executor
 from azora.trial import Proposal, Report
 
@@ -166,21 +166,7 @@ class WorkerProcess:
     """One process and the two pipes to it."""
 
     def __init__(self, threads: int = 1) -> None:
-        from_worker, answers = os.pipe()
-        one = str(threads)
-        environment = {**os.environ, "OMP_NUM_THREADS": one, "MKL_NUM_THREADS": one, "OPENBLAS_NUM_THREADS": one}
-        # The user's modules are found where the user's program finds them.
-        environment["PYTHONPATH"] = os.pathsep.join([*(path or os.getcwd() for path in sys.path), os.getcwd()])
-        self._process = subprocess.Popen(
-            [sys.executable, "-m", "azora.executors.worker", str(answers), str(os.getpid())],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
-            pass_fds=(answers,),
-            env=environment,
-            start_new_session=True,  # Ctrl-C is for the search, which decides what becomes of the workers
-        )
-        os.close(answers)
+        self._process, from_worker = start_child("azora.executors.worker", threads)
         os.set_blocking(from_worker, False)
         self._answers, self._buffer, self._closed = from_worker, b"", threading.Lock()
 

@@ -6,24 +6,23 @@ when its parent does.
 
 from __future__ import annotations
 
-import ctypes
 import json
 import os
 import queue
 import resource
-import signal
 import sys
 import threading
 from collections.abc import Mapping
 from typing import Any
 
+from azora.executors.child import die_with
 from azora.executors.inline import judge
 from azora.trial import Proposal, Report
 
 
 def main(arguments: list[str]) -> None:
     answers, parent = os.fdopen(int(arguments[0]), "w", encoding="utf-8"), int(arguments[1])
-    _die_with(parent)
+    die_with(parent)
     lines: queue.Queue[str] = queue.Queue()
     threading.Thread(target=_listen, args=(lines,), daemon=True).start()
 
@@ -62,16 +61,6 @@ def _listen(lines: queue.Queue[str]) -> None:
     for line in sys.stdin:
         lines.put(line)
     os._exit(0)
-
-
-def _die_with(parent: int) -> None:
-    """On Linux the kernel ends us with our parent; elsewhere the end of input does."""
-    try:
-        ctypes.CDLL(None).prctl(1, signal.SIGKILL)  # PR_SET_PDEATHSIG
-    except (OSError, AttributeError):
-        return
-    if os.getppid() != parent:  # it died before we asked
-        os._exit(0)
 
 
 if __name__ == "__main__":

@@ -85,7 +85,8 @@ def _forget_origins(program: torch.onnx.ONNXProgram) -> None:
     graph = program.model.graph
     nodes = list(graph.all_nodes())
     values = [*graph.inputs, *graph.initializers.values(), *(value for node in nodes for value in node.outputs)]
-    for noted in (program.model, graph, *nodes, *values):
+    notes: list[Any] = [program.model, graph, *nodes, *values]
+    for noted in notes:
         noted.metadata_props.clear()
         noted.doc_string = None
 

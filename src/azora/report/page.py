@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+import math
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,12 @@ from plotly.offline import get_plotlyjs
 
 from azora.clock import show_seconds
 from azora.report.card import environment
+
+SMOOTHING = 0.3
+"""Weight of a new value in the smoothed learning curve."""
+LEAST_SHARE = 0.25
+"""Depth of colour of a single mistake: one among a thousand rows must still be seen."""
+COLUMNS = ("#", "{metric}", "epochs", "seconds", "at", "architecture", "origin")
 
 
 @dataclass(frozen=True)
@@ -27,10 +34,22 @@ class TrialRow:
     origin: str
     error: str | None
 
+    @property
+    def counts(self) -> bool:
+        """Whether the trial has a score to show."""
+        return self.error is None and self.score is not None and math.isfinite(self.score)
+
 
 @dataclass(frozen=True)
 class ReportData:
-    """All that the page shows. `drawing` is SVG; `curve` has seconds, epochs and loss of the last training."""
+    """All that the page shows.
+
+    Args:
+        figures: what result.json holds.
+        drawing: SVG, put into the page as it is.
+        curve: `seconds`, `epochs` and `loss` of the last training.
+        confusion: counts of test rows, by true class and by answer, in the order of `classes`.
+    """
 
     figures: Mapping[str, Any]
     metric: str
@@ -44,57 +63,128 @@ class ReportData:
 
 def write_page(file: Path, data: ReportData) -> None:
     """Write the page, at once or not at all."""
-    template = environment().get_template("report.html")
-    text = template.render(
-        f=data.figures,
-        data=data,
-        tiles=_tiles(data),
-        plotly=get_plotlyjs(),
-        charts=json.dumps(_charts(data), allow_nan=False).replace("</", "<\\/"),
+    charts = _charts(data)
+    loss = charts["curve"]["loss"]
+    text = (
+        environment()
+        .get_template("report.html")
+        .render(
+            f=data.figures,
+            data=data,
+            when=f"{data.figures['when'][:16].replace('T', ' ')} UTC",
+            tiles=list(_tiles(data)),
+            columns=[
+                (title.format(metric=data.metric), place < 5, "ascending" if title == "at" else "none")
+                for place, title in enumerate(COLUMNS)
+            ],
+            decisions=[(name, _show(value)) for name, value in data.figures["architecture"].items()],
+            lost=charts["lost"],
+            curve=(f"{loss[0]:.3f}", f"{loss[-1]:.3f}") if loss else None,
+            confusion=_confusion(data.confusion, data.classes) if data.confusion else None,
+            plotly=get_plotlyjs(),
+            # A class may be called anything, "</script>" too.
+            charts=json.dumps(charts, allow_nan=False).replace("<", "\\u003c"),
+        )
     )
     part = file.with_name(f".{file.name}.part")
-    part.write_text(text, encoding="utf-8")
-    part.replace(file)
+    try:
+        part.write_text(text, encoding="utf-8")
+        part.replace(file)
+    finally:
+        part.unlink(missing_ok=True)
 
 
-def _tiles(data: ReportData) -> list[tuple[str, str]]:
-    figures, metric = data.figures, data.metric
-    tiles = []
+def _show(value: object) -> str:
+    """A decision as a reader wants it."""
+    if isinstance(value, list | tuple):
+        return ", ".join(map(_show, value))
+    return f"{value:.4g}" if isinstance(value, float) else str(value)
+
+
+@dataclass(frozen=True)
+class _Tile:
+    title: str
+    value: str
+    note: str = ""
+
+
+def _tiles(data: ReportData) -> Iterator[_Tile]:
+    figures, interval = data.figures, data.figures["test_interval"]
+    # What was searched for need not be a thing that test rows can tell, such as the number of parameters.
+    metric = data.metric if f"test_{data.metric}" in figures else interval["metric"]
+    shown = metric.replace("_", " ")
     if f"test_{metric}" in figures:
-        tiles.append((f"test {metric}", f"{figures[f'test_{metric}']:.4f}"))
-        interval = figures["test_interval"]
-        tiles.append(("95 % interval", f"{interval['low']:.3f} – {interval['high']:.3f}"))
+        note = f"95 %: {interval['low']:.3f} to {interval['high']:.3f}" if interval["metric"] == metric else ""
+        yield _Tile(f"test {shown}", f"{figures[f'test_{metric}']:.4f}", note)
     if f"validation_{metric}" in figures:
-        tiles.append((f"validation {metric}", f"{figures[f'validation_{metric}']:.4f}"))
-    return [
-        *tiles,
-        ("parameters", f"{figures['parameters']:,}"),
-        ("multiply-accumulates", f"{figures['macs']:,}"),
-        ("networks judged", f"{figures['judged']:,}"),
-        ("time", show_seconds(figures["seconds"])),
-        ("onnxruntime", f"{figures['latency_ms_onnxruntime']:.2f} ms"),
+        yield _Tile(f"validation {shown}", f"{figures[f'validation_{metric}']:.4f}", "in the search")
+    size = f"{figures['onnx_bytes'] / 1e6:.2f} MB as ONNX" if "onnx_bytes" in figures else ""
+    yield _Tile("parameters", _count(figures["parameters"]), size)
+    yield _Tile("multiply-accumulates", _count(figures["macs"]), "for one input")
+    failed = figures["failed"]
+    yield _Tile("networks judged", f"{figures['judged']:,}", f"{figures['trials']:,} trials, {failed:,} failed")
+    last = show_seconds(figures["final_seconds"])
+    yield _Tile("time", show_seconds(figures["seconds"]), f"{last} of it the last training")
+    if "latency_ms_onnxruntime" in figures:
+        torch = f"{figures['latency_ms_torch']:.2f} ms in torch; one thread"
+        yield _Tile("one answer", f"{figures['latency_ms_onnxruntime']:.2f} ms", torch)
+
+
+def _count(number: int) -> str:
+    """Exact while it fits a tile."""
+    for size, letter in ((1e12, "T"), (1e9, "G"), (1e8, "M")):
+        if number >= size:
+            return f"{number / (1e6 if letter == 'M' else size):.3g} {letter}"
+    return f"{number:,}"
+
+
+def _confusion(counts: Sequence[Sequence[int]], classes: Sequence[str]) -> dict[str, Any]:
+    """The confusion matrix as the page's table: how deep each cell is coloured, and in which colour."""
+    cells = [
+        [_cell(count, sum(row), place == answer) for answer, count in enumerate(row)]
+        for place, row in enumerate(counts)
     ]
+    rows = sum(map(sum, counts))
+    wrong = rows - sum(row[place] for place, row in enumerate(counts))
+    return {"cells": cells, "rows": rows, "wrong": wrong, "long": any(len(name) > 3 for name in classes)}
+
+
+def _cell(count: int, of: int, right: bool) -> dict[str, Any]:
+    kind = "none" if count == 0 else "right" if right else "wrong"
+    share = count / of if of else 0.0
+    return {"count": count, "kind": kind, "share": round(share if right else max(LEAST_SHARE, share), 3)}
 
 
 def _charts(data: ReportData) -> dict[str, Any]:
     """The numbers that the page's script draws."""
-    judged = [trial for trial in data.trials if trial.score is not None and trial.error is None]
+    judged = [trial for trial in data.trials if trial.counts]
     best: list[float] = []
     for trial in judged:
         score = trial.score if trial.score is not None else 0.0
         better = max if data.maximise else min
         best.append(better(best[-1], score) if best else score)
     return {
-        "metric": data.metric,
+        "metric": data.metric.replace("_", " "),
+        "maximise": data.maximise,
         "at": [round(trial.at, 2) for trial in judged],
         "score": [trial.score for trial in judged],
         "best": best,
         "epochs": [trial.budget for trial in judged],
         "keys": [trial.key for trial in judged],
-        "curve": {
-            "seconds": [round(point["seconds"], 2) for point in data.curve if point["loss"] == point["loss"]],
-            "loss": [round(point["loss"], 5) for point in data.curve if point["loss"] == point["loss"]],
-        },
-        "confusion": data.confusion,
-        "classes": list(data.classes),
+        "lost": [round(trial.at, 2) for trial in data.trials if not trial.counts],
+        "curve": _curve(data.curve),
+    }
+
+
+def _curve(points: Sequence[Mapping[str, float]]) -> dict[str, list[float]]:
+    kept = [point for point in points if math.isfinite(point["loss"])]
+    smooth: list[float] = []
+    for point in kept:
+        before = smooth[-1] if smooth else point["loss"]
+        smooth.append(before + SMOOTHING * (point["loss"] - before))
+    return {
+        "seconds": [round(point["seconds"], 2) for point in kept],
+        "epochs": [round(point["epochs"], 2) for point in kept],
+        "loss": [round(point["loss"], 5) for point in kept],
+        "smooth": [round(value, 5) for value in smooth],
     }

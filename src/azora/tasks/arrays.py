@@ -62,32 +62,30 @@ def from_arrays(
         "test": _rows("x_test", x_test, "y_test", y_test, last),
         "validation": _rows("x_validation", x_validation, "y_validation", y_validation, last),
     }
-    train, test, validation = parts["train"], parts["test"], parts["validation"]
+    train = parts["train"]
     if train is None:
         raise TaskError(f"{name}: x and y must be given")
-    for title, part in (("x_test", test), ("x_validation", validation)):
-        if part is not None and part.x.shape[1:] != train.x.shape[1:]:
-            raise TaskError(f"{title} has rows of shape {part.x.shape[1:]}, x has {train.x.shape[1:]}")
-    train = _Rows(train.x, train.y, _groups(groups, len(train.x)))
-    labels = _Labels.of([part.y for part in (train, test, validation) if part is not None], classes)
+    for title in ("test", "validation"):
+        if (part := parts[title]) is not None and part.x.shape[1:] != train.x.shape[1:]:
+            raise TaskError(f"x_{title} has rows of shape {part.x.shape[1:]}, x has {train.x.shape[1:]}")
+    labels = _Labels.of([part.y for part in parts.values() if part is not None], classes)
     rows = {title: _Rows(part.x, labels.apply(part.y)) for title, part in parts.items() if part is not None}
-    rows["train"] = _Rows(rows["train"].x, rows["train"].y, train.groups)
+    rows["train"] = _Rows(rows["train"].x, rows["train"].y, _groups(groups, len(train.x)))
     labels.check_counts(rows["train"].y)
-    rest, held_out = rows["train"], rows.get("test")
-    if held_out is None:
-        rest, held_out = _divide(rest, TEST_SHARE, TEST_SEED, labels, least=1 if validation else 2)
-    kept, judged = rest, rows.get("validation")
-    if judged is None:
-        kept, judged = _divide(rest, VALIDATION_SHARE, seed, labels, least=1)
     shape = tuple(train.x.shape[1:])
-    signature = Signature(
-        labels.kind,
-        shape,
-        labels.outputs,
-        labels.names,
-        (flips is None or flips) and len(shape) == 3,
-    )
-    return Task(name, signature, Split(kept.x, kept.y), Split(judged.x, judged.y), Split(held_out.x, held_out.y))
+    mirrored = (flips is None or flips) and len(shape) == 3
+    signature = Signature(labels.kind, shape, labels.outputs, labels.names, mirrored)
+    return Task(name, signature, *_three(rows, labels, seed))
+
+
+def _three(rows: dict[str, _Rows], labels: _Labels, seed: int) -> tuple[Split, Split, Split]:
+    """Search-train, search-validation and test, of which the last two are held out where they were not given."""
+    rest, held_out, judged = rows["train"], rows.get("test"), rows.get("validation")
+    if held_out is None:
+        rest, held_out = _divide(rest, TEST_SHARE, TEST_SEED, labels, least=1 if judged else 2)
+    if judged is None:
+        rest, judged = _divide(rest, VALIDATION_SHARE, seed, labels, least=1)
+    return Split(rest.x, rest.y), Split(judged.x, judged.y), Split(held_out.x, held_out.y)
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,67 @@
+"use strict";
+const D = JSON.parse(document.getElementById("data").textContent);
+const at = id => document.getElementById(id);
+
+/* Where most scores lie: a few trials that learned nothing would press all others into one line. */
+function close() {
+  const sorted = [...D.score].sort((a, b) => a - b);
+  const part = q => sorted[Math.floor(q * (sorted.length - 1))], reach = 1.5 * (part(0.75) - part(0.25));
+  const [least, most] = [sorted[0], sorted[sorted.length - 1]];
+  const low = D.maximise ? Math.max(least, part(0.25) - reach) : least, high = D.maximise ? most : Math.min(most, part(0.75) + reach);
+  const outside = sorted.filter(s => s < low || s > high).length, pad = 0.06 * (high - low);
+  return outside && pad > 0 ? { range: [low - pad, high + pad], outside } : null;
+}
+const near = D.score.length > 7 ? close() : null;
+let whole = false;
+
+function draw() {
+  const css = getComputedStyle(document.documentElement), c = n => css.getPropertyValue(n).trim();
+  const axis = t => ({ title: { text: t }, gridcolor: c("--line"), zerolinecolor: c("--line"), linecolor: c("--line"), automargin: true });
+  const base = (x, y) => ({
+    paper_bgcolor: "transparent", plot_bgcolor: "transparent", font: { color: c("--ink"), family: "system-ui, sans-serif", size: 12 },
+    hoverlabel: { bgcolor: c("--card"), bordercolor: c("--quiet"), font: { color: c("--ink") } }, margin: { l: 8, r: 8, t: 8, b: 8 },
+    xaxis: { ...axis(x), rangemode: "tozero" }, yaxis: axis(y), legend: { orientation: "h", y: 1.02, yanchor: "bottom", x: 0 }, hovermode: "closest"
+  });
+  const options = { responsive: true, displayModeBar: false };
+  const trials = {
+    x: D.at, y: D.score, mode: "markers", name: "a trial", hovertemplate: "%{y:.4f} at %{x:.0f} s<br>%{text}<extra></extra>",
+    text: D.keys.map((k, i) => k + (D.epochs[i] == null ? "" : ", " + D.epochs[i] + " epochs")),
+    marker: { color: c("--quiet"), opacity: 0.6, size: D.epochs.map(e => 5 + 2.5 * Math.log2(1 + (e || 1))) }
+  };
+  const best = { x: D.at, y: D.best, mode: "lines", name: "best so far", line: { color: c("--mark"), width: 2.5, shape: "hv" }, hovertemplate: "best %{y:.4f}<extra></extra>" };
+  const layout = base("seconds of the search", "validation " + D.metric);
+  layout.yaxis = near && !whole ? { ...layout.yaxis, range: near.range } : { ...layout.yaxis, autorange: true };
+  if (D.lost.length) {
+    layout.shapes = D.lost.map(x => ({ type: "line", x0: x, x1: x, yref: "paper", y0: 0, y1: 0.04, line: { color: c("--bad"), width: 2 } }));
+  }
+  Plotly.react("progress", [trials, best], { ...layout, showlegend: true }, options);
+  if (at("curve")) {
+    const line = { x: D.curve.seconds, mode: "lines", customdata: D.curve.epochs, hovertemplate: "%{y:.4f} in epoch %{customdata:.1f}<extra></extra>" };
+    Plotly.react("curve", [
+      { ...line, y: D.curve.loss, line: { color: c("--quiet"), width: 1 }, opacity: 0.55, name: "of a few batches" },
+      { ...line, y: D.curve.smooth, line: { color: c("--mark"), width: 2.5 }, name: "smoothed" }
+    ], { ...base("seconds of the last training", "training loss"), showlegend: true }, options);
+  }
+}
+draw();
+matchMedia("(prefers-color-scheme: dark)").addEventListener("change", draw);
+
+if (near) {
+  const button = at("zoom"), outside = near.outside + (near.outside === 1 ? " trial is" : " trials are") + " outside the chart.";
+  const say = () => { button.textContent = whole ? "Only where most are" : "Show all trials"; at("outside").textContent = whole ? "" : outside; };
+  button.hidden = false;
+  say();
+  button.addEventListener("click", () => { whole = !whole; say(); draw(); });
+}
+
+const body = document.querySelector("#trials tbody"), heads = document.querySelectorAll("#trials th");
+heads.forEach((th, i) => th.firstChild.addEventListener("click", () => {
+  const down = th.getAttribute("aria-sort") === "descending" || (!th.classList.contains("n") && th.getAttribute("aria-sort") === "none");
+  heads.forEach(other => other.setAttribute("aria-sort", "none"));
+  th.setAttribute("aria-sort", down ? "ascending" : "descending");
+  const number = th.classList.contains("n"), sign = down ? 1 : -1;
+  const value = row => { const text = row.cells[i].textContent; return number ? parseFloat(text) : text; };
+  // What has no value goes last, whichever way the others run.
+  const order = (a, b) => number && isNaN(a) ? (isNaN(b) ? 0 : 1) : number && isNaN(b) ? -1 : sign * (a < b ? -1 : a > b ? 1 : 0);
+  [...body.rows].sort((r, s) => order(value(r), value(s))).forEach(row => body.append(row));
+}));
