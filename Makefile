@@ -19,6 +19,7 @@ $(STAMP): pyproject.toml requirements.lock
 	touch $(STAMP)
 
 demo: $(STAMP) ## Search, train and ship a network for handwritten digits in a minute
+	rm -rf runs/demo
 	$(BIN)/azora search digits --budget 60s --out runs/demo
 	@echo "open runs/demo/report.html; the model is in runs/demo/model"
 

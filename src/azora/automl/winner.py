@@ -48,7 +48,8 @@ def train_winner(
     precision: str,
     watch: Callable[[float, float], bool],
 ) -> Winner:
-    """Train `architecture` on search-train and search-validation together, for `seconds`, or else for 40 epochs.
+    """Train `architecture` on search-train and search-validation together, for `seconds` (but not for more than 200
+    epochs), or, without a clock, for 40 epochs.
 
     It goes on from what the search left of it, where a checkpoint was kept: the trunk of a training is the same in
     both. The other cores take their parts of each batch. Without a clock there are none: the same seed must give the
@@ -67,7 +68,7 @@ def train_winner(
     try:
         # Starting took some of the time, and setting the normalisations at the end will.
         left = None if seconds is None else max(0.5, seconds - (time.monotonic() - begun))
-        epochs = FEWEST if seconds is None else None
+        epochs = FEWEST if seconds is None else LONGEST
         training.finish(seconds=left, epochs=epochs, watch=see, join=lambda: partners.join(training))
     finally:
         partners.close()

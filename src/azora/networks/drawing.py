@@ -64,8 +64,8 @@ def to_svg(graph: Graph) -> str:
     place = {node.name: row for row, node in enumerate(graph.nodes)}
     wide = max(len(node.label) for node in graph.nodes) * LETTER + 28
     arcs = _sides(graph, place)
-    left = max([0.0, *(reach for side, reach in arcs.values() if side < 0)])
-    right = max([0.0, *(reach for side, reach in arcs.values() if side > 0)])
+    left = max([0.0, *(reach for side, _, reach in arcs.values() if side < 0)])
+    right = max([0.0, *(reach for side, _, reach in arcs.values() if side > 0)])
     straight = max([0.0, *(len(edge.label) * LETTER + 12 for edge in graph.edges)])
     centre = 16 + max(left, wide / 2, len(graph.title) * LETTER / 2)
     width = centre + 16 + max(right, wide / 2, straight, len(graph.title) * LETTER / 2)
@@ -91,22 +91,27 @@ def to_svg(graph: Graph) -> str:
     return "".join([*parts, "</svg>"])
 
 
-def _sides(graph: Graph, place: dict[str, int]) -> dict[int, tuple[int, float]]:
-    """For every edge that passes nodes by: its side (right 1, left −1) and how far it reaches from the centre."""
+def _sides(graph: Graph, place: dict[str, int]) -> dict[int, tuple[int, float, float]]:
+    """For every edge that passes nodes by: its side (right 1, left −1), how far from the centre it runs, and how far
+    its label reaches. Shorter ones run inside, and none through another's label."""
     wide = max(len(node.label) for node in graph.nodes) * LETTER + 28
-    sides: dict[int, tuple[int, float]] = {}
-    used = {1: 0, -1: 0}
+    straight = max(
+        [0.0, *(len(edge.label) * LETTER for edge in graph.edges if place[edge.target] - place[edge.source] == 1)]
+    )
+    # Labels of straight edges stand to their right.
+    taken = {1: max(wide / 2, straight + 10), -1: wide / 2}
+    sides: dict[int, tuple[int, float, float]] = {}
     for edge in sorted(graph.edges, key=lambda edge: place[edge.target] - place[edge.source]):
         if place[edge.target] - place[edge.source] > 1:
-            side = 1 if used[1] <= used[-1] else -1
-            used[side] += 1
-            label = len(edge.label) * LETTER + 10
-            sides[id(edge)] = (side, wide / 2 + 10 + 26 * used[side] + label)
+            side = min(taken, key=lambda each: taken[each])
+            bend = taken[side] + 22
+            taken[side] = bend + (len(edge.label) * LETTER + 8 if edge.label else 0)
+            sides[id(edge)] = (side, bend, taken[side])
     return sides
 
 
 def _draw_edge(
-    edge: Edge, place: dict[str, int], arc: tuple[int, float] | None, centre: float, wide: float
+    edge: Edge, place: dict[str, int], arc: tuple[int, float, float] | None, centre: float, wide: float
 ) -> list[str]:
     start, end = TOP + ROW * place[edge.source], TOP + ROW * place[edge.target]
     style = 'fill="none" stroke="currentColor" stroke-opacity="0.75" marker-end="url(#tip)"'
@@ -114,8 +119,8 @@ def _draw_edge(
         path = f"M{centre:.0f} {start + BOX_HEIGHT}V{end - 1}"
         x, y, anchor = centre + 8, (start + BOX_HEIGHT + end) / 2 + 4, "start"
     else:
-        side, reach = arc
-        border, bend = centre + side * wide / 2, centre + side * (reach - len(edge.label) * LETTER - 10)
+        side, away, _ = arc
+        border, bend = centre + side * wide / 2, centre + side * away
         path = (
             f"M{border:.0f} {start + BOX_HEIGHT / 2}C{bend:.0f} {start + BOX_HEIGHT / 2} {bend:.0f} {start + 20}"
             f" {bend:.0f} {start + 34}V{end - 4}C{bend:.0f} {end + 10} {bend:.0f} {end + BOX_HEIGHT / 2}"
