@@ -7,17 +7,18 @@ from pathlib import Path
 
 import pytest
 import torch
+from torch import nn
 
 from azora.errors import ConfigError
 from azora.evaluation import Evaluator, make_evaluator
 from azora.evaluation.checkpoints import Checkpoints, prune
-from azora.evaluation.trained import Trained
+from azora.evaluation.trained import Trained, resume
 from azora.networks.registry import make_space
 from azora.space import Product, Space
 from azora.tasks import SearchData, Task
 from azora.testing import EvaluatorContract
-from azora.training import Recipe
-from azora.trial import Proposal
+from azora.training import Recipe, RecipeSettings, Training
+from azora.trial import Proposal, Report
 
 
 @pytest.fixture
@@ -65,6 +66,43 @@ def test_going_on_from_a_checkpoint_gives_what_one_training_gives(
     continued = kept(Proposal(architecture, 3.0))
     assert continued["loss"] == whole["loss"]
     assert continued["epochs"] == 3.0
+
+
+def test_a_checkpoint_at_the_budget_is_judged_as_it_was(space: Space, data: SearchData, tmp_path: Path) -> None:
+    """A search may be killed after a checkpoint and before its report: the proposal is then issued again."""
+    proposal = Proposal(space.sample(random.Random(0)), 1.0)
+    first = Trained(space, data, tmp_path, precision="float32")(proposal)
+    again = Trained(space, data, tmp_path, precision="float32")(proposal)
+    assert Report(again).ok
+    assert "epoch_seconds" not in again
+    assert all(again[name] == first[name] for name in again if name != "judging_seconds")
+
+
+class TiedWeights(nn.Module):
+    """Two layers with one weight."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.first, self.second, self.head = nn.Linear(64, 64), nn.Linear(64, 64), nn.Linear(64, 2)
+        self.second.weight = self.first.weight
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        answer: torch.Tensor = self.head(self.second(self.first(x.flatten(1)).relu()))
+        return answer
+
+
+def test_tied_weights_are_kept(space: Space, data: SearchData, tmp_path: Path) -> None:
+    recipe = RecipeSettings(batch_size=16, learning_rate=0.01)
+    first, second = (
+        Training(TiedWeights(), data.train, data.signature, data.scaling, recipe, seed=seed) for seed in (0, 1)
+    )
+    first.advance(1)
+    architecture = space.sample(random.Random(0))
+    Checkpoints(tmp_path).save(architecture, first.state_tensors())
+    resume(second, Checkpoints(tmp_path).load(architecture), 2.0)
+    assert second.step == first.step
+    assert second.network.second.weight is second.network.first.weight
+    assert torch.equal(second.network.first.weight, first.network.first.weight)
 
 
 def test_a_damaged_checkpoint_is_none(space: Space, data: SearchData, tmp_path: Path) -> None:

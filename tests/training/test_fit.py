@@ -10,7 +10,7 @@ import pytest
 import torch
 from torch import nn
 
-from azora.tasks import Task, evaluate, load_task
+from azora.tasks import Split, Task, evaluate, load_task
 from azora.training import MODES, Mode, Recipe, RecipeSettings, Training, TrainingDiverged, outputs
 from azora.training import fit as fitting
 
@@ -57,6 +57,31 @@ def test_one_epoch_and_then_two_are_bit_for_bit_three(stripes: Task, optimiser: 
     assert all(torch.equal(one[name], other[name]) for name in one)
     mine, theirs = whole.judging_network().state_dict(), second.judging_network().state_dict()
     assert all(torch.equal(mine[name], theirs[name]) for name in mine)
+
+
+def test_a_state_is_a_copy_which_going_on_does_not_change(stripes: Task) -> None:
+    first, second = training(stripes), training(stripes)
+    first.advance(1)
+    state = first.state_tensors()
+    kept = {name: value.clone() for name, value in state.items()}
+    first.advance(2)
+    second.load_state(state)
+    second.advance(2)
+    assert all(torch.equal(state[name], kept[name]) for name in kept)
+
+
+def test_the_order_of_rows_in_a_split_does_not_reach_the_judged_network(stripes: Task) -> None:
+    """Given splits are often sorted by class, and batches of one class would measure the normalisations wrongly."""
+    order = np.argsort(stripes.train.y, kind="stable").repeat(20)
+    by_class = Split(stripes.train.x[order], stripes.train.y[order])
+    recipe = RecipeSettings(batch_size=64, learning_rate=0.1, augmentation=0.0)
+    trained = Training(network(stripes), by_class, stripes.signature, stripes.scaling, recipe)
+    trained.advance(1)
+    judged = trained.judging_network()
+    x = trained.batches.plain(slice(None))
+    seen = judged[0](x)
+    torch.testing.assert_close(judged[1].running_mean, seen.mean(dim=(0, 2, 3)), rtol=0.05, atol=0.05)
+    torch.testing.assert_close(judged[1].running_var, seen.var(dim=(0, 2, 3)), rtol=0.05, atol=0.05)
 
 
 def test_what_others_draw_from_the_global_generator_is_left_alone(stripes: Task) -> None:

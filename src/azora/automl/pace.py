@@ -53,7 +53,7 @@ def measure_pace(space: Space, data: SearchData, precision: str, device: str, se
     torch.set_num_threads(1)
     try:
         rows, seconds = [], []
-        for architecture in _spread(space, rng):
+        for architecture in spread(space, rng):
             training = start_training(space, architecture, small, seed, precision, device)
             about, batch = cost(space, architecture), ROWS / training.batches.steps
             training.advance(1 / training.batches.steps)  # the first step also allocates
@@ -68,7 +68,7 @@ def measure_pace(space: Space, data: SearchData, precision: str, device: str, se
     return Pace(*(float(weight) for weight in weights))
 
 
-def _spread(space: Space, rng: random.Random) -> list[Architecture]:
+def spread(space: Space, rng: random.Random) -> list[Architecture]:
     """A few networks from cheap to dear: the extremes and what lies between tell more than the middle alone."""
     drawn = sorted((space.sample(rng) for _ in range(3 * PROBES)), key=lambda each: cost(space, each)["macs"])
     return [drawn[round(place * (len(drawn) - 1) * 0.8 / (PROBES - 1))] for place in range(PROBES)]

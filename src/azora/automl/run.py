@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import random
 import tempfile
 import threading
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
+from functools import partial
 from pathlib import Path
 from shutil import rmtree
 from typing import final
@@ -14,7 +16,7 @@ from typing import final
 import torch
 
 from azora.automl.delivery import deliver
-from azora.automl.pace import Ceiling, Pace, measure_pace, quickest
+from azora.automl.pace import Ceiling, Pace, measure_pace, quickest, spread
 from azora.automl.result import Result
 from azora.automl.setting import Setting
 from azora.automl.watching import Sight, Watcher
@@ -24,6 +26,7 @@ from azora.evaluation.checkpoints import prune
 from azora.executors import ProcessExecutor, WorkerProcess, spawn
 from azora.job import Job
 from azora.loop import Budget, search
+from azora.networks.decide import As
 from azora.space import Space
 from azora.strategies import Strategy
 from azora.strategies.registry import make_strategy
@@ -35,9 +38,11 @@ FINAL_SHARE = 0.45  # of the whole budget: at most this much is kept for the las
 JUDGED = 80  # how many networks a search should judge at least; what is too slow for that is left out
 PER_START = 5 / 3  # epochs trained for each network that is begun, promotions included
 OVERHEAD = 0.15  # seconds of a judgement that are no training
+FINAL_EPOCHS = 25  # epochs that the last training should have
+FIRST_ROWS = 2_500  # rows of search-train that a network's first training sees, at least
 FULL = 0.8  # a search drifts towards what the ceiling allows: the mean network takes this share of it
 CHECKPOINT_BYTES = 40_000_000
-MARGIN = 0.8  # seconds kept for the last judgement
+MARGIN = 0.5  # seconds kept for what nobody measured
 
 
 def run(
@@ -137,7 +142,8 @@ class _Run:
         self.study: Study = folder.study(setting.space, setting.about(), started)
         self.workers, self.spawned = self.job.workers, spawned
         self.pace: Pace | None = None
-        self.ceiling: float | None = None
+        self.ceiling: float | None = None  # seconds of an epoch
+        self.first = 1.0  # epochs of a network's first training, where a strategy does not say
 
     def go(self) -> Result:
         study, job = self.study, self.job
@@ -181,6 +187,7 @@ class _Run:
                 seed=job.seed,
                 objective=self.setting.objective,
                 settings=job.strategy_settings,
+                lowest=self.first,
             )
             study.enter("search")
             budget = Budget(job.trials, self._search_end, job.stop_at, self.stop)
@@ -188,21 +195,30 @@ class _Run:
         finally:
             executor.shutdown()
 
+    def _mode(self) -> str:
+        """The number format and memory layout in which networks of this space train fastest here."""
+        space = self.setting.space
+        some = spread(space, random.Random(0))[1::2] if self.job.precision == "measure" else []
+        makers = [partial(space.root.build, As(architecture)) for architecture in some]
+        signature = self.setting.data.signature
+        return choose_mode(self.job.precision, signature, self.job.device, makers, space.fingerprint).name
+
     def _measure(self, mode: str) -> None:
         """How fast this machine trains, unless the study knows. Refuses a budget that not one training fits into."""
         study, data, job = self.study, self.setting.data, self.job
         if study.measures:
             pace = study.measures["pace"]
             self.pace = None if pace is None else Pace.from_json(pace)
-            self.ceiling = study.measures["ceiling"]
+            self.ceiling, self.first = study.measures["ceiling"], study.measures["first"]
             return
         if job.evaluator != "trained" or job.budget is None:
             # Without a clock nothing may depend on the clock.
-            study.measured({"precision": mode, "pace": None, "ceiling": None})
+            study.measured({"precision": mode, "pace": None, "ceiling": None, "first": 1.0})
             return
         self.pace = measure_pace(self.setting.space, data, mode, job.device, job.seed)
-        self.ceiling = self._epoch_ceiling()
-        study.measured({"precision": mode, "pace": self.pace.to_json(), "ceiling": self.ceiling})
+        self._fit_to_budget()
+        pace = self.pace.to_json()
+        study.measured({"precision": mode, "pace": pace, "ceiling": self.ceiling, "first": self.first})
         # One epoch in the search and one after it, the start of a worker, and what has gone already.
         quick = quickest(self.setting.space, self.pace, data, job.seed)
         least = study.elapsed * 2 + 3.0 * quick + MARGIN
@@ -212,12 +228,23 @@ class _Run:
                 f" the least is about {least:.0f}s"
             )
 
-    def _epoch_ceiling(self) -> float:
-        """Seconds that an epoch may take for the search to judge many networks, and the last training to have many."""
+    def _fit_to_budget(self) -> None:
+        """Set what an epoch may take, and which share of one the first training of a network gets.
+
+        A search should judge many networks, and the last training should have many epochs of the one that was chosen.
+        Where a whole epoch of a network that could still be trained to the end is too long for the first of these, the
+        networks begin with less than one; not with so few steps that nothing can be seen.
+        """
         assert self.job.budget is not None
+        data = self.setting.data
         seconds = (1 - FINAL_SHARE) * self.job.budget - self.study.elapsed
-        each = seconds * self.workers / JUDGED / PER_START - OVERHEAD
-        return max(0.0, each / FULL)
+        unit = max(0.0, seconds * self.workers / JUDGED / PER_START - OVERHEAD) / FULL
+        rows = 1 + len(data.validation) / len(data.train)
+        longest = FINAL_SHARE * self.job.budget / FINAL_EPOCHS / rows
+        least = FIRST_ROWS / len(data.train)
+        while unit / self.first < longest and self.first / 3 >= least:
+            self.first /= 3
+        self.ceiling = min(unit / self.first, max(unit, longest))
 
     def _space(self) -> Space:
         """The space within the limits, and without what is too slow for the budget."""
@@ -281,7 +308,10 @@ class _Run:
 
         # An interrupt during the search leaves this training its time; one during this training ends it.
         hurried = threading.Event() if self.stop.is_set() else self.stop
-        seconds = None if job.budget is None else max(1.0, self._left() - MARGIN)
+        # The winner is judged on the test split by the same clock, in float32, which may be half as fast.
+        rows = self.setting.task.test_rows / len(self.setting.data.validation)
+        judging = best.report.metrics.get("judging_seconds", 0.0) * (1.0 + 2.0 * rows)
+        seconds = None if job.budget is None else max(1.0, self._left() - MARGIN - judging)
         return train_winner(
             self.setting,
             best.proposal.architecture,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Mapping
 from pathlib import Path
 from typing import final
@@ -23,7 +24,8 @@ class Trained:
     """Trains a proposal's network for `proposal.budget` epochs on search-train, and judges it on search-validation.
 
     An architecture that comes back with a larger budget goes on from its checkpoint; the result is bit for bit that of
-    one training. Metrics: the task's cheap ones and `metric`, `train_loss`, `epochs` (in all) and `epoch_seconds`.
+    one training. Metrics: the task's cheap ones and `metric`, `train_loss`, `epochs` (in all), `judging_seconds`
+    and, where a step was made, `epoch_seconds`.
 
     Args:
         space: of networks, or a product whose part `recipe` is a `Recipe`.
@@ -57,6 +59,7 @@ class Trained:
             resume(training, self.checkpoints.load(proposal.architecture), budget)
         training.advance(budget)
         data = self.data
+        begun = time.perf_counter()
         found = outputs(
             training.judging_network(),
             data.validation.x,
@@ -65,9 +68,12 @@ class Trained:
             mode=self.mode,
             device=self.device,
         )
+        judging = time.perf_counter() - begun
         if self.checkpoints is not None:
             self.checkpoints.save(proposal.architecture, training.state_tensors())
-        measured = {"train_loss": training.loss, "epochs": training.epochs, "epoch_seconds": training.epoch_seconds}
+        measured = {"train_loss": training.loss, "epochs": training.epochs, "judging_seconds": judging}
+        if training.worked:  # a checkpoint may have been at the budget, when a search was killed before it was told
+            measured["epoch_seconds"] = training.epoch_seconds
         return evaluate(data.signature, found, data.validation.y, {self.metric}) | measured
 
 
@@ -100,7 +106,9 @@ def recipe_of(space: Space, architecture: Architecture, data: SearchData) -> Rec
 
 def resume(training: Training, state: dict[str, torch.Tensor] | None, budget: float) -> None:
     """Take up `state` where it fits: it may be damaged, or beyond the budget."""
-    if state is None or "step" not in state or int(state["step"]) > round(budget * training.batches.steps):
+    if state is None or not {"step", "loss"} <= state.keys():
+        return
+    if int(state["step"]) > round(budget * training.batches.steps):
         return
     shapes = {name: value.shape for name, value in training.network.state_dict().items()}
     held = {name: value.shape for name, value in state.items() if name.startswith("network.")}

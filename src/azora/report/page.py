@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -16,8 +17,10 @@ from azora.report.card import environment
 
 SMOOTHING = 0.3
 """Weight of a new value in the smoothed learning curve."""
-LEAST_SHARE = 0.25
-"""Depth of colour of a single mistake: one among a thousand rows must still be seen."""
+LEAST_SHARE = 0.2
+"""Least depth of colour of a mistake: one among a thousand rows must still be seen."""
+WIDE = 460
+"""Pixels beyond which a drawing has the page's width to itself."""
 COLUMNS = ("#", "{metric}", "epochs", "seconds", "at", "architecture", "origin")
 
 
@@ -74,13 +77,18 @@ def write_page(file: Path, data: ReportData) -> None:
             when=f"{data.figures['when'][:16].replace('T', ' ')} UTC",
             tiles=list(_tiles(data)),
             columns=[
-                (title.format(metric=data.metric), place < 5, "ascending" if title == "at" else "none")
+                (
+                    title.format(metric=data.metric.replace("_", " ")),
+                    place < 5,
+                    "ascending" if title == "at" else "none",
+                )
                 for place, title in enumerate(COLUMNS)
             ],
             decisions=[(name, _show(value)) for name, value in data.figures["architecture"].items()],
             lost=charts["lost"],
             curve=(f"{loss[0]:.3f}", f"{loss[-1]:.3f}") if loss else None,
             confusion=_confusion(data.confusion, data.classes) if data.confusion else None,
+            wide=_width(data.drawing) > WIDE,
             plotly=get_plotlyjs(),
             # A class may be called anything, "</script>" too.
             charts=json.dumps(charts, allow_nan=False).replace("<", "\\u003c"),
@@ -92,6 +100,11 @@ def write_page(file: Path, data: ReportData) -> None:
         part.replace(file)
     finally:
         part.unlink(missing_ok=True)
+
+
+def _width(drawing: str) -> int:
+    found = re.match(r'<svg[^>]* width="(\d+)', drawing)
+    return int(found[1]) if found else 0
 
 
 def _show(value: object) -> str:
@@ -152,7 +165,8 @@ def _confusion(counts: Sequence[Sequence[int]], classes: Sequence[str]) -> dict[
 def _cell(count: int, of: int, right: bool) -> dict[str, Any]:
     kind = "none" if count == 0 else "right" if right else "wrong"
     share = count / of if of else 0.0
-    return {"count": count, "kind": kind, "share": round(share if right else max(LEAST_SHARE, share), 3)}
+    depth = share if right else LEAST_SHARE + (1 - LEAST_SHARE) * math.sqrt(share)
+    return {"count": count, "kind": kind, "share": round(depth, 3)}
 
 
 def _charts(data: ReportData) -> dict[str, Any]:

@@ -78,7 +78,7 @@ class SuccessiveHalving(Strategy):
 
     def propose(self, rng: random.Random) -> Proposal | None:
         for rung, key in self._promotable():
-            origin = f"promoted at {self.budget(rung):g}"
+            origin = f"promoted at {self.budget(rung):.3g}"
             return Proposal(self.architectures[key], self.budget(rung + 1), origin)
         fresh = self.inner.propose(rng)
         return None if fresh is None else replace(fresh, budget=self.lowest)

@@ -88,9 +88,18 @@ STRATEGIES: dict[str, Entry] = {
 
 
 def make_strategy(
-    name: str, space: Space, *, seed: int = 0, objective: Objective | None = None, settings: Mapping[str, Any]
+    name: str,
+    space: Space,
+    *,
+    seed: int = 0,
+    objective: Objective | None = None,
+    settings: Mapping[str, Any],
+    lowest: float = 1.0,
 ) -> Strategy:
     """The strategy called `name`, or the user's own at `module:Name`, with its settings.
+
+    `lowest` is the budget, in epochs, of a network's first training, for those strategies that have such a setting and
+    where `settings` does not say.
 
     Raises:
         ConfigError: an unknown name or setting (the nearest is suggested), or something that is no strategy.
@@ -103,4 +112,4 @@ def make_strategy(
         return Level(made)
     if name not in STRATEGIES:
         raise ConfigError(f"there is no strategy {name!r}; {closest(name, STRATEGIES)}")
-    return construct(STRATEGIES[name].make, settings, **context)
+    return construct(STRATEGIES[name].make, settings, **context, lowest=lowest)

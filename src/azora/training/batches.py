@@ -59,12 +59,17 @@ class Batches:
             x = blank(x, round(recipe.augmentation * side / 2))
         return x, self.y[rows]
 
-    def plain(self, start: int, count: int) -> Tensor:
-        """Rows from `start` on, scaled and otherwise as they are."""
-        rows = self.x[start : start + count]
+    def plain(self, rows: slice | Tensor) -> Tensor:
+        """These rows, scaled and otherwise as they are."""
+        x = self.x[rows]
         if self.signature.pictures:
-            return self._scaled(rows)
-        return (rows.float() - self.mean) * self.scale
+            return self._scaled(x)
+        return (x.float() - self.mean) * self.scale
+
+    def some(self, count: int) -> Tensor:
+        """The numbers of up to `count` rows, mixed: a given split may be in the order of its classes."""
+        generator = torch.Generator().manual_seed(self.seed)
+        return torch.randperm(len(self.x), generator=generator)[:count].to(self.device)
 
     def _scaled(self, x: Tensor) -> Tensor:
         x = (x.float() - self.mean) * self.scale

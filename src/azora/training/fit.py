@@ -19,7 +19,7 @@ from azora.training.recipe import RecipeSettings
 
 CLIP = 5.0
 CHECK_EVERY = 16  # steps between looks at the loss: each look waits for the device
-RECALIBRATION_ROWS = 4_096
+RECALIBRATION_ROWS = 1_024  # enough for the mean and spread of a channel, and cheap beside a short training
 Watch = Callable[[float, float], bool]  # (progress from 0 to 1, loss) → whether to go on
 
 
@@ -152,13 +152,14 @@ class Training:
         return network.eval()
 
     def state_tensors(self) -> dict[str, Tensor]:
-        """All that `load_state` needs to go on exactly here, by name."""
+        """All that `load_state` needs to go on exactly here, by name: copies, which going on does not change."""
         state = {f"network.{name}": value for name, value in self.network.state_dict().items()}
         state |= {f"average.{name}": value for name, value in self.average.items()}
         for place, values in self.optimiser.state_dict()["state"].items():
             state |= {f"optimiser.{place}.{name}": value for name, value in values.items() if value is not None}
-        state["step"] = torch.tensor(self.step)
-        return {name: torch.as_tensor(value).detach().cpu().contiguous() for name, value in state.items()}
+        state |= {"step": torch.tensor(self.step), "loss": torch.tensor(self.loss, dtype=torch.float64)}
+        # Copies of each, because safetensors takes no two names for one tensor, and a network may have tied weights.
+        return {name: torch.as_tensor(value).detach().cpu().contiguous().clone() for name, value in state.items()}
 
     def load_state(self, state: dict[str, Tensor]) -> None:
         """Go on where `state` was taken.
@@ -168,14 +169,14 @@ class Training:
         """
         self.network.load_state_dict(_under(state, "network."))
         average = _under(state, "average.")
-        self.average = {name: average[name].to(self.device) for name in self.average}
+        self.average = {name: average[name].to(self.device, copy=True) for name in self.average}
         whole = self.optimiser.state_dict()
         moments: dict[int, dict[str, Any]] = {}
         for name, value in _under(state, "optimiser.").items():
             place, _, moment = name.partition(".")
             moments.setdefault(int(place), {})[moment] = value.clone()
         self.optimiser.load_state_dict({"state": moments, "param_groups": whole["param_groups"]})
-        self.step = int(state["step"])
+        self.step, self.loss = int(state["step"]), float(state["loss"])
 
     # Inside -----------------------------------------------------------------------------------------------------
 
@@ -273,11 +274,11 @@ class Training:
             norm.reset_running_stats()
             norm.momentum = None  # the plain mean over all batches
             norm.train()
-        rows = min(RECALIBRATION_ROWS, len(self.batches.x))
-        size = min(256, rows)
+        rows = self.batches.some(RECALIBRATION_ROWS)
+        size = min(256, len(rows))
         with torch.no_grad(), self.mode.cast(self.device):
-            for start in range(0, rows - size + 1, size):
-                network(self.batches.plain(start, size))
+            for start in range(0, len(rows) - size + 1, size):
+                network(self.batches.plain(rows[start : start + size]))
         for norm in norms:
             norm.momentum = 0.1
 

@@ -32,7 +32,9 @@ def outputs(
     rows = Batches(Split(x, blind), signature, scaling, batch_size, mode=mode, device=device)
     network.eval()
     with torch.no_grad(), mode.cast(device):
-        parts = [network(rows.plain(start, batch_size)).float() for start in range(0, len(x), batch_size)]
+        parts = [
+            network(rows.plain(slice(start, start + batch_size))).float() for start in range(0, len(x), batch_size)
+        ]
     found = torch.cat(parts)
     if signature.kind == "classification":
         found = torch.softmax(found, dim=1)

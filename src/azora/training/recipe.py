@@ -32,7 +32,7 @@ class RecipeSettings:
     label_smoothing: float = 0.05
     augmentation: float = 0.5
     flip: bool = False
-    warmup: float = 0.5
+    warmup: float = 0.25
 
     @classmethod
     def default(cls, signature: Signature) -> RecipeSettings:
@@ -60,7 +60,7 @@ class Recipe(Space):
             Real("weight_decay", 5e-5, 2e-3, log=True, when=sgd),
             Real("weight_decay_adamw", 1e-3, 1e-1, log=True, when=adamw),
             Categorical("batch_size", (32, 64, 128)),
-            Categorical("warmup", (0.25, 0.5, 1.0)),
+            Categorical("warmup", (0.1, 0.25, 0.5)),
         ]
         if signature.kind == "classification":
             choices.append(Categorical("label_smoothing", (0.0, 0.05, 0.1)))

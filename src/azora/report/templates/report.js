@@ -12,6 +12,7 @@ function close() {
   return outside && pad > 0 ? { range: [low - pad, high + pad], outside } : null;
 }
 const near = D.score.length > 7 ? close() : null;
+const crowd = D.score.length > 300;
 let whole = false;
 
 function draw() {
@@ -20,13 +21,13 @@ function draw() {
   const base = (x, y) => ({
     paper_bgcolor: "transparent", plot_bgcolor: "transparent", font: { color: c("--ink"), family: "system-ui, sans-serif", size: 12 },
     hoverlabel: { bgcolor: c("--card"), bordercolor: c("--quiet"), font: { color: c("--ink") } }, margin: { l: 8, r: 8, t: 8, b: 8 },
-    xaxis: { ...axis(x), rangemode: "tozero" }, yaxis: axis(y), legend: { orientation: "h", y: 1.02, yanchor: "bottom", x: 0 }, hovermode: "closest"
+    xaxis: axis(x), yaxis: axis(y), legend: { orientation: "h", y: 1.02, yanchor: "bottom", x: 0 }, hovermode: "closest"
   });
   const options = { responsive: true, displayModeBar: false };
   const trials = {
     x: D.at, y: D.score, mode: "markers", name: "a trial", hovertemplate: "%{y:.4f} at %{x:.0f} s<br>%{text}<extra></extra>",
     text: D.keys.map((k, i) => k + (D.epochs[i] == null ? "" : ", " + D.epochs[i] + " epochs")),
-    marker: { color: c("--quiet"), opacity: 0.6, size: D.epochs.map(e => 5 + 2.5 * Math.log2(1 + (e || 1))) }
+    marker: { color: c("--quiet"), opacity: crowd ? 0.45 : 0.6, size: D.epochs.map(e => (crowd ? 2 : 5) + 2.5 * Math.log2(1 + (e || 1))) }
   };
   const best = { x: D.at, y: D.best, mode: "lines", name: "best so far", line: { color: c("--mark"), width: 2.5, shape: "hv" }, hovertemplate: "best %{y:.4f}<extra></extra>" };
   const layout = base("seconds of the search", "validation " + D.metric);
@@ -44,6 +45,8 @@ function draw() {
   }
 }
 draw();
+const drawing = document.querySelector(".drawing");
+drawing.scrollLeft = (drawing.scrollWidth - drawing.clientWidth) / 2;
 matchMedia("(prefers-color-scheme: dark)").addEventListener("change", draw);
 
 if (near) {
