@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import html
+import warnings
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Protocol, final
@@ -174,9 +175,14 @@ def _table(file: Path) -> Array:
         with file.open(encoding="utf-8") as opened:
             first = opened.readline().strip().split(",")
         named = any(not _is_number(cell) for cell in first)
-        return np.loadtxt(file, delimiter=",", skiprows=int(named), ndmin=2, dtype=np.float32)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # numpy's, of a file without rows: ours follows
+            table: Array = np.loadtxt(file, delimiter=",", skiprows=int(named), ndmin=2, dtype=np.float32)
     except (ValueError, OSError) as error:
         raise TaskError(f"{file} cannot be read as a table of numbers: {error}") from error
+    if table.size == 0:
+        raise TaskError(f"{file} holds no row of numbers; one or more is wanted")
+    return table
 
 
 def _is_number(text: str) -> bool:

@@ -35,7 +35,7 @@ from azora.training import choose_mode
 from azora.trial import Trial
 
 FINAL_SHARE = 0.45  # of the whole budget: at most this much is kept for the last training
-JUDGED = 80  # how many networks a search should judge at least; what is too slow for that is left out
+JUDGED = 100  # how many networks a search should judge at least; what is too slow for that is left out
 PER_START = 5 / 3  # epochs trained for each network that is begun, promotions included
 OVERHEAD = 0.15  # seconds of a judgement that are no training
 FINAL_EPOCHS = 25  # epochs that the last training should have

@@ -15,7 +15,7 @@ from typing import Annotated, Any
 import typer
 
 from azora.clock import process_start
-from azora.errors import ConfigError
+from azora.errors import AzoraError, ConfigError
 from azora.job import Job
 
 Repeated = list[str] | None
@@ -73,7 +73,13 @@ def _run(job: Job, started: float, quiet: bool, as_json: bool) -> int:
     from azora.automl.run import run
 
     with _interruptible() as stop:
-        result = run(job, started=started, stop=stop, watch=watcher(quiet=quiet), spawned=spawned)
+        try:
+            result = run(job, started=started, stop=stop, watch=watcher(quiet=quiet), spawned=spawned)
+        except AzoraError as error:
+            if not stop.is_set():
+                raise
+            sys.stderr.write(f"azora: {error}\n")  # nothing was judged, and the reason is the user's own
+            return 130
     sys.stdout.write((json.dumps(result.figures) if as_json else result.summary()) + "\n")
     return 130 if stop.is_set() else 0
 

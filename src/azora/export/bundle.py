@@ -62,9 +62,9 @@ def write_bundle(
     """
     for left in folder.parent.glob(f".{folder.name}.*.part"):
         shutil.rmtree(left)  # of a process that was killed while it wrote
+    space = _lasting(space, signature)
     part = folder.with_name(f".{folder.name}.{os.getpid()}.part")
     part.mkdir(parents=True)
-    space = _lasting(space, signature)
     try:
         # Copies, because the format holds no tensor twice, and a network may use one in two places.
         save_file(

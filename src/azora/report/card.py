@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from functools import cache
 from typing import Any
@@ -14,13 +15,20 @@ from azora.tasks import Signature
 @cache
 def environment() -> Environment:
     """The package's templates; a name that nobody filled in is an error."""
-    return Environment(
+    made = Environment(
         loader=PackageLoader("azora.report"),
         autoescape=select_autoescape(("html",)),
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
     )
+    made.filters["plain"] = _plain
+    return made
+
+
+def _plain(text: object) -> str:
+    """A name as Markdown that shows it as it is, on one line."""
+    return re.sub(r"([\\`*_<>\[\]|#])", r"\\\1", " ".join(str(text).split()))
 
 
 def write_card(figures: Mapping[str, Any], signature: Signature, digest: str, test_rows: int) -> str:

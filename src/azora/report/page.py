@@ -88,7 +88,7 @@ def write_page(file: Path, data: ReportData) -> None:
             lost=charts["lost"],
             curve=(f"{loss[0]:.3f}", f"{loss[-1]:.3f}") if loss else None,
             confusion=_confusion(data.confusion, data.classes) if data.confusion else None,
-            wide=_width(data.drawing) > WIDE,
+            wide=_width(data.drawing) > WIDE or not (loss or data.confusion),
             plotly=get_plotlyjs(),
             # A class may be called anything, "</script>" too.
             charts=json.dumps(charts, allow_nan=False).replace("<", "\\u003c"),
