@@ -33,5 +33,5 @@ class Plain(Space):
 
 
 if __name__ == "__main__":
-    result = azora.search("digits", space="own_space:Plain", trials=3, out="runs/own_space")
+    result = azora.search("digits", space="own_space:Plain", trials=3, limits=["macs=1M"], out="runs/own_space")
     print(f"{result.test_accuracy:.3f} on the test split with {result.parameters:,} parameters")

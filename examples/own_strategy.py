@@ -25,5 +25,8 @@ class GreedyWalk(Strategy):
 
 
 if __name__ == "__main__":
-    result = azora.search("digits", strategy="own_strategy:GreedyWalk", trials=4, out="runs/own_strategy")
+    limits = ["macs=500k"]  # small networks, to be quick
+    result = azora.search(
+        "digits", strategy="own_strategy:GreedyWalk", trials=4, limits=limits, out="runs/own_strategy"
+    )
     print(f"{result.judged} networks judged, {result.test_accuracy:.3f} on the test split")

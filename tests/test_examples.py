@@ -30,7 +30,7 @@ def test_the_own_space_is_under_forty_lines() -> None:
 
 def test_the_readmes_python_runs(tmp_path: Path) -> None:
     (code,) = re.findall(r"```python\n(.*?)```", (ROOT / "README.md").read_text(), flags=re.DOTALL)
-    quick = code.replace('budget="60s"', "trials=2")
+    quick = code.replace('budget="60s"', 'trials=2, limits=["macs=500k"]')
     assert quick != code
     done = subprocess.run([sys.executable, "-c", quick], cwd=tmp_path, capture_output=True, text=True, timeout=110)
     assert done.returncode == 0, done.stderr

@@ -167,6 +167,7 @@ def test_a_finished_study_is_refused_unless_resumed_and_then_goes_on(home: Path,
 
 def test_the_same_seed_gives_the_same_network_twice(home: Path) -> None:
     words = ["--trials", "5", "--workers", "1", "--seed", "1", "--precision", "float32", "--json", "--quiet"]
+    words += ["--limit", "macs=300k"]
     told = [azora("search", "stripes.npz", *words, "--out", f"same{turn}", cwd=home) for turn in range(2)]
     first, second = (json.loads(each.stdout) for each in told)
     differ = {name for name in first if first[name] != second[name]}

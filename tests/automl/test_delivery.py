@@ -1,0 +1,32 @@
+"""What is delivered when something of it cannot be."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import azora
+from azora.automl import delivery
+from azora.errors import BundleError
+from azora.tasks import Task
+
+
+def test_a_network_that_onnx_has_no_word_for_is_delivered_without_it(
+    slopes: Task, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuses(*some: Any) -> float:
+        raise BundleError("the operator is not known to ONNX")
+
+    monkeypatch.setattr(delivery, "export_onnx", refuses)
+    result = azora.search(slopes, trials=1, workers=1, out=tmp_path / "out")
+    assert "not known to ONNX" in result.onnx_error
+    assert sorted(path.name for path in (tmp_path / "out" / "model").iterdir()) == [
+        "README.md",
+        "model.json",
+        "weights.safetensors",
+    ]
+    assert json.loads((tmp_path / "out" / "result.json").read_text())["test_r2"] == result.test_r2
+    assert result.predict(slopes.train.x[:3]).shape == (3,)
