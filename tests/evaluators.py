@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
+import subprocess
 import time
 
 from azora.trial import Proposal
@@ -37,6 +39,34 @@ def exits_hard(proposal: Proposal) -> dict[str, float]:
 def is_killed(proposal: Proposal) -> dict[str, float]:
     os.kill(os.getpid(), signal.SIGKILL)
     return {}
+
+
+def is_killed_without_a_name(proposal: Proposal) -> dict[str, float]:
+    os.kill(os.getpid(), 40)
+    return {}
+
+
+def forks_and_is_killed(proposal: Proposal) -> dict[str, float]:
+    """What it leaves behind holds all its pipes open."""
+    if os.fork() == 0:
+        time.sleep(3600)
+        os._exit(0)
+    return is_killed(proposal)
+
+
+def writes_everywhere(proposal: Proposal) -> dict[str, float]:
+    for descriptor in range(3, 64):
+        with contextlib.suppress(OSError):
+            os.write(descriptor, b"what is this\n")
+    return {"accuracy": 0.5}
+
+
+def reads(proposal: Proposal) -> dict[str, float]:
+    """By itself, and by a program that it starts."""
+    found = subprocess.run(["cat"], stdout=subprocess.PIPE, timeout=20, check=True).stdout
+    with contextlib.suppress(EOFError):
+        found += input().encode()
+    return {"accuracy": 0.5, "bytes": float(len(found))}
 
 
 def sleeps(proposal: Proposal) -> dict[str, float]:

@@ -6,11 +6,12 @@ import random
 import threading
 import time
 from collections.abc import Callable
-from concurrent.futures import Future
+from concurrent.futures import Future, ThreadPoolExecutor
 
 import pytest
 
 from azora.executors import Executor, InlineExecutor
+from azora.executors import judge as judged_by
 from azora.loop import Budget, search
 from azora.space import Categorical, Space
 from azora.strategies import RandomSearch, RegularizedEvolution, Strategy, SuccessiveHalving
@@ -160,3 +161,117 @@ def test_the_strategy_learns_what_can_be_paid_for_once() -> None:
     fitted = [units for kind, units, _ in study.history() if kind == "fitted"]
     assert fitted == [192.0]
     assert len(strategy.ladder) == 3
+
+
+class Threads(Executor):
+    """Judges in threads, several at a time."""
+
+    def __init__(self, evaluate: Callable[[Proposal], dict[str, float]], workers: int) -> None:
+        self.workers, self.evaluate, self.pool = workers, evaluate, ThreadPoolExecutor(workers)
+
+    def submit(self, proposal: Proposal) -> Future[Report]:
+        return self.pool.submit(judged_by, self.evaluate, proposal)
+
+    def shutdown(self) -> None:
+        self.pool.shutdown()
+
+
+def test_nothing_is_judged_twice_at_the_same_time() -> None:
+    judged: list[str] = []
+
+    def count(proposal: Proposal) -> dict[str, float]:
+        judged.append(proposal.architecture.key)
+        time.sleep(0.02)
+        return metrics(proposal)
+
+    class Pairs(Strategy):
+        def propose(self, rng: random.Random) -> Proposal | None:
+            return Proposal(self.space.sample(random.Random(self.asked // 2)), 1.0)
+
+    journal, executor = MemoryJournal(), Threads(count, 2)
+    study = search(Pairs(tiny_space(), 0), executor, Study(journal, tiny_space()), Budget.of(trials=12))
+    executor.shutdown()
+    assert len(judged) == len(set(judged)) == 6
+    assert len(study.trials) == 12
+    assert sum(event.get("known", False) for event in journal.read()) == 6
+
+
+def test_a_kill_between_the_eighth_report_and_the_fit_changes_nothing() -> None:
+    class Killed(Exception):
+        pass
+
+    def kill(units: float) -> None:
+        raise Killed
+
+    whole = Study(MemoryJournal(), tiny_space())
+    search(MAKERS[2](tiny_space(), 0), InlineExecutor(metrics), whole, Budget.of(trials=60))
+    journal = MemoryJournal()
+    study = Study(journal, tiny_space())
+    study.fitted = kill  # type: ignore[method-assign]
+    with pytest.raises(Killed):
+        search(MAKERS[2](tiny_space(), 0), InlineExecutor(metrics), study, Budget.of(trials=60))
+    again = Study(journal, tiny_space())
+    search(MAKERS[2](tiny_space(), 0), InlineExecutor(metrics), again, Budget.of(trials=60))
+    assert keys(again) == keys(whole)
+
+
+def test_a_score_is_enough_however_many_finish_after_it() -> None:
+    first = threading.Event()
+
+    def once(proposal: Proposal) -> dict[str, float]:
+        if not first.is_set():
+            first.set()
+            return {"accuracy": 0.99}
+        time.sleep(0.1)
+        return {"accuracy": 0.5}
+
+    executor, study = Threads(once, 16), Study(MemoryJournal(), tiny_space())
+    search(RandomSearch(tiny_space(), 0), executor, study, Budget(trials=100, score=0.9))
+    executor.shutdown()
+    assert len(study.trials) <= 16
+    search(RandomSearch(tiny_space(), 0), Hanging(), study, Budget(trials=100, score=0.9))
+    assert len(study.trials) <= 16
+
+
+def test_an_evaluator_that_does_not_give_the_metric_is_told_so() -> None:
+    study = Study(MemoryJournal(), tiny_space())
+    search(RandomSearch(tiny_space(), 0), InlineExecutor(lambda proposal: {"acc": 0.5}), study, Budget.of(trials=2))
+    why = "the evaluator gave no 'accuracy', which the search is for; it gave acc"
+    assert [trial.report.error for trial in study.trials] == [why, why]
+
+
+class Held(Executor):
+    """Answers the first at once, the others when told to."""
+
+    workers = 3
+
+    def __init__(self) -> None:
+        self.futures: list[Future[Report]] = []
+
+    def submit(self, proposal: Proposal) -> Future[Report]:
+        self.futures.append(Future())
+        if len(self.futures) == 1:
+            self.futures[0].set_result(judge(proposal))
+        return self.futures[-1]
+
+    def shutdown(self) -> None:
+        """There is nothing to stop."""
+
+
+def test_what_is_finished_when_the_search_is_stopped_is_told_and_the_rest_comes_first_when_it_goes_on() -> None:
+    journal, executor, stop = MemoryJournal(), Held(), threading.Event()
+
+    def stop_after_the_first(study: Study) -> None:
+        if not stop.is_set():
+            executor.futures[1].set_result(Report({"accuracy": 0.5}))
+            stop.set()
+
+    study = Study(journal, tiny_space())
+    search(RandomSearch(tiny_space(), 0), executor, study, Budget(trials=9, stop=stop), stop_after_the_first)
+    assert [trial.number for trial in study.trials] == [0, 1]
+    assert not study.pending
+    again = Study(journal, tiny_space())
+    again.open()
+    assert list(again.pending) == [2]
+    search(RandomSearch(tiny_space(), 0), InlineExecutor(metrics), again, Budget.of(trials=9))
+    assert [trial.number for trial in again.trials] == list(range(9))

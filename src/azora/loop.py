@@ -8,7 +8,7 @@ import threading
 import time
 from collections.abc import Callable
 from concurrent.futures import FIRST_COMPLETED, Future, wait
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import final
 
 from azora.executors import Executor
@@ -51,9 +51,7 @@ class Budget:
 
     def spent(self, study: Study, strategy: Strategy) -> bool:
         """Whether nothing may be asked any more."""
-        enough = self.score is not None and any(
-            strategy.objective.score(trial.report) >= self.score for trial in study.trials[-8:]
-        )
+        enough = self.score is not None and study.top(strategy.objective) >= self.score
         trials = self.trials is not None and len(study.trials) + len(study.pending) >= self.trials
         return enough or trials or self.stop.is_set() or self.left() <= 0
 
@@ -69,44 +67,60 @@ def search(
 
     A study that was begun before goes on: the strategy is shown what happened, and what was asked and never told is
     judged first. Whatever the deadline interrupts is recorded as cut.
+
+    Raises:
+        ConfigError: the executor can judge nothing at all.
+        StudyError: the journal cannot be written.
     """
     strategy.replay(_events(study))
-    running: dict[Future[Report], int] = {
-        executor.submit(proposal): number for number, proposal in study.pending.items()
-    }
+    _fit(strategy, study, budget, executor.workers)
+    running: dict[int, Future[Report]] = {}
+    for number in study.pending:
+        running[number] = _submit(executor, study, running, number)
     while running or not budget.spent(study, strategy):
         while len(running) < executor.workers and not budget.spent(study, strategy):
             if (proposal := strategy.ask(budget.deadline())) is None:
                 break
             number = study.asked(proposal)
-            if (known := study.find(proposal)) is not None:
-                _tell(strategy, study, number, proposal, known, budget)
-            else:
-                running[executor.submit(proposal)] = number
+            running[number] = _submit(executor, study, running, number)
         if not running:
             break  # nothing to judge, nothing more to ask
-        done, _ = wait(running, timeout=min(LOOK, max(0.0, budget.left())), return_when=FIRST_COMPLETED)
-        for future in sorted(done, key=running.__getitem__):
-            number = running.pop(future)
-            _tell(strategy, study, number, study.pending[number], future.result(), budget, executor.workers)
+        wait(running.values(), timeout=min(LOOK, max(0.0, budget.left())), return_when=FIRST_COMPLETED)
+        for number in [number for number, future in running.items() if future.done()]:
+            _tell(strategy, study, number, running.pop(number).result())
+            _fit(strategy, study, budget, executor.workers)
             on_trial(study)
         if budget.left() <= 0 or budget.stop.is_set():
             _cut(study, running, "interrupted" if budget.stop.is_set() else "the budget was spent")
     return study
 
 
-def _tell(
-    strategy: Strategy,
-    study: Study,
-    number: int,
-    proposal: Proposal,
-    report: Report,
-    budget: Budget,
-    workers: int = 1,
-) -> None:
-    study.told(number, report)
+def _submit(executor: Executor, study: Study, running: dict[int, Future[Report]], number: int) -> Future[Report]:
+    """Nothing is judged twice: what the study knows is answered at once, what is being judged is waited for."""
+    proposal = study.pending[number]
+    if (known := study.find(proposal)) is not None:
+        answered: Future[Report] = Future()
+        answered.set_result(known)
+        return answered
+    for other, future in running.items():
+        if study.pending[other].identity == proposal.identity:
+            return future
+    return executor.submit(proposal)
+
+
+def _tell(strategy: Strategy, study: Study, number: int, report: Report) -> None:
+    """Durable first: what the strategy has heard must be there when the study goes on."""
+    proposal, wanted = study.pending[number], strategy.objective.metric
+    if report.ok and wanted not in report.metrics:
+        gave = ", ".join(sorted(report.metrics))
+        report = replace(report, error=f"the evaluator gave no {wanted!r}, which the search is for; it gave {gave}")
+    study.told(number, report, known=study.find(proposal) is not None)
     strategy.tell(proposal, report)
-    if len(study.trials) == MEASURED and not any(kind == "fitted" for kind, _, _ in study.history()):
+
+
+def _fit(strategy: Strategy, study: Study, budget: Budget, workers: int) -> None:
+    """Tell the strategy, once it is known, what can be paid for; after a kill between the two events too."""
+    if len(study.trials) >= MEASURED and not any(kind == "fitted" for kind, _, _ in study.history()):
         affordable = _affordable(study, budget, workers)
         study.fitted(affordable.units)
         strategy.fit(affordable)
@@ -123,11 +137,11 @@ def _affordable(study: Study, budget: Budget, workers: int) -> Affordable:
     return Affordable(max(0.0, min(by_trials, by_clock, 1e6)))
 
 
-def _cut(study: Study, running: dict[Future[Report], int], why: str) -> None:
-    """Let go of what is being judged; the executor's shutdown ends it."""
-    for number in running.values():
+def _cut(study: Study, running: dict[int, Future[Report]], why: str) -> None:
+    """Let go of what is being judged, but not of what was just finished; the executor's shutdown ends it."""
+    for number in [number for number, future in running.items() if not future.done()]:
         study.cut(number, why)
-    running.clear()
+        del running[number]
 
 
 def _events(study: Study) -> list[tuple[str, Proposal] | tuple[str, Proposal, Report] | tuple[str, Affordable]]:

@@ -14,9 +14,14 @@ from pathlib import Path
 import pytest
 
 import evaluators
+from azora.errors import ConfigError
 from azora.executors import Executor, InlineExecutor, ProcessExecutor
+from azora.executors.child import start_child
+from azora.loop import Budget, search
 from azora.networks.registry import make_space
 from azora.space import Space
+from azora.strategies import RandomSearch
+from azora.study import MemoryJournal, Study
 from azora.tasks import Task
 from azora.testing import ExecutorContract
 from azora.trial import Proposal, Report
@@ -82,6 +87,9 @@ def judge(executor: Executor, space: Space, seed: int = 0) -> Report:
         ("exits", "SystemExit(4)"),
         ("exits_hard", "worker ended with exit code 3"),
         ("is_killed", "worker killed by signal 9"),
+        ("is_killed_without_a_name", "worker killed by signal 40"),
+        ("forks_and_is_killed", "worker killed by signal 9"),
+        ("writes_everywhere", "something else wrote to its connection"),
         ("says_nothing", "the evaluator gave no metrics"),
     ],
 )
@@ -110,12 +118,66 @@ def test_what_an_evaluator_prints_goes_to_the_log(pool: Pool, space: Space, tmp_
     assert "nor is this" in (tmp_path / "log").read_text()
 
 
-def test_a_worker_that_cannot_start_says_why_and_does_not_try_for_ever(pool: Pool, space: Space) -> None:
+def test_what_an_evaluator_reads_is_empty(pool: Pool, space: Space) -> None:
+    executor = pool("reads", timeout=30.0)
+    for _ in range(2):
+        assert judge(executor, space).metrics == {"accuracy": 0.5, "bytes": 0.0}
+
+
+def test_workers_that_cannot_start_end_the_search_and_say_why(pool: Pool, space: Space) -> None:
     executor = pool("no_such_module:Evaluator")
+    study = Study(MemoryJournal(), space)
+    with pytest.raises(ConfigError, match=r"no worker could be started: .*importing no_such_module failed"):
+        search(RandomSearch(space), executor, study, Budget.of(seconds=60))
+    assert not study.trials
+    with pytest.raises(ConfigError, match="no worker could be started"):
+        judge(executor, space)
+
+
+def test_a_system_without_processes_to_give_is_no_riddle(
+    pool: Pool, space: Space, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(module: str, threads: int) -> None:
+        raise OSError(11, "Resource temporarily unavailable")
+
+    monkeypatch.setattr("azora.executors.processes.start_child", refuse)
+    with pytest.raises(ConfigError, match=r"the system gives no process .Resource temporarily unavailable"):
+        judge(pool("chats"), space)
+
+
+def test_where_one_worker_cannot_start_the_others_work(
+    pool: Pool, space: Space, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tried = iter(range(100))
+
+    def refuse_after_the_first(module: str, threads: int) -> tuple[subprocess.Popen[bytes], int]:
+        if next(tried):
+            raise OSError(11, "Resource temporarily unavailable")
+        return start_child(module, threads)
+
+    monkeypatch.setattr("azora.executors.processes.start_child", refuse_after_the_first)
+    executor = pool("chats", workers=2)
+    futures = [executor.submit(Proposal(space.sample(random.Random(seed)), 1.0)) for seed in range(4)]
+    time.sleep(2.0)  # longer than the other one tries
+    assert all(future.result(timeout=60).ok for future in futures)
+
+
+def test_a_users_own_memory_limit_stays_the_lower_one() -> None:
+    script = (
+        "import resource as r; from azora.executors.worker import _limit;"
+        "r.setrlimit(r.RLIMIT_DATA, (4 << 30, 4 << 30)); _limit(8 << 30); print(r.getrlimit(r.RLIMIT_DATA)[0] >> 30);"
+        "_limit(2 << 30); print(r.getrlimit(r.RLIMIT_DATA)[0] >> 30)"
+    )
+    assert subprocess.run([sys.executable, "-c", script], capture_output=True, text=True).stdout.split() == ["4", "2"]
+
+
+def test_the_deadline_holds_with_workers_that_hang(pool: Pool, space: Space) -> None:
+    executor = pool("sleeps", workers=2)
     begun = time.monotonic()
-    for _ in range(4):
-        assert "importing no_such_module failed" in str(judge(executor, space).error)
-    assert time.monotonic() - begun < 60
+    study = search(RandomSearch(space), executor, Study(MemoryJournal(), space), Budget.of(seconds=4.0))
+    executor.shutdown()
+    assert 3.9 < time.monotonic() - begun < 5.0
+    assert (study.trials, study.pending) == ([], {})
 
 
 def test_shutdown_is_quick_and_leaves_no_process(pool: Pool, space: Space) -> None:

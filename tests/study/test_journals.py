@@ -49,6 +49,18 @@ def test_what_is_no_database_is_refused_in_words(tmp_path: Path) -> None:
         SqlJournal(tmp_path / "study.db")
 
 
+def test_a_damaged_journal_is_refused_in_words(tmp_path: Path) -> None:
+    journal = SqlJournal(tmp_path / "study.db")
+    for number in range(300):
+        journal.append({"number": number, "text": "x" * 400}, durable=number == 299)
+    journal.close()
+    content = bytearray((tmp_path / "study.db").read_bytes())
+    content[40_000:60_000] = b"\xa5" * 20_000
+    (tmp_path / "study.db").write_bytes(content)
+    with pytest.raises(StudyError, match="cannot be read"):
+        list(SqlJournal(tmp_path / "study.db").read())
+
+
 def test_a_journal_that_cannot_be_written_says_so_and_stays_readable(tmp_path: Path) -> None:
     journal = SqlJournal(tmp_path / "study.db")
     journal.append({"kind": "asked"})

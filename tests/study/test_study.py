@@ -59,6 +59,35 @@ def test_what_was_cut_is_neither_judged_nor_failed_nor_pending() -> None:
     assert (study.judged, study.failed, study.pending, study.trials) == (0, 0, {}, [])
 
 
+def test_what_was_cut_is_for_the_next_session() -> None:
+    journal = MemoryJournal()
+    study = Study(journal, tiny_space())
+    study.open()
+    first, second, third = (study.asked(proposal(seed)) for seed in range(3))
+    study.cut(second, "interrupted")
+    study.told(third, Report({"accuracy": 0.5}))
+    again = Study(journal, tiny_space())
+    assert list(again.pending) == [first]
+    again.open()
+    assert list(again.pending) == list(Study(journal, tiny_space()).pending) == [first, second]
+    again.told(second, Report({"accuracy": 0.7}))
+    assert list(Study(journal, tiny_space()).pending) == [first]
+
+
+def test_the_best_is_the_first_of_the_ranked_at_every_moment() -> None:
+    study, rng, objective = Study(MemoryJournal(), tiny_space()), random.Random(0), Objective()
+    assert study.best(objective) is None
+    assert study.top(objective) == float("-inf")
+    for _ in range(200):
+        metrics = {"accuracy": rng.choice((0.1, 0.5, 0.9)), "loss": rng.choice((0.1, 0.2))}
+        report = Report(metrics) if rng.random() < 0.8 else Report(error="no")
+        study.told(study.asked(proposal(rng.randrange(30), rng.choice((1.0, 3.0, 9.0)))), report)
+        assert study.best(objective) == next(iter(study.ranked(objective)), None)
+    assert study.top(objective) == max(objective.score(trial.report) for trial in study.trials)
+    assert study.failed == sum(not trial.report.ok for trial in study.trials)
+    assert study.judged == len({trial.proposal.architecture.key for trial in study.trials if trial.report.ok})
+
+
 def test_time_is_that_of_all_sessions() -> None:
     journal = MemoryJournal()
     first = Study(journal, tiny_space(), started=time.monotonic() - 20)

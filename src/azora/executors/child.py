@@ -14,21 +14,29 @@ def start_child(module: str, threads: int = 1) -> tuple[subprocess.Popen[bytes],
 
     It finds the user's modules where the user's program finds them, and is in a session of its own: Ctrl-C is for the
     search, which decides what becomes of the others.
+
+    Raises:
+        OSError: the system has no process to give.
     """
     ours, theirs = os.pipe()
     one = str(threads)
     environment = {**os.environ, "OMP_NUM_THREADS": one, "MKL_NUM_THREADS": one, "OPENBLAS_NUM_THREADS": one}
     environment["PYTHONPATH"] = os.pathsep.join([*(path or os.getcwd() for path in sys.path), os.getcwd()])
-    process = subprocess.Popen(
-        [sys.executable, "-m", module, str(theirs), str(os.getpid())],
-        stdin=subprocess.PIPE,
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-        pass_fds=(theirs,),
-        env=environment,
-        start_new_session=True,
-    )
-    os.close(theirs)
+    try:
+        process = subprocess.Popen(
+            [sys.executable, "-m", module, str(theirs), str(os.getpid())],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            pass_fds=(theirs,),
+            env=environment,
+            start_new_session=True,
+        )
+    except OSError:
+        os.close(ours)
+        raise
+    finally:
+        os.close(theirs)
     return process, ours
 
 

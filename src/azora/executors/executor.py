@@ -11,7 +11,8 @@ from azora.trial import Proposal, Report
 class Executor(ABC):
     """Judges proposals somewhere, several at a time.
 
-    A judgement that fails, for whatever reason, is a report with an error; a future never raises.
+    A judgement that fails, for whatever reason, is a report with an error. A future raises ConfigError only where
+    nothing can be judged at all: every trial would fail for one reason that is not its own.
     """
 
     workers: int

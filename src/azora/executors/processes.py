@@ -6,23 +6,27 @@ import contextlib
 import json
 import os
 import queue
+import select
 import signal
 import subprocess
 import threading
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, final
 
+from azora.errors import ConfigError
 from azora.executors.child import start_child
 from azora.executors.executor import Executor
 from azora.trial import Proposal, Report
 
 TICK = 0.05  # seconds between looks at a worker's time and memory
 START_TIMEOUT = 120.0
+STOP_TIMEOUT = 5.0
 START_FAILURES = 3  # in a row: then it is not the trials' fault
+PAUSE = 0.5  # seconds before the next try, longer each time: memory may be short just now
 
 
 @dataclass
@@ -39,8 +43,9 @@ class _Lost(Exception):
 class ProcessExecutor(Executor):
     """A pool of `python -m azora.executors.worker`, each with its own thread here that watches over it.
 
-    A worker that crashes, is killed, hangs or takes too much memory costs its one judgement, and is replaced. Workers
-    speak JSON lines over their own pipes; what an evaluator prints goes to the log file.
+    A worker that crashes, is killed, hangs or takes too much memory costs its one judgement, and is replaced. Where
+    none can be started, futures raise ConfigError with the reason. Workers speak JSON lines over their own pipes; what
+    an evaluator prints goes to the log file, and what it reads is empty.
 
     Args:
         setup: what a worker needs to know (see `azora.executors.workplace`), as JSON.
@@ -70,80 +75,127 @@ class ProcessExecutor(Executor):
         self._threads = threads
         self._jobs: queue.Queue[_Job | None] = queue.Queue()
         self._stopping = threading.Event()
-        self._failures = 0
+        self._lock = threading.Lock()  # of the next two, and of what a submit does by them
+        self._keeping = workers
+        self._broken: ConfigError | None = None
         self._keepers = [threading.Thread(target=self._keep, daemon=True) for _ in range(workers)]
         for keeper in self._keepers:
             keeper.start()
 
     def submit(self, proposal: Proposal) -> Future[Report]:
         job = _Job(proposal)
-        self._jobs.put(job)
+        with self._lock:
+            if self._broken is None:
+                self._jobs.put(job)
+            else:
+                job.future.set_exception(self._broken)
         return job.future
 
     def shutdown(self) -> None:
         self._stopping.set()
         for _ in self._keepers:
             self._jobs.put(None)
+        latest = time.monotonic() + STOP_TIMEOUT
         for keeper in self._keepers:
-            keeper.join(timeout=5.0)
+            keeper.join(timeout=max(0.0, latest - time.monotonic()))
         while self._spawned:
             self._spawned.pop().kill()
+        for job in self._waiting():
+            job.future.cancel()
+
+    def _waiting(self) -> Iterator[_Job]:
+        """Take what nobody has begun."""
         with contextlib.suppress(queue.Empty):
             while True:
                 job = self._jobs.get_nowait()
                 if job is not None:
-                    job.future.cancel()
+                    yield job
 
     # The life of one worker, in the thread that keeps it ------------------------------------------------------------
 
     def _keep(self) -> None:
-        worker: WorkerProcess | None = None
         while not self._stopping.is_set():
             # A worker is started before there is work for it: the start takes seconds, and the first ask waits for it.
-            if worker is None and self._failures < START_FAILURES:
-                worker = self._start()
-            job = self._jobs.get()
-            if job is None:
-                break
-            begun = time.perf_counter()
-            if worker is None:
-                job.future.set_result(Report(error=f"no worker could be started: {self._why}"))
-                continue
             try:
-                job.future.set_result(self._judge(worker, job.proposal))
+                worker = self._start()
             except _Lost as lost:
+                self._leave(str(lost))
+                return
+            try:
+                while (job := self._jobs.get()) is not None and self._serve(worker, job):
+                    pass
+            finally:
                 worker.kill()
-                worker = None
-                if self._stopping.is_set():
-                    job.future.cancel()
-                    break
+            if job is None:
+                return
+
+    def _serve(self, worker: WorkerProcess, job: _Job) -> bool:
+        """Do a job; whether the worker can do another."""
+        begun = time.perf_counter()
+        try:
+            job.future.set_result(self._judge(worker, job.proposal))
+        except _Lost as lost:
+            if self._stopping.is_set():
+                job.future.cancel()
+            else:
+                worker.kill()  # before the report is out: what takes memory or time must not outlive its trial
                 job.future.set_result(Report(seconds=time.perf_counter() - begun, error=str(lost)))
-        if worker is not None:
-            worker.kill()
+            return False
+        except Exception as error:  # a mistake of ours: it must be seen, not waited for
+            job.future.set_exception(error)
+            return False
+        return True
 
-    _why = "it ended at once"
+    def _start(self) -> WorkerProcess:
+        """A worker that is ready; raises _Lost when several in a row were not."""
+        why = ""
+        for failures in range(START_FAILURES):
+            if self._stopping.wait(PAUSE * failures):
+                break
+            try:
+                return self._started()
+            except _Lost as lost:
+                why = str(lost)
+        raise _Lost(why)
 
-    def _start(self) -> WorkerProcess | None:
+    def _started(self) -> WorkerProcess:
         try:
             worker = self._spawned.pop()
         except IndexError:
-            worker = WorkerProcess(self._threads)
+            worker = self._new()
         try:
             worker.send_line(self._setup)
             answer = worker.receive(START_TIMEOUT, self._watch(worker, None))
-        except _Lost as lost:
-            answer = {"error": str(lost)}
-        if answer.get("ready"):
-            self._failures = 0
-            return worker
-        worker.kill()
-        self._why, self._failures = str(answer.get("error")), self._failures + 1
-        return None
+            if not answer.get("ready"):
+                raise _Lost(str(answer.get("error")))
+        except _Lost:
+            worker.kill()
+            raise
+        return worker
+
+    def _new(self) -> WorkerProcess:
+        try:
+            return WorkerProcess(self._threads)
+        except OSError as error:
+            raise _Lost(f"the system gives no process ({error.strerror})") from None
+
+    def _leave(self, why: str) -> None:
+        """A keeper whose workers do not start leaves the work to the others; the last one says why there are none."""
+        with self._lock:
+            self._keeping -= 1
+            if self._keeping or self._stopping.is_set():
+                return
+            self._broken = ConfigError(f"no worker could be started: {why}")
+        for job in self._waiting():
+            job.future.set_exception(self._broken)
 
     def _judge(self, worker: WorkerProcess, proposal: Proposal) -> Report:
         worker.send({"proposal": proposal.to_json()})
         answer = worker.receive(self.timeout, self._watch(worker, self.memory))
-        return Report.from_json(answer["report"])
+        try:
+            return Report.from_json(answer["report"])
+        except (KeyError, TypeError, ValueError, AttributeError):
+            raise _Lost("the worker's answer was no report") from None
 
     def _watch(self, worker: WorkerProcess, memory: int | None) -> Any:
         def look() -> None:
@@ -190,13 +242,23 @@ class WorkerProcess:
             look()
             if timeout is not None and time.monotonic() - begun > timeout:
                 raise _Lost(f"no answer in {timeout:g} s")
+            # Not only the end of the pipe tells: what an evaluator forked may hold it open. Asked before the pipe is
+            # looked at, so that what the worker wrote last is still read.
+            ended = self._process.poll() is not None
             if self._wait():
                 part = os.read(self._answers, 65536)
                 if not part:
                     raise _Lost(self._how_it_ended())
                 self._buffer += part
+            elif ended:
+                raise _Lost(self._how_it_ended())
         line, _, self._buffer = self._buffer.partition(b"\n")
-        answer: dict[str, Any] = json.loads(line)
+        try:
+            answer = json.loads(line)
+        except ValueError:
+            answer = None
+        if not isinstance(answer, dict):
+            raise _Lost("the worker's answer was no message: something else wrote to its connection")
         return answer
 
     def memory(self) -> int:
@@ -221,8 +283,6 @@ class WorkerProcess:
             self._process.stdin.close()
 
     def _wait(self) -> bool:
-        import select
-
         return bool(select.select([self._answers], [], [], TICK)[0])
 
     def _how_it_ended(self) -> str:
@@ -231,9 +291,11 @@ class WorkerProcess:
         except subprocess.TimeoutExpired:
             return "the worker closed its connection"
         if code < 0:
-            name = signal.Signals(-code).name
+            known = {
+                each.value: each.name for each in signal.Signals
+            }  # not all of them: real-time signals have no name
             hint = ", as the system does when memory is short" if -code == signal.SIGKILL else ""
-            return f"worker killed by signal {-code} ({name}{hint})"
+            return f"worker killed by signal {-code} ({known.get(-code, 'a real-time signal')}{hint})"
         return f"worker ended with exit code {code}"
 
 

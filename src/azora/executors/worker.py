@@ -13,7 +13,7 @@ import resource
 import sys
 import threading
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, TextIO
 
 from azora.executors.child import die_with
 from azora.executors.inline import judge
@@ -23,25 +23,30 @@ from azora.trial import Proposal, Report
 def main(arguments: list[str]) -> None:
     answers, parent = os.fdopen(int(arguments[0]), "w", encoding="utf-8"), int(arguments[1])
     die_with(parent)
+    # Both pipes are ours alone. What an evaluator reads, or starts and what that reads, finds an empty input: it would
+    # otherwise take our proposals, or wait for ever.
+    os.set_inheritable(answers.fileno(), False)
+    asked = os.fdopen(os.dup(0), encoding="utf-8")
+    nothing = os.open(os.devnull, os.O_RDONLY)
+    os.dup2(nothing, 0)
+    os.close(nothing)
     lines: queue.Queue[str] = queue.Queue()
-    threading.Thread(target=_listen, args=(lines,), daemon=True).start()
+    threading.Thread(target=_listen, args=(asked, lines), daemon=True).start()
 
     def answer(message: Mapping[str, Any]) -> None:
         answers.write(json.dumps(message, allow_nan=False) + "\n")
         answers.flush()
 
-    # While the parent reads data and measures, what every evaluator needs is imported.
-    from azora.executors.workplace import Workplace
-
-    setup = json.loads(lines.get())
-    if setup["log"] is not None:
-        log = os.open(setup["log"], os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
-        os.dup2(log, 1)
-        os.dup2(log, 2)
-    # A backstop for what grows faster than the parent looks: allocation fails, and the evaluator sees a MemoryError.
-    # Twice the limit, for the libraries' own mappings count here and not in what the parent measures.
-    resource.setrlimit(resource.RLIMIT_DATA, (2 * setup["memory"], resource.RLIM_INFINITY))
     try:
+        # While the parent reads data and measures, what every evaluator needs is imported.
+        from azora.executors.workplace import Workplace
+
+        setup = json.loads(lines.get())
+        if setup["log"] is not None:
+            log = os.open(setup["log"], os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
+            os.dup2(log, 1)
+            os.dup2(log, 2)
+        _limit(2 * setup["memory"])
         workplace = Workplace.open(setup)
     except Exception as error:
         answer({"error": f"{type(error).__name__}: {error}"})
@@ -56,9 +61,19 @@ def main(arguments: list[str]) -> None:
         answer({"report": report.to_json()})
 
 
-def _listen(lines: queue.Queue[str]) -> None:
+def _limit(most: int) -> None:
+    """A backstop for what grows faster than the parent looks: allocation fails, and the evaluator sees a MemoryError.
+
+    `most` is twice the limit, for the libraries' own mappings count here and not in what the parent measures.
+    """
+    _, hard = resource.getrlimit(resource.RLIMIT_DATA)
+    if hard == resource.RLIM_INFINITY or most < hard:  # else the user's own limit is the lower one
+        resource.setrlimit(resource.RLIMIT_DATA, (most, hard))
+
+
+def _listen(asked: TextIO, lines: queue.Queue[str]) -> None:
     """The end of input is the end of the parent, whatever the evaluator is doing just now."""
-    for line in sys.stdin:
+    for line in asked:
         lines.put(line)
     os._exit(0)
 

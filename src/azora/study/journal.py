@@ -14,6 +14,7 @@ from azora.errors import StudyError
 
 SCHEMA = 1
 Event = Mapping[str, Any]
+_ENCODE = json.JSONEncoder(allow_nan=False).encode  # made once: `json.dumps` with settings makes one a call
 
 
 class Journal(Protocol):
@@ -25,7 +26,7 @@ class Journal(Protocol):
         ...
 
     def read(self, since: int = 0) -> Iterator[Event]:
-        """The events in their order, without the first `since`."""
+        """The events in their order, without the first `since`. StudyError when what is there cannot be read."""
         ...
 
     def close(self) -> None:
@@ -41,7 +42,7 @@ class MemoryJournal:
         self._lines: list[str] = []
 
     def append(self, event: Event, *, durable: bool = True) -> None:
-        self._lines.append(json.dumps(event, allow_nan=False))
+        self._lines.append(_ENCODE(event))
 
     def read(self, since: int = 0) -> Iterator[Event]:
         return (json.loads(line) for line in self._lines[since:])
@@ -85,7 +86,7 @@ class SqlJournal:
             raise StudyError(f"the journal {where} cannot be opened: {_first_line(error)}") from error
 
     def append(self, event: Event, *, durable: bool = True) -> None:
-        self._waiting.append({"body": json.dumps(event, allow_nan=False)})
+        self._waiting.append({"body": _ENCODE(event)})
         if durable:
             self._flush()
 
@@ -97,17 +98,24 @@ class SqlJournal:
             self._connection.commit()
             self._waiting.clear()
         except sql.exc.SQLAlchemyError as error:
-            self._connection.rollback()
+            with contextlib.suppress(sql.exc.SQLAlchemyError):
+                self._connection.rollback()
             raise StudyError(
                 f"the journal {self.where} cannot be written ({_first_line(error)});"
                 " what is in it is safe: make room and go on with --resume"
             ) from error
 
     def read(self, since: int = 0) -> Iterator[Event]:
-        rows = self._connection.execute(sql.select(_EVENTS.c.body).order_by(_EVENTS.c.id)).fetchall()
-        self._connection.rollback()  # an open read would hold the log back
-        bodies = [body for (body,) in rows] + [row["body"] for row in self._waiting]
-        return (json.loads(body) for body in bodies[since:])
+        try:
+            rows = self._connection.execute(sql.select(_EVENTS.c.body).order_by(_EVENTS.c.id)).fetchall()
+            self._connection.rollback()  # an open read would hold the log back
+            bodies = [body for (body,) in rows] + [row["body"] for row in self._waiting]
+            return iter([json.loads(body) for body in bodies[since:]])
+        except (sql.exc.SQLAlchemyError, ValueError) as error:
+            raise StudyError(
+                f"the journal {self.where} cannot be read ({_first_line(error)});"
+                " put a copy of it back or choose another --out"
+            ) from error
 
     def close(self) -> None:
         with contextlib.suppress(StudyError):  # what waited need not be durable

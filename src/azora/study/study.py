@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from typing import Any, final
 
 from azora.space import Space
@@ -16,9 +18,9 @@ class Study:
     """A fold of the journal's events, kept up to date as events are added.
 
     Events are JSON with a `kind`: `created` (what was asked for), `opened` (a session began), `asked`, `told`, `cut` (a
-    judgement that the end of the budget interrupted: neither judged nor failed nor pending), `measured`, `fitted`,
-    `phase`, `alive`, `finished`. Each carries `elapsed`: the seconds that all sessions have worked so far, by a clock
-    that cannot be set back.
+    judgement that the end of the budget interrupted: neither judged nor failed, pending again in the next session),
+    `measured`, `fitted`, `phase`, `alive`, `finished`. Each carries `elapsed`: the seconds that all sessions have
+    worked so far, by a clock that cannot be set back.
     """
 
     def __init__(self, journal: Journal, space: Space, started: float | None = None) -> None:
@@ -31,6 +33,10 @@ class Study:
         self.trials: list[Trial] = []
         self.pending: dict[int, Proposal] = {}
         self.asks = 0
+        self.failed = 0
+        self._cut: dict[int, Proposal] = {}
+        self._judged: set[str] = set()
+        self._best: dict[Objective, _Best] = {}
         self._reports: dict[tuple[str, float | None], Report] = {}
         self._history: list[tuple[str, Any, Any]] = []
         self._before = 0.0
@@ -49,18 +55,7 @@ class Study:
     @property
     def judged(self) -> int:
         """Distinct architectures with a judgement at a full epoch or more, or at no stated budget."""
-        return len(
-            {
-                trial.proposal.architecture.key
-                for trial in self.trials
-                if trial.report.ok and (trial.proposal.budget is None or trial.proposal.budget >= 1)
-            }
-        )
-
-    @property
-    def failed(self) -> int:
-        """Judgements that failed."""
-        return sum(not trial.report.ok for trial in self.trials)
+        return len(self._judged)
 
     def find(self, proposal: Proposal) -> Report | None:
         """The report on the same architecture at the same budget, if there is one."""
@@ -74,15 +69,19 @@ class Study:
         best: dict[str, Trial] = {}
         for trial in self.trials:
             key = trial.proposal.architecture.key
-            if objective.score(trial.report) > float("-inf") and (
+            if objective.score(trial.report) > -math.inf and (
                 key not in best or _standing(trial, objective) > _standing(best[key], objective)
             ):
                 best[key] = trial
         return sorted(best.values(), key=lambda trial: _standing(trial, objective), reverse=True)
 
     def best(self, objective: Objective) -> Trial | None:
-        """The best trial among those of the highest fidelity."""
-        return next(iter(self.ranked(objective)), None)
+        """The best trial among those of the highest fidelity: the first of `ranked`."""
+        return self._seen(objective).trial
+
+    def top(self, objective: Objective) -> float:
+        """The highest score at any fidelity; minus infinity when there is none."""
+        return self._seen(objective).score
 
     def history(self) -> Iterator[tuple[str, Any, Any]]:
         """`("asked", number, proposal)`, `("told", proposal, report)` and `("fitted", units, None)`, in order."""
@@ -107,13 +106,13 @@ class Study:
         self._add("asked", durable=False, number=number, proposal=proposal.to_json())
         return number
 
-    def told(self, number: int, report: Report) -> Trial:
-        """A judgement is finished. Durable when this returns."""
-        self._add("told", number=number, report=report.to_json())
+    def told(self, number: int, report: Report, *, known: bool = False) -> Trial:
+        """A judgement is finished, or was `known` from one with the same identity. Durable when this returns."""
+        self._add("told", number=number, report=report.to_json(), **({"known": True} if known else {}))
         return self.trials[-1]
 
     def cut(self, number: int, why: str) -> None:
-        """A judgement was interrupted by the end of the budget, or by the user."""
+        """A judgement was interrupted by the end of the budget, or by the user: it is for the next session, if any."""
         self._add("cut", number=number, why=why)
 
     def fitted(self, units: float) -> None:
@@ -161,20 +160,54 @@ class Study:
             case "told":
                 proposal = self.pending.pop(event["number"])
                 report = Report.from_json(event["report"])
-                self.trials.append(Trial(event["number"], proposal, report, float(event["elapsed"])))
+                self._count(Trial(event["number"], proposal, report, float(event["elapsed"])))
                 self._reports.setdefault(proposal.identity, report)
                 self._history.append(("told", proposal, report))
             case "cut":
-                self.pending.pop(event["number"], None)
+                if (left := self.pending.pop(event["number"], None)) is not None:
+                    self._cut[event["number"]] = left
+            case "opened":
+                # The strategy believes them under way, and asks for none of them again.
+                self.pending = dict(sorted({**self.pending, **self._cut}.items()))
+                self._cut.clear()
             case "fitted":
                 self._history.append(("fitted", event["units"], None))
             case "phase":
                 self.phase = event["name"]
             case "finished":
                 self.result = event["result"]
-            # "opened" and "alive" carry nothing but their time.
+            # "alive" carries nothing but its time.
+
+    def _count(self, trial: Trial) -> None:
+        self.trials.append(trial)
+        budget = trial.proposal.budget
+        if not trial.report.ok:
+            self.failed += 1
+        elif budget is None or budget >= 1:
+            self._judged.add(trial.proposal.architecture.key)
+
+    def _seen(self, objective: Objective) -> _Best:
+        """Only what is new is looked at: the loop asks several times a trial."""
+        best = self._best.setdefault(objective, _Best())
+        for trial in self.trials[best.looked :]:
+            score = objective.score(trial.report)
+            best.score = max(best.score, score)
+            if score > -math.inf and (
+                best.trial is None or _standing(trial, objective) > _standing(best.trial, objective)
+            ):
+                best.trial = trial
+        best.looked = len(self.trials)
+        return best
 
 
-def _standing(trial: Trial, objective: Objective) -> tuple[float, tuple[float, float]]:
+@dataclass
+class _Best:
+    trial: Trial | None = None
+    score: float = -math.inf
+    looked: int = 0
+
+
+def _standing(trial: Trial, objective: Objective) -> tuple[float, tuple[float, float], int]:
+    """The earlier of two equals stands higher."""
     budget = trial.proposal.budget
-    return (float("inf") if budget is None else budget, objective.order(trial.report))
+    return (math.inf if budget is None else budget, objective.order(trial.report), -trial.number)
