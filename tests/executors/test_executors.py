@@ -124,7 +124,16 @@ def test_what_an_evaluator_reads_is_empty(pool: Pool, space: Space) -> None:
         assert judge(executor, space).metrics == {"accuracy": 0.5, "bytes": 0.0}
 
 
-def test_workers_that_cannot_start_end_the_search_and_say_why(pool: Pool, space: Space) -> None:
+def test_workers_that_cannot_start_end_the_search_and_say_why(
+    pool: Pool, space: Space, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    started: list[str] = []
+
+    def count(module: str, threads: int) -> tuple[subprocess.Popen[bytes], int]:
+        started.append(module)
+        return start_child(module, threads)
+
+    monkeypatch.setattr("azora.executors.processes.start_child", count)
     executor = pool("no_such_module:Evaluator")
     study = Study(MemoryJournal(), space)
     with pytest.raises(ConfigError, match=r"no worker could be started: .*importing no_such_module failed"):
@@ -132,6 +141,7 @@ def test_workers_that_cannot_start_end_the_search_and_say_why(pool: Pool, space:
     assert not study.trials
     with pytest.raises(ConfigError, match="no worker could be started"):
         judge(executor, space)
+    assert len(started) == 1  # the reason is the worker's own: trying again would not change it
 
 
 def test_a_system_without_processes_to_give_is_no_riddle(

@@ -39,6 +39,10 @@ class _Lost(Exception):
     """The worker is gone, or had to go."""
 
 
+class _Refused(_Lost):
+    """The worker itself says that it cannot work here."""
+
+
 @final
 class ProcessExecutor(Executor):
     """A pool of `python -m azora.executors.worker`, each with its own thread here that watches over it.
@@ -75,6 +79,7 @@ class ProcessExecutor(Executor):
         self._threads = threads
         self._jobs: queue.Queue[_Job | None] = queue.Queue()
         self._stopping = threading.Event()
+        self._worked = False  # whether any worker was ever ready
         self._lock = threading.Lock()  # of the next two, and of what a submit does by them
         self._keeping = workers
         self._broken: ConfigError | None = None
@@ -147,15 +152,20 @@ class ProcessExecutor(Executor):
         return True
 
     def _start(self) -> WorkerProcess:
-        """A worker that is ready; raises _Lost when several in a row were not."""
+        """A worker that is ready; raises _Lost when several in a row were not, or the very first gives its reason."""
         why = ""
         for failures in range(START_FAILURES):
             if self._stopping.wait(PAUSE * failures):
                 break
             try:
-                return self._started()
+                worker = self._started()
             except _Lost as lost:
                 why = str(lost)
+                if isinstance(lost, _Refused) and not self._worked:
+                    break  # a module or data that is not there: trying again takes seconds and changes nothing
+            else:
+                self._worked = True
+                return worker
         raise _Lost(why)
 
     def _started(self) -> WorkerProcess:
@@ -167,7 +177,7 @@ class ProcessExecutor(Executor):
             worker.send_line(self._setup)
             answer = worker.receive(START_TIMEOUT, self._watch(worker, None))
             if not answer.get("ready"):
-                raise _Lost(str(answer.get("error")))
+                raise _Refused(str(answer.get("error")))
         except _Lost:
             worker.kill()
             raise
