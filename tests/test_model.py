@@ -145,6 +145,22 @@ def test_pictures_are_brought_to_size_and_mode(tmp_path: Path) -> None:
         read_inputs(tmp_path / "two.png", ROWS)
 
 
+def test_arrays_that_may_not_be_written_are_taken(rows: Path) -> None:
+    x = np.zeros((3, 4), np.float32)
+    x.flags.writeable = False
+    assert Model.load(rows).predict(x).shape == (3,)
+
+
+def test_a_picture_comes_in_the_values_of_the_data(tmp_path: Path) -> None:
+    Image.fromarray(np.array([[0, 255], [51, 102]], dtype=np.uint8)).save(tmp_path / "four.png")
+    signature = Signature("classification", (1, 2, 2), 2, ("a", "b"))
+    _, x = read_inputs(tmp_path / "four.png", signature, (0.0, 16.0))
+    np.testing.assert_allclose(x, [[[[0.0, 16.0], [3.2, 6.4]]]], rtol=1e-6)
+    _, x = read_inputs(tmp_path / "four.png", signature, (-1.0, 1.0))
+    np.testing.assert_allclose(x[0, 0, 0], [-1.0, 1.0], rtol=1e-6)
+    assert read_inputs(tmp_path / "four.png", signature)[1].dtype == np.uint8
+
+
 def test_tables_are_read_with_or_without_names(tmp_path: Path) -> None:
     (tmp_path / "named.csv").write_text("a,b,c,d\n1,2,3,4\n5,6,7,8\n")
     (tmp_path / "bare.csv").write_text("1,2,3,4\n")

@@ -22,7 +22,8 @@ PRECISIONS = ("measure", "float32", "float32-channels-last", "bf16", "bf16-chann
 class Job:
     """One search, from data to shipped model. `task` is a name, a file, arrays or a `Task`; times are in seconds.
 
-    With `recipe`, what networks are trained with is searched beside the architecture.
+    With `recipe`, what networks are trained with is searched beside the architecture. `reading` is how a file is read,
+    in the words of `azora.tasks.Reading`.
     """
 
     task: Any
@@ -45,6 +46,7 @@ class Job:
     precision: str = "measure"
     recipe: bool = True
     resume: bool = False
+    reading: Mapping[str, Any] = field(default_factory=dict)
 
     @classmethod
     def parse(

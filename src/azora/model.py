@@ -11,13 +11,14 @@ from typing import Any, Protocol, final
 import numpy as np
 
 from azora.errors import BundleError, ConfigError, TaskError
-from azora.export.bundle import ABOUT, ONNX, Bundle, read_bundle, sha256
+from azora.export.bundle import ABOUT, BYTES, ONNX, Bundle, read_bundle, sha256
 from azora.settings import closest
 from azora.tasks import Signature, read_npz
-from azora.tasks.task import Array
+from azora.tasks.array import Array
+from azora.tasks.folders import PICTURES, pixels
+from azora.tasks.tables import Table, read_sheet
 
 RUNTIMES = ("torch", "onnxruntime")
-PICTURES = (".png", ".jpg", ".jpeg", ".bmp", ".gif", ".webp", ".tif", ".tiff")
 
 
 class _Runs(Protocol):
@@ -32,6 +33,7 @@ class Model:
         self._bundle, self._runtime = bundle, runtime
         self.signature: Signature = bundle.signature
         self.about: Mapping[str, Any] = bundle.about
+        self.values = bundle.values
 
     @classmethod
     def load(cls, folder: Path | str, *, runtime: str = "torch") -> Model:
@@ -70,15 +72,27 @@ class Model:
             return names
         return answers[:, 0] if self.signature.outputs == 1 else answers
 
+    def read(self, file: Path) -> tuple[list[str], Array]:
+        """Names and raw inputs in a picture, a .csv or an .npz file, as `predict` takes them.
+
+        Raises:
+            TaskError: the file is missing, damaged, or holds nothing of the model's shape.
+        """
+        preparation = self._bundle.scaling.table
+        return read_inputs(file, self.signature, self.values, preparation and preparation.table)
+
     def export(self, file: Path) -> float:
         """Write an ONNX file; the largest difference from torch on random inputs of the data's range."""
         from azora.export.onnx import export_onnx
 
         rng = np.random.default_rng(0)
         scaling = self._bundle.scaling
-        tail = (1,) * (len(self.signature.shape) - 1)
-        mean, spread = (np.asarray(each).reshape(-1, *tail) for each in (scaling.mean, scaling.spread))
-        sample = rng.normal(size=(16, *self.signature.shape)) * spread + mean
+        if scaling.table is not None:
+            sample = scaling.table.sample(rng, 16)
+        else:
+            tail = (1,) * (len(self.signature.shape) - 1)
+            mean, spread = (np.asarray(each).reshape(-1, *tail) for each in (scaling.mean, scaling.spread))
+            sample = rng.normal(size=(16, *self.signature.shape)) * spread + mean
         return export_onnx(self._bundle.network, self.signature, scaling, file, sample.astype(np.float32))
 
     def _repr_html_(self) -> str:
@@ -122,18 +136,21 @@ def as_rows(x: Array, signature: Signature) -> Array:
         x = x[:, None]
     if signature.pictures and x.ndim == 4 and x.shape[1:] != signature.shape:
         x = x.transpose(0, 3, 1, 2)
-    if x.shape[1:] != signature.shape:
-        raise TaskError(f"inputs have shape {x.shape[1:]} each, the model takes {signature.shape}")
+    if x.shape[1:] != signature.raw_shape:
+        raise TaskError(f"inputs have shape {x.shape[1:]} each, the model takes {signature.raw_shape}")
     if len(x) == 0:
         raise TaskError("there are no inputs to predict for; one row or more is wanted")
     kept: Array = x if x.dtype == np.uint8 else x.astype(np.float32)
-    return kept
+    return kept if kept.flags.writeable else kept.copy()  # torch takes no array that it could not change
 
 
-def read_inputs(file: Path, signature: Signature) -> tuple[list[str], Array]:
+def read_inputs(
+    file: Path, signature: Signature, values: tuple[float, float] = BYTES, table: Table | None = None
+) -> tuple[list[str], Array]:
     """Names and raw inputs in a file: a picture, the rows of a CSV, or `x`, `x_test` or the only array of an .npz.
 
-    Pictures are brought to the model's size and number of channels.
+    Pictures are brought to the model's size and number of channels, and from 0–255 to `values`, its black and white;
+    numbers are taken as they are. Of a `table`, a CSV must have the columns by name, in any order and among others.
 
     Raises:
         TaskError: the file is missing, damaged, or holds nothing of the model's shape.
@@ -141,32 +158,27 @@ def read_inputs(file: Path, signature: Signature) -> tuple[list[str], Array]:
     if not file.is_file():
         raise TaskError(f"there is no file {file}")
     if file.suffix.lower() in PICTURES:
-        return [str(file)], _picture(file, signature)
+        return [str(file)], _picture(file, signature, values)
     if file.suffix == ".npz":
         arrays = read_npz(file)
         name = next((name for name in ("x", "x_test") if name in arrays), None)
         if name is None and len(arrays) != 1:
             raise TaskError(f"{file} holds {', '.join(sorted(arrays))}; the inputs must be named x")
         x = as_rows(arrays[name or sorted(arrays)[0]], signature)
-    elif file.suffix == ".csv":
-        x = as_rows(_table(file), signature)
+    elif file.suffix in (".csv", ".tsv"):
+        x = as_rows(_table(file) if table is None else table.rows(read_sheet(file)), signature)
     else:
         raise TaskError(f"{file} is neither a picture nor .csv nor .npz")
     return [f"{file}:{row}" for row in range(len(x))], x
 
 
-def _picture(file: Path, signature: Signature) -> Array:
-    from PIL import Image, UnidentifiedImageError
-
+def _picture(file: Path, signature: Signature, values: tuple[float, float]) -> Array:
     if not signature.pictures:
         raise TaskError(f"{file} is a picture, the model takes rows of {signature.shape[0]} numbers")
     channels, height, width = signature.shape
-    try:
-        with Image.open(file) as opened:
-            picture = opened.convert("L" if channels == 1 else "RGB").resize((width, height))
-    except (OSError, UnidentifiedImageError, ValueError, Image.DecompressionBombError) as error:
-        raise TaskError(f"{file} cannot be read as a picture: {error}") from error
-    return as_rows(np.asarray(picture)[None], signature)
+    rows = as_rows(pixels(file, height, width, channels).transpose(2, 0, 1)[None], signature)
+    low, high = values
+    return rows if values == BYTES else (low + rows * ((high - low) / 255)).astype(np.float32)
 
 
 def _table(file: Path) -> Array:

@@ -11,6 +11,7 @@ import subprocess
 import sys
 import time
 from collections import Counter
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -156,3 +157,45 @@ def test_an_interrupt_before_anything_was_judged_says_so_and_leaves_nothing(tmp_
     assert process.returncode == 130
     assert "interrupted before any network was judged" in err
     assert not (tmp_path / "out").exists()
+
+
+@pytest.fixture
+def small_disk(tmp_path: Path) -> Iterator[Path]:
+    """A disk of two megabytes."""
+    disk = tmp_path / "disk"
+    disk.mkdir()
+    mount = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=2m", "tmpfs", disk], capture_output=True, text=True)
+    if mount.returncode:
+        pytest.skip(f"making a small disk needs the right to mount one: {mount.stderr.strip()}")
+    yield disk
+    subprocess.run(["umount", "--lazy", disk], check=True)
+
+
+def test_a_full_disk_leaves_a_journal_that_can_be_read_and_gone_on_with(small_disk: Path) -> None:
+    out, filler = small_disk / "out", small_disk / "filler"
+    words = ["--trials", "60", "--evaluator", "evaluators:well", "--seed", "1"]
+    out.mkdir()
+    # Room for the journal's first pages and a handful of trials.
+    filler.write_bytes(b"x" * (2_000_000 - 170_000))
+    _, err = start(out, *words).communicate(timeout=120)
+    assert "what is in it is safe: make room and go on with --resume" in err
+    assert "Traceback" not in err and err.count("\n") == 1
+    before = told(out)
+    filler.unlink()
+    process = start(out, *words, "--resume")
+    _, err = process.communicate(timeout=200)
+    assert len(told(out)) == 60 and before == told(out)[: len(before)]
+
+
+def test_a_clock_that_is_set_back_takes_nothing_from_the_time_worked(monkeypatch: pytest.MonkeyPatch) -> None:
+    from azora.study import MemoryJournal, Study
+    from azora.testing.strategy_contract import tiny_space
+
+    now = iter(range(10**9, 0, -3600))
+    monkeypatch.setattr(time, "time", lambda: float(next(now)))
+    journal = MemoryJournal()
+    study = Study(journal, tiny_space())
+    for _ in range(5):
+        study.alive()
+    elapsed = [event["elapsed"] for event in journal.read()]
+    assert elapsed == sorted(elapsed) and 0 <= elapsed[-1] < 60

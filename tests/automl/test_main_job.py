@@ -191,7 +191,7 @@ def test_rows_and_real_numbers_from_python(slopes: Task, tmp_path: Path) -> None
 @pytest.mark.parametrize(
     ("words", "said"),
     [
-        (["nosuch"], "there is no task or file 'nosuch'"),
+        (["nosuch"], "there is no task, file or folder 'nosuch'"),
         (["nosuch.npz"], "there is no file nosuch.npz"),
         (["digits", "--strategy", "evolutoin"], "there is no strategy 'evolutoin'; did you mean 'evolution'?"),
         (["digits", "--space", "cels"], "there is no space 'cels'; did you mean 'cells'?"),

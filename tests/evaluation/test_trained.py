@@ -10,14 +10,14 @@ import torch
 from torch import nn
 
 from azora.errors import ConfigError
-from azora.evaluation import Evaluator, make_evaluator
+from azora.evaluation import Evaluator, make_evaluator, trained
 from azora.evaluation.checkpoints import Checkpoints, prune
 from azora.evaluation.trained import Trained, resume
 from azora.networks.registry import make_space
 from azora.space import Product, Space
 from azora.tasks import SearchData, Task
 from azora.testing import EvaluatorContract
-from azora.training import Recipe, RecipeSettings, Training
+from azora.training import MODES, Mode, Recipe, RecipeSettings, Training
 from azora.trial import Proposal, Report
 
 
@@ -66,6 +66,25 @@ def test_going_on_from_a_checkpoint_gives_what_one_training_gives(
     continued = kept(Proposal(architecture, 3.0))
     assert continued["loss"] == whole["loss"]
     assert continued["epochs"] == 3.0
+
+
+def test_each_network_is_trained_in_its_fastest_mode_and_goes_on_in_it(
+    space: Space, data: SearchData, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[str] = []
+
+    def fastest(*about: object, brief: bool) -> Mode:
+        asked.append("bf16" if len(asked) % 2 == 0 else "float32")
+        return MODES[asked[-1]]
+
+    monkeypatch.setattr(trained, "fastest_mode", fastest)
+    evaluator = Trained(space, data, tmp_path, precision="each")
+    architecture = space.sample(random.Random(0))
+    evaluator(Proposal(architecture, 1.0))
+    continued = evaluator(Proposal(architecture, 2.0))
+    assert asked == ["bf16"]  # measured again, it would be float32
+    whole = Trained(space, data, None, precision="bf16")(Proposal(architecture, 2.0))
+    assert continued["loss"] == whole["loss"]
 
 
 def test_a_checkpoint_at_the_budget_is_judged_as_it_was(space: Space, data: SearchData, tmp_path: Path) -> None:

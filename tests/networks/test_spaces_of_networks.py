@@ -57,12 +57,12 @@ def test_cells_that_pass_nothing_are_refused_with_a_reason() -> None:
     space = small("cells")
     dead = {"inputs_1": (0,), "operation_0_1": "none", "inputs_2": (1,), "operation_1_2": "conv_3x3"}
     with pytest.raises(SpaceError, match="something must get from the cell's input to its output"):
-        space.architecture(width=8, depth=1, inputs_3=(2,), operation_2_3="conv_3x3", **dead)
+        space.architecture(shrink=1, width=8, depth=1, inputs_3=(2,), operation_2_3="conv_3x3", **dead)
 
 
 def test_what_is_cut_off_changes_neither_key_nor_network() -> None:
     space = small("cells")
-    lives = {"width": 8, "depth": 1, "inputs_1": (0,), "operation_0_1": "conv_3x3", "inputs_2": (1,)}
+    lives = {"shrink": 1, "width": 8, "depth": 1, "inputs_1": (0,), "operation_0_1": "conv_3x3", "inputs_2": (1,)}
     one = space.architecture(**lives, operation_1_2="none", inputs_3=(2,), operation_2_3="conv_5x5")
     other = space.architecture(**lives, operation_1_2="none", inputs_3=(2,), operation_2_3="max_pool_3x3")
     assert one == other
@@ -209,6 +209,21 @@ def test_the_stem_skips_no_pixel_of_a_large_picture(pixels: int) -> None:
     assert x.grad is not None
     inside = pixels - pixels // 64  # half a stride at the far border is beyond the last window
     assert (x.grad[..., :inside, :inside] != 0).all()
+
+
+@pytest.mark.parametrize(("pixels", "left"), [(8, 8), (15, 15), (16, 8), (28, 14), (32, 16), (64, 16), (224, 16)])
+def test_a_stem_may_shrink_a_picture_further_while_enough_is_left(pixels: int, left: int) -> None:
+    signature = Signature("classification", (1, pixels, pixels), 2)
+    assert stem(signature, 2, shrink=2)(torch.rand(2, 1, pixels, pixels)).shape[2:] == (left, left)
+
+
+def test_shrinking_what_is_not_shrunk_makes_no_second_network() -> None:
+    for pixels, same in ((8, True), (32, False)):
+        space = small("cells", Signature("classification", (1, pixels, pixels), 2))
+        one = space.sample(random.Random(0))
+        assert (
+            space.architecture(**{**one, "shrink": 1}).key == space.architecture(**{**one, "shrink": 2}).key
+        ) == same
 
 
 @pytest.mark.parametrize("name", ["cells", "stages", "nb201"])

@@ -127,6 +127,16 @@ def test_halving_spends_less_than_a_third_of_its_trials_above_the_lowest_rung() 
     assert budgets.count(9.0) >= 3
 
 
+def test_halving_promotes_no_more_than_a_third_though_every_new_one_is_the_best() -> None:
+    strategy, budgets = SuccessiveHalving(RandomSearch(tiny_space(), 0), rungs=2), []
+    for place in range(80):
+        proposal = strategy.ask()
+        assert proposal is not None
+        budgets.append(proposal.budget)
+        strategy.tell(proposal, Report({"accuracy": place / 100}))
+    assert budgets.count(3.0) == budgets.count(1.0) // 3
+
+
 def test_level_gives_everybody_the_same_budget_and_fits_it() -> None:
     strategy = Level(RandomSearch(tiny_space(), 0))
     strategy.fit(Affordable(400.0))

@@ -113,9 +113,9 @@ def test_damaged_files_are_said_to_be_damaged(write: Any, spoil: Any) -> None:
 @pytest.mark.parametrize(
     ("source", "message"),
     [
-        ("digit", "there is no task or file 'digit'; .* did you mean 'digits'"),
+        ("digit", "there is no task, file or folder 'digit'; .* did you mean 'digits'"),
         ("absent.npz", "there is no file absent.npz"),
-        (".", "task '.' is no .npz file"),
+        (".", r"\. holds no pictures"),
     ],
 )
 def test_unknown_tasks_are_named(source: str, message: str) -> None:

@@ -10,7 +10,7 @@ import torch
 
 from azora.errors import ConfigError
 from azora.tasks import Signature, Task
-from azora.training import MODES, Mode, RecipeSettings, choose_mode
+from azora.training import MODES, Mode, RecipeSettings, choose_mode, fastest_mode
 from azora.training import mode as modes
 from azora.training.batches import Batches
 
@@ -43,6 +43,18 @@ def test_all_four_are_really_measured(cache: Path) -> None:
     found = modes.speeds(PICTURES, seconds=0.01)
     assert set(found) == set(MODES)
     assert min(found.values()) > 0
+
+
+def test_one_network_is_measured_briefly(monkeypatch: pytest.MonkeyPatch) -> None:
+    steps = []
+
+    class Counted(torch.nn.Conv2d):
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            steps.append(len(x))
+            return super().forward(x)
+
+    assert fastest_mode(PICTURES, "cpu", lambda: Counted(3, 4, 3), 16, brief=True) in MODES.values()
+    assert steps == [16] * 8  # each of the four once to get ready and once by the clock
 
 
 def test_rows_are_not_measured_and_a_name_is_taken_as_it_is(cache: Path) -> None:

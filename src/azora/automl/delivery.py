@@ -21,22 +21,25 @@ from azora.export import OnnxSession, export_onnx, median_ms, write_bundle
 from azora.networks.complexity import cost
 from azora.networks.drawing import to_svg
 from azora.report.card import write_card
+from azora.report.importance import importance
 from azora.report.page import ReportData, TrialRow, write_page
 from azora.space import Product
 from azora.study import Study
-from azora.tasks import METRICS, Split, evaluate
-from azora.tasks.task import Array
+from azora.tasks import METRICS, Split, Task, evaluate
+from azora.tasks.array import Array
+from azora.tasks.tables import Table
 from azora.training import outputs
 from azora.trial import Trial
 
 RESAMPLES = 1_000
+MOST_POINTS = 4_000
 
 
 def deliver(setting: Setting, study: Study, best: Trial, winner: Winner, out: Path) -> Result:
     """Judge the winner on the test split, this once, and write everything into `out`."""
     task, signature = setting.task, setting.task.signature
     test = task.read_test()
-    found = outputs(winner.network, test.x, signature, task.scaling)
+    found = outputs(winner.network, test.x, signature, winner.scaling)
     test_metrics = evaluate(signature, found, test.y)
     # The clock of search and final training stops here; what follows is writing.
     figures = _figures(setting, study, best, winner, study.elapsed)
@@ -57,6 +60,7 @@ def _figures(setting: Setting, study: Study, best: Trial, winner: Winner, second
     search = [event for event in study.trials if event.report.ok]
     return {
         "task": setting.task.name,
+        "notes": list(setting.task.notes),
         "strategy": job.strategy,
         "space": setting.space.name,
         "objective": setting.objective.metric,
@@ -104,7 +108,7 @@ def _ship(setting: Setting, winner: Winner, test: Split, figures: Mapping[str, A
     measured: dict[str, Any] = {"latency_ms_torch": round(_torch_latency(winner, setting, one), 4)}
     try:
         assert onnx is not None
-        measured["onnx_difference"] = export_onnx(winner.network, signature, task.scaling, onnx, sample)
+        measured["onnx_difference"] = export_onnx(winner.network, signature, winner.scaling, onnx, sample)
         session = OnnxSession(onnx)
         measured["onnx_bytes"] = onnx.stat().st_size
         measured["latency_ms_onnxruntime"] = round(median_ms(lambda: session.run(one)), 4)
@@ -116,14 +120,23 @@ def _ship(setting: Setting, winner: Winner, test: Split, figures: Mapping[str, A
         out / "model",
         winner.network,
         signature,
-        task.scaling,
+        winner.scaling,
         space={"name": setting.space_about["name"], "settings": setting.space_about["settings"]},
         architecture=part,
-        facts={"task": {"name": task.name, "sha256": task.digest}, "figures": {**figures, **measured}},
+        facts={
+            "task": {"name": task.name, "sha256": task.digest},
+            "values": task.search_data.train.values,
+            "figures": {**figures, **measured},
+        },
         onnx=onnx,
-        card=write_card({**figures, **measured}, signature, task.digest, task.test_rows),
+        card=write_card({**figures, **measured}, signature, task.digest, task.test_rows, _table(task)),
     )
     return measured
+
+
+def _table(task: Task) -> Table | None:
+    preparation = task.scaling.table
+    return None if preparation is None else preparation.table
 
 
 def _network_part(setting: Setting, winner: Winner) -> dict[str, Any]:
@@ -134,13 +147,38 @@ def _network_part(setting: Setting, winner: Winner) -> dict[str, Any]:
     return winner.architecture.to_json()
 
 
+def _residuals(setting: Setting, found: Array, y: Array) -> list[tuple[float, float]]:
+    """True values and answers of a regression with one output, of at most some thousand rows."""
+    if setting.task.signature.kind != "regression" or setting.task.signature.outputs != 1:
+        return []
+    step = -(-len(y) // MOST_POINTS)
+    return [(float(true), float(answer)) for true, answer in zip(y[::step, 0], found[::step, 0], strict=True)]
+
+
+def _clock(study: Study, winner: Winner) -> list[tuple[str, float]]:
+    """What took how long, of all sessions of the study."""
+    searching, ending = study.phases.get("search", 0.0), study.phases.get("final", study.elapsed)
+    judged = [trial for trial in study.trials if "judging_seconds" in trial.report.metrics]
+    training = sum(trial.report.seconds - trial.report.metrics["judging_seconds"] for trial in judged)
+    all_trials, span = sum(trial.report.seconds for trial in study.trials), ending - searching
+    # Workers overlap: their seconds are brought to the clock's.
+    scale = min(1.0, span / all_trials) if all_trials > 0 else 0.0
+    return [
+        ("reading data, starting, measuring the machine", searching),
+        ("training candidates", scale * training),
+        ("judging candidates", scale * (all_trials - training)),
+        ("choosing, waiting, writing the journal", max(0.0, span - scale * all_trials)),
+        ("the last training", winner.seconds),
+    ]
+
+
 def _torch_latency(winner: Winner, setting: Setting, one: Array) -> float:
     import torch
 
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
     try:
-        return median_ms(lambda: outputs(winner.network, one, setting.task.signature, setting.task.scaling))
+        return median_ms(lambda: outputs(winner.network, one, setting.task.signature, winner.scaling))
     finally:
         torch.set_num_threads(threads)
 
@@ -179,5 +217,8 @@ def _write_report(
             curve=winner.curve,
             confusion=confusion,
             classes=list(classes),
+            residuals=_residuals(setting, found, y),
+            importance=importance(setting.space, study.trials, setting.objective),
+            clock=_clock(study, winner),
         ),
     )

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Mapping
+import statistics
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,8 +17,10 @@ from azora.evaluation.trained import recipe_of, start_training
 from azora.networks.complexity import cost
 from azora.space import Architecture, Space
 from azora.tasks import SearchData, Split
+from azora.trial import Trial
 
 PROBES = 6
+FURTHEST = 3.0  # times that a prediction is corrected, at most
 ROWS = 64
 
 
@@ -75,16 +78,37 @@ def spread(space: Space, rng: random.Random) -> list[Architecture]:
 
 
 class Ceiling:
-    """A rule for a space: networks whose epoch takes longer than `seconds` are not for this budget."""
+    """A rule for a space: networks whose epoch takes longer than `seconds` are not for this budget.
 
-    def __init__(self, pace: Pace, space: Space, data: SearchData, seconds: float) -> None:
-        self.pace, self.space, self.data, self.seconds = pace, space, data, seconds
-        self.known: dict[str, bool] = {}
+    Args:
+        least: seconds below which a correction does not bring it.
+    """
+
+    def __init__(self, pace: Pace, space: Space, data: SearchData, seconds: float, least: float = 0.0) -> None:
+        self.pace, self.space, self.data, self.seconds, self.least = pace, space, data, seconds, least
+        self.known: dict[str, float] = {}
+        self.corrected = False
 
     def __call__(self, architecture: Architecture) -> bool:
+        return self.predicted(architecture) <= self.seconds
+
+    def predicted(self, architecture: Architecture) -> float:
+        """Seconds of an epoch."""
         if architecture.key not in self.known:
-            self.known[architecture.key] = self.pace.epoch(self.space, architecture, self.data) <= self.seconds
+            self.known[architecture.key] = self.pace.epoch(self.space, architecture, self.data)
         return self.known[architecture.key]
+
+    def correct(self, trials: Sequence[Trial]) -> None:
+        """Measure the seconds as these trials took them: workers share a machine that the prediction had for itself."""
+        ratios = [
+            trial.report.metrics["epoch_seconds"] / max(1e-9, self.predicted(trial.proposal.architecture))
+            for trial in trials
+            if "epoch_seconds" in trial.report.metrics
+        ]
+        if ratios:
+            ratio = min(max(statistics.median(ratios), 1 / FURTHEST), FURTHEST)
+            self.seconds = max(self.seconds / ratio, self.least)
+        self.corrected = True
 
 
 def quickest(space: Space, pace: Pace, data: SearchData, seed: int = 0) -> float:

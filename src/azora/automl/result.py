@@ -64,6 +64,7 @@ class Result:
         """A few lines for a terminal."""
         lines = [f"{title:<22}{self.figures[name]:{form}}" for title, name, form in SHOWN if name in self.figures]
         lines.append(f"{'time':<22}{show_seconds(self.figures['seconds'])}")
+        lines.extend(f"{'note':<22}{note}" for note in self.figures.get("notes", ()))
         lines.append(f"{'model':<22}{self.out / 'model'}")
         lines.append(f"{'report':<22}{self.out / 'report.html'}")
         return "\n".join(lines)

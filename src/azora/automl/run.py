@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import random
 import tempfile
 import threading
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
-from functools import partial
 from pathlib import Path
 from shutil import rmtree
 from typing import final
@@ -16,17 +14,17 @@ from typing import final
 import torch
 
 from azora.automl.delivery import deliver
-from azora.automl.pace import Ceiling, Pace, measure_pace, quickest, spread
+from azora.automl.pace import Ceiling, Pace, measure_pace, quickest
 from azora.automl.result import Result
 from azora.automl.setting import Setting
 from azora.automl.watching import Sight, Watcher
 from azora.automl.winner import LONGEST, Winner, train_winner
 from azora.errors import BudgetError, StudyError
 from azora.evaluation.checkpoints import prune
+from azora.evaluation.trained import EACH
 from azora.executors import ProcessExecutor, WorkerProcess, spawn
 from azora.job import Job
-from azora.loop import Budget, search
-from azora.networks.decide import As
+from azora.loop import MEASURED, Budget, search
 from azora.space import Space
 from azora.strategies import Strategy
 from azora.strategies.registry import make_strategy
@@ -34,13 +32,15 @@ from azora.study import Study, StudyFolder
 from azora.training import choose_mode
 from azora.trial import Trial
 
-FINAL_SHARE = 0.45  # of the whole budget: at most this much is kept for the last training
+FINAL_SHARE = 0.4  # of the whole budget: at most this much is kept for the last training
 JUDGED = 100  # how many networks a search should judge at least; what is too slow for that is left out
-PER_START = 5 / 3  # epochs trained for each network that is begun, promotions included
+PER_START = 7 / 3  # epochs trained for each network that is begun, promotions included
 OVERHEAD = 0.15  # seconds of a judgement that are no training
 FINAL_EPOCHS = 25  # epochs that the last training should have
-FIRST_ROWS = 2_500  # rows of search-train that a network's first training sees, at least
+FIRST_ROWS = 9_000  # rows that a first training sees before it is cut short: fewer favour whatever learns quickest
+FEWER, MANY_ROWS = 60, 5_000  # networks that are enough where a first training sees so many rows: each tells more
 FULL = 0.8  # a search drifts towards what the ceiling allows: the mean network takes this share of it
+EACH_ROWS = 8_000  # rows of search-train from which the number format is measured for each network
 CHECKPOINT_BYTES = 40_000_000
 MARGIN = 0.5  # seconds kept for what nobody measured
 
@@ -143,6 +143,7 @@ class _Run:
         self.workers, self.spawned = self.job.workers, spawned
         self.pace: Pace | None = None
         self.ceiling: float | None = None  # seconds of an epoch
+        self.rule: Ceiling | None = None
         self.first = 1.0  # epochs of a network's first training, where a strategy does not say
 
     def go(self) -> Result:
@@ -166,9 +167,7 @@ class _Run:
     def _search(self) -> None:
         study, job = self.study, self.job
         self.setting.data.save(self.data)
-        mode = (
-            study.measures.get("precision") or choose_mode(job.precision, self.setting.data.signature, job.device).name
-        )
+        mode = study.measures.get("precision") or self._precision()
         executor = ProcessExecutor(
             self.setting.workplace(self.data, self.checkpoints, mode),
             self.workers,
@@ -195,13 +194,13 @@ class _Run:
         finally:
             executor.shutdown()
 
-    def _mode(self) -> str:
-        """The number format and memory layout in which networks of this space train fastest here."""
-        space = self.setting.space
-        some = spread(space, random.Random(0))[1::2] if self.job.precision == "measure" else []
-        makers = [partial(space.root.build, As(architecture)) for architecture in some]
-        signature = self.setting.data.signature
-        return choose_mode(self.job.precision, signature, self.job.device, makers, space.fingerprint).name
+    def _precision(self) -> str:
+        """The number format and memory layout of the search's trainings. Networks differ in what suits them; where
+        a training is long, each is measured."""
+        job, data = self.job, self.setting.data
+        if job.precision == "measure" and job.budget is not None and len(data.train) >= EACH_ROWS:
+            return EACH
+        return choose_mode(job.precision, data.signature, job.device).name
 
     def _measure(self, mode: str) -> None:
         """How fast this machine trains, unless the study knows. Refuses a budget that not one training fits into."""
@@ -238,7 +237,8 @@ class _Run:
         assert self.job.budget is not None
         data = self.setting.data
         seconds = (1 - FINAL_SHARE) * self.job.budget - self.study.elapsed
-        unit = max(0.0, seconds * self.workers / JUDGED / PER_START - OVERHEAD) / FULL
+        judged = JUDGED if len(data.train) < MANY_ROWS else FEWER
+        unit = max(0.0, seconds * self.workers / judged / PER_START - OVERHEAD) / FULL
         rows = 1 + len(data.validation) / len(data.train)
         longest = FINAL_SHARE * self.job.budget / FINAL_EPOCHS / rows
         least = FIRST_ROWS / len(data.train)
@@ -253,11 +253,18 @@ class _Run:
             # Where nothing is quick enough, three times the quickest is what can be searched.
             quick = quickest(space, self.pace, self.setting.data, self.job.seed)
             ceiling = max(self.ceiling or 0.0, 3.0 * quick)
-            rule = Ceiling(self.pace, self.setting.space, self.setting.data, ceiling)
-            space = space.constrain(rule, f"an epoch within {ceiling:.2g} s")
+            self.rule = Ceiling(self.pace, self.setting.space, self.setting.data, ceiling, least=3.0 * quick)
+            self._correct()
+            space = space.constrain(self.rule, f"an epoch within {ceiling:.2g} s")
         return space
 
+    def _correct(self) -> None:
+        """Once some networks are trained, what they took says more than what was predicted from two steps."""
+        if self.rule is not None and not self.rule.corrected and len(self.study.trials) >= MEASURED:
+            self.rule.correct(self.study.trials[:MEASURED])
+
     def _after_trial(self, strategy: Strategy) -> None:
+        self._correct()
         keep = strategy.keep()
         best = self.study.best(self.setting.objective)
         kept = (keep or set()) | ({best.proposal.architecture.key} if best else set())

@@ -18,7 +18,7 @@ from azora.networks.registry import SPACES, default_space
 from azora.settings import closest, resolve
 from azora.space import Architecture, Space
 from azora.strategies.registry import STRATEGIES, make_strategy
-from azora.tasks import METRICS, SearchData, Task, default_metric, from_arrays, load_task
+from azora.tasks import METRICS, Reading, SearchData, Task, default_metric, from_arrays, load_task
 from azora.trial import Limit, Objective
 
 DRAWS, FEWEST_DRAWS, DRAWING_SECONDS = 1000, 100, 10.0  # before limits are said to leave nothing
@@ -60,7 +60,7 @@ class Setting:
             AzoraError: something cannot be found, read or fitted together; one line says what.
         """
         check_names(job)
-        task = find_task(job.task, job.seed)
+        task = find_task(job.task, job.seed, Reading.of(job.reading))
         name = default_space(task.signature) if job.space == "auto" else job.space
         about = {"name": name, "settings": dict(job.space_settings), "recipe": job.recipe}
         space = joint_space(about, task.signature)
@@ -126,8 +126,8 @@ class Setting:
         }
 
 
-def find_task(wanted: Any, seed: int) -> Task:
-    """A name, a file, `(x, y)`, `(x, y, x_test, y_test)` or a task."""
+def find_task(wanted: Any, seed: int, reading: Reading | None = None) -> Task:
+    """A name, a file or folder read as `reading` says, `(x, y)`, `(x, y, x_test, y_test)` or a task."""
     if isinstance(wanted, Task):
         return wanted
     if isinstance(wanted, tuple) and len(wanted) in (2, 4):
@@ -136,7 +136,7 @@ def find_task(wanted: Any, seed: int) -> Task:
         return from_arrays(x, y, x_test=x_test, y_test=y_test, seed=seed)
     if not isinstance(wanted, str | Path):
         raise ConfigError(f"a task is a name, a file, (x, y) or (x, y, x_test, y_test), not a {type(wanted).__name__}")
-    return load_task(wanted, seed=seed)
+    return load_task(wanted, seed=seed, reading=reading)
 
 
 class Within:

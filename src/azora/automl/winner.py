@@ -18,7 +18,7 @@ from azora.evaluation.checkpoints import Checkpoints
 from azora.evaluation.trained import recipe_of, resume, start_training
 from azora.networks.decide import As
 from azora.space import Architecture
-from azora.tasks import SearchData
+from azora.tasks import Scaling, SearchData
 from azora.training import Training, fastest_mode
 
 LONGEST = 200.0  # epochs; more has never helped, and the rest of the time is better spent searching
@@ -28,9 +28,10 @@ FEWEST_ROWS = 8  # of a batch for each process: fewer make no mean for a normali
 
 @dataclass(frozen=True)
 class Winner:
-    """A trained network, in eval mode on the CPU, and how its last training went."""
+    """A trained network, in eval mode on the CPU, how its inputs are scaled, and how its last training went."""
 
     network: nn.Module
+    scaling: Scaling
     architecture: Architecture
     epochs: float
     seconds: float
@@ -73,7 +74,9 @@ def train_winner(
     finally:
         partners.close()
     network = training.judging_network().to("cpu").to(memory_format=torch.contiguous_format)  # type: ignore[call-overload]
-    return Winner(network, architecture, training.epochs, time.monotonic() - begun, training.mode.name, curve)
+    return Winner(
+        network, training.scaling, architecture, training.epochs, time.monotonic() - begun, training.mode.name, curve
+    )
 
 
 def _prepare(setting: Setting, architecture: Architecture, precision: str, *, by_clock: bool) -> tuple[Training, int]:

@@ -22,7 +22,17 @@ Repeated = list[str] | None
 
 
 def search(
-    task: Annotated[str, typer.Argument(help="A task's name, or an .npz file (x_train, y_train, x_test, y_test).")],
+    task: Annotated[
+        str, typer.Argument(help="A task's name, a .csv or .npz file (x_train, y_train …), or a folder of pictures.")
+    ],
+    label: Annotated[str | None, typer.Option(metavar="COLUMN", help="Of a CSV: the column to predict.")] = None,
+    kind: Annotated[str | None, typer.Option(help="Of a CSV: classification or regression.")] = None,
+    group: Annotated[
+        str | None, typer.Option(metavar="COLUMN", help="Of a CSV: rows alike in this stay on one side of a split.")
+    ] = None,
+    ignore: Annotated[Repeated, typer.Option(metavar="COLUMN", help="Of a CSV: a column to leave out.")] = None,
+    size: Annotated[int | None, typer.Option(help="Of pictures: pixels each way to bring them to.")] = None,
+    skip_bad: Annotated[bool, typer.Option("--skip-bad", help="Of pictures: go on without damaged ones.")] = False,
     budget: Annotated[
         str | None, typer.Option(help="Wall-clock time of search and final training: 60s, 10m, 2h.")
     ] = None,
@@ -61,6 +71,7 @@ def search(
         strategy_settings=of_strategy, evaluator=evaluator, objective=objective, limits=limit or [], stop_at=stop_at,
         seed=seed, workers=workers, worker_memory=worker_memory, trial_timeout=trial_timeout, device=device,
         precision=precision, recipe=recipe, resume=resume,
+        reading={"label": label, "kind": kind, "group": group, "ignore": ignore, "size": size, "skip_bad": skip_bad},
     )  # fmt: skip
     return _run(job, started, quiet, as_json)
 

@@ -20,7 +20,7 @@ def predict(
     runtime: Annotated[str, typer.Option(help="torch or onnxruntime.")] = "torch",
 ) -> int:
     """Predict for files: one line of CSV per picture or row."""
-    from azora.model import Model, read_inputs
+    from azora.model import Model
 
     model = Model.load(out, runtime=runtime)
     writer = csv.writer(sys.stdout, lineterminator="\n")
@@ -28,7 +28,7 @@ def predict(
     scores = signature.kind == "classification" and proba
     writer.writerow(["input", *(signature.classes if scores else ["prediction"])])
     for file in files:
-        names, x = read_inputs(file, signature)
+        names, x = model.read(file)
         answers = model.predict_proba(x) if scores else model.predict(x)
         for name, answer in zip(names, answers, strict=True):
             values = [f"{value:.6f}" for value in answer] if scores else [answer]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping
+from functools import partial
 from pathlib import Path
 from typing import final
 
@@ -13,10 +14,12 @@ from azora.evaluation.checkpoints import Checkpoints
 from azora.networks.decide import As
 from azora.space import Architecture, Product, Space
 from azora.tasks import SearchData, evaluate
-from azora.training import Recipe, RecipeSettings, Training, choose_mode, outputs
+from azora.training import MODES, Recipe, RecipeSettings, Training, choose_mode, fastest_mode, outputs
 from azora.trial import Proposal
 
 DEFAULT_EPOCHS = 3.0
+EACH = "each"
+BRIEF_ROWS = 32  # of the batches with which modes are compared for one network
 
 
 @final
@@ -32,7 +35,8 @@ class Trained:
         data: search-train and search-validation.
         folder: where checkpoints are kept; None keeps none.
         seed: of initial weights, order and augmentation: the same for all, so that they are compared alike.
-        precision: a mode's name, or "measure".
+        precision: a mode's name, "measure" (the fastest here, measured once), or "each" (the fastest for every network,
+            measured when it is begun).
         metric: the one that the search is for; it is among those that are given.
     """
 
@@ -48,15 +52,19 @@ class Trained:
     ) -> None:
         self.metric = metric
         self.space, self.data, self.seed, self.device = space, data, seed, device
-        self.mode = choose_mode(precision, data.signature, device)
+        self.precision = precision if precision == EACH else choose_mode(precision, data.signature, device).name
         self.checkpoints = None if folder is None else Checkpoints(folder)
 
     def __call__(self, proposal: Proposal) -> Mapping[str, float]:
         """Raises TrainingDiverged when the loss is no number any more."""
-        training = start_training(self.space, proposal.architecture, self.data, self.seed, self.mode.name, self.device)
+        architecture = proposal.architecture
+        state = None if self.checkpoints is None else self.checkpoints.load(architecture)
+        begun_as = _mode_of(state) if self.precision == EACH else None
+        training = start_training(
+            self.space, architecture, self.data, self.seed, begun_as or self.precision, self.device
+        )
         budget = DEFAULT_EPOCHS if proposal.budget is None else proposal.budget
-        if self.checkpoints is not None:
-            resume(training, self.checkpoints.load(proposal.architecture), budget)
+        resume(training, state, budget)
         training.advance(budget)
         data = self.data
         begun = time.perf_counter()
@@ -64,13 +72,13 @@ class Trained:
             training.judging_network(),
             data.validation.x,
             data.signature,
-            data.scaling,
-            mode=self.mode,
+            training.scaling,
+            mode=training.mode,
             device=self.device,
         )
         judging = time.perf_counter() - begun
         if self.checkpoints is not None:
-            self.checkpoints.save(proposal.architecture, training.state_tensors())
+            self.checkpoints.save(architecture, training.state_tensors())
         measured = {"train_loss": training.loss, "epochs": training.epochs, "judging_seconds": judging}
         if training.worked:  # a checkpoint may have been at the budget, when a search was killed before it was told
             measured["epoch_seconds"] = training.epoch_seconds
@@ -90,7 +98,11 @@ def start_training(
         torch.manual_seed(seed)
         network = space.root.build(As(architecture))
     recipe = recipe_of(space, architecture, data)
-    mode = choose_mode(precision, data.signature, device)
+    if precision == EACH:
+        build = partial(space.root.build, As(architecture))
+        mode = fastest_mode(data.signature, device, build, BRIEF_ROWS, brief=True)
+    else:
+        mode = choose_mode(precision, data.signature, device)
     return Training(network, data.train, data.signature, data.scaling, recipe, seed=seed, mode=mode, device=device)
 
 
@@ -102,6 +114,13 @@ def recipe_of(space: Space, architecture: Architecture, data: SearchData) -> Rec
             if isinstance(inner.root, Recipe):
                 return inner.root.settings(root.project(architecture, part))
     return RecipeSettings.default(data.signature)
+
+
+def _mode_of(state: dict[str, torch.Tensor] | None) -> str | None:
+    """The mode that a checkpoint was trained in: a training that goes on must not change it."""
+    if state is None or "mode" not in state or not 0 <= int(state["mode"]) < len(MODES):
+        return None
+    return list(MODES)[int(state["mode"])]
 
 
 def resume(training: Training, state: dict[str, torch.Tensor] | None, budget: float) -> None:

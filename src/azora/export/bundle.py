@@ -25,16 +25,19 @@ from azora.space import Space
 from azora.tasks import Scaling, Signature
 
 FORMAT = 1
+BYTES = (0.0, 255.0)
 WEIGHTS, ABOUT, ONNX, CARD = "weights.safetensors", "model.json", "model.onnx", "README.md"
 
 
 @dataclass(frozen=True)
 class Bundle:
-    """A network and all that is needed to use it; `about` is model.json whole."""
+    """A network and all that is needed to use it; `values` are what black and white were in the data that it was
+    trained on, `about` is model.json whole."""
 
     network: nn.Module
     signature: Signature
     scaling: Scaling
+    values: tuple[float, float]
     about: Mapping[str, Any]
     folder: Path
 
@@ -137,18 +140,25 @@ def read_bundle(folder: Path) -> Bundle:
         network.load_state_dict(load_file(weights))
         scaling = Scaling.from_json(about["scaling"])
         _check_sizes(signature, scaling)
+        low, high = (float(value) for value in about.get("values", BYTES))
     except (AttributeError, KeyError, TypeError, ValueError, RuntimeError, SafetensorError) as error:
         raise BundleError(f"{folder} does not hold together: {str(error).splitlines()[0]}") from error
     except BundleError:
         raise
     except AzoraError as error:
         raise BundleError(f"{folder} cannot be rebuilt: {error}") from error
-    return Bundle(network.eval(), signature, scaling, about, folder)
+    return Bundle(network.eval(), signature, scaling, (low, high), about, folder)
 
 
 def _check_sizes(signature: Signature, scaling: Scaling) -> None:
     columns, classifies = signature.shape[0], signature.kind == "classification"
-    if not len(scaling.mean) == len(scaling.spread) == columns:
+    if scaling.table is not None:
+        table = scaling.table.table
+        if signature.raw != len(table.columns) or signature.shape != (table.width,):
+            raise ValueError(f"the network takes {signature.shape} of {signature.raw} columns, the table gives others")
+    elif signature.raw:
+        raise ValueError("a table is to be prepared and nothing says how")
+    elif not len(scaling.mean) == len(scaling.spread) == columns:
         raise ValueError(f"scaling is of {len(scaling.mean)} channels or columns, the input has {columns}")
     if classifies and len(signature.classes) != signature.outputs:
         raise ValueError(f"{len(signature.classes)} classes are named, the network has {signature.outputs} outputs")

@@ -8,11 +8,12 @@ import torch
 from torch import Tensor, nn
 
 from azora.tasks import Scaling, Signature
+from azora.training.prepared import Prepared
 
 
 @final
 class Deployed(nn.Module):
-    """Raw values in, probabilities (or predictions in the target's unit) out: (B, *shape) → (B, outputs)."""
+    """Raw values in, probabilities (or predictions in the target's unit) out: (B, *raw shape) → (B, outputs)."""
 
     mean: Tensor
     spread: Tensor
@@ -23,13 +24,15 @@ class Deployed(nn.Module):
         super().__init__()
         self.network, self.classifies = network, signature.kind == "classification"
         shape = (1, -1, 1, 1) if signature.pictures else (1, -1)
+        self.prepared = None if scaling.table is None else Prepared(scaling.table)
         self.register_buffer("mean", torch.tensor(scaling.mean).reshape(shape))
         self.register_buffer("spread", torch.tensor(scaling.spread).reshape(shape))
         self.register_buffer("target_mean", torch.tensor(scaling.target_mean))
         self.register_buffer("target_spread", torch.tensor(scaling.target_spread))
 
     def forward(self, x: Tensor) -> Tensor:
-        answer: Tensor = self.network((x - self.mean) / self.spread)
+        x = (x - self.mean) / self.spread if self.prepared is None else self.prepared(x)
+        answer: Tensor = self.network(x)
         if self.classifies:
             return torch.softmax(answer, dim=1)
         return answer * self.target_spread + self.target_mean

@@ -18,7 +18,7 @@ from torch import nn
 from azora.errors import BundleError
 from azora.export.deployed import Deployed
 from azora.tasks import Scaling, Signature
-from azora.tasks.task import Array
+from azora.tasks.array import Array
 
 TOLERANCE = 1e-3
 """The largest difference of a probability, or of a prediction relative to the target's spread, that is let pass."""

@@ -12,7 +12,7 @@ from azora.errors import SpaceError
 from azora.networks.cell import Cell, expression, live
 from azora.networks.checks import check_counts, check_pictures
 from azora.networks.decide import Decide
-from azora.networks.skeleton import staged
+from azora.networks.skeleton import staged, stem_stride
 from azora.operations import DEFAULT_OPERATIONS, OPERATIONS, make_operation
 from azora.settings import closest
 from azora.space import Architecture, Categorical, Choice, Edge, Graph, Node, Option, Rule, Space, Subset, When
@@ -25,7 +25,8 @@ class Cells(Space):
 
     Node 0 is the cell's input. Each further node chooses its inputs among the earlier ones and an operation for each
     of them, and is their sum; the sum of the nodes that no other takes in is the output. The cell is repeated `depth`
-    times in each of `stages` stages; from stage to stage the size halves and the channels double.
+    times in each of `stages` stages; from stage to stage the size halves and the channels double. The stem may shrink
+    the picture before all this: maps of a quarter of the pixels pay for twice the channels.
 
     Args:
         signature: the shape of the task; pictures only.
@@ -35,6 +36,7 @@ class Cells(Space):
         stages: number of stages.
         widths: channels of the first stage to choose among.
         depths: cells a stage to choose among.
+        shrinks: how much further than it must the stem may shrink the picture; only where 8 × 8 is left.
 
     Raises:
         SpaceError: the task is not of pictures, an operation is unknown, or a number is no whole one of at least 1.
@@ -47,38 +49,49 @@ class Cells(Space):
         operations: Sequence[str] = DEFAULT_OPERATIONS,
         inputs: int = 2,
         stages: int = 3,
-        widths: Sequence[int] = (8, 12, 16, 24, 32),
+        widths: Sequence[int] = (8, 16, 24, 32, 48),
         depths: Sequence[int] = (1, 2, 3),
+        shrinks: Sequence[int] = (1, 2),
     ) -> None:
         check_pictures("cells", signature)
-        check_counts("cells", nodes=nodes, inputs=inputs, stages=stages, widths=widths, depths=depths)
+        check_counts("cells", nodes=nodes, inputs=inputs, stages=stages, widths=widths, depths=depths, shrinks=shrinks)
         for name in operations:
             if name not in OPERATIONS:
                 raise SpaceError(f"cells: there is no operation {name!r}; {closest(name, OPERATIONS)}")
         self.signature, self.nodes, self.operations, self.inputs = signature, nodes, tuple(operations), inputs
-        self.stages, self.widths, self.depths = stages, tuple(widths), tuple(depths)
-        choices: list[Choice] = [Categorical("width", self.widths), Categorical("depth", self.depths)]
+        self.stages, self.widths, self.depths, self.shrinks = stages, tuple(widths), tuple(depths), tuple(shrinks)
+        choices: list[Choice] = [
+            Categorical("shrink", self.shrinks),
+            Categorical("width", self.widths),
+            Categorical("depth", self.depths),
+        ]
+        sizes = len(choices)
         for node in range(1, nodes + 1):
             choices.append(Subset(f"inputs_{node}", tuple(range(node)), 1, min(inputs, node)))
             choices.extend(
                 Categorical(f"operation_{source}_{node}", self.operations, (When(f"inputs_{node}", (source,)),))
                 for source in range(node)
             )
-        reads = tuple(choice.name for choice in choices[2:])
+        reads = tuple(choice.name for choice in choices[sizes:])
         rule = Rule("something must get from the cell's input to its output", self._passes, reads)
         super().__init__("cells", choices, [rule], {"stages": stages})
 
     def build(self, decide: Decide) -> nn.Module:
         """(B, C, H, W) → (B, outputs)."""
-        width, depth = decide.number("width"), decide.number("depth")
+        shrink, width, depth = decide.number("shrink"), decide.number("width"), decide.number("depth")
         widths = [width * 2**stage for stage in range(self.stages)]
-        return staged(self.signature, widths, depth, partial(self._cell, decide))
+        return staged(self.signature, widths, depth, partial(self._cell, decide), shrink)
 
     def representative(self, decisions: Mapping[str, Option]) -> Any:
-        return [decisions["width"], decisions["depth"], expression(self._edges(decisions), self.nodes, loose=True)]
+        # Small pictures are not shrunk whatever is decided.
+        shrink = stem_stride(self.signature, decisions["shrink"]) // stem_stride(self.signature)
+        cell = expression(self._edges(decisions), self.nodes, loose=True)
+        return [shrink, decisions["width"], decisions["depth"], cell]
 
     def graph(self, architecture: Architecture) -> Graph:
+        stride = stem_stride(self.signature, architecture["shrink"])
         title = f"cell, {architecture['depth']} a stage, {self.stages} stages from {architecture['width']} channels"
+        title += f" after a stride of {stride}" if stride > 1 else ""
         return cell_graph(title, self._edges(architecture), self.nodes, loose=True)
 
     def _cell(self, decide: Decide, channels: int) -> Cell:

@@ -11,20 +11,25 @@ from azora.operations import conv
 from azora.operations.convolution import Convolution
 from azora.tasks import Signature
 
+SMALLEST = 8  # pixels each way that a stem which shrinks further than it must still leaves
 
-def stem(signature: Signature, channels: int) -> nn.Sequential:
+
+def stem(signature: Signature, channels: int, shrink: int = 1) -> nn.Sequential:
     """(B, C, H, W) → (B, channels, ⌈H/s⌉, ⌈W/s⌉) with the stride s of `stem_stride`.
 
     The kernel is 3, and where the stride is larger as wide as it: no pixel between two windows is skipped.
     """
-    stride = stem_stride(signature)
+    stride = stem_stride(signature, shrink)
     kernel = max(3, stride | 1)
     return nn.Sequential(conv(signature.shape[0], channels, kernel, stride), nn.BatchNorm2d(channels))
 
 
-def stem_stride(signature: Signature) -> int:
-    """1, and for pictures of 64 pixels and more as large as brings them to about 32."""
-    return max(1, min(signature.shape[1:]) // 32)
+def stem_stride(signature: Signature, shrink: int = 1) -> int:
+    """1, and for pictures of 64 pixels and more as large as brings them to about 32; `shrink` times that, where as much
+    as 8 × 8 is left."""
+    size = min(signature.shape[1:])
+    least = max(1, size // 32)
+    return least * shrink if size // (least * shrink) >= SMALLEST else least
 
 
 def halves(size: int) -> bool:
@@ -68,13 +73,15 @@ class Head(nn.Sequential):
         )
 
 
-def staged(signature: Signature, widths: Sequence[int], depth: int, cell: Callable[[int], nn.Module]) -> nn.Sequential:
+def staged(
+    signature: Signature, widths: Sequence[int], depth: int, cell: Callable[[int], nn.Module], shrink: int = 1
+) -> nn.Sequential:
     """A network of one stage a width, each of `depth` cells made by `cell(width)`, with reductions between.
 
     A map of 2 × 2 or less is not halved further.
     """
-    size = -(-min(signature.shape[1:]) // stem_stride(signature))
-    layers: dict[str, nn.Module] = {"stem": stem(signature, widths[0])}
+    size = -(-min(signature.shape[1:]) // stem_stride(signature, shrink))
+    layers: dict[str, nn.Module] = {"stem": stem(signature, widths[0], shrink)}
     for place, width in enumerate(widths):
         if place:
             stride = 2 if halves(size) else 1

@@ -10,6 +10,7 @@ from typing import Any
 from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
 
 from azora.tasks import Signature
+from azora.tasks.tables import Table
 
 
 @cache
@@ -31,7 +32,9 @@ def _plain(text: object) -> str:
     return re.sub(r"([\\`*_<>\[\]|#])", r"\\\1", " ".join(str(text).split()))
 
 
-def write_card(figures: Mapping[str, Any], signature: Signature, digest: str, test_rows: int) -> str:
+def write_card(
+    figures: Mapping[str, Any], signature: Signature, digest: str, test_rows: int, table: Table | None = None
+) -> str:
     """The text of the model folder's README.md."""
     template = environment().get_template("card.md.j2")
-    return template.render(f=figures, signature=signature, digest=digest, test_rows=test_rows)
+    return template.render(f=figures, signature=signature, digest=digest, test_rows=test_rows, table=table)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import math
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -14,6 +14,7 @@ from plotly.offline import get_plotlyjs
 
 from azora.clock import show_seconds
 from azora.report.card import environment
+from azora.report.importance import Importance
 
 SMOOTHING = 0.3
 """Weight of a new value in the smoothed learning curve."""
@@ -21,6 +22,7 @@ LEAST_SHARE = 0.2
 """Least depth of colour of a mistake: one among a thousand rows must still be seen."""
 WIDE = 460
 """Pixels beyond which a drawing has the page's width to itself."""
+UNASKED = Importance(why_not="It was not asked.")
 COLUMNS = ("#", "{metric}", "epochs", "seconds", "at", "architecture", "origin")
 
 
@@ -52,6 +54,9 @@ class ReportData:
         drawing: SVG, put into the page as it is.
         curve: `seconds`, `epochs` and `loss` of the last training.
         confusion: counts of test rows, by true class and by answer, in the order of `classes`.
+        residuals: of a regression: the true value and the answer of each test row.
+        importance: what the score hung on.
+        clock: what took how many seconds, in the order of its beginning.
     """
 
     figures: Mapping[str, Any]
@@ -62,6 +67,9 @@ class ReportData:
     curve: Sequence[Mapping[str, float]] = ()
     confusion: Sequence[Sequence[int]] | None = None
     classes: Sequence[str] = field(default_factory=tuple)
+    residuals: Sequence[tuple[float, float]] = ()
+    importance: Importance = UNASKED
+    clock: Sequence[tuple[str, float]] = ()
 
 
 def write_page(file: Path, data: ReportData) -> None:
@@ -88,7 +96,10 @@ def write_page(file: Path, data: ReportData) -> None:
             lost=charts["lost"],
             curve=(f"{loss[0]:.3f}", f"{loss[-1]:.3f}") if loss else None,
             confusion=_confusion(data.confusion, data.classes) if data.confusion else None,
-            wide=_width(data.drawing) > WIDE or not (loss or data.confusion),
+            choices=_bars(data.importance.choices, lambda value: f"{value:.3f}"),
+            clock=_bars([(title, seconds) for title, seconds in data.clock if seconds > 0], show_seconds),
+            spent=show_seconds(sum(seconds for _, seconds in data.clock)),
+            wide=_width(data.drawing) > WIDE or not (loss or data.confusion or data.residuals),
             plotly=get_plotlyjs(),
             # A class may be called anything, "</script>" too.
             charts=json.dumps(charts, allow_nan=False).replace("<", "\\u003c"),
@@ -112,6 +123,12 @@ def _show(value: object) -> str:
     if isinstance(value, list | tuple):
         return ", ".join(map(_show, value))
     return f"{value:.4g}" if isinstance(value, float) else str(value)
+
+
+def _bars(values: Sequence[tuple[str, float]], show: Callable[[float], str]) -> list[dict[str, Any]]:
+    """Lines of a table of bars: the longest is as wide as the column."""
+    most = max((value for _, value in values), default=1.0)
+    return [{"title": title, "text": show(value), "share": round(100 * value / most, 1)} for title, value in values]
 
 
 @dataclass(frozen=True)
@@ -187,6 +204,8 @@ def _charts(data: ReportData) -> dict[str, Any]:
         "keys": [trial.key for trial in judged],
         "lost": [round(trial.at, 2) for trial in data.trials if not trial.counts],
         "curve": _curve(data.curve),
+        "true": [round(true, 6) for true, _ in data.residuals],
+        "answer": [round(answer, 6) for _, answer in data.residuals],
     }
 
 

@@ -37,6 +37,10 @@ class SuccessiveHalving(Strategy):
     """Train many briefly, the best `1/eta` of them `eta` times as long, and so on (ASHA, Li et al., 2020;
     the promotion variant, without barriers).
 
+    One difference: never more than one in `eta` of a rung is promoted in all. An inner strategy that learns brings ever
+    better ones, nearly every new one is among the best third when it comes, and without this rule half of them were
+    promoted, and the search began half as many as it could have.
+
     What to try at the lowest rung is `inner`'s to say; it is told every report, with its budget.
 
     Args:
@@ -108,6 +112,8 @@ class SuccessiveHalving(Strategy):
     def _promotable(self) -> Iterator[tuple[int, str]]:
         for place in reversed(range(len(self.ladder) - 1)):
             rung = self.ladder[place]
+            if len(rung.promoted) >= len(rung.rising) // self.eta:
+                continue
             for key in rung.best(len(rung.rising) // self.eta):
                 if key not in rung.promoted and rung.scores[key][0] > -math.inf:
                     yield place, key

@@ -29,6 +29,7 @@ class Study:
         self.created: Mapping[str, Any] | None = None
         self.measures: Mapping[str, Any] = {}
         self.phase = ""
+        self.phases: dict[str, float] = {}  # when each began, in seconds worked
         self.result: Mapping[str, Any] | None = None
         self.trials: list[Trial] = []
         self.pending: dict[int, Proposal] = {}
@@ -103,7 +104,7 @@ class Study:
         Not durable by itself: an ask that is lost with the process is asked again, and is the same.
         """
         number = self.asks
-        self._add("asked", durable=False, number=number, proposal=proposal.to_json())
+        self._add("asked", proposal, durable=False, number=number, proposal=proposal.to_json())
         return number
 
     def told(self, number: int, report: Report, *, known: bool = False) -> Trial:
@@ -141,19 +142,20 @@ class Study:
 
     # Inside -----------------------------------------------------------------------------------------------------
 
-    def _add(self, kind: str, *, durable: bool = True, **body: Any) -> None:
+    def _add(self, kind: str, asked: Proposal | None = None, /, *, durable: bool = True, **body: Any) -> None:
         event = {"kind": kind, "elapsed": round(self.elapsed, 3), "at": time.time(), **body}
         self.journal.append(event, durable=durable)
-        self._fold(event)
+        self._fold(event, asked)
 
-    def _fold(self, event: Mapping[str, Any]) -> None:
+    def _fold(self, event: Mapping[str, Any], asked: Proposal | None = None) -> None:
+        """Take `event` in; `asked` is the proposal that it tells of, where that need not be read from it."""
         match event["kind"]:
             case "created":
                 self.created = event["about"]
             case "measured":
                 self.measures = event["measures"]
             case "asked":
-                proposal = Proposal.from_json(event["proposal"], self.space)
+                proposal = asked or Proposal.from_json(event["proposal"], self.space)
                 self.pending[event["number"]] = proposal
                 self.asks = event["number"] + 1
                 self._history.append(("asked", event["number"], proposal))
@@ -174,6 +176,7 @@ class Study:
                 self._history.append(("fitted", event["units"], None))
             case "phase":
                 self.phase = event["name"]
+                self.phases.setdefault(event["name"], float(event["elapsed"]))
             case "finished":
                 self.result = event["result"]
             # "alive" carries nothing but its time.

@@ -2,6 +2,8 @@
 
 from azora.tasks.arrays import from_arrays
 from azora.tasks.metrics import METRICS, default_metric, evaluate
+from azora.tasks.preparation import Preparation
+from azora.tasks.reading import Reading
 from azora.tasks.signature import Signature
 from azora.tasks.sources import TASKS, load_task, read_npz
 from azora.tasks.task import Scaling, SearchData, Split, Task
@@ -9,6 +11,8 @@ from azora.tasks.task import Scaling, SearchData, Split, Task
 __all__ = [
     "METRICS",
     "TASKS",
+    "Preparation",
+    "Reading",
     "Scaling",
     "SearchData",
     "Signature",

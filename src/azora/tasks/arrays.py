@@ -8,8 +8,11 @@ from dataclasses import dataclass
 import numpy as np
 
 from azora.errors import TaskError
-from azora.tasks.signature import Signature
-from azora.tasks.task import Array, Split, Task
+from azora.settings import closest
+from azora.tasks.array import Array
+from azora.tasks.signature import KINDS, Signature
+from azora.tasks.tables import Table
+from azora.tasks.task import Split, Task
 
 VALIDATION_SHARE = 0.2
 TEST_SHARE = 0.2
@@ -40,6 +43,9 @@ def from_arrays(
     seed: int = 0,
     flips: bool | None = None,
     channels_last: bool | None = None,
+    kind: str | None = None,
+    table: Table | None = None,
+    notes: Sequence[str] = (),
 ) -> Task:
     """A task from rows in memory.
 
@@ -52,30 +58,46 @@ def from_arrays(
         classes: names of the classes 0, 1, …
         flips: whether mirrored pictures may keep their class, so that a recipe may mirror; true unless said.
         channels_last: how to read 4-dimensional `x`; unless said, the smaller of the two candidate axes.
+        kind: "classification" or "regression"; unless said, numbers that are not whole are to be predicted as numbers.
+        table: what the columns of `x` are, when it comes from `Table.rows` and may have holes.
+        notes: what a reader should know of how the data was read.
 
     Raises:
         TaskError: lengths differ, values are missing or infinite, there is one class only, a class has one row …
     """
-    last = channels_last
-    parts = {
-        "train": _rows("x", x, "y", y, last),
-        "test": _rows("x_test", x_test, "y_test", y_test, last),
-        "validation": _rows("x_validation", x_validation, "y_validation", y_validation, last),
-    }
-    train = parts["train"]
-    if train is None:
+    if kind not in (None, *KINDS):
+        raise TaskError(f"kind {kind!r} is not known; {closest(str(kind), KINDS)}")
+    if x is None and y is None:
         raise TaskError(f"{name}: x and y must be given")
-    for title in ("test", "validation"):
-        if (part := parts[title]) is not None and part.x.shape[1:] != train.x.shape[1:]:
-            raise TaskError(f"x_{title} has rows of shape {part.x.shape[1:]}, x has {train.x.shape[1:]}")
-    labels = _Labels.of([part.y for part in parts.values() if part is not None], classes)
-    rows = {title: _Rows(part.x, labels.apply(part.y)) for title, part in parts.items() if part is not None}
-    rows["train"] = _Rows(rows["train"].x, rows["train"].y, _groups(groups, len(train.x)))
-    labels.check_counts(rows["train"].y)
+    last, holes = channels_last, table is not None
+    given = {
+        "train": _rows("x", x, "y", y, last, holes),
+        "test": _rows("x_test", x_test, "y_test", y_test, last, holes),
+        "validation": _rows("x_validation", x_validation, "y_validation", y_validation, last, holes),
+    }
+    rows, labels = _labelled({title: part for title, part in given.items() if part is not None}, classes, kind)
+    train = rows["train"]
+    rows["train"] = _Rows(train.x, train.y, _groups(groups, len(train.x)))
     shape = tuple(train.x.shape[1:])
     mirrored = (flips is None or flips) and len(shape) == 3
-    signature = Signature(labels.kind, shape, labels.outputs, labels.names, mirrored)
-    return Task(name, signature, *_three(rows, labels, seed))
+    raw = 0 if table is None else shape[0]
+    shape, traits = (shape, ()) if table is None else ((table.width,), table.traits)
+    signature = Signature(labels.kind, shape, labels.outputs, labels.names, mirrored, raw, traits)
+    return Task(name, signature, *_three(rows, labels, seed), table=table, notes=notes)
+
+
+def _labelled(
+    parts: dict[str, _Rows], classes: Sequence[str] | None, kind: str | None
+) -> tuple[dict[str, _Rows], _Labels]:
+    """The parts with their targets as numbers, and what the numbers mean."""
+    shape = parts["train"].x.shape[1:]
+    for title, part in parts.items():
+        if part.x.shape[1:] != shape:
+            raise TaskError(f"x_{title} has rows of shape {part.x.shape[1:]}, x has {shape}")
+    labels = _Labels.of([part.y for part in parts.values()], classes, kind)
+    rows = {title: _Rows(part.x, labels.apply(part.y)) for title, part in parts.items()}
+    labels.check_counts(rows["train"].y)
+    return rows, labels
 
 
 def _three(rows: dict[str, _Rows], labels: _Labels, seed: int) -> tuple[Split, Split, Split]:
@@ -98,12 +120,15 @@ class _Labels:
     outputs: int
 
     @classmethod
-    def of(cls, targets: list[Array], classes: Sequence[str] | None) -> _Labels:
+    def of(cls, targets: list[Array], classes: Sequence[str] | None, kind: str | None = None) -> _Labels:
         columns = [target.reshape(len(target), -1) for target in targets]
         if len(widths := {part.shape[1] for part in columns}) > 1:
             raise TaskError(f"y has {min(widths)} columns in one split and {max(widths)} in another")
         together = np.concatenate(columns)
-        if together.dtype.kind == "f" and (together.shape[1] > 1 or np.any(together != np.round(together))):
+        broken = together.dtype.kind == "f" and (together.shape[1] > 1 or np.any(together != np.round(together)))
+        if kind == "regression" or (broken and kind is None):
+            if together.dtype.kind == "U":
+                raise TaskError(f"y holds names such as {together[0, 0]!r}, which cannot be predicted as numbers")
             return cls("regression", (), None, together.shape[1])
         if together.shape[1] > 1:
             raise TaskError(f"y has {together.shape[1]} columns of labels; one is wanted")
@@ -141,18 +166,20 @@ def _name(value: object) -> str:
     return str(int(value)) if isinstance(value, np.floating) else str(value)
 
 
-def _rows(x_name: str, x: Array | None, y_name: str, y: Array | None, channels_last: bool | None) -> _Rows | None:
+def _rows(
+    x_name: str, x: Array | None, y_name: str, y: Array | None, channels_last: bool | None, holes: bool = False
+) -> _Rows | None:
     if x is None and y is None:
         return None
     if x is None or y is None:
         raise TaskError(f"{x_name if x is None else y_name} is missing beside {y_name if x is None else x_name}")
-    x, y = _array(x_name, x, "biuf", "numbers"), _array(y_name, y, "biufU", "numbers or names")
+    x, y = _array(x_name, x, "biuf", "numbers", holes), _array(y_name, y, "biufU", "numbers or names")
     if len(x) != len(y):
         raise TaskError(f"{x_name} has {len(x)} rows, {y_name} has {len(y)}")
     return _Rows(_pictures_or_rows(x_name, x, channels_last), y)
 
 
-def _array(name: str, values: Array, kinds: str, wanted: str) -> Array:
+def _array(name: str, values: Array, kinds: str, wanted: str, holes: bool = False) -> Array:
     try:
         array = np.asarray(values)
     except ValueError as error:
@@ -164,6 +191,7 @@ def _array(name: str, values: Array, kinds: str, wanted: str) -> Array:
     if array.dtype.kind == "f":
         with np.errstate(over="ignore"):  # what overflows float32 is as useless as what was infinite before
             finite = np.isfinite(array.astype(np.float32))
+        finite |= holes & np.isnan(array)
         if not finite.all():
             where = np.argwhere(~finite)[0]
             raise TaskError(f"{name} has {array[tuple(where)]} in row {where[0]}; fill or drop what is no number")

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from azora.tasks.array import Array
 from azora.tasks.signature import Signature
-from azora.tasks.task import Array
 
 
 @dataclass(frozen=True)

@@ -19,6 +19,8 @@ class Signature:
         outputs: number of classes, or of numbers to predict.
         classes: the classes' names, in the order of the outputs; empty for regression.
         flips: whether a mirrored picture may still be of its class.
+        raw: columns of a table, before they are prepared and there are `shape` of them; 0 where nothing is prepared.
+        traits: what there is to prepare in a table: "words", "holes".
     """
 
     kind: str
@@ -26,6 +28,13 @@ class Signature:
     outputs: int
     classes: tuple[str, ...] = ()
     flips: bool = False
+    raw: int = 0
+    traits: tuple[str, ...] = ()
+
+    @property
+    def raw_shape(self) -> tuple[int, ...]:
+        """The shape of one input as data has it."""
+        return (self.raw,) if self.raw else self.shape
 
     @property
     def pictures(self) -> bool:
@@ -33,7 +42,7 @@ class Signature:
         return len(self.shape) == 3
 
     def to_json(self) -> dict[str, Any]:
-        return {**asdict(self), "shape": list(self.shape), "classes": list(self.classes)}
+        return {**asdict(self), "shape": list(self.shape), "classes": list(self.classes), "traits": list(self.traits)}
 
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> Signature:
@@ -43,4 +52,6 @@ class Signature:
             int(data["outputs"]),
             tuple(str(name) for name in data["classes"]),
             bool(data["flips"]),
+            int(data.get("raw", 0)),
+            tuple(str(name) for name in data.get("traits", ())),
         )

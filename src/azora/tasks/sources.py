@@ -11,8 +11,10 @@ import numpy as np
 
 from azora.errors import TaskError
 from azora.settings import closest
+from azora.tasks.array import Array
 from azora.tasks.arrays import from_arrays
-from azora.tasks.task import Array, Task
+from azora.tasks.reading import Reading, from_csv, from_folder
+from azora.tasks.task import Task
 
 
 def digits(seed: int = 0) -> Task:
@@ -28,20 +30,27 @@ TASKS: dict[str, tuple[str, Callable[[int], Task]]] = {
 }
 
 
-def load_task(source: str | Path, *, seed: int = 0) -> Task:
-    """The task called `source`, or in the file `source`.
+def load_task(source: str | Path, *, seed: int = 0, reading: Reading | None = None) -> Task:
+    """The task called `source`, or in the file or folder `source`, read as `reading` says.
 
     Raises:
-        TaskError: there is no such name or file, or the file is not a task.
+        TaskError: there is no such name, file or folder, or it is not a task.
     """
-    name, path = str(source), Path(source)
+    name, path, reading = str(source), Path(source), reading or Reading()
     if name in TASKS:
+        reading.refuse(f"the task {name}")
         return TASKS[name][1](seed)
-    if path.suffix == ".npz":
+    if path.suffix.lower() == ".npz":
+        reading.refuse(f"an .npz file ({path})")
         return _from_npz(path, seed)
+    if path.is_dir():
+        return from_folder(path, reading, seed)
+    if path.suffix.lower() in (".csv", ".tsv"):
+        return from_csv(path, reading, seed)
+    kinds = "a name, a .csv or .npz file, or a folder of pictures"
     if path.exists():
-        raise TaskError(f"task {name!r} is no .npz file, and no task has that name; {closest(name, TASKS)}")
-    raise TaskError(f"there is no task or file {name!r}; give an .npz file or a name; {closest(name, TASKS)}")
+        raise TaskError(f"{name} is none of what a task is read from: {kinds}")
+    raise TaskError(f"there is no task, file or folder {name!r}; give {kinds}; {closest(name, TASKS)}")
 
 
 def read_npz(path: Path) -> dict[str, Array]:

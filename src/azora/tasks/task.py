@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any, final
@@ -14,10 +14,13 @@ import numpy as np
 from safetensors.numpy import load_file, save_file
 
 from azora.errors import TaskError
+from azora.tasks.array import Array
+from azora.tasks.preparation import Preparation
 from azora.tasks.signature import Signature
+from azora.tasks.tables import Table
 
-Array = np.ndarray[Any, np.dtype[Any]]
 ROWS_AT_ONCE = 2048
+FLOATS = ("mean", "spread", "target_mean", "target_spread")
 
 
 @dataclass(frozen=True)
@@ -30,6 +33,11 @@ class Split:
     def __len__(self) -> int:
         return len(self.x)
 
+    @property
+    def values(self) -> tuple[float, float]:
+        """What black and white are: (0, 255) of bytes, else the least and the largest of all values."""
+        return (0.0, 255.0) if self.x.dtype == np.uint8 else (float(self.x.min()), float(self.x.max()))
+
     def __add__(self, other: Split) -> Split:
         return Split(np.concatenate([self.x, other.x]), np.concatenate([self.y, other.y]))
 
@@ -38,17 +46,19 @@ class Split:
 class Scaling:
     """Mean and spread of every channel or column of the search-train rows; of the target too, for regression.
 
-    A network sees (x − mean) / spread, and what it predicts is scaled back.
+    A network sees (x − mean) / spread, and what it predicts is scaled back. The rows of a table are prepared by
+    `table` instead, and have neither mean nor spread here.
     """
 
     mean: tuple[float, ...]
     spread: tuple[float, ...]
     target_mean: tuple[float, ...] = ()
     target_spread: tuple[float, ...] = ()
+    table: Preparation | None = None
 
     @classmethod
-    def of(cls, split: Split, regression: bool) -> Scaling:
-        mean, spread = _moments(split.x)
+    def of(cls, split: Split, regression: bool, table: Table | None = None) -> Scaling:
+        mean, spread = _moments(split.x) if table is None else (np.zeros(0), np.zeros(0))
         target = (split.y.mean(axis=0, dtype=np.float64), split.y.std(axis=0, dtype=np.float64))
         return cls(
             _floats(mean),
@@ -56,14 +66,23 @@ class Scaling:
             _floats(np.where(spread > 1e-12, spread, 1.0)),
             _floats(target[0]) if regression else (),
             _floats(np.where(target[1] > 1e-12, target[1], 1.0)) if regression else (),
+            None if table is None else Preparation.fit(table, split.x),
         )
 
-    def to_json(self) -> dict[str, list[float]]:
-        return {name: list(getattr(self, name)) for name in self.__dataclass_fields__}
+    def taking(self, scaling: str, encoding: str, imputation: str) -> Scaling:
+        """With these choices for the preparation of a table; the same, where there is none."""
+        table = self.table
+        return self if table is None else replace(self, table=table.taking(scaling, encoding, imputation))
+
+    def to_json(self) -> dict[str, Any]:
+        floats = {name: list(getattr(self, name)) for name in FLOATS}
+        return {**floats, "table": self.table and self.table.to_json()}
 
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> Scaling:
-        return cls(**{name: tuple(float(value) for value in data[name]) for name in cls.__dataclass_fields__})
+        floats = {name: tuple(float(value) for value in data[name]) for name in FLOATS}
+        table = data.get("table")
+        return cls(**floats, table=None if table is None else Preparation.from_json(table))
 
 
 @dataclass(frozen=True)
@@ -98,13 +117,28 @@ class SearchData:
 
 @final
 class Task:
-    """A named task: search-train, search-validation, and a test split that can be read once."""
+    """A named task: search-train, search-validation, and a test split that can be read once.
 
-    def __init__(self, name: str, signature: Signature, train: Split, validation: Split, test: Split) -> None:
-        self.name = name
+    Args:
+        table: what the columns of `x` are, where they are prepared for a network by more than mean and spread.
+        notes: what a reader should know of how the data was read.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        signature: Signature,
+        train: Split,
+        validation: Split,
+        test: Split,
+        *,
+        table: Table | None = None,
+        notes: Sequence[str] = (),
+    ) -> None:
+        self.name, self.notes = name, tuple(notes)
         self.signature = signature
         self.train, self.validation = train, validation
-        self.scaling = Scaling.of(train, signature.kind == "regression")
+        self.scaling = Scaling.of(train, signature.kind == "regression", table)
         self._test: Split | None = test
         self.test_rows = len(test)
         self.digest = _digest(train, validation, test)

@@ -10,6 +10,7 @@ from torch import Tensor
 from azora.tasks import Scaling, Signature, Split
 from azora.training.augment import blank, gather
 from azora.training.mode import Mode
+from azora.training.prepared import prepare
 from azora.training.recipe import RecipeSettings
 
 
@@ -33,10 +34,14 @@ class Batches:
         device: str = "cpu",
     ) -> None:
         self.signature, self.mode, self.seed, self.device = signature, mode, seed, device
-        x = torch.from_numpy(split.x)
-        self.x = (x.permute(0, 2, 3, 1).contiguous() if signature.pictures else x).to(device)
-        self.mean = torch.tensor(scaling.mean, device=device)
-        self.scale = 1.0 / torch.tensor(scaling.spread, device=device)
+        x = torch.from_numpy(split.x).to(device)
+        mean, spread = scaling.mean, scaling.spread
+        if scaling.table is not None:
+            # What has to be done once only is done here: the rows are kept as the network takes them.
+            x, mean, spread = prepare(scaling.table, x), (0.0,), (1.0,)
+        self.x = x.permute(0, 2, 3, 1).contiguous() if signature.pictures else x
+        self.mean = torch.tensor(mean, device=device)
+        self.scale = 1.0 / torch.tensor(spread, device=device)
         y = torch.from_numpy(split.y)
         if signature.kind == "regression":
             y = (y - torch.tensor(scaling.target_mean)) / torch.tensor(scaling.target_spread)

@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from azora.tasks import Scaling, Signature, Split
 from azora.training.batches import Batches
 from azora.training.link import Link, LinkLost
-from azora.training.mode import Mode
+from azora.training.mode import MODES, Mode
 from azora.training.recipe import RecipeSettings
 
 CLIP = 5.0
@@ -55,10 +55,13 @@ class Training:
         device: str = "cpu",
     ) -> None:
         self.mode, self.device, self.recipe, self.signature = mode or Mode(), device, recipe, signature
+        self.scaling = scaling.taking(recipe.scaling, recipe.encoding, recipe.imputation)
         self.network = network.to(device)
         if self.mode.channels_last:
             self.network = self.network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-        self.batches = Batches(split, signature, scaling, recipe.batch_size, mode=self.mode, seed=seed, device=device)
+        self.batches = Batches(
+            split, signature, self.scaling, recipe.batch_size, mode=self.mode, seed=seed, device=device
+        )
         self.optimiser = _optimiser(self.network, recipe)
         self.average = {name: value.detach().clone() for name, value in self.network.named_parameters()}
         self.step = 0
@@ -158,6 +161,7 @@ class Training:
         for place, values in self.optimiser.state_dict()["state"].items():
             state |= {f"optimiser.{place}.{name}": value for name, value in values.items() if value is not None}
         state |= {"step": torch.tensor(self.step), "loss": torch.tensor(self.loss, dtype=torch.float64)}
+        state["mode"] = torch.tensor(list(MODES).index(self.mode.name))
         # Copies of each, because safetensors takes no two names for one tensor, and a network may have tied weights.
         return {name: torch.as_tensor(value).detach().cpu().contiguous().clone() for name, value in state.items()}
 

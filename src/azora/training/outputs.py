@@ -6,7 +6,7 @@ import torch
 from torch import nn
 
 from azora.tasks import Scaling, Signature, Split
-from azora.tasks.task import Array
+from azora.tasks.array import Array
 from azora.training.batches import Batches
 from azora.training.mode import Mode
 

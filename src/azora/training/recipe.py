@@ -8,6 +8,7 @@ from typing import Any, final
 
 from azora.space import Categorical, Choice, Real, Space, When
 from azora.tasks import Signature
+from azora.tasks.preparation import ENCODINGS, IMPUTATIONS, SCALINGS
 
 
 @dataclass(frozen=True)
@@ -23,6 +24,7 @@ class RecipeSettings:
         augmentation: from 0 (none) to 1: pictures are moved by up to an eighth, and a square of up to half is blanked.
         flip: whether pictures are mirrored at random.
         warmup: epochs until the rate is reached.
+        scaling, encoding, imputation: how a table is prepared (see `azora.tasks.Preparation`).
     """
 
     optimiser: str = "sgd"
@@ -33,6 +35,9 @@ class RecipeSettings:
     augmentation: float = 0.5
     flip: bool = False
     warmup: float = 0.25
+    scaling: str = SCALINGS[0]
+    encoding: str = ENCODINGS[0]
+    imputation: str = IMPUTATIONS[0]
 
     @classmethod
     def default(cls, signature: Signature) -> RecipeSettings:
@@ -44,7 +49,8 @@ class RecipeSettings:
 
 @final
 class Recipe(Space):
-    """Optimiser, rate, decay, batch, label smoothing and warm-up; for pictures augmentation and mirroring too.
+    """Optimiser, rate, decay, batch, label smoothing and warm-up; for pictures augmentation and mirroring too, for
+    tables how numbers are scaled, words encoded and holes filled.
 
     The ranges are those in which most networks of the shipped spaces train well: a recipe search must not cost more in
     failures than it brings.
@@ -68,6 +74,12 @@ class Recipe(Space):
             choices.append(Categorical("augmentation", (0.0, 0.25, 0.5, 0.75, 1.0)))
         if signature.flips:
             choices.append(Categorical("flip", (False, True)))
+        if signature.raw:
+            choices.append(Categorical("scaling", SCALINGS))
+        if "words" in signature.traits:
+            choices.append(Categorical("encoding", ENCODINGS))
+        if "holes" in signature.traits:
+            choices.append(Categorical("imputation", IMPUTATIONS))
         super().__init__("recipe", choices)
 
     def settings(self, decisions: Mapping[str, Any]) -> RecipeSettings:

@@ -43,6 +43,13 @@ function draw() {
       { ...line, y: D.curve.smooth, line: { color: c("--mark"), width: 2.5 }, name: "smoothed" }
     ], { ...base("seconds of the last training", "training loss"), showlegend: true }, options);
   }
+  if (at("residuals")) {
+    const ends = [Math.min(...D.true, ...D.answer), Math.max(...D.true, ...D.answer)];
+    Plotly.react("residuals", [
+      { x: ends, y: ends, mode: "lines", line: { color: c("--quiet"), width: 1, dash: "dot" }, hoverinfo: "skip" },
+      { x: D.true, y: D.answer, mode: "markers", marker: { color: c("--mark"), opacity: 0.6, size: D.true.length > 300 ? 4 : 6 }, hovertemplate: "true %{x:.4g}, answer %{y:.4g}<extra></extra>" }
+    ], { ...base("true value", "answer"), showlegend: false }, options);
+  }
 }
 draw();
 const drawing = document.querySelector(".drawing");

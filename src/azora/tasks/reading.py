@@ -1,0 +1,122 @@
+"""How a user says that files are to be read, and tasks from CSV files and folders of pictures."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import Any, final
+
+import numpy as np
+
+from azora.errors import TaskError
+from azora.settings import closest
+from azora.tasks.array import Array
+from azora.tasks.arrays import from_arrays
+from azora.tasks.folders import read_folders
+from azora.tasks.tables import Sheet, find_columns, is_missing, is_number, read_sheet
+from azora.tasks.task import Task
+
+MOST_CLASSES = 20  # whole numbers of more different values than this are numbers to predict
+
+
+@final
+@dataclass(frozen=True)
+class Reading:
+    """What a file does not say of itself.
+
+    Args:
+        label: of a CSV: the column to predict.
+        kind: of a CSV: "classification" or "regression"; unless said, numbers that are not whole, or of more than 20
+            different values, are to be predicted as numbers.
+        group: of a CSV: rows with the same value in this column never lie on two sides of a split.
+        ignore: of a CSV: columns that no network is to see.
+        size: of pictures: pixels each way that they are brought to.
+        skip_bad: of pictures: go on without those that cannot be read.
+    """
+
+    label: str | None = None
+    kind: str | None = None
+    group: str | None = None
+    ignore: tuple[str, ...] = ()
+    size: int | None = None
+    skip_bad: bool = False
+
+    @classmethod
+    def of(cls, said: Mapping[str, Any]) -> Reading:
+        """From words, of which those that are None were not said.
+
+        Raises:
+            TaskError: a word that is none of these; the nearest is named.
+        """
+        given = {name: value for name, value in said.items() if value is not None}
+        known = [each.name for each in fields(cls)]
+        if unknown := [name for name in given if name not in known]:
+            raise TaskError(f"there is no way of reading {unknown[0]!r}; {closest(unknown[0], known)}")
+        ignore = given.get("ignore", ())
+        given["ignore"] = (ignore,) if isinstance(ignore, str) else tuple(ignore)
+        return cls(**given)
+
+    def refuse(self, source: str, *fitting: str) -> None:
+        """Raises TaskError when something is said that is none of `fitting`: it would be without effect."""
+        for each in fields(self):
+            if each.name not in fitting and getattr(self, each.name) != each.default:
+                raise TaskError(f"--{each.name.replace('_', '-')} says nothing about {source}")
+
+
+def from_csv(path: Path, reading: Reading, seed: int) -> Task:
+    """A task from the rows of a CSV file, whose first line names the columns.
+
+    Raises:
+        TaskError: the file cannot be read, the label is not there, or a column is of no use; one line says which.
+    """
+    reading.refuse(f"a CSV file ({path})", "label", "kind", "group", "ignore")
+    sheet = read_sheet(path)
+    if reading.label is None:
+        raise TaskError(f"which column of {path} is to be predicted? say --label with one of {', '.join(sheet.cells)}")
+    target = sheet.column(reading.label)
+    aside = {reading.label, *reading.ignore} | ({reading.group} if reading.group else set())
+    for name in aside:
+        sheet.column(name)
+    names = [name for name in sheet.cells if name not in aside]
+    if not names:
+        raise TaskError(f"{path} has no column left to learn from beside {', '.join(sorted(aside))}")
+    y, kind = _target(sheet, reading.label, target, reading.kind)
+    table = find_columns(sheet, names)
+    groups = None if reading.group is None else np.array(sheet.column(reading.group))
+    return from_arrays(table.rows(sheet), y, groups=groups, name=path.stem, seed=seed, kind=kind, table=table)
+
+
+def _target(sheet: Sheet, label: str, cells: list[str], kind: str | None) -> tuple[Array, str | None]:
+    if empty := [row for row, cell in enumerate(cells) if is_missing(cell)]:
+        raise TaskError(
+            f"{sheet.name}: the label {label!r} is empty in {len(empty)} rows, the first of them row {empty[0] + 2};"
+            " leave these rows out"
+        )
+    if not all(map(is_number, cells)):
+        return np.array(cells), kind
+    y = np.array([float(cell) for cell in cells])
+    if not np.isfinite(y).all():
+        raise TaskError(f"{sheet.name}: the label {label!r} is not finite in row {int(np.argmin(np.isfinite(y))) + 2}")
+    different = len(np.unique(y))
+    if kind is None:
+        kind = "regression" if different > MOST_CLASSES or np.any(y != np.round(y)) else "classification"
+    return y, kind
+
+
+def from_folder(path: Path, reading: Reading, seed: int) -> Task:
+    """A task from pictures, one folder a class (see `read_folders`).
+
+    Raises:
+        TaskError: there are none, or one cannot be read; it is named.
+    """
+    reading.refuse(f"a folder of pictures ({path})", "size", "skip_bad")
+    found = read_folders(path, size=reading.size, skip_bad=reading.skip_bad)
+    number = {name: place for place, name in enumerate(found.classes)}
+    given: dict[str, Any] = {}
+    for split, album in found.albums.items():
+        ending = "" if split == "train" else f"_{split}"
+        given |= {f"x{ending}": album.x, f"y{ending}": np.array([number[label] for label in album.labels], np.int64)}
+    return from_arrays(
+        **given, classes=found.classes, name=path.resolve().name, seed=seed, channels_last=True, notes=found.notes
+    )

@@ -1,0 +1,39 @@
+"""What networks are expected to take, and the ceiling over it."""
+
+from __future__ import annotations
+
+import random
+
+import pytest
+
+from azora.automl.pace import Ceiling, Pace
+from azora.networks.registry import make_space
+from azora.tasks import Task
+from azora.trial import Proposal, Report, Trial
+
+PACE = Pace(layer=1e-4, mac=1e-9, value=1e-8)
+
+
+def trials(ceiling: Ceiling, ratio: float) -> list[Trial]:
+    rng, made = random.Random(1), []
+    for number in range(8):
+        architecture = ceiling.space.sample(rng)
+        took = {"epoch_seconds": ratio * ceiling.predicted(architecture)}
+        made.append(Trial(number, Proposal(architecture, 1.0), Report(took), 0.0))
+    return made
+
+
+@pytest.mark.parametrize(("ratio", "seconds"), [(2.0, 0.5), (0.8, 1.25), (1e3, 1 / 3)])
+def test_a_ceiling_is_corrected_by_what_trainings_took(stripes: Task, ratio: float, seconds: float) -> None:
+    ceiling = Ceiling(PACE, make_space("cells", stripes.signature), stripes.search_data, 1.0)
+    ceiling.correct(trials(ceiling, ratio))
+    assert ceiling.corrected
+    assert ceiling.seconds == pytest.approx(seconds)
+
+
+def test_a_correction_leaves_what_is_quickest(stripes: Task) -> None:
+    ceiling = Ceiling(PACE, make_space("cells", stripes.signature), stripes.search_data, 1.0, least=0.9)
+    ceiling.correct(trials(ceiling, 2.0))
+    assert ceiling.seconds == 0.9
+    ceiling.correct([Trial(0, Proposal(ceiling.space.sample(random.Random(0))), Report(error="no"), 0.0)])
+    assert ceiling.seconds == 0.9

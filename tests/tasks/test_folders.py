@@ -1,0 +1,92 @@
+"""Pictures in folders: sizes, modes, and files that are none."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from azora.errors import TaskError
+from azora.tasks import Reading, load_task
+from azora.tasks.folders import pixels, read_folders
+
+
+def draw(file: Path, size: tuple[int, int] = (8, 8), mode: str = "L", value: int = 100) -> None:
+    file.parent.mkdir(parents=True, exist_ok=True)
+    colour = {"L": value, "RGB": (value, 0, 0), "RGBA": (value, 0, 0, 255), "I;16": value * 256, "1": 1, "P": 0}[mode]
+    Image.new(mode, size, colour).save(file)
+
+
+@pytest.fixture
+def root(tmp_path: Path) -> Path:
+    for name, value in (("cat", 50), ("dog", 200)):
+        for number in range(6):
+            draw(tmp_path / "pets" / name / f"{number}.png", value=value)
+    return tmp_path / "pets"
+
+
+def test_folders_are_classes(root: Path) -> None:
+    (root / "cat" / "notes.txt").write_text("not a picture, and not said to be one")
+    (root / "dog" / ".hidden.png").write_text("not seen")
+    task = load_task(root)
+    assert (task.name, task.notes) == ("pets", ())
+    assert (task.signature.shape, task.signature.classes) == ((1, 8, 8), ("cat", "dog"))
+    rows = task.everything()
+    assert rows.x.dtype == np.uint8
+    assert all((x == (50, 200)[y]).all() for x, y in zip(rows.x, rows.y, strict=True))
+
+
+def test_given_splits_are_respected(root: Path, tmp_path: Path) -> None:
+    split = tmp_path / "split"
+    split.mkdir()
+    root.rename(split / "train")
+    for name in ("cat", "dog"):
+        draw(split / "test" / name / "a.png", value=7)
+        draw(split / "val" / name / "b.png", value=9)
+    task = load_task(split)
+    assert (len(task.train), len(task.validation), task.test_rows) == (12, 2, 2)
+    assert set(task.validation.x.flat) == {9}
+    assert set(task.read_test().x.flat) == {7}
+
+
+def test_mixed_sizes_and_modes_are_brought_together(root: Path) -> None:
+    draw(root / "cat" / "wide.jpg", (40, 20), "RGB")
+    draw(root / "dog" / "clear.png", (9, 9), "RGBA")
+    draw(root / "dog" / "deep.png", (9, 9), "I;16", 130)
+    found = read_folders(root)
+    assert found.albums["train"].x.shape == (15, 32, 32, 3)
+    assert found.notes == ["pictures of 3 sizes were brought to 32 × 32"]
+    assert read_folders(root, size=16).albums["train"].x.shape == (15, 16, 16, 3)
+    assert pixels(root / "dog" / "deep.png", 9, 9, 1).max() == 130
+    with pytest.raises(TaskError, match="size=1 must be between 2 and 1024"):
+        load_task(root, reading=Reading(size=1))
+
+
+def test_a_picture_that_does_not_decode_is_named_or_left_out(root: Path) -> None:
+    Image.fromarray(np.random.default_rng(0).integers(0, 255, (64, 64)).astype(np.uint8)).save(root / "whole.png")
+    whole = (root / "whole.png").read_bytes()
+    (root / "cat" / "bad.png").write_bytes(b"no picture")
+    with pytest.raises(TaskError, match=r"cat/bad.png cannot be read as a picture; mend or remove it"):
+        load_task(root)
+    (root / "cat" / "bad.png").unlink()
+    (root / "dog" / "cut.png").write_bytes(whole[: len(whole) // 2])  # its head is whole, its pixels are not
+    with pytest.raises(TaskError, match=r"dog/cut.png is a damaged picture: .*--skip-bad"):
+        load_task(root)
+    task = load_task(root, reading=Reading(skip_bad=True, size=8))
+    assert len(task.everything()) + task.test_rows == 12
+    assert task.notes[:1] == (f"1 file that cannot be read as pictures left out: {root / 'dog' / 'cut.png'}",)
+
+
+def test_folders_that_hold_no_task_are_refused(tmp_path: Path) -> None:
+    with pytest.raises(TaskError, match=r"holds no pictures; they are wanted as .*/CLASS/PICTURE.png"):
+        load_task(tmp_path)
+    draw(tmp_path / "one" / "a.png")
+    with pytest.raises(TaskError, match="has one class only"):
+        load_task(tmp_path)
+    draw(tmp_path / "two" / "a.png")
+    with pytest.raises(TaskError, match="has 1 row to learn from"):
+        load_task(tmp_path)
+    with pytest.raises(TaskError, match="--label says nothing about a folder of pictures"):
+        load_task(tmp_path, reading=Reading(label="one"))

@@ -1,0 +1,141 @@
+"""CSV files: what is read from them, and what is refused by name."""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from azora.errors import TaskError
+from azora.tasks import Reading, load_task
+from azora.tasks.tables import Column, Sheet, Table, find_columns, read_sheet
+
+TWENTY = "\n".join(
+    f"{row},{'red' if row % 3 else ''},{'' if row % 7 == 3 else row / 2},{'yes' if row % 2 else 'no'}"
+    for row in range(20)
+)
+HEAD = "number,colour,half,answer\n"
+
+
+def written(folder: Path, text: str, name: str = "some.csv") -> Path:
+    (folder / name).write_text(text, encoding="utf-8")
+    return folder / name
+
+
+def test_numbers_words_and_holes_are_told_apart(tmp_path: Path) -> None:
+    task = load_task(written(tmp_path, HEAD + TWENTY), reading=Reading(label="answer"))
+    assert task.signature.classes == ("no", "yes")
+    assert task.signature.raw_shape == (3,)
+    assert task.signature.traits == ("words", "holes")
+    table = task.scaling.table
+    assert table is not None
+    assert table.table.columns == (
+        Column("number", None, False),
+        Column("colour", ("", "red"), True),
+        Column("half", None, True),
+    )
+    assert task.signature.shape == (1 + 2 + 2,)
+    rows = task.everything()
+    assert len(rows) + task.test_rows == 20
+    assert np.isnan(rows.x[:, 2]).sum() + np.isnan(task.read_test().x[:, 2]).sum() == 3
+    assert set(rows.x[:, 1]) == {0.0, 1.0}
+
+
+@pytest.mark.parametrize("delimiter", [";", "\t", "|"])
+def test_other_delimiters_a_mark_of_byte_order_and_quotes_are_read(tmp_path: Path, delimiter: str) -> None:
+    text = '\ufeffa,b\n1,"x, y"\n2,z\n'.replace(",", delimiter).replace(f"x{delimiter} y", "x, y")
+    sheet = read_sheet(written(tmp_path, text))
+    assert sheet.cells == {"a": ["1", "2"], "b": ["x, y", "z"]}
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("", "has nothing in it"),
+        ("a,b\n", "has a line of names and no rows"),
+        ("a,b\n1,2\n3\n", "has 1 cells in row 3 and 2 names in the first"),
+        ("a,a\n1,2\n", "has two columns named 'a'"),
+        ('a,b\n1,"2\n', "cannot be read as CSV in UTF-8: unexpected end of data"),
+    ],
+)
+def test_files_that_are_no_tables_are_refused(tmp_path: Path, text: str, said: str) -> None:
+    with pytest.raises(TaskError, match=said):
+        read_sheet(written(tmp_path, text))
+
+
+def test_bytes_that_are_no_text_and_missing_files_are_refused(tmp_path: Path) -> None:
+    (tmp_path / "bad.csv").write_bytes(b"a,b\n\xff\xfe,1\n")
+    with pytest.raises(TaskError, match="cannot be read as CSV in UTF-8"):
+        read_sheet(tmp_path / "bad.csv")
+    with pytest.raises(TaskError, match="there is no file"):
+        read_sheet(tmp_path / "none.csv")
+
+
+@pytest.mark.parametrize(
+    ("cells", "said"),
+    [
+        (["2024-01-31", "2024-02-01", ""], "column 'c' holds dates such as '2024-01-31'"),
+        (["31/01/2024 10:15", "1/2/2024 9:00"], "column 'c' holds dates"),
+        (["", "NA", "?"], "column 'c' has no value at all; leave it out with --ignore 'c'"),
+        (["1", "inf", "2"], "column 'c' holds inf; numbers must be finite"),
+        (["1e39", "2"], "column 'c' holds 1e39"),
+        (["one", "two", "three", "four", "five"], "column 'c' holds text such as 'one', 5 different ones in 5 rows"),
+    ],
+)
+def test_columns_of_no_use_are_refused_by_name(cells: list[str], said: str) -> None:
+    with pytest.raises(TaskError, match=said):
+        find_columns(Sheet("some.csv", {"c": cells}), ["c"])
+
+
+@pytest.mark.parametrize(
+    ("reading", "said"),
+    [
+        (Reading(), "is to be predicted. say --label with one of number, colour, half, answer"),
+        (Reading(label="anser"), "has no column 'anser'; did you mean 'answer'"),
+        (Reading(label="answer", ignore=("numbr",)), "has no column 'numbr'; did you mean 'number'"),
+        (Reading(label="answer", ignore=("number", "colour", "half")), "has no column left to learn from"),
+        (Reading(label="half"), "the label 'half' is empty in 3 rows, the first of them row 5"),
+        (Reading(label="answer", kind="sorting"), "kind 'sorting' is not known"),
+        (Reading(label="answer", kind="regression"), "y holds names such as"),
+        (Reading(label="answer", size=32), "--size says nothing about a CSV file"),
+        (Reading(label="answer", skip_bad=True), "--skip-bad says nothing about a CSV file"),
+    ],
+)
+def test_wrong_words_for_a_csv(tmp_path: Path, reading: Reading, said: str) -> None:
+    with pytest.raises(TaskError, match=said):
+        load_task(written(tmp_path, HEAD + TWENTY), reading=reading)
+    with pytest.raises(TaskError, match="--label says nothing about the task digits"):
+        load_task("digits", reading=Reading(label="answer"))
+    with pytest.raises(TaskError, match="there is no way of reading 'lable'; did you mean 'label'"):
+        Reading.of({"lable": "answer"})
+
+
+def test_whole_numbers_are_classes_when_they_are_few(tmp_path: Path) -> None:
+    few = "x,y\n" + "\n".join(f"{row},{row % 3}" for row in range(30))
+    many = "x,y\n" + "\n".join(f"{row},{row}.0" for row in range(30))
+    assert load_task(written(tmp_path, few), reading=Reading(label="y")).signature.classes == ("0", "1", "2")
+    assert load_task(written(tmp_path, many), reading=Reading(label="y")).signature.kind == "regression"
+    forced = load_task(written(tmp_path, few), reading=Reading(label="y", kind="regression"))
+    assert (forced.signature.kind, forced.signature.outputs) == ("regression", 1)
+
+
+def test_a_group_column_keeps_its_rows_together(tmp_path: Path) -> None:
+    text = "x,who,y\n" + "\n".join(f"{row},{row // 4},{row % 2}" for row in range(80))
+    task = load_task(written(tmp_path, text), reading=Reading(label="y", group="who"))
+    sides = [set(split.x[:, 0] // 4) for split in (task.train, task.validation, task.read_test())]
+    assert not sides[0] & sides[1] and not sides[0] & sides[2] and not sides[1] & sides[2]
+    assert task.signature.raw_shape == (1,)
+
+
+def test_a_table_reads_its_columns_from_any_sheet_that_has_them() -> None:
+    table = Table((Column("n", None, True), Column("w", ("a", "b"))))
+    assert Table.from_json(table.to_json()) == table
+    rows = table.rows(Sheet("s", {"w": ["b", "new", "NA"], "other": ["1"] * 3, "n": ["1.5", "", "2"]}))
+    assert rows[:, 1].tolist() == [1.0, -1.0, -1.0]
+    assert rows[0, 0] == 1.5 and math.isnan(rows[1, 0])
+    with pytest.raises(TaskError, match="lacks the column 'n' that the model reads; there is m, w"):
+        table.rows(Sheet("s", {"w": ["b"], "m": ["1"]}))
+    with pytest.raises(TaskError, match="column 'n' has 'much' in row 3; finite numbers are wanted"):
+        table.rows(Sheet("s", {"w": ["b", "b"], "n": ["1", "much"]}))
