@@ -23,7 +23,7 @@ class Job:
     """One search, from data to shipped model. `task` is a name, a file, arrays or a `Task`; times are in seconds.
 
     With `recipe`, what networks are trained with is searched beside the architecture. `reading` is how a file is read,
-    in the words of `azora.tasks.Reading`.
+    in the words of `azora.tasks.Reading`; `beside` are the folders of other studies, to be shown in the report.
     """
 
     task: Any
@@ -47,6 +47,7 @@ class Job:
     recipe: bool = True
     resume: bool = False
     reading: Mapping[str, Any] = field(default_factory=dict)
+    beside: tuple[Path, ...] = ()
 
     @classmethod
     def parse(
@@ -61,6 +62,7 @@ class Job:
         workers: int | None = None,
         worker_memory: str | None = None,
         trial_timeout: str | float | None = None,
+        beside: Sequence[str | Path] = (),
         **rest: Any,
     ) -> Job:
         """The job that these words describe, as the command line and `azora.search` take them.
@@ -89,6 +91,7 @@ class Job:
             workers=workers or os.cpu_count() or 1,
             worker_memory=_bytes(worker_memory) if worker_memory else None,
             trial_timeout=_seconds(trial_timeout) if trial_timeout else None,
+            beside=tuple(Path(each) for each in beside),
             **rest,
         )
 

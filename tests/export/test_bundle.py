@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
+import pickle
 import random
 from collections.abc import Callable
 from pathlib import Path
@@ -197,17 +199,58 @@ def test_damaged_and_missing_files_are_named(folder: Path) -> None:
         read_bundle(folder)
 
 
-def test_a_pickle_in_the_weights_place_is_not_opened(folder: Path, tmp_path: Path) -> None:
-    import hashlib
-    import pickle
-
+def test_a_pickle_anywhere_in_the_folder_is_refused(folder: Path, tmp_path: Path) -> None:
     class Runs:
         def __reduce__(self) -> tuple[Any, ...]:
             return (Path.touch, (tmp_path / "it_ran",))
 
     raw = pickle.dumps(Runs())
-    (folder / "weights.safetensors").write_bytes(raw)
+    weights = (folder / "weights.safetensors").read_bytes()
+    for name in ("weights.safetensors", "extra.bin"):
+        (folder / name).write_bytes(raw)
+        change(folder, lambda about: about["sha256"].update({"weights.safetensors": hashlib.sha256(raw).hexdigest()}))
+        with pytest.raises(BundleError, match=rf"{name} is a pickle, which can run any code"):
+            read_bundle(folder)
+        (folder / "weights.safetensors").write_bytes(weights)
+    (folder / "extra.bin").unlink()
+    torch.save({"a": torch.zeros(1)}, folder / "weights.pt")
+    with pytest.raises(BundleError, match=r"weights.pt is a pickle"):
+        read_bundle(folder)
+    assert not (tmp_path / "it_ran").exists()
+
+
+def test_names_and_links_that_leave_the_folder_are_refused(folder: Path, tmp_path: Path) -> None:
+    change(folder, lambda about: about["sha256"].update({"../../elsewhere": "0" * 64}))
+    with pytest.raises(BundleError, match=r"speaks of '../../elsewhere', which is no file of a model"):
+        read_bundle(folder)
+    change(folder, lambda about: about["sha256"].pop("../../elsewhere"))
+    weights = folder / "weights.safetensors"
+    weights.rename(tmp_path / "elsewhere")
+    weights.symlink_to(tmp_path / "elsewhere")
+    with pytest.raises(BundleError, match=r"is a link to .*elsewhere, which is not in the model's folder"):
+        read_bundle(folder)
+    weights.unlink()
+    weights.mkdir()
+    with pytest.raises(BundleError, match="is no file"):
+        read_bundle(folder)
+
+
+def test_a_file_that_claims_more_than_there_is_is_not_read(folder: Path) -> None:
+    weights = folder / "weights.safetensors"
+    raw = weights.read_bytes()
+    weights.write_bytes((2**42).to_bytes(8, "little") + raw[8:])
+    with pytest.raises(BundleError, match=r"claims a header of 4,398,046,511,104 bytes and has [\d,]+ in all"):
+        read_bundle(folder)
+    header = json.loads(raw[8 : 8 + int.from_bytes(raw[:8], "little")])
+    name = next(name for name in header if name != "__metadata__")
+    header[name]["data_offsets"][1] = 2**42
+    text = json.dumps(header).encode()
+    raw = len(text).to_bytes(8, "little") + text + raw[8 + int.from_bytes(raw[:8], "little") :]
+    weights.write_bytes(raw)
     change(folder, lambda about: about["sha256"].update({"weights.safetensors": hashlib.sha256(raw).hexdigest()}))
     with pytest.raises(BundleError, match="does not hold together"):
         read_bundle(folder)
-    assert not (tmp_path / "it_ran").exists()
+    with (folder / "model.json").open("r+b") as file:
+        file.truncate(65_000_000)
+    with pytest.raises(BundleError, match="has 65,000,000 bytes, more than any description"):
+        read_bundle(folder)

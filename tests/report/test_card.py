@@ -16,7 +16,7 @@ FIGURES: dict[str, Any] = {
     "latency_ms_torch": 0.7, "latency_ms_onnxruntime": 0.04, "machine": "x86_64, 2 cores", "onnx_bytes": 330_000,
     "onnx_difference": 1.2e-7, "strategy": "halving", "seed": 7, "seconds": 59.0, "final_seconds": 26.0,
     "final_epochs": 48.7, "precision": "float32", "device": "cpu", "workers": 2, "azora": "0.1.0", "python": "3.11.7",
-    "when": "2026-01-02T03:04:05+00:00", "key": "a" * 16, "architecture": {"depth": 2},
+    "when": "2026-01-02T03:04:05+00:00", "key": "a" * 16, "architecture": {"depth": 2}, "notes": ["2 files left out"],
 }  # fmt: skip
 PICTURES = Signature("classification", (1, 8, 8), 2, ("cat", "dog"))
 
@@ -25,7 +25,8 @@ def test_the_card_tells_where_the_network_comes_from_and_what_it_is_worth() -> N
     card = write_card(FIGURES, PICTURES, "f" * 64, 359)
     for said in ("1 × 8 × 8", "cat, dog", "0.9100", "0.8800 to 0.9400 (bootstrap over 359 rows)", "68,710", "514,272",
                  "onnxruntime 0.040 ms", "330,000 bytes", "1.2e-07", "seed 7; 2 failed", "f" * 64, "a" * 16,
-                 "(batch, 1, 8, 8); output `probabilities`", "Limits of use", '"depth": 2'):  # fmt: skip
+                 "(batch, 1, 8, 8); output `probabilities`", "Limits of use", '"depth": 2',
+                 "Of the data: 2 files left out."):  # fmt: skip
         assert said in card
 
 

@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from azora.report.importance import Importance
 from azora.report.page import ReportData, TrialRow, write_page
 
 FIGURES: dict[str, Any] = {
@@ -82,6 +83,29 @@ def test_best_so_far_follows_the_objectives_direction(tmp_path: Path) -> None:
     rows = [dataclasses.replace(TRIALS[0], number=n, score=s) for n, s in enumerate((3.0, 5.0, 2.0))]
     assert written(tmp_path, dataclasses.replace(DATA, maximise=False, trials=rows))[1]["best"] == [3.0, 3.0, 2.0]
     assert written(tmp_path, dataclasses.replace(DATA, trials=rows))[1]["best"] == [3.0, 5.0, 5.0]
+
+
+def test_what_the_score_hung_on_and_where_the_time_went(tmp_path: Path) -> None:
+    told = Importance((("network.width", 0.4), ("recipe.rate", 0.1)), 0.62, 70, 1.0)
+    clock = [("starting", 6.0), ("training candidates", 24.0), ("nothing", 0.0), ("the last training", 30.0)]
+    page, _ = written(tmp_path, dataclasses.replace(DATA, importance=told, clock=clock))
+    lines = re.findall(r'<th scope="row">([^<]*)</th><td class="n">([^<]*)</td>.*?width:([\d.]+)%', page)
+    assert lines == [
+        ("network.width", "0.400", "100.0"), ("recipe.rate", "0.100", "25.0"),
+        ("starting", "6s", "20.0"), ("training candidates", "24s", "80.0"), ("the last training", "30s", "100.0"),
+    ]  # fmt: skip
+    assert "ranks of 70 trials of 1 epochs" in " ".join(page.split())
+    page, _ = written(tmp_path, dataclasses.replace(DATA, importance=Importance(why_not="Too few.")))
+    assert "Too few." in page
+
+
+def test_other_studies_and_residuals_are_drawn(tmp_path: Path) -> None:
+    band = {"name": "random, 2 studies", "at": [1.0, 2.0], "low": [0.1, 0.2], "middle": [0.2, 0.3], "high": [0.3, 0.4]}
+    pairs = [(1.0, 1.5), (2.0, 1.75)]
+    page, numbers = written(tmp_path, dataclasses.replace(DATA, confusion=None, beside=[band], residuals=pairs))
+    assert numbers["beside"] == [band]
+    assert (numbers["true"], numbers["answer"]) == ([1.0, 2.0], [1.5, 1.75])
+    assert "each of 2 test rows" in page
 
 
 def test_the_learning_curve_leaves_out_what_is_no_number(tmp_path: Path) -> None:

@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from azora import __version__
+from azora.automl.beside import bands
 from azora.automl.result import Result
 from azora.automl.setting import Setting
 from azora.automl.winner import Winner
@@ -220,5 +221,6 @@ def _write_report(
             residuals=_residuals(setting, found, y),
             importance=importance(setting.space, study.trials, setting.objective),
             clock=_clock(study, winner),
+            beside=bands(setting.job.beside, setting.objective, setting.task.digest),
         ),
     )

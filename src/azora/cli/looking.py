@@ -70,7 +70,12 @@ def tasks() -> int:
 
     for name, (summary, _) in TASKS.items():
         typer.echo(f"{name:<8} {summary}")
-    typer.echo("FILE.npz with x_train, y_train, x_test, y_test")
+    for form in (
+        "FILE.csv --label COLUMN",
+        "FILE.npz with x_train, y_train, x_test, y_test",
+        "FOLDER/CLASS/PICTURE.png",
+    ):
+        typer.echo(form)
     return 0
 
 

@@ -59,6 +59,10 @@ def search(
         str, typer.Option(help="measure, float32, float32-channels-last, bf16 or bf16-channels-last.")
     ] = "measure",
     recipe: Annotated[bool, typer.Option(help="Search the training recipe beside the architecture.")] = True,
+    beside: Annotated[
+        list[Path] | None,
+        typer.Option(metavar="OUT", help="Another study to draw in the report, such as random search's."),
+    ] = None,
     resume: Annotated[bool, typer.Option("--resume", help="Go on with the study in OUT.")] = False,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Print the result alone.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object on stdout.")] = False,
@@ -70,7 +74,7 @@ def search(
         task=task, budget=budget, trials=trials, out=out, space=space, space_settings=of_space, strategy=strategy,
         strategy_settings=of_strategy, evaluator=evaluator, objective=objective, limits=limit or [], stop_at=stop_at,
         seed=seed, workers=workers, worker_memory=worker_memory, trial_timeout=trial_timeout, device=device,
-        precision=precision, recipe=recipe, resume=resume,
+        precision=precision, recipe=recipe, resume=resume, beside=beside or [],
         reading={"label": label, "kind": kind, "group": group, "ignore": ignore, "size": size, "skip_bad": skip_bad},
     )  # fmt: skip
     return _run(job, started, quiet, as_json)

@@ -18,6 +18,7 @@ from torch import nn
 
 from azora import __version__
 from azora.errors import AzoraError, BundleError
+from azora.export.checks import check_folder, check_names, check_size, check_weights
 from azora.networks.decide import As
 from azora.networks.registry import make_space
 from azora.settings import describe, resolve
@@ -127,6 +128,7 @@ def read_bundle(folder: Path) -> Bundle:
     weights = folder / WEIGHTS
     if not weights.is_file():
         raise BundleError(f"{folder} has no {WEIGHTS}")
+    check_weights(weights)
     if sha256(weights) != about["sha256"].get(WEIGHTS):
         raise BundleError(f"{weights} is not the file that {ABOUT} describes: its SHA-256 differs")
     try:
@@ -175,6 +177,8 @@ def read_about(folder: Path) -> dict[str, Any]:
     file = folder / ABOUT
     if not file.is_file():
         raise BundleError(f"{folder} holds no model: there is no {ABOUT} in it")
+    check_folder(folder, (ABOUT, WEIGHTS, ONNX))
+    check_size(file)
     try:
         about = json.loads(file.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
@@ -192,6 +196,7 @@ def read_about(folder: Path) -> dict[str, Any]:
     ):
         if not isinstance(about.get(name), kind):
             raise BundleError(f"{file} lacks {name!r}")
+    check_names(file, about["sha256"], (WEIGHTS, ONNX))
     return about
 
 

@@ -60,14 +60,15 @@ def importance(space: Space, trials: Sequence[Trial], objective: Objective) -> I
 
 
 def _told(space: Space, architectures: Sequence[Architecture]) -> Array:
-    """Every choice's value. Where a choice does not exist, a value is drawn from the others: that it does not would tell
-    what the choice that it depends on was, and take its importance."""
+    """Every choice's value. Where a choice does not exist, a value is drawn from the others: that it does not would
+    tell what the choice that it depends on was, and take its importance."""
     rng, parts = np.random.default_rng(0), []
     for name, choice in space.root.choices.items():
         rows = np.zeros((len(architectures), choice.width), np.float32)
         exists = np.array([name in each for each in architectures])
-        for place in np.flatnonzero(exists):
-            rows[place] = choice.encode(architectures[place][name])
+        for place, each in enumerate(architectures):
+            if name in each:
+                rows[place] = choice.encode(each[name])
         if exists.any() and not exists.all():
             rows[~exists] = rows[rng.choice(np.flatnonzero(exists), (~exists).sum())]
         parts.append(rows)

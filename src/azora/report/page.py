@@ -57,6 +57,7 @@ class ReportData:
         residuals: of a regression: the true value and the answer of each test row.
         importance: what the score hung on.
         clock: what took how many seconds, in the order of its beginning.
+        beside: of other studies `name`, and lists `at`, `low`, `middle` and `high` of their best so far.
     """
 
     figures: Mapping[str, Any]
@@ -70,6 +71,7 @@ class ReportData:
     residuals: Sequence[tuple[float, float]] = ()
     importance: Importance = UNASKED
     clock: Sequence[tuple[str, float]] = ()
+    beside: Sequence[Mapping[str, Any]] = ()
 
 
 def write_page(file: Path, data: ReportData) -> None:
@@ -203,6 +205,7 @@ def _charts(data: ReportData) -> dict[str, Any]:
         "epochs": [trial.budget for trial in judged],
         "keys": [trial.key for trial in judged],
         "lost": [round(trial.at, 2) for trial in data.trials if not trial.counts],
+        "beside": [dict(band) for band in data.beside],
         "curve": _curve(data.curve),
         "true": [round(true, 6) for true, _ in data.residuals],
         "answer": [round(answer, 6) for _, answer in data.residuals],

@@ -35,7 +35,15 @@ function draw() {
   if (D.lost.length) {
     layout.shapes = D.lost.map(x => ({ type: "line", x0: x, x1: x, yref: "paper", y0: 0, y1: 0.04, line: { color: c("--bad"), width: 2 } }));
   }
-  Plotly.react("progress", [trials, best], { ...layout, showlegend: true }, options);
+  const beside = D.beside.flatMap((b, i) => {
+    const colour = c("--other-" + (1 + i % 3)), line = { color: colour, width: 1.5, dash: "dash", shape: "hv" };
+    const edge = { x: b.at, mode: "lines", line: { width: 0, shape: "hv" }, showlegend: false, hoverinfo: "skip", legendgroup: b.name };
+    return [
+      { ...edge, y: b.high }, { ...edge, y: b.low, fill: "tonexty", fillcolor: colour + "33" },
+      { x: b.at, y: b.middle, mode: "lines", name: b.name, line, legendgroup: b.name, hovertemplate: "%{y:.4f}<extra>" + b.name + "</extra>" }
+    ];
+  });
+  Plotly.react("progress", [...beside, trials, best], { ...layout, showlegend: true }, options);
   if (at("curve")) {
     const line = { x: D.curve.seconds, mode: "lines", customdata: D.curve.epochs, hovertemplate: "%{y:.4f} in epoch %{customdata:.1f}<extra></extra>" };
     Plotly.react("curve", [
