@@ -88,6 +88,16 @@ class Cells(Space):
         cell = expression(self._edges(decisions), self.nodes, loose=True)
         return [shrink, decisions["width"], decisions["depth"], cell]
 
+    def familiar(self) -> Sequence[Mapping[str, Option]]:
+        """A residual block of two convolutions (He et al., 2016) as the cell, at both ends of the resolutions."""
+        conv, skip = "conv_3x3", "skip_connect"
+        block = {
+            "inputs_1": (0,), "operation_0_1": conv, "inputs_2": (1,), "operation_1_2": conv,
+            "inputs_3": (0, 2), "operation_0_3": skip, "operation_2_3": skip,
+        }  # fmt: skip
+        sizes = ((max(self.shrinks), 24), (min(self.shrinks), 16), (max(self.shrinks), 32))
+        return [{"shrink": shrink, "width": width, "depth": 1, **block} for shrink, width in sizes]
+
     def graph(self, architecture: Architecture) -> Graph:
         stride = stem_stride(self.signature, architecture["shrink"])
         title = f"cell, {architecture['depth']} a stage, {self.stages} stages from {architecture['width']} channels"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from math import prod
 from typing import final
 
@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from azora.networks.checks import check_counts, check_shares
 from azora.networks.decide import Decide
-from azora.space import Architecture, Categorical, Choice, Edge, Graph, Node, Space, When
+from azora.space import Architecture, Categorical, Choice, Edge, Graph, Node, Option, Space, When
 from azora.tasks import Signature
 
 ACTIVATIONS: dict[str, Callable[[], nn.Module]] = {"relu": nn.ReLU, "gelu": nn.GELU, "silu": nn.SiLU, "tanh": nn.Tanh}
@@ -96,6 +96,15 @@ class Mlp(Space):
             width = wide
         skip = decide.module("skip", lambda taken: nn.Linear(features, outputs) if taken else _Nothing(outputs))
         return _Perceptron(layers, nn.Linear(width, outputs), skip)
+
+    def familiar(self) -> Sequence[Mapping[str, Option]]:
+        """What most would try first on a table: one to three layers, with a little dropout."""
+        usual = {"activation": "relu", "normalisation": "batch", "dropout": 0.1, "skip": False}
+        sizes = ((128, 64), (64,), (256, 128, 64))
+        return [
+            {"depth": len(widths), **{f"width_{layer}": width for layer, width in enumerate(widths)}, **usual}
+            for widths in sizes
+        ]
 
     def graph(self, architecture: Architecture) -> Graph:
         ending = f"{architecture['normalisation']} norm, {architecture['activation']}"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import final
 
 from torch import nn
@@ -12,7 +12,7 @@ from azora.networks.blocks import InvertedBottleneck, Residual, Resize, Separabl
 from azora.networks.checks import check_counts, check_pictures, check_shares
 from azora.networks.decide import Decide
 from azora.networks.skeleton import Head, halves, stem, stem_stride
-from azora.space import Architecture, Categorical, Choice, Edge, Graph, Node, Space, When
+from azora.space import Architecture, Categorical, Choice, Edge, Graph, Node, Option, Space, When
 from azora.tasks import Signature
 
 BLOCKS = ("residual", "inverted", "inverted_se", "separable")
@@ -92,6 +92,23 @@ class Stages(Space):
             network.add_module(f"stage_{stage}", layers)
         network.add_module("head", Head(channels, self.signature.outputs))
         return network
+
+    def familiar(self) -> Sequence[Mapping[str, Option]]:
+        """A small residual network (He et al., 2016) and one of inverted bottlenecks (Sandler et al., 2018)."""
+        return [
+            {
+                "resolution": 1.0,
+                **{f"depth_{stage}": 2 for stage in range(len(self.widths))},
+                **{f"width_{stage}": widths[len(widths) // 2] for stage, widths in enumerate(self.widths)},
+                **{
+                    f"{name}_{self._tag(stage, block)}": value
+                    for stage in range(len(self.widths))
+                    for block in range(2 if self.per_block else 1)
+                    for name, value in decided.items()
+                },
+            }
+            for decided in ({"block": "residual", "kernel": 3}, {"block": "inverted", "kernel": 3, "expansion": 3})
+        ]
 
     def graph(self, architecture: Architecture) -> Graph:
         nodes = [Node("input", f"input × {architecture['resolution']:g}", "input")]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any, final
 
@@ -31,6 +31,19 @@ class Product(Space):
 
     def representative(self, decisions: Mapping[str, Option]) -> Any:
         return [space.representative(_within(decisions, part)) for part, space in self.parts.items()]
+
+    def familiar(self) -> Sequence[Mapping[str, Option]]:
+        """Each familiar point of a part with the first ones of the others; none, where a part has none."""
+        lists = {part: space.familiar() for part, space in self.parts.items()}
+        most = max(map(len, lists.values())) if all(lists.values()) else 0
+        return [
+            {
+                f"{part}.{name}": value
+                for part, points in lists.items()
+                for name, value in points[place if place < len(points) else 0].items()
+            }
+            for place in range(most)
+        ]
 
     def project(self, architecture: Architecture, part: str) -> Architecture:
         """The decisions of one part, as an architecture of that part's space."""

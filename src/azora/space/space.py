@@ -79,6 +79,10 @@ class Space:
         edges = tuple(Edge(left.name, right.name) for left, right in zip(nodes, nodes[1:], strict=False))
         return Graph(self.name, nodes, edges)
 
+    def familiar(self) -> Sequence[Mapping[str, Option]]:
+        """Decisions that people would try first, because they have served elsewhere. Here: none."""
+        return ()
+
     # Making architectures ---------------------------------------------------------------------------------------
 
     def architecture(self, /, **decisions: Option) -> Architecture:
@@ -128,6 +132,18 @@ class Space:
                 return self._seal(kept)
         reasons = "; ".join(rule.reason for rule in self.rules)
         raise SpaceError(f"{self.name}: none of {PATIENCE} draws was valid: {reasons}")
+
+    def known(self) -> Iterator[Architecture]:
+        """The familiar points that are valid here, each once: what a strategy that learns may begin with."""
+        seen = set()
+        for decisions in self.familiar():
+            try:
+                architecture = self.architecture(**decisions)
+            except SpaceError:  # beyond a limit, or with an option that was taken out
+                continue
+            if architecture.key not in seen:
+                seen.add(architecture.key)
+                yield architecture
 
     # Moving -----------------------------------------------------------------------------------------------------
 

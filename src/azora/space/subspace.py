@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, final
 
 from azora.errors import SpaceError
@@ -40,6 +40,9 @@ class Subspace(Space):
 
     def representative(self, decisions: Mapping[str, Option]) -> Any:
         return self.whole.representative(decisions)
+
+    def familiar(self) -> Sequence[Mapping[str, Option]]:
+        return self.whole.familiar()
 
     def build(self, decide: Any) -> Any:
         return self.whole.build(decide)

@@ -26,6 +26,8 @@ class _Member:
 class RegularizedEvolution(Strategy):
     """Mutate the best of a few, forget the oldest (Real et al., 2019).
 
+    The first population is of the space's familiar points, if it has any, and of random ones.
+
     Args:
         population: how many live at once; None fits it to what the search can pay for (an eighth, 8 to 100).
         tournament: how many are drawn, with replacement, to find a parent; None is a quarter of the population.
@@ -59,7 +61,7 @@ class RegularizedEvolution(Strategy):
 
     def propose(self, rng: random.Random) -> Proposal | None:
         if len(self.seen) < self.size or not self.members:
-            return self._stranger(rng)
+            return self._familiar() or self._stranger(rng)
         parent = self._parent(rng).architecture
         for _ in range(REPEATS):
             try:
@@ -91,6 +93,10 @@ class RegularizedEvolution(Strategy):
     def _parent(self, rng: random.Random) -> _Member:
         draws = self.tournament or max(2, self.size // 4)
         return max((self.members[rng.randrange(len(self.members))] for _ in range(draws)), key=lambda each: each.rank)
+
+    def _familiar(self) -> Proposal | None:
+        fresh = (architecture for architecture in self.space.known() if architecture.key not in self.seen)
+        return next((Proposal(architecture, origin="familiar") for architecture in fresh), None)
 
     def _stranger(self, rng: random.Random) -> Proposal | None:
         for _ in range(REPEATS):

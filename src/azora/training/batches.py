@@ -13,6 +13,8 @@ from azora.training.mode import Mode
 from azora.training.prepared import prepare
 from azora.training.recipe import RecipeSettings
 
+GROWING = 10.0  # epochs until augmentation has its full strength
+
 
 @final
 class Batches:
@@ -57,11 +59,13 @@ class Batches:
         if not self.signature.pictures:
             return (self.x[rows].float() - self.mean) * self.scale, self.y[rows]
         side = min(self.signature.shape[1:])
-        shift = round(recipe.augmentation * side / 8)
+        # Its full strength is for long trainings: in the first epochs it would only tell who learns in spite of it.
+        strength = recipe.augmentation * min(1.0, step / (GROWING * self.steps))
+        shift = round(strength * side / 8)
         x = self._scaled(gather(self.x, rows, shift=shift, flip=recipe.flip))
         # Half the batches are left whole, so that the network sees pictures as they are judged too.
         if step % 2:
-            x = blank(x, round(recipe.augmentation * side / 2))
+            x = blank(x, round(strength * side / 2))
         return x, self.y[rows]
 
     def plain(self, rows: slice | Tensor) -> Tensor:

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
 from typing import Any, final
 
-from azora.space import Categorical, Choice, Real, Space, When
+from azora.space import Categorical, Choice, Option, Real, Space, When
 from azora.tasks import Signature
 from azora.tasks.preparation import ENCODINGS, IMPUTATIONS, SCALINGS
 
@@ -21,7 +21,8 @@ class RecipeSettings:
         weight_decay: of weights; biases and normalisations are left alone.
         batch_size: rows a step.
         label_smoothing: share of the target spread over all classes.
-        augmentation: from 0 (none) to 1: pictures are moved by up to an eighth, and a square of up to half is blanked.
+        augmentation: from 0 (none) to 1: pictures are moved by up to an eighth, and a square of up to half is blanked;
+            over the first ten epochs it grows to this.
         flip: whether pictures are mirrored at random.
         warmup: epochs until the rate is reached.
         scaling, encoding, imputation: how a table is prepared (see `azora.tasks.Preparation`).
@@ -81,6 +82,14 @@ class Recipe(Space):
         if "holes" in signature.traits:
             choices.append(Categorical("imputation", IMPUTATIONS))
         super().__init__("recipe", choices)
+
+    def familiar(self) -> Sequence[Mapping[str, Option]]:
+        """The task's default settings."""
+        default = RecipeSettings.default(self.signature)
+        values = {each.name: getattr(default, each.name) for each in fields(default)}
+        ending = "_adamw" if default.optimiser == "adamw" else ""
+        rates = {f"{name}{ending}": values.pop(name) for name in ("learning_rate", "weight_decay")}
+        return [{name: value for name, value in {**values, **rates}.items() if name in self.choices}]
 
     def settings(self, decisions: Mapping[str, Any]) -> RecipeSettings:
         """The settings that an architecture of this space stands for; what it leaves open is the task's default."""
