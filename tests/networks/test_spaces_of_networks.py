@@ -42,6 +42,18 @@ class TestSpaces(NetworkSpaceContract):
         return small(request.param)
 
 
+def test_familiar_points_are_those_that_the_limits_allow() -> None:
+    space = Product(network=small("cells"), recipe=Recipe(PICTURES))
+    every = list(space.known())
+    assert {each["network.operation_0_1"] for each in every} == {"conv_3x3"}
+    assert all(each["recipe.optimiser"] == "sgd" for each in every)
+    narrow = space.constrain(lambda each: each["network.width"] < 24, "narrow")
+    assert [each["network.width"] for each in narrow.known()] == [16]
+    without = make_space("cells", PICTURES, operations=["max_pool_3x3", "skip_connect"])
+    assert not list(without.known())
+    assert not list(NB201(PICTURES).known())
+
+
 def test_cells_search_nine_operations_and_the_connections() -> None:
     space, seen, inputs = small("cells"), set[str](), set[object]()
     rng = random.Random(0)

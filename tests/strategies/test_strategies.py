@@ -98,6 +98,26 @@ def test_halving_promotes_the_best_third_and_trains_it_longer() -> None:
     assert following is not None and following.budget == 1.0
 
 
+class Familiar(Space):
+    """The tiny space, where somebody knows two points."""
+
+    def __init__(self) -> None:
+        super().__init__("familiar", list(tiny_space().choices.values()))
+
+    def familiar(self) -> list[dict[str, object]]:
+        return [{"depth": 1, "first": first, "width": 8, "rate": 0.1} for first in ("conv", "pool", "nothing")]
+
+
+def test_evolution_begins_with_what_is_familiar_and_random_search_does_not() -> None:
+    space = Familiar()
+    asked = [RegularizedEvolution(space, 0, population=4, tournament=2)]
+    first = [asked[0].ask() for _ in range(4)]
+    assert [each.origin for each in first if each] == ["familiar", "familiar", "random", "random"]
+    assert [each.architecture["first"] for each in first[:2] if each] == ["conv", "pool"]
+    guessed = RandomSearch(space, 0).ask()
+    assert guessed is not None and guessed.origin == "random"
+
+
 def test_halving_never_promotes_what_failed() -> None:
     strategy = SuccessiveHalving(RandomSearch(tiny_space(), 0), rungs=2)
     for _ in range(12):

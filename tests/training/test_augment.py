@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import torch
 
+from azora.tasks import Task
+from azora.training import Mode, RecipeSettings
 from azora.training.augment import blank, gather
+from azora.training.batches import Batches
 
 
 def pictures(count: int = 64, side: int = 8, channels: int = 2) -> torch.Tensor:
@@ -45,3 +48,17 @@ def test_blanks_one_square_of_each_at_most_so_large() -> None:
     assert int(holes.max()) == 16
     assert int(holes.min()) >= 1
     assert torch.equal(blank(torch.ones(2, 3, 8, 8), 0), torch.ones(2, 3, 8, 8))
+
+
+def test_augmentation_grows_over_the_first_epochs(stripes: Task) -> None:
+    recipe = RecipeSettings(batch_size=16, augmentation=1.0)
+    batches = Batches(stripes.train, stripes.signature, stripes.scaling, 16, mode=Mode())
+    plain = {tuple(row.flatten().tolist()) for row in batches.plain(slice(None))}
+
+    def changed(step: int) -> int:
+        return sum(tuple(row.flatten().tolist()) not in plain for row in batches.batch(step, recipe)[0])
+
+    late = 10 * batches.steps + 1
+    assert changed(0) == 0
+    assert changed(late) > 8
+    assert torch.equal(batches.batch(late, recipe)[0], batches.batch(late, recipe)[0])

@@ -28,6 +28,10 @@ class NetworkSpaceContract:
             out.square().mean().backward()
             assert all(torch.isfinite(each.grad).all() for each in network.parameters() if each.grad is not None)
 
+    def test_familiar_points_are_points_of_the_space(self, space: Space) -> None:
+        keys = {space.architecture(**decisions).key for decisions in space.familiar()}
+        assert {architecture.key for architecture in space.known()} == keys
+
     def test_a_decision_that_changes_the_key_leaves_a_network_that_builds(self, space: Space) -> None:
         rng = random.Random(1)
         architecture = space.sample(rng)
