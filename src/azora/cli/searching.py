@@ -19,50 +19,53 @@ from azora.errors import AzoraError, ConfigError
 from azora.job import Job
 
 Repeated = list[str] | None
+TaskWord = Annotated[
+    str, typer.Argument(help="A task's name, a .csv or .npz file (x_train, y_train …), or a folder of pictures.")
+]
+GroupWord = Annotated[
+    str | None, typer.Option(metavar="COLUMN", help="Of a CSV: rows alike in this stay on one side of a split.")
+]
+BudgetWord = Annotated[str | None, typer.Option(help="Wall-clock time of search and final training: 60s, 10m, 2h.")]
+SetWord = Annotated[
+    Repeated, typer.Option("--set", metavar="NAME=VALUE", help="A setting of the strategy; space.NAME of the space.")
+]
+LimitWord = Annotated[
+    Repeated, typer.Option(metavar="QUANTITY=MOST", help="Hard limit: params=200k, macs=5M, memory=2MB.")
+]
+PrecisionWord = Annotated[
+    str, typer.Option(help="measure, float32, float32-channels-last, bf16 or bf16-channels-last.")
+]
+BesideWord = Annotated[
+    list[Path] | None, typer.Option(metavar="OUT", help="Another study to draw in the report: random search's.")
+]
 
 
 def search(
-    task: Annotated[
-        str, typer.Argument(help="A task's name, a .csv or .npz file (x_train, y_train …), or a folder of pictures.")
-    ],
+    task: TaskWord,
     label: Annotated[str | None, typer.Option(metavar="COLUMN", help="Of a CSV: the column to predict.")] = None,
     kind: Annotated[str | None, typer.Option(help="Of a CSV: classification or regression.")] = None,
-    group: Annotated[
-        str | None, typer.Option(metavar="COLUMN", help="Of a CSV: rows alike in this stay on one side of a split.")
-    ] = None,
+    group: GroupWord = None,
     ignore: Annotated[Repeated, typer.Option(metavar="COLUMN", help="Of a CSV: a column to leave out.")] = None,
     size: Annotated[int | None, typer.Option(help="Of pictures: pixels each way to bring them to.")] = None,
     skip_bad: Annotated[bool, typer.Option("--skip-bad", help="Of pictures: go on without damaged ones.")] = False,
-    budget: Annotated[
-        str | None, typer.Option(help="Wall-clock time of search and final training: 60s, 10m, 2h.")
-    ] = None,
+    budget: BudgetWord = None,
     trials: Annotated[int | None, typer.Option(help="Number of judgements, instead of or beside a time.")] = None,
     out: Annotated[Path | None, typer.Option(help="Folder for everything (default: runs/TASK).")] = None,
     space: Annotated[str, typer.Option(help="Search space, or module:Name of your own.")] = "auto",
     strategy: Annotated[str, typer.Option(help="Strategy, or module:Name of your own.")] = "halving",
     evaluator: Annotated[str, typer.Option(help="Evaluator, or module:Name of your own.")] = "trained",
-    settings: Annotated[
-        Repeated,
-        typer.Option("--set", metavar="NAME=VALUE", help="A setting of the strategy; space.NAME of the space."),
-    ] = None,
+    settings: SetWord = None,
     objective: Annotated[str | None, typer.Option(help="Metric to search for: accuracy, f1, loss:min …")] = None,
-    limit: Annotated[
-        Repeated, typer.Option(metavar="QUANTITY=MOST", help="Hard limit: params=200k, macs=5M, memory=2MB.")
-    ] = None,
+    limit: LimitWord = None,
     stop_at: Annotated[float | None, typer.Option(help="Stop searching at this validation score.")] = None,
     seed: Annotated[int, typer.Option(help="Seed of the search.")] = 0,
     workers: Annotated[int | None, typer.Option(help="Worker processes (default: as many as cores).")] = None,
     worker_memory: Annotated[str | None, typer.Option(help="Memory limit of a worker, such as 4GB.")] = None,
     trial_timeout: Annotated[str | None, typer.Option(help="Longest time for one judgement.")] = None,
     device: Annotated[str, typer.Option(help="cpu, cuda or cuda:N.")] = "cpu",
-    precision: Annotated[
-        str, typer.Option(help="measure, float32, float32-channels-last, bf16 or bf16-channels-last.")
-    ] = "measure",
+    precision: PrecisionWord = "measure",
     recipe: Annotated[bool, typer.Option(help="Search the training recipe beside the architecture.")] = True,
-    beside: Annotated[
-        list[Path] | None,
-        typer.Option(metavar="OUT", help="Another study to draw in the report, such as random search's."),
-    ] = None,
+    beside: BesideWord = None,
     resume: Annotated[bool, typer.Option("--resume", help="Go on with the study in OUT.")] = False,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Print the result alone.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object on stdout.")] = False,

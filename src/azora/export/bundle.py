@@ -78,14 +78,10 @@ def write_bundle(
         if onnx is not None:
             shutil.move(onnx, part / ONNX)
         about = {
-            "format": FORMAT,
-            "azora": __version__,
-            "torch": torch.__version__,
-            "space": dict(space),
+            **_made_by(space),
             "architecture": dict(architecture),
             "signature": signature.to_json(),
             "scaling": scaling.to_json(),
-            "imports": [space["name"]] if ":" in space["name"] else [],
             "sha256": {name: sha256(part / name) for name in (WEIGHTS, ONNX) if (part / name).is_file()},
             **facts,
         }
@@ -94,6 +90,12 @@ def write_bundle(
         _put(part, folder)
     finally:
         shutil.rmtree(part, ignore_errors=True)
+
+
+def _made_by(space: Mapping[str, Any]) -> dict[str, Any]:
+    imports = [space["name"]] if ":" in space["name"] else []
+    versions = {"format": FORMAT, "azora": __version__, "torch": torch.__version__}
+    return {**versions, "space": dict(space), "imports": imports}
 
 
 def _put(part: Path, folder: Path) -> None:

@@ -69,13 +69,9 @@ def from_arrays(
         raise TaskError(f"kind {kind!r} is not known; {closest(str(kind), KINDS)}")
     if x is None and y is None:
         raise TaskError(f"{name}: x and y must be given")
-    last, holes = channels_last, table is not None
-    given = {
-        "train": _rows("x", x, "y", y, last, holes),
-        "test": _rows("x_test", x_test, "y_test", y_test, last, holes),
-        "validation": _rows("x_validation", x_validation, "y_validation", y_validation, last, holes),
-    }
-    rows, labels = _labelled({title: part for title, part in given.items() if part is not None}, classes, kind)
+    pairs = {"": (x, y), "_test": (x_test, y_test), "_validation": (x_validation, y_validation)}
+    given = _given(pairs, channels_last, holes=table is not None)
+    rows, labels = _labelled(given, classes, kind)
     train = rows["train"]
     rows["train"] = _Rows(train.x, train.y, _groups(groups, len(train.x)))
     shape = tuple(train.x.shape[1:])
@@ -84,6 +80,17 @@ def from_arrays(
     shape, traits = (shape, ()) if table is None else ((table.width,), table.traits)
     signature = Signature(labels.kind, shape, labels.outputs, labels.names, mirrored, raw, traits)
     return Task(name, signature, *_three(rows, labels, seed), table=table, notes=notes)
+
+
+def _given(
+    pairs: dict[str, tuple[Array | None, Array | None]], channels_last: bool | None, holes: bool
+) -> dict[str, _Rows]:
+    """The splits that were given, checked, by name; `pairs` by the endings of their arguments' names."""
+    parts = {
+        ending.removeprefix("_") or "train": _rows(f"x{ending}", x, f"y{ending}", y, channels_last, holes)
+        for ending, (x, y) in pairs.items()
+    }
+    return {title: part for title, part in parts.items() if part is not None}
 
 
 def _labelled(
