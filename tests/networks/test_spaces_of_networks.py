@@ -271,7 +271,7 @@ def test_layers_of_own_spaces_are_counted_too() -> None:
 
 def test_a_mixture_refuses_numbers_by_name() -> None:
     space = small("cells")
-    with pytest.raises(SpaceError, match="'width' is a number, which cannot be mixed"):
+    with pytest.raises(SpaceError, match="'shrink' is a number, which cannot be mixed"):
         space.build(Mixture(space))
 
 
