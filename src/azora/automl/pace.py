@@ -20,6 +20,7 @@ from azora.tasks import SearchData, Split
 from azora.trial import Trial
 
 PROBES = 6
+DRAWS = 40  # networks whose epochs are predicted, to see what there is
 FURTHEST = 3.0  # times that a prediction is corrected, at most
 ROWS = 64
 
@@ -111,10 +112,10 @@ class Ceiling:
         self.corrected = True
 
 
-def quickest(space: Space, pace: Pace, data: SearchData, seed: int = 0) -> float:
-    """Predicted seconds of an epoch of the quickest of some sampled networks; infinite when none can be sampled."""
+def sampled_epochs(space: Space, pace: Pace, data: SearchData, seed: int = 0) -> list[float]:
+    """Predicted seconds of an epoch of some sampled networks, the quickest first; infinite when none can be sampled."""
     rng = random.Random(seed)
     try:
-        return min(pace.epoch(space, space.sample(rng), data) for _ in range(30))
+        return sorted(pace.epoch(space, space.sample(rng), data) for _ in range(DRAWS))
     except SpaceError:
-        return float("inf")
+        return [float("inf")]

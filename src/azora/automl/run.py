@@ -14,7 +14,7 @@ from typing import final
 import torch
 
 from azora.automl.delivery import deliver
-from azora.automl.pace import Ceiling, Pace, measure_pace, quickest
+from azora.automl.pace import Ceiling, Pace, measure_pace, sampled_epochs
 from azora.automl.result import Result
 from azora.automl.setting import Setting
 from azora.automl.watching import Sight, Watcher
@@ -41,6 +41,7 @@ FIRST_ROWS = 9_000  # rows that a first training sees before it is cut short: fe
 FEWER, MANY_ROWS = 40, 5_000  # networks that are enough where a first training sees so many rows: each tells more
 FULL = 0.8  # a search drifts towards what the ceiling allows: the mean network takes this share of it
 EACH_ROWS = 8_000  # rows of search-train from which the number format is measured for each network
+LEFT = 0.1  # of a space's networks: the quickest share, which is searched however short the budget
 CHECKPOINT_BYTES = 40_000_000
 MARGIN = 0.5  # seconds kept for what nobody measured
 
@@ -219,7 +220,7 @@ class _Run:
         pace = self.pace.to_json()
         study.measured({"precision": mode, "pace": pace, "ceiling": self.ceiling, "first": self.first})
         # One epoch in the search and one after it, the start of a worker, and what has gone already.
-        quick = quickest(self.setting.space, self.pace, data, job.seed)
+        quick = sampled_epochs(self.setting.space, self.pace, data, job.seed)[0]
         least = study.elapsed * 2 + 3.0 * quick + MARGIN
         if job.budget < least:
             raise BudgetError(
@@ -250,10 +251,11 @@ class _Run:
         """The space within the limits, and without what is too slow for the budget."""
         space = self.limited
         if self.pace is not None:
-            # Where nothing is quick enough, three times the quickest is what can be searched.
-            quick = quickest(space, self.pace, self.setting.data, self.job.seed)
-            ceiling = max(self.ceiling or 0.0, 3.0 * quick)
-            self.rule = Ceiling(self.pace, self.setting.space, self.setting.data, ceiling, least=3.0 * quick)
+            # Where hardly anything is quick enough, the quicker part of what there is can be searched.
+            epochs = sampled_epochs(space, self.pace, self.setting.data, self.job.seed)
+            least = epochs[int(LEFT * len(epochs))]
+            ceiling = max(self.ceiling or 0.0, least)
+            self.rule = Ceiling(self.pace, self.setting.space, self.setting.data, ceiling, least)
             self._correct()
             space = space.constrain(self.rule, f"an epoch within {ceiling:.2g} s")
         return space

@@ -6,7 +6,7 @@ import copy
 import math
 import time
 from collections.abc import Callable
-from typing import Any, final
+from typing import final
 
 import torch
 from torch import Tensor, nn
@@ -15,6 +15,7 @@ from azora.tasks import Scaling, Signature, Split
 from azora.training.batches import Batches
 from azora.training.link import Link, LinkLost
 from azora.training.mode import MODES, Mode
+from azora.training.optimiser import Optimiser
 from azora.training.recipe import RecipeSettings
 
 CLIP = 5.0
@@ -62,7 +63,7 @@ class Training:
         self.batches = Batches(
             split, signature, self.scaling, recipe.batch_size, mode=self.mode, seed=seed, device=device
         )
-        self.optimiser = _optimiser(self.network, recipe)
+        self.optimiser = Optimiser(self.network, recipe)
         self.average = {name: value.detach().clone() for name, value in self.network.named_parameters()}
         self.step = 0
         self.seconds = 0.0  # of this object's own work
@@ -158,8 +159,7 @@ class Training:
         """All that `load_state` needs to go on exactly here, by name: copies, which going on does not change."""
         state = {f"network.{name}": value for name, value in self.network.state_dict().items()}
         state |= {f"average.{name}": value for name, value in self.average.items()}
-        for place, values in self.optimiser.state_dict()["state"].items():
-            state |= {f"optimiser.{place}.{name}": value for name, value in values.items() if value is not None}
+        state |= {f"optimiser.{name}": value for name, value in self.optimiser.state().items()}
         state |= {"step": torch.tensor(self.step), "loss": torch.tensor(self.loss, dtype=torch.float64)}
         state["mode"] = torch.tensor(list(MODES).index(self.mode.name))
         # Copies of each, because safetensors takes no two names for one tensor, and a network may have tied weights.
@@ -174,12 +174,7 @@ class Training:
         self.network.load_state_dict(_under(state, "network."))
         average = _under(state, "average.")
         self.average = {name: average[name].to(self.device, copy=True) for name in self.average}
-        whole = self.optimiser.state_dict()
-        moments: dict[int, dict[str, Any]] = {}
-        for name, value in _under(state, "optimiser.").items():
-            place, _, moment = name.partition(".")
-            moments.setdefault(int(place), {})[moment] = value.clone()
-        self.optimiser.load_state_dict({"state": moments, "param_groups": whole["param_groups"]})
+        self.optimiser.load(_under(state, "optimiser."))
         self.step, self.loss = int(state["step"]), float(state["loss"])
 
     # Inside -----------------------------------------------------------------------------------------------------
@@ -194,10 +189,7 @@ class Training:
         devices = [] if self.device == "cpu" else [self.device]
         with torch.random.fork_rng(devices=devices):
             while self.step < last and goes_on():
-                now = rate() * self.recipe.learning_rate
-                for group in self.optimiser.param_groups:
-                    group["lr"] = now
-                loss = self._step(now)
+                loss = self._step(rate() * self.recipe.learning_rate)
                 self.step += 1
                 if self.step % CHECK_EVERY == 0:
                     self._look(loss)
@@ -215,7 +207,7 @@ class Training:
         x, y = self.batches.batch(self.step, self.recipe)
         loss = self._shared_gradients(x, y, rate)
         nn.utils.clip_grad_norm_(self.network.parameters(), CLIP, foreach=True)
-        self.optimiser.step()
+        self.optimiser.step(rate)
         # The average looks back over about a ninth of all steps so far (Polyak & Juditsky, 1992; the growing decay is
         # the usual bias correction), so it follows a short training and steadies a long one.
         weight = 1.0 - min(0.9995, (1 + self.step) / (10 + self.step))
@@ -254,7 +246,7 @@ class Training:
                 self.pieces *= 2  # the next batches are taken so too: memory will not have grown
 
     def _gradients(self, x: Tensor, y: Tensor) -> Tensor:
-        self.optimiser.zero_grad(set_to_none=True)
+        self.optimiser.zero_grad()
         total = torch.zeros((), device=self.device)
         for piece, target in zip(x.tensor_split(self.pieces), y.tensor_split(self.pieces), strict=True):
             with self.mode.cast(self.device):
@@ -285,15 +277,6 @@ class Training:
                 network(self.batches.plain(rows[start : start + size]))
         for norm in norms:
             norm.momentum = 0.1
-
-
-def _optimiser(network: nn.Module, recipe: RecipeSettings) -> torch.optim.Optimizer:
-    weights = [each for each in network.parameters() if each.ndim > 1]
-    others = [each for each in network.parameters() if each.ndim <= 1]
-    groups = [{"params": weights, "weight_decay": recipe.weight_decay}, {"params": others, "weight_decay": 0.0}]
-    if recipe.optimiser == "adamw":
-        return torch.optim.AdamW(groups, recipe.learning_rate, fused=True)
-    return torch.optim.SGD(groups, recipe.learning_rate, momentum=0.9, nesterov=True, fused=True)
 
 
 def _under(state: dict[str, Tensor], prefix: str) -> dict[str, Tensor]:
