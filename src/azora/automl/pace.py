@@ -20,7 +20,7 @@ from azora.tasks import SearchData, Split
 from azora.trial import Trial
 
 PROBES = 6
-DRAWS = 40  # networks whose epochs are predicted, to see what there is
+DRAWS = 60  # networks whose epochs are predicted, to see what there is
 FURTHEST = 3.0  # times that a prediction is corrected, at most
 ROWS = 64
 

@@ -41,7 +41,7 @@ FIRST_ROWS = 9_000  # rows that a first training sees before it is cut short: fe
 FEWER, MANY_ROWS = 40, 5_000  # networks that are enough where a first training sees so many rows: each tells more
 FULL = 0.8  # a search drifts towards what the ceiling allows: the mean network takes this share of it
 EACH_ROWS = 8_000  # rows of search-train from which the number format is measured for each network
-LEFT = 0.1  # of a space's networks: the quickest share, which is searched however short the budget
+LEFT = 0.05  # of a space's networks: the quickest share, which is searched however short the budget
 CHECKPOINT_BYTES = 40_000_000
 MARGIN = 0.5  # seconds kept for what nobody measured
 
