@@ -10,9 +10,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, final
 
+from azora.automl.reading import read_events
 from azora.errors import ConfigError, StudyError
-from azora.study import SqlJournal
-from azora.study.folder import JOURNAL
 from azora.trial import Objective
 
 POINTS = 200
@@ -34,13 +33,7 @@ def read_progress(out: Path, objective: Objective) -> Progress:
     Raises:
         StudyError: there is none, or nothing in it was judged by this objective.
     """
-    if not (out / JOURNAL).is_file():
-        raise StudyError(f"{out} holds no study to be shown beside: there is no {JOURNAL} in it")
-    journal = SqlJournal(out / JOURNAL)
-    try:
-        events = list(journal.read())
-    finally:
-        journal.close()
+    events = read_events(out)
     about: dict[str, Any] = next((event["about"] for event in events if event["kind"] == "created"), {})
     points: list[tuple[float, float]] = []
     for event in events:

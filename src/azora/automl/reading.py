@@ -12,6 +12,7 @@ from azora.clock import show_seconds
 from azora.errors import StudyError
 from azora.study import SqlJournal
 from azora.study.folder import JOURNAL
+from azora.study.journal import Event
 
 
 @dataclass(frozen=True)
@@ -34,19 +35,28 @@ class Seen:
         return "\n".join(lines)
 
 
+def read_events(out: Path) -> list[Event]:
+    """The events of the study in `out`, which may be running.
+
+    Raises:
+        StudyError: there is none.
+    """
+    if not (out / JOURNAL).is_file():
+        raise StudyError(f"{out} holds no study: there is no {JOURNAL} in it")
+    journal = SqlJournal(out / JOURNAL)
+    try:
+        return list(journal.read())
+    finally:
+        journal.close()
+
+
 def read_out(out: Path, top: int = 5) -> Seen:
     """Read the folder `out`, without touching it. A running search may be read too.
 
     Raises:
         StudyError: there is no study in it.
     """
-    if not (out / JOURNAL).is_file():
-        raise StudyError(f"{out} holds no study: there is no {JOURNAL} in it")
-    journal = SqlJournal(out / JOURNAL)
-    try:
-        events = list(journal.read())
-    finally:
-        journal.close()
+    events = read_events(out)
     about: Mapping[str, Any] = next((event["about"] for event in events if event["kind"] == "created"), {})
     asked = {event["number"]: event["proposal"] for event in events if event["kind"] == "asked"}
     told = [(asked[event["number"]], event["report"]) for event in events if event["kind"] == "told"]
