@@ -46,7 +46,7 @@ def test_studies_of_one_strategy_are_one_band(tmp_path: Path) -> None:
 
 
 def test_what_cannot_be_shown_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(StudyError, match="holds no study: there is no study.db in it"):
+    with pytest.raises(StudyError, match=r"holds no study: there is no study\.db in it"):
         bands([tmp_path], ACCURACY, "d")
     with pytest.raises(ConfigError, match="holds a study of other data"):
         bands([study(tmp_path / "a", [0.5])], ACCURACY, "e")
