@@ -15,13 +15,13 @@ from azora.trial import Objective, Proposal, Report
 ACCURACY = Objective("accuracy")
 
 
-def study(folder: Path, scores: list[float | None], strategy: str = "random", data: str = "d") -> Path:
+def study(folder: Path, scores: list[float | None], strategy: str = "random", task: str = "d") -> Path:
     import random
 
     folder.mkdir()
     space, rng = tiny_space(), random.Random(0)
     made = Study(SqlJournal(folder / "study.db"), space)
-    made.create({"strategy": strategy, "data": data})
+    made.create({"strategy": strategy, "task": task})
     for score in scores:
         number = made.asked(Proposal(space.sample(rng), 1.0))
         made.told(number, Report(error="no") if score is None else Report({"accuracy": score}))
@@ -48,7 +48,7 @@ def test_studies_of_one_strategy_are_one_band(tmp_path: Path) -> None:
 def test_what_cannot_be_shown_is_refused(tmp_path: Path) -> None:
     with pytest.raises(StudyError, match=r"holds no study: there is no study\.db in it"):
         bands([tmp_path], ACCURACY, "d")
-    with pytest.raises(ConfigError, match="holds a study of other data"):
+    with pytest.raises(ConfigError, match="holds a study of d; only those of e can be shown"):
         bands([study(tmp_path / "a", [0.5])], ACCURACY, "e")
     with pytest.raises(StudyError, match="has no network that was judged by accuracy"):
         bands([study(tmp_path / "b", [None])], ACCURACY, "d")

@@ -23,7 +23,7 @@ class Progress:
     """Of one study: its strategy, and (seconds, best score so far) whenever that rose."""
 
     strategy: str
-    data: str
+    task: str
     points: tuple[tuple[float, float], ...]
 
 
@@ -44,20 +44,21 @@ def read_progress(out: Path, objective: Objective) -> Progress:
             points.append((float(event["elapsed"]), float(score)))
     if not points:
         raise StudyError(f"{out} has no network that was judged by {objective.metric}, so it cannot be shown beside")
-    return Progress(str(about.get("strategy", "?")), str(about.get("data", "")), tuple(points))
+    return Progress(str(about.get("strategy", "?")), str(about.get("task", "")), tuple(points))
 
 
-def bands(outs: Sequence[Path], objective: Objective, data: str) -> list[dict[str, Any]]:
+def bands(outs: Sequence[Path], objective: Objective, task: str) -> list[dict[str, Any]]:
     """For each strategy among the studies in `outs`: at some times the least, median and greatest best so far.
 
     Raises:
-        StudyError, ConfigError: one of them is no study, or of other data.
+        StudyError, ConfigError: one of them is no study, or of a task of another name (the data's hash would not do: it
+            is of the splits, and another seed splits otherwise).
     """
     by_strategy: dict[str, list[Progress]] = {}
     for out in outs:
         progress = read_progress(out, objective)
-        if progress.data != data:
-            raise ConfigError(f"{out} holds a study of other data; only studies of the same can be shown beside")
+        if progress.task != task:
+            raise ConfigError(f"{out} holds a study of {progress.task}; only those of {task} can be shown beside")
         by_strategy.setdefault(progress.strategy, []).append(progress)
     return [_band(strategy, found) for strategy, found in by_strategy.items()]
 

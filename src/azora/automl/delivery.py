@@ -221,6 +221,6 @@ def _write_report(
             residuals=_residuals(setting, found, y),
             importance=importance(setting.space, study.trials, setting.objective),
             clock=_clock(study, winner),
-            beside=bands(setting.job.beside, setting.objective, setting.task.digest),
+            beside=bands(setting.job.beside, setting.objective, setting.task.name),
         ),
     )

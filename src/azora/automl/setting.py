@@ -72,7 +72,7 @@ class Setting:
             if objective.metric not in fitting:
                 hint = closest(objective.metric, fitting)
                 raise ConfigError(f"objective {objective.metric!r} is none of {task.signature.kind}; {hint}")
-        bands(job.beside, objective, task.digest)  # read again in the end; a mistake must be told before the search
+        bands(job.beside, objective, task.name)  # read again in the end; a mistake must be told before the search
         # Settings are tried on a strategy that is thrown away: a mistake must be told before anything is begun.
         make_strategy(job.strategy, space, seed=job.seed, objective=objective, settings=job.strategy_settings)
         return cls(job, task, space, about, objective)
