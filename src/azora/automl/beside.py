@@ -20,11 +20,12 @@ POINTS = 200
 @final
 @dataclass(frozen=True)
 class Progress:
-    """Of one study: its strategy, and (seconds, best score so far) whenever that rose."""
+    """Of one study: its strategy, (seconds, best score so far) whenever that rose, and the seconds of its last trial."""
 
     strategy: str
     task: str
     points: tuple[tuple[float, float], ...]
+    end: float
 
 
 def read_progress(out: Path, objective: Objective) -> Progress:
@@ -42,9 +43,10 @@ def read_progress(out: Path, objective: Objective) -> Progress:
             continue
         if not points or (score > points[-1][1] if objective.maximise else score < points[-1][1]):
             points.append((float(event["elapsed"]), float(score)))
+    end = max((float(event["elapsed"]) for event in events if event["kind"] == "told"), default=0.0)
     if not points:
         raise StudyError(f"{out} has no network that was judged by {objective.metric}, so it cannot be shown beside")
-    return Progress(str(about.get("strategy", "?")), str(about.get("task", "")), tuple(points))
+    return Progress(str(about.get("strategy", "?")), str(about.get("task", "")), tuple(points), end)
 
 
 def bands(outs: Sequence[Path], objective: Objective, task: str) -> list[dict[str, Any]]:
@@ -64,9 +66,9 @@ def bands(outs: Sequence[Path], objective: Objective, task: str) -> list[dict[st
 
 
 def _band(strategy: str, studies: Sequence[Progress]) -> dict[str, Any]:
-    """From the time when all of them have a score to the last change of any."""
+    """From the time when all of them have a score to the last trial of any."""
     begin = max(study.points[0][0] for study in studies)
-    end = max(max(study.points[-1][0] for study in studies), begin)
+    end = max(begin, *(study.end for study in studies))
     times = [begin + (end - begin) * place / (POINTS - 1) for place in range(POINTS)] if end > begin else [begin]
     rows = [[_at(study, time) for study in studies] for time in times]
     return {
