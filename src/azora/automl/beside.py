@@ -20,7 +20,7 @@ POINTS = 200
 @final
 @dataclass(frozen=True)
 class Progress:
-    """Of one study: its strategy, (seconds, best score so far) whenever that rose, and the seconds of its last trial."""
+    """Of one study: its strategy, (seconds, best score so far) whenever that rose, and when its last trial ended."""
 
     strategy: str
     task: str
