@@ -6,7 +6,7 @@ import json
 import os
 import platform
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -56,33 +56,20 @@ class Mode:
 MODES = {mode.name: mode for mode in (Mode(bf16, last) for bf16 in (False, True) for last in (False, True))}
 
 
-def choose_mode(
-    name: str,
-    signature: Signature,
-    device: str = "cpu",
-    networks: Sequence[Callable[[], nn.Module]] = (),
-    title: str = "",
-) -> Mode:
-    """The mode called `name`; for "measure" the fastest for pictures of this shape here, measured once and kept in the
-    user's cache folder. Networks for rows are trained in float32: there is nothing to win.
-
-    Args:
-        networks: makers of what is measured; none given, a stand-in for what the shipped spaces hold.
-        title: what `networks` are of; the result is kept under it.
+def choose_mode(name: str, signature: Signature, device: str = "cpu") -> Mode:
+    """The mode called `name`; for "measure" the fastest for pictures of this shape here, measured once on a stand-in
+    for what the shipped spaces hold, and kept in the user's cache folder. Networks for rows are trained in float32:
+    there is nothing to win.
     """
     if name != "measure":
         return Mode.parse(name)
     if not signature.pictures:
         return Mode()
     file = _cache_folder() / "modes.json"
-    known, key = _read(file), f"{_machine(signature, device)} {title}".strip()
+    known, key = _read(file), _machine(signature, device)
     if known.get(key) not in MODES:
-        makers = networks or [lambda: _stand_in(signature)]
-        spent = dict.fromkeys(MODES, 0.0)
-        for make in makers:
-            found = speeds(signature, device, MEASURED_SECONDS / len(makers), make)
-            spent = {mode: seconds + 1.0 / found[mode] for mode, seconds in spent.items()}
-        known[key] = min(spent, key=lambda mode: spent[mode])
+        found = speeds(signature, device)
+        known[key] = max(found, key=lambda mode: found[mode])
         _write(file, known)
     return MODES[known[key]]
 
