@@ -159,13 +159,13 @@ def read_inputs(
         raise TaskError(f"there is no file {file}")
     if file.suffix.lower() in PICTURES:
         return [str(file)], _picture(file, signature, values)
-    if file.suffix == ".npz":
+    if (suffix := file.suffix.lower()) == ".npz":
         arrays = read_npz(file)
         name = next((name for name in ("x", "x_test") if name in arrays), None)
         if name is None and len(arrays) != 1:
             raise TaskError(f"{file} holds {', '.join(sorted(arrays))}; the inputs must be named x")
         x = as_rows(arrays[name or sorted(arrays)[0]], signature)
-    elif file.suffix in (".csv", ".tsv"):
+    elif suffix in (".csv", ".tsv"):
         x = as_rows(_table(file) if table is None else table.rows(read_sheet(file)), signature)
     else:
         raise TaskError(f"{file} is neither a picture nor .csv nor .npz")

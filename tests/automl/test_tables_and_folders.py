@@ -13,6 +13,7 @@ import pytest
 from PIL import Image
 
 from azora.cli.main import main
+from azora.errors import TaskError
 
 QUICK = ["--workers", "1", "--json", "--quiet", "--seed", "0"]
 
@@ -67,6 +68,9 @@ def test_a_csv_goes_through_search_show_predict_and_export(
         assert np.mean([one == other for one, other in zip(answers[0], right, strict=True)]) > 0.75
     assert "finished" in run(["show", "out"], capsys)
     assert "largest difference from torch" in run(["export", "out", "--to", "again.onnx"], capsys)
+    # A hole is no number, and none may get into what readers of strict JSON must read.
+    for file in ("out/model/model.json", "out/result.json"):
+        json.loads(Path(file).read_text(encoding="utf-8"), parse_constant=pytest.fail)
     card = Path("out/model/README.md").read_text(encoding="utf-8")
     assert "| word | 0 = (empty), 1 = high, 2 = low, 3 = middle |" in card
     assert "| second | numbers, some missing |" in card
@@ -87,6 +91,14 @@ def test_what_a_csv_lacks_is_told_in_one_line(
         out, err = capsys.readouterr()
         assert said in err and err.count("\n") == 1 and not out
     assert [path.name for path in tmp_path.iterdir()] == ["some.csv"]
+
+
+def test_words_for_files_are_refused_for_arrays(tmp_path: Path) -> None:
+    import azora
+
+    x, y = np.arange(40.0).reshape(20, 2), np.arange(20) % 2
+    with pytest.raises(TaskError, match="--label says nothing about data in memory"):
+        azora.search((x, y), trials=1, out=tmp_path / "out", reading={"label": "y"})
 
 
 def test_a_folder_of_pictures_goes_through(

@@ -13,7 +13,6 @@ from typing import Any
 import numpy as np
 
 from azora import __version__
-from azora.automl.beside import bands
 from azora.automl.result import Result
 from azora.automl.setting import Setting
 from azora.automl.winner import Winner
@@ -126,7 +125,7 @@ def _ship(setting: Setting, winner: Winner, test: Split, figures: Mapping[str, A
         architecture=part,
         facts={
             "task": {"name": task.name, "sha256": task.digest},
-            "values": task.search_data.train.values,
+            **({"values": task.train.values} if signature.pictures else {}),
             "figures": {**figures, **measured},
         },
         onnx=onnx,
@@ -221,6 +220,6 @@ def _write_report(
             residuals=_residuals(setting, found, y),
             importance=importance(setting.space, study.trials, setting.objective),
             clock=_clock(study, winner),
-            beside=bands(setting.job.beside, setting.objective, setting.task.name),
+            beside=setting.beside,
         ),
     )

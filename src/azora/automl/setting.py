@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, final
@@ -52,6 +52,7 @@ class Setting:
     space: Space
     space_about: Mapping[str, Any]
     objective: Objective
+    beside: Sequence[Mapping[str, Any]] = ()
 
     @classmethod
     def of(cls, job: Job) -> Setting:
@@ -72,10 +73,11 @@ class Setting:
             if objective.metric not in fitting:
                 hint = closest(objective.metric, fitting)
                 raise ConfigError(f"objective {objective.metric!r} is none of {task.signature.kind}; {hint}")
-        bands(job.beside, objective, task.name)  # read again in the end; a mistake must be told before the search
+        # Read before the search: what is wrong with it must not be found out after.
+        beside = bands(job.beside, objective, task.name)
         # Settings are tried on a strategy that is thrown away: a mistake must be told before anything is begun.
         make_strategy(job.strategy, space, seed=job.seed, objective=objective, settings=job.strategy_settings)
-        return cls(job, task, space, about, objective)
+        return cls(job, task, space, about, objective, beside)
 
     def within_limits(self) -> Space:
         """The space within the job's limits.
@@ -130,6 +132,8 @@ class Setting:
 
 def find_task(wanted: Any, seed: int, reading: Reading | None = None) -> Task:
     """A name, a file or folder read as `reading` says, `(x, y)`, `(x, y, x_test, y_test)` or a task."""
+    if reading is not None and not isinstance(wanted, str | Path):
+        reading.refuse("data in memory")
     if isinstance(wanted, Task):
         return wanted
     if isinstance(wanted, tuple) and len(wanted) in (2, 4):
