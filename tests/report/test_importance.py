@@ -47,3 +47,8 @@ def test_trials_of_other_lengths_and_failures_are_left_out() -> None:
     trials += [Trial(99, trials[0].proposal, Report(error="no"), 0.0)] * 50
     found = importance(SPACE, trials, Objective("accuracy"))
     assert (found.trials, found.choices[0][0]) == (40, "depth")
+
+
+def test_of_very_many_trials_a_part_is_looked_at() -> None:
+    found = importance(SPACE, judged(2_500, lambda each: each["depth"]), Objective("accuracy"))
+    assert (found.trials, found.choices[0][0]) == (834, "depth")

@@ -15,6 +15,7 @@ from azora.tasks.array import Array
 from azora.trial import Objective, Trial
 
 FEWEST = 24  # trials at one budget, below which a surrogate sees only noise
+MOST = 1_000  # trials that are looked at: more take long and tell the same
 LEAST_FIT = 0.1  # R² on held-out trials, below which it has learned nothing worth telling
 FOLDS, REPEATS, TREES = 4, 8, 64
 SHOWN = 12
@@ -47,6 +48,8 @@ def importance(space: Space, trials: Sequence[Trial], objective: Objective) -> I
     if count < FEWEST:
         return Importance(why_not=f"{count} trials of equal length are too few to tell; {FEWEST} or more are wanted.")
     kept = [trial for trial in judged if trial.proposal.budget == budget]
+    kept = kept[:: -(-count // MOST)]
+    count = len(kept)
     x = _told(space, [trial.proposal.architecture for trial in kept])
     scores = np.array([objective.score(trial.report) for trial in kept])
     # Ranks: a few networks that learned nothing would be all that a surrogate of the scores sees.

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -72,9 +72,8 @@ def from_arrays(
     pairs = {"": (x, y), "_test": (x_test, y_test), "_validation": (x_validation, y_validation)}
     given = _given(pairs, channels_last, holes=table is not None)
     rows, labels = _labelled(given, classes, kind)
-    train = rows["train"]
-    rows["train"] = _Rows(train.x, train.y, _groups(groups, len(train.x)))
-    shape = tuple(train.x.shape[1:])
+    rows["train"] = replace(rows["train"], groups=_groups(groups, len(rows["train"].x)))
+    shape = tuple(rows["train"].x.shape[1:])
     mirrored = (flips is None or flips) and len(shape) == 3
     raw = 0 if table is None else shape[0]
     shape, traits = (shape, ()) if table is None else ((table.width,), table.traits)
