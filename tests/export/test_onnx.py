@@ -48,9 +48,10 @@ def inputs(signature: Signature) -> np.ndarray:
     [
         ("cells", PICTURES, {"depth": 1}),
         ("stages", PICTURES, {"resolution": 0.75}),  # resized in front of the network
-        ("mlp", ROWS, {}),
+        ("mlp", ROWS, {"skip": False}),
+        ("mlp", ROWS, {"skip": True}),  # True is a word of Python's, and paths become code
     ],
-    ids=["cells", "stages", "mlp"],
+    ids=["cells", "stages", "mlp", "mlp with a way past"],
 )
 def test_a_file_answers_as_torch_for_any_batch(
     name: str, signature: Signature, fixed: dict[str, object], tmp_path: Path, capfd: pytest.CaptureFixture[str]

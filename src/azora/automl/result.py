@@ -65,6 +65,8 @@ class Result:
         lines = [f"{title:<22}{self.figures[name]:{form}}" for title, name, form in SHOWN if name in self.figures]
         lines.append(f"{'time':<22}{show_seconds(self.figures['seconds'])}")
         lines.extend(f"{'note':<22}{note}" for note in self.figures.get("notes", ()))
+        if "onnx_error" in self.figures:
+            lines.append(f"{'no ONNX file':<22}{self.figures['onnx_error']}")
         lines.append(f"{'model':<22}{self.out / 'model'}")
         lines.append(f"{'report':<22}{self.out / 'report.html'}")
         return "\n".join(lines)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from keyword import iskeyword
 from typing import Any, Protocol, final
 
 import torch
@@ -59,8 +60,9 @@ class Options(nn.ModuleDict):
 
 
 def module_name(option: Option) -> str:
-    """An option as a name that PyTorch accepts in a path."""
-    return str(option).replace(".", "_")
+    """An option as a name that PyTorch accepts in a path, and writes into code when it exports: no word of Python's."""
+    name = str(option).replace(".", "_")
+    return f"{name}_" if iskeyword(name) else name
 
 
 @final
