@@ -13,6 +13,7 @@ import torch
 from torch import nn
 
 from azora.automl.partners import Partners
+from azora.automl.rehearsal import useful_epochs
 from azora.automl.setting import Setting
 from azora.evaluation.checkpoints import Checkpoints
 from azora.evaluation.trained import recipe_of, resume, start_training
@@ -50,15 +51,18 @@ def train_winner(
     watch: Callable[[float, float], bool],
 ) -> Winner:
     """Train `architecture` on search-train and search-validation together, for `seconds` (but not for more than 200
-    epochs), or, without a clock, for 40 epochs.
+    epochs), or, without a clock, for 40 epochs; for fewer, where a rehearsal shows that more would make it worse.
 
-    It goes on from what the search left of it, where a checkpoint was kept: the trunk of a training is the same in
-    both. The other cores take their parts of each batch. Without a clock there are none: the same seed must give the
-    same network, and who joins when is not in the seed.
+    It goes on from what the search left of it, where a checkpoint was kept and no end of epochs was found: the trunk of
+    a training is the same in both. The other cores take their parts of each batch. Without a clock there are none: the
+    same seed must give the same network, and who joins when is not in the seed.
     """
     begun = time.monotonic()
     training, parts = _prepare(setting, architecture, precision, by_clock=seconds is not None)
-    resume(training, Checkpoints(checkpoints).load(architecture), LONGEST)
+    longest = FEWEST if seconds is None else LONGEST
+    epochs = useful_epochs(setting, architecture, training.mode.name, longest, seconds)
+    if epochs == longest:
+        resume(training, Checkpoints(checkpoints).load(architecture), LONGEST)
     partners = _partners(setting, architecture, training, parts, scratch)
     curve: list[dict[str, float]] = []
 
@@ -69,7 +73,6 @@ def train_winner(
     try:
         # Starting took some of the time, and setting the normalisations at the end will.
         left = None if seconds is None else max(0.5, seconds - (time.monotonic() - begun))
-        epochs = FEWEST if seconds is None else LONGEST
         training.finish(seconds=left, epochs=epochs, watch=see, join=lambda: partners.join(training))
     finally:
         partners.close()

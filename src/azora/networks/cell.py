@@ -69,15 +69,17 @@ def live(edges: Edges, nodes: int, *, loose: bool) -> tuple[list[tuple[int, int]
 def expression(edges: Mapping[tuple[int, int], str], nodes: int, *, loose: bool) -> Any:
     """What the cell computes, as nested sorted lists: sums are multisets, `skip_connect` is what it is applied to,
     `none` and what hangs on it is gone. Two cells of one expression are one."""
-    kept, outputs = live({edge: name for edge, name in edges.items() if name != "none"}, nodes, loose=loose)
-    values: dict[int, list[Any]] = {0: ["x"]}
-    for node in range(1, nodes + 1):
+    values: list[list[Any]] = [["x"]]  # a node that nothing reaches is an empty sum
+    taken = set()
+    for target in range(1, nodes + 1):
         terms: list[Any] = []
-        for source, target in kept:
-            if target == node:
-                name = edges[source, target]
+        for source in range(target):
+            name = edges.get((source, target), "none")
+            if name != "none" and values[source]:
+                taken.add(source)
                 terms.extend(values[source] if name == "skip_connect" else [[name, values[source]]])
-        values[node] = _sorted(terms)
+        values.append(_sorted(terms))
+    outputs = [node for node in range(1, nodes + 1) if node not in taken] if loose else [nodes]
     return _sorted([term for node in outputs for term in values[node]])
 
 

@@ -60,5 +60,7 @@ class Architecture(Mapping[str, Option]):
 
 def digest(value: Any, length: int = 16) -> str:
     """The first hex digits of the SHA-256 of `value` as canonical JSON: the same in every process and hash seed."""
-    text = json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=True, allow_nan=False)
-    return hashlib.sha256(text.encode()).hexdigest()[:length]
+    return hashlib.sha256(_CANONICAL(value).encode()).hexdigest()[:length]
+
+
+_CANONICAL = json.JSONEncoder(sort_keys=True, separators=(",", ":"), ensure_ascii=True, allow_nan=False).encode
