@@ -1,4 +1,4 @@
-"""Pictures moved, mirrored and blanked."""
+"""Pictures turned, moved, mirrored and blanked."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import torch
 
 from azora.tasks import Task
 from azora.training import Mode, RecipeSettings
-from azora.training.augment import blank, gather
+from azora.training.augment import blank, gather, warp
 from azora.training.batches import Batches
 
 
@@ -18,24 +18,42 @@ def pictures(count: int = 64, side: int = 8, channels: int = 2) -> torch.Tensor:
 def test_without_changes_rows_are_rows() -> None:
     kept = pictures()
     rows = torch.tensor([5, 3, 5])
-    assert torch.equal(gather(kept, rows, shift=0, flip=False), kept[rows])
+    assert torch.equal(gather(kept, rows, flip=False), kept[rows])
 
 
-def test_moves_by_up_to_so_many_pixels_and_repeats_the_border() -> None:
-    kept = pictures()
-    moved = gather(kept, torch.arange(64), shift=2, flip=False)
-    offsets = set()
-    for before, after in zip(kept, moved, strict=True):
-        at = (before[..., 0] == after[4, 4, 0]).nonzero()[0]
-        offsets.add((int(at[0]) - 4, int(at[1]) - 4))
-        assert set(after.flatten().tolist()) <= set(before.flatten().tolist())
-    assert max(max(map(abs, offset)) for offset in offsets) == 2
-    assert len(offsets) > 10
+def test_nothing_is_warped_without_strength_and_what_is_even_stays_so() -> None:
+    kept = pictures(4).permute(0, 3, 1, 2).float()
+    assert warp(kept, 0.0) is kept
+    assert torch.allclose(warp(torch.full((4, 1, 6, 9), 7.0), 1.0), torch.full((4, 1, 6, 9), 7.0))
+
+
+def test_a_spot_moves_within_an_eighth_and_each_picture_goes_its_own_way() -> None:
+    spots = torch.zeros(256, 1, 33, 33)
+    spots[:, :, 15:18, 15:18] = 1.0
+    warped = warp(spots, 1.0)[:, 0]
+    weight = warped.sum(dim=(1, 2))
+    places = torch.arange(33.0) - 16
+    down = (warped.sum(dim=2) * places).sum(dim=1) / weight
+    across = (warped.sum(dim=1) * places).sum(dim=1) / weight
+    for moved in (down, across):
+        assert 3.0 < float(moved.abs().max()) < 33 / 8 * 1.2 * 1.35  # what is stretched and turned is moved with it
+        assert abs(float(moved.mean())) < 0.6
+        assert len(moved.unique()) == 256
+
+
+def test_a_bar_is_turned_by_up_to_twenty_degrees() -> None:
+    bars = torch.zeros(256, 1, 33, 33)
+    bars[:, :, 16, :] = 1.0
+    rows = torch.arange(33.0)[:, None]
+    warped = warp(bars, 1.0)[:, 0]
+    middle = (warped * rows).sum(dim=1) / warped.sum(dim=1).clamp(min=1e-6)
+    slopes = (middle[:, 20] - middle[:, 12]) / 8
+    assert 0.25 < float(slopes.abs().max()) < 0.364 * 1.2 / 0.8 + 0.05  # the tangent of 20 degrees, stretched
 
 
 def test_mirrors_about_half_of_them() -> None:
     kept = pictures()
-    turned = gather(kept, torch.arange(64), shift=0, flip=True)
+    turned = gather(kept, torch.arange(64), flip=True)
     mirrored = [torch.equal(after, before.flip(1)) for before, after in zip(kept, turned, strict=True)]
     same = [torch.equal(after, before) for before, after in zip(kept, turned, strict=True)]
     assert all(one != other for one, other in zip(mirrored, same, strict=True))

@@ -1,14 +1,17 @@
-"""Batches of pictures, moved, mirrored and blanked at random while they are gathered."""
+"""Batches of pictures, mirrored, turned, moved and blanked at random."""
 
 from __future__ import annotations
 
+import math
+
 import torch
-from torch import Tensor
+from torch import Tensor, nn
+
+TURN, ZOOM, MOVE = math.radians(20), 0.2, 0.125  # of the whole strength: either way; the last two as shares of a side
 
 
-def gather(pictures: Tensor, rows: Tensor, *, shift: int, flip: bool) -> Tensor:
-    """The pictures `rows`, each moved by up to `shift` pixels (its border repeated) and, with `flip`, mirrored half
-    the time: one gather, whatever is asked.
+def gather(pictures: Tensor, rows: Tensor, *, flip: bool) -> Tensor:
+    """The pictures `rows`, with `flip` mirrored half the time: one gather, whatever is asked.
 
     Args:
         pictures: (N, H, W, C), any number type.
@@ -17,19 +20,32 @@ def gather(pictures: Tensor, rows: Tensor, *, shift: int, flip: bool) -> Tensor:
     Returns:
         (B, H, W, C), of the same type.
     """
-    if not shift and not flip:
+    if not flip:
         return pictures[rows]
-    count, height, width = len(rows), pictures.shape[1], pictures.shape[2]
-    across, down = torch.arange(width).expand(count, width), torch.arange(height).expand(count, height)
-    if flip:
-        mirrored = torch.rand(count, 1) < 0.5
-        across = torch.where(mirrored, width - 1 - across, across)
-    if shift:
-        moves = torch.randint(-shift, shift + 1, (2, count, 1))
-        across, down = (across + moves[0]).clamp_(0, width - 1), (down + moves[1]).clamp_(0, height - 1)
-    device = pictures.device
-    place = (rows[:, None, None], down[:, :, None].to(device), across[:, None, :].to(device))
-    return pictures[place]
+    height, width = pictures.shape[1:3]
+    across = torch.arange(width).expand(len(rows), width)
+    across = torch.where(torch.rand(len(rows), 1) < 0.5, width - 1 - across, across).to(pictures.device)
+    return pictures[rows[:, None, None], torch.arange(height, device=pictures.device)[:, None], across[:, None, :]]
+
+
+def warp(pictures: Tensor, strength: float) -> Tensor:
+    """Each picture turned, stretched both ways and moved a little, by parts of a pixel (bilinear), its border repeated.
+
+    Args:
+        pictures: (B, C, H, W), any real type.
+        strength: from 0 (not at all) to 1: up to 20 degrees, a fifth of its size and an eighth of its side.
+    """
+    if strength <= 0:
+        return pictures
+
+    def either_way(most: float, *shape: int) -> Tensor:
+        return (2 * torch.rand(len(pictures), *shape) - 1) * most * strength
+
+    angle, stretch, move = either_way(TURN), 1 + either_way(ZOOM, 2), either_way(2 * MOVE, 2)  # a side is two long here
+    turned = torch.stack([angle.cos(), -angle.sin(), angle.sin(), angle.cos()], dim=1).view(-1, 2, 2)
+    where = torch.cat([turned * stretch[:, :, None], move[:, :, None]], dim=2).to(pictures)
+    grid = nn.functional.affine_grid(where, list(pictures.shape), align_corners=False)
+    return nn.functional.grid_sample(pictures, grid, padding_mode="border", align_corners=False)
 
 
 def blank(pictures: Tensor, size: int) -> Tensor:

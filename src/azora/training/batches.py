@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from azora.tasks import Scaling, Signature, Split
-from azora.training.augment import blank, gather
+from azora.training.augment import blank, gather, warp
 from azora.training.mode import Mode
 from azora.training.prepared import prepare
 from azora.training.recipe import RecipeSettings
@@ -61,8 +61,9 @@ class Batches:
         side = min(self.signature.shape[1:])
         # Its full strength is for long trainings: in the first epochs it would only tell who learns in spite of it.
         strength = recipe.augmentation * min(1.0, step / (GROWING * self.steps))
-        shift = round(strength * side / 8)
-        x = self._scaled(gather(self.x, rows, shift=shift, flip=recipe.flip))
+        x = self._scaled(gather(self.x, rows, flip=recipe.flip))
+        if strength > 0:
+            x = self._arranged(warp(x, strength))
         # Half the batches are left whole, so that the network sees pictures as they are judged too.
         if step % 2:
             x = blank(x, round(strength * side / 2))
@@ -81,11 +82,13 @@ class Batches:
         return torch.randperm(len(self.x), generator=generator)[:count].to(self.device)
 
     def _scaled(self, x: Tensor) -> Tensor:
-        x = (x.float() - self.mean) * self.scale
-        if x.shape[3] == 1 and not self.mode.channels_last:
+        return self._arranged(((x.float() - self.mean) * self.scale).permute(0, 3, 1, 2))
+
+    def _arranged(self, x: Tensor) -> Tensor:
+        if x.shape[1] == 1 and not self.mode.channels_last:
             # One channel is both layouts at once, and a convolution would take the strides for channels last.
-            return x.reshape(len(x), 1, x.shape[1], x.shape[2])
-        return self.mode.arrange(x.permute(0, 3, 1, 2))
+            return x.reshape(-1).view(x.shape)
+        return self.mode.arrange(x)
 
     def _rows(self, step: int) -> Tensor:
         epoch, place = divmod(step, self.steps)

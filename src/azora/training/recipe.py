@@ -21,8 +21,9 @@ class RecipeSettings:
         weight_decay: of weights; biases and normalisations are left alone.
         batch_size: rows a step.
         label_smoothing: share of the target spread over all classes.
-        augmentation: from 0 (none) to 1: pictures are moved by up to an eighth, and a square of up to half is blanked;
-            over the first ten epochs it grows to this.
+        augmentation: from 0 (none) to 1: pictures are turned by up to 20 degrees, stretched by up to a fifth and moved
+            by up to an eighth, and in every other batch a square of up to half is blanked; over the first ten epochs it
+            grows to this.
         flip: whether pictures are mirrored at random.
         warmup: epochs until the rate is reached.
         scaling, encoding, imputation: how a table is prepared (see `azora.tasks.Preparation`).
@@ -72,7 +73,7 @@ class Recipe(Space):
         if signature.kind == "classification":
             choices.append(Categorical("label_smoothing", (0.0, 0.05, 0.1)))
         if signature.pictures:
-            choices.append(Categorical("augmentation", (0.0, 0.25, 0.5, 0.75, 1.0)))
+            choices.append(Categorical("augmentation", (0.25, 0.5, 0.75, 1.0)))
         if signature.flips:
             choices.append(Categorical("flip", (False, True)))
         if signature.raw:
