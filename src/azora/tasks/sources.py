@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import zipfile
 import zlib
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import numpy as np
@@ -67,11 +67,18 @@ def read_npz(path: Path) -> dict[str, Array]:
                 raise TaskError(f"{path} is no .npz file, or not a whole one; numpy.savez writes them")
             opened.seek(0)
             with np.load(opened, allow_pickle=False) as file:
-                return {name: file[name] for name in file.files}
+                return {name: _plain(path, file, name) for name in file.files}
     except (ValueError, OSError, EOFError, KeyError, zipfile.BadZipFile, zlib.error, MemoryError) as error:
-        if "allow_pickle" in str(error):
-            raise TaskError(f"{path} holds Python objects, which are not read; save plain arrays") from error
         raise TaskError(f"{path} cannot be read as .npz: {error}") from error
+
+
+def _plain(path: Path, file: Mapping[str, Array], name: str) -> Array:
+    try:
+        return file[name]
+    except ValueError as error:
+        if "allow_pickle" in str(error):
+            raise TaskError(f"{path}: {name} holds Python objects, which are not read; save plain arrays") from error
+        raise
 
 
 def _from_npz(path: Path, seed: int) -> Task:
@@ -80,15 +87,18 @@ def _from_npz(path: Path, seed: int) -> Task:
         found = ", ".join(sorted(arrays)) or "nothing"
         raise TaskError(f"{path} lacks {' and '.join(missing)}; it holds {found}")
     classes = arrays.get("classes")
-    return from_arrays(
-        arrays["x_train"],
-        arrays["y_train"],
-        x_test=arrays.get("x_test"),
-        y_test=arrays.get("y_test"),
-        x_validation=arrays.get("x_validation"),
-        y_validation=arrays.get("y_validation"),
-        groups=arrays.get("groups"),
-        classes=None if classes is None else [str(each) for each in np.atleast_1d(classes)],
-        name=path.stem,
-        seed=seed,
-    )
+    try:
+        return from_arrays(
+            arrays["x_train"],
+            arrays["y_train"],
+            x_test=arrays.get("x_test"),
+            y_test=arrays.get("y_test"),
+            x_validation=arrays.get("x_validation"),
+            y_validation=arrays.get("y_validation"),
+            groups=arrays.get("groups"),
+            classes=None if classes is None else [str(each) for each in np.atleast_1d(classes)],
+            name=path.stem,
+            seed=seed,
+        )
+    except TaskError as error:
+        raise TaskError(f"{path}: {error}") from error
