@@ -81,6 +81,10 @@ def test_a_bundle_is_read_as_it_was_written(tmp_path: Path) -> None:
     assert (tmp_path / "model" / "README.md").read_text() == "A card."
 
 
+def test_who_may_read_one_file_of_it_may_read_all(folder: Path) -> None:
+    assert len({file.stat().st_mode for file in folder.iterdir()}) == 1
+
+
 def test_the_onnx_file_moves_in_and_is_hashed(tmp_path: Path) -> None:
     onnx = tmp_path / "made.onnx"
     onnx.write_bytes(b"onnx")

@@ -13,7 +13,7 @@ from typing import Any
 
 import torch
 from safetensors import SafetensorError
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file, save
 from torch import nn
 
 from azora import __version__
@@ -70,11 +70,10 @@ def write_bundle(
     part = folder.with_name(f".{folder.name}.{os.getpid()}.part")
     part.mkdir(parents=True)
     try:
-        # Copies, because the format holds no tensor twice, and a network may use one in two places.
-        save_file(
-            {name: value.detach().cpu().clone().contiguous() for name, value in network.state_dict().items()},
-            part / WEIGHTS,
-        )
+        # Copies, because the format holds no tensor twice, and a network may use one in two places. Written here,
+        # because files that the library writes are for their owner alone.
+        weights = {name: value.detach().cpu().clone().contiguous() for name, value in network.state_dict().items()}
+        (part / WEIGHTS).write_bytes(save(weights))
         if onnx is not None:
             shutil.move(onnx, part / ONNX)
         about = {
