@@ -22,6 +22,7 @@ FLOORS = [
     {"trial", "tasks", "operations"},
     {"networks"},
     {"training"},
+    {"proxies"},
     {"evaluation", "strategies", "study"},
     {"executors"},
     {"loop"},
@@ -32,7 +33,7 @@ FLOORS = [
     {"__main__"},
 ]
 LEVEL = {name: level for level, names in enumerate(FLOORS) for name in names}
-HEAVY = {"operations", "networks", "training", "evaluation", "export", "model", "automl", "testing"}
+HEAVY = {"operations", "networks", "training", "proxies", "evaluation", "export", "model", "automl", "testing"}
 LIGHT = LEVEL.keys() - HEAVY
 IN_WORKERS = {"azora.executors.worker", "azora.executors.workplace"}
 

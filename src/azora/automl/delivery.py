@@ -67,7 +67,11 @@ def _figures(setting: Setting, study: Study, best: Trial, winner: Winner, second
         "seed": job.seed,
         "key": architecture.key,
         "architecture": dict(architecture),
-        **{f"validation_{name}": best.report.metrics[name] for name in METRICS if name in best.report.metrics},
+        **{
+            f"validation_{name}": best.report.metrics[name]
+            for name in dict.fromkeys((*METRICS, setting.objective.metric))
+            if name in best.report.metrics
+        },
         "judged": study.judged,
         "trials": len(study.trials),
         "failed": study.failed,

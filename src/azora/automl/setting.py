@@ -67,7 +67,11 @@ class Setting:
         about = {"name": name, "settings": dict(job.space_settings), "recipe": job.recipe}
         space = joint_space(about, task.signature)
         objective = job.objective or Objective(default_metric(task.signature))
-        if job.evaluator in EVALUATORS:
+        if job.evaluator == "zero-cost":
+            from azora.proxies import find_proxies  # most searches have no use for them, and are to start quickly
+
+            find_proxies([objective.metric])
+        elif job.evaluator in EVALUATORS:
             kinds = {name: metric.kind for name, metric in METRICS.items()}
             fitting = [name for name, kind in kinds.items() if kind == task.signature.kind]
             if objective.metric not in fitting:

@@ -21,7 +21,7 @@ class Evaluator(Protocol):
         ...
 
 
-EVALUATORS = {"trained": "azora.evaluation.trained:Trained"}
+EVALUATORS = {"trained": "azora.evaluation.trained:Trained", "zero-cost": "azora.evaluation.proxied:ZeroCost"}
 
 
 def make_evaluator(
