@@ -1,9 +1,9 @@
 """How well each proxy orders networks of NAS-Bench-201, with the count of parameters on live ways beside them.
 
-`python benchmarks/quality/zero_cost.py TABLE.csv.gz DATA.npz [--cells 250] [--seed 0] [--column c10_test200]` draws cells
-whose keys differ, scores their fresh networks (8 channels, one cell a stage) on 64 rows of `x_train, y_train`, and prints
-JSON: Kendall's τ and Spearman's ρ with the table's column, τ among the best fifth, milliseconds a network; then whether
-the log-rank sum of the three proxies by blocks and the count is above the count alone, by a paired bootstrap.
+`python benchmarks/quality/zero_cost.py TABLE.csv.gz DATA.npz [--cells 250] [--seed 0] [--column c10_test200]` draws
+cells whose keys differ, scores their fresh networks (8 channels, one cell a stage) on 64 rows of `x_train, y_train` and
+prints JSON: Kendall's τ and Spearman's ρ with the table's column, τ among the best fifth, milliseconds a network; then
+whether the log-rank sum of the three proxies by blocks and the count is above the count alone, by a paired bootstrap.
 """
 
 from __future__ import annotations
