@@ -80,3 +80,11 @@ def test_augmentation_grows_over_the_first_epochs(stripes: Task) -> None:
     assert changed(0) == 0
     assert changed(late) > 8
     assert torch.equal(batches.batch(late, recipe)[0], batches.batch(late, recipe)[0])
+
+
+def test_a_batch_is_warped_or_blanked_in_turns(stripes: Task) -> None:
+    recipe = RecipeSettings(batch_size=16, augmentation=1.0)
+    batches = Batches(stripes.train, stripes.signature, stripes.scaling, 16, mode=Mode())
+    known = set(batches.plain(slice(None)).flatten().tolist()) | {0.0}
+    sharp = [set(batches.batch(step, recipe)[0].flatten().tolist()) <= known for step in range(1000, 1006)]
+    assert sharp == [False, True] * 3

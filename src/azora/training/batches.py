@@ -62,11 +62,11 @@ class Batches:
         # Its full strength is for long trainings: in the first epochs it would only tell who learns in spite of it.
         strength = recipe.augmentation * min(1.0, step / (GROWING * self.steps))
         x = self._scaled(gather(self.x, rows, flip=recipe.flip))
-        if strength > 0:
-            x = self._arranged(warp(x, strength))
-        # Half the batches are left whole, so that the network sees pictures as they are judged too.
+        # What is warped is a little blurred, so half the batches are left sharp, as pictures are when they are judged.
         if step % 2:
             x = blank(x, round(strength * side / 2))
+        elif strength > 0:
+            x = self._arranged(warp(x, strength))
         return x, self.y[rows]
 
     def plain(self, rows: slice | Tensor) -> Tensor:

@@ -21,9 +21,9 @@ class RecipeSettings:
         weight_decay: of weights; biases and normalisations are left alone.
         batch_size: rows a step.
         label_smoothing: share of the target spread over all classes.
-        augmentation: from 0 (none) to 1: pictures are turned by up to 20 degrees, stretched by up to a fifth and moved
-            by up to an eighth, and in every other batch a square of up to half is blanked; over the first ten epochs it
-            grows to this.
+        augmentation: from 0 (none) to 1: in every other batch, pictures are turned by up to 20 degrees, stretched by up
+            to a fifth and moved by up to an eighth; in the others, a square of up to half is blanked. Over the first
+            ten epochs it grows to this.
         flip: whether pictures are mirrored at random.
         warmup: epochs until the rate is reached.
         scaling, encoding, imputation: how a table is prepared (see `azora.tasks.Preparation`).
