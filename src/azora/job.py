@@ -23,7 +23,8 @@ class Job:
     """One search, from data to shipped model. `task` is a name, a file, arrays or a `Task`; times are in seconds.
 
     With `recipe`, what networks are trained with is searched beside the architecture. `reading` is how a file is read,
-    in the words of `azora.tasks.Reading`; `beside` are the folders of other studies, to be shown in the report.
+    in the words of `azora.tasks.Reading`; the first of `objectives` chooses the winner, and is the task's own metric
+    unless said; `beside` are the folders of other studies, to be shown in the report.
     """
 
     task: Any
@@ -35,7 +36,7 @@ class Job:
     strategy: str = "halving"
     strategy_settings: Mapping[str, Any] = field(default_factory=dict)
     evaluator: str = "trained"
-    objective: Objective | None = None
+    objectives: tuple[Objective, ...] = ()
     limits: tuple[Limit, ...] = ()
     stop_at: float | None = None
     seed: int = 0
@@ -57,7 +58,7 @@ class Job:
         budget: str | float | None = None,
         trials: int | None = None,
         out: str | Path | None = None,
-        objective: str | None = None,
+        objective: str | Sequence[str] | None = None,
         limits: Sequence[str] = (),
         workers: int | None = None,
         worker_memory: str | None = None,
@@ -86,7 +87,7 @@ class Job:
             out=Path(out) if out is not None else Path("runs") / _title(task),
             budget=seconds or None,
             trials=trials,
-            objective=Objective.parse(objective) if objective else None,
+            objectives=tuple(Objective.parse(text) for text in _several(objective)),
             limits=tuple(Limit.parse(text) for text in limits),
             workers=workers or os.cpu_count() or 1,
             worker_memory=_bytes(worker_memory) if worker_memory else None,
@@ -94,6 +95,10 @@ class Job:
             beside=tuple(Path(each) for each in beside),
             **rest,
         )
+
+
+def _several(words: str | Sequence[str] | None) -> Sequence[str]:
+    return [words] if isinstance(words, str) else words or []
 
 
 def _title(task: Any) -> str:

@@ -142,3 +142,22 @@ def test_a_folder_that_cannot_be_made_is_refused(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(StudyError, match="cannot be written"):
         StudyFolder(tmp_path / "file" / "out", resume=False)
+
+
+def test_the_front_is_of_the_highest_fidelity_and_nothing_in_it_is_beaten() -> None:
+    study, rng = Study(MemoryJournal(), tiny_space()), random.Random(0)
+    both = (Objective(), Objective("macs", maximise=False))
+    assert study.front(both) == []
+    for number in range(60):
+        proposal = Proposal(tiny_space().sample(rng), float(1 + 2 * (number % 2)))
+        metrics = {"accuracy": rng.random(), "macs": rng.random()}
+        study.told(study.asked(proposal), Report(metrics) if number % 7 else Report(error="no"))
+    front = study.front(both)
+    assert front and all(trial.proposal.budget == 3.0 for trial in front)
+    able = [trial.report.metrics for trial in study.trials if trial.report.ok and trial.proposal.budget == 3.0]
+    for trial in front:
+        mine = trial.report.metrics
+        assert not any(each["accuracy"] > mine["accuracy"] and each["macs"] < mine["macs"] for each in able)
+    assert [trial.report.metrics["accuracy"] for trial in front] == sorted(
+        (trial.report.metrics["accuracy"] for trial in front), reverse=True
+    )

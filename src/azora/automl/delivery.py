@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import os
 import platform
 from collections.abc import Mapping
@@ -18,6 +19,7 @@ from azora.automl.setting import Setting
 from azora.automl.winner import Winner
 from azora.errors import BundleError
 from azora.export import OnnxSession, export_onnx, median_ms, write_bundle
+from azora.fronts import hypervolume
 from azora.networks.complexity import cost
 from azora.networks.drawing import to_svg
 from azora.report.card import write_card
@@ -72,6 +74,7 @@ def _figures(setting: Setting, study: Study, best: Trial, winner: Winner, second
             for name in dict.fromkeys((*METRICS, setting.objective.metric))
             if name in best.report.metrics
         },
+        **_front(setting, study),
         "judged": study.judged,
         "trials": len(study.trials),
         "failed": study.failed,
@@ -90,6 +93,31 @@ def _figures(setting: Setting, study: Study, best: Trial, winner: Winner, second
         "python": platform.python_version(),
         "out": str(job.out),
         "when": datetime.now(UTC).isoformat(timespec="seconds"),
+    }
+
+
+def _front(setting: Setting, study: Study) -> dict[str, Any]:
+    """Of a search for several objectives: what no other network beats in all of them, and how much that dominates.
+
+    The reference of the hypervolume is the worst of each objective that was judged.
+    """
+    objectives = setting.objectives
+    if len(objectives) < 2:
+        return {}
+    front = study.front(objectives)
+    judged = [trial.report for trial in study.trials]
+    worst = [
+        min(score for report in judged if (score := objective.score(report)) > -math.inf) for objective in objectives
+    ]
+    points = [[objective.score(trial.report) for objective in objectives] for trial in front]
+    return {
+        "objectives": [objective.metric for objective in objectives],
+        "front": [
+            {"key": trial.proposal.architecture.key, "architecture": dict(trial.proposal.architecture)}
+            | {objective.metric: trial.report.metrics[objective.metric] for objective in objectives}
+            for trial in front
+        ],
+        "hypervolume": hypervolume(points, worst),
     }
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import html
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
     from azora.model import Model
 
+MOST_LINES = 10
 SHOWN = (
     ("test accuracy", "test_accuracy", ".4f"),
     ("validation accuracy", "validation_accuracy", ".4f"),
@@ -64,12 +65,21 @@ class Result:
         """A few lines for a terminal."""
         lines = [f"{title:<22}{self.figures[name]:{form}}" for title, name, form in SHOWN if name in self.figures]
         lines.append(f"{'time':<22}{show_seconds(self.figures['seconds'])}")
+        lines.extend(self._front())
         lines.extend(f"{'note':<22}{note}" for note in self.figures.get("notes", ()))
         if "onnx_error" in self.figures:
             lines.append(f"{'no ONNX file':<22}{self.figures['onnx_error']}")
         lines.append(f"{'model':<22}{self.out / 'model'}")
         lines.append(f"{'report':<22}{self.out / 'report.html'}")
         return "\n".join(lines)
+
+    def _front(self) -> Iterator[str]:
+        front, objectives = self.figures.get("front", ()), self.figures.get("objectives", ())
+        for place, each in enumerate(front[:MOST_LINES]):
+            values = ", ".join(f"{name} {each[name]:,.4g}" for name in objectives)
+            yield f"{'front' if not place else '':<22}{each['key']}: {values}"
+        if len(front) > MOST_LINES:
+            yield f"{'':<22}and {len(front) - MOST_LINES} more in result.json"
 
     def _repr_html_(self) -> str:
         rows = "".join(

@@ -185,7 +185,7 @@ class _Run:
                 job.strategy,
                 space,
                 seed=job.seed,
-                objective=self.setting.objective,
+                objectives=self.setting.objectives,
                 settings=job.strategy_settings,
                 lowest=self.first,
             )

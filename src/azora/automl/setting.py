@@ -19,8 +19,8 @@ from azora.networks.registry import SPACES, default_space
 from azora.settings import closest, resolve
 from azora.space import Architecture, Space
 from azora.strategies.registry import STRATEGIES, make_strategy
-from azora.tasks import METRICS, Reading, SearchData, Task, default_metric, from_arrays, load_task
-from azora.trial import Limit, Objective
+from azora.tasks import METRICS, Reading, SearchData, Signature, Task, default_metric, from_arrays, load_task
+from azora.trial import QUANTITIES, Limit, Objective
 
 DRAWS, FEWEST_DRAWS, DRAWING_SECONDS = 1000, 100, 10.0  # before limits are said to leave nothing
 
@@ -51,7 +51,7 @@ class Setting:
     task: Task
     space: Space
     space_about: Mapping[str, Any]
-    objective: Objective
+    objectives: tuple[Objective, ...]
     beside: Sequence[Mapping[str, Any]] = ()
 
     @classmethod
@@ -66,22 +66,12 @@ class Setting:
         name = default_space(task.signature) if job.space == "auto" else job.space
         about = {"name": name, "settings": dict(job.space_settings), "recipe": job.recipe}
         space = joint_space(about, task.signature)
-        objective = job.objective or Objective(default_metric(task.signature))
-        if job.evaluator == "zero-cost":
-            from azora.proxies import find_proxies  # most searches have no use for them, and are to start quickly
-
-            find_proxies([objective.metric])
-        elif job.evaluator in EVALUATORS:
-            kinds = {name: metric.kind for name, metric in METRICS.items()}
-            fitting = [name for name, kind in kinds.items() if kind == task.signature.kind]
-            if objective.metric not in fitting:
-                hint = closest(objective.metric, fitting)
-                raise ConfigError(f"objective {objective.metric!r} is none of {task.signature.kind}; {hint}")
+        objectives = _objectives(job, task.signature)
         # Read before the search: what is wrong with it must not be found out after.
-        beside = bands(job.beside, objective, task.name)
+        beside = bands(job.beside, objectives[0], task.name)
         # Settings are tried on a strategy that is thrown away: a mistake must be told before anything is begun.
-        make_strategy(job.strategy, space, seed=job.seed, objective=objective, settings=job.strategy_settings)
-        return cls(job, task, space, about, objective, beside)
+        make_strategy(job.strategy, space, seed=job.seed, objectives=objectives, settings=job.strategy_settings)
+        return cls(job, task, space, about, objectives, beside)
 
     def within_limits(self) -> Space:
         """The space within the job's limits.
@@ -101,6 +91,11 @@ class Setting:
         raise within.nothing()
 
     @property
+    def objective(self) -> Objective:
+        """The first, by which the winner is chosen."""
+        return self.objectives[0]
+
+    @property
     def data(self) -> SearchData:
         return self.task.search_data
 
@@ -114,7 +109,7 @@ class Setting:
             "strategy": job.strategy,
             "settings": dict(job.strategy_settings),
             "evaluator": job.evaluator,
-            "objective": f"{self.objective.metric}:{'max' if self.objective.maximise else 'min'}",
+            "objective": ",".join(f"{each.metric}:{'max' if each.maximise else 'min'}" for each in self.objectives),
             "limits": [f"{limit.quantity}={limit.most:g}" for limit in job.limits],
             "seed": job.seed,
         }
@@ -131,7 +126,29 @@ class Setting:
             "device": job.device,
             "precision": precision,
             "metric": self.objective.metric,
+            "also": [each.metric for each in self.objectives[1:]],
         }
+
+
+def _objectives(job: Job, signature: Signature) -> tuple[Objective, ...]:
+    """What the job is for; the first is a metric of the task, or whatever the user's own evaluator gives."""
+    objectives = job.objectives or (Objective(default_metric(signature)),)
+    names = [objective.metric for objective in objectives]
+    if len(set(names)) < len(names):
+        raise ConfigError(f"objectives {', '.join(names)}: each may be named once")
+    if job.evaluator not in EVALUATORS:
+        return objectives
+    if job.evaluator == "zero-cost":
+        from azora.proxies import find_proxies  # most searches have no use for them, and are to start quickly
+
+        find_proxies(names[:1])
+    else:
+        fitting = [name for name, metric in METRICS.items() if metric.kind == signature.kind]
+        for place, name in enumerate(names):
+            if name not in fitting and not (place and name in QUANTITIES):
+                hint = closest(name, [*fitting, *(QUANTITIES if place else ())])
+                raise ConfigError(f"objective {name!r} is none of {signature.kind}; {hint}")
+    return objectives
 
 
 def find_task(wanted: Any, seed: int, reading: Reading | None = None) -> Task:

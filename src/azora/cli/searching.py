@@ -32,6 +32,9 @@ SetWord = Annotated[
 LimitWord = Annotated[
     Repeated, typer.Option(metavar="QUANTITY=MOST", help="Hard limit: params=200k, macs=5M, memory=2MB.")
 ]
+ObjectiveWord = Annotated[
+    Repeated, typer.Option(help="Metric to search for: accuracy, f1, loss:min …; with more, such as macs:min, a front.")
+]
 PrecisionWord = Annotated[
     str, typer.Option(help="measure, float32, float32-channels-last, bf16 or bf16-channels-last.")
 ]
@@ -55,7 +58,7 @@ def search(
     strategy: Annotated[str, typer.Option(help="Strategy, or module:Name of your own.")] = "halving",
     evaluator: Annotated[str, typer.Option(help="Evaluator, or module:Name of your own.")] = "trained",
     settings: SetWord = None,
-    objective: Annotated[str | None, typer.Option(help="Metric to search for: accuracy, f1, loss:min …")] = None,
+    objective: ObjectiveWord = None,
     limit: LimitWord = None,
     stop_at: Annotated[float | None, typer.Option(help="Stop searching at this validation score.")] = None,
     seed: Annotated[int, typer.Option(help="Seed of the search.")] = 0,

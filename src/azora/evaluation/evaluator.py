@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -34,10 +34,11 @@ def make_evaluator(
     device: str,
     precision: str = "measure",
     metric: str = "accuracy",
+    also: Sequence[str] = (),
     settings: Mapping[str, Any] | None = None,
 ) -> Evaluator:
     """The evaluator called `name`, or the user's own at `module:Name`: a class, constructed with those of space, data,
-    folder, seed, device, precision and metric that its constructor names, or a plain function of a proposal.
+    folder, seed, device, precision, metric and also that its constructor names, or a plain function of a proposal.
 
     Raises:
         ConfigError: an unknown name or setting, or something that cannot be called.
@@ -47,7 +48,8 @@ def make_evaluator(
     found = resolve(EVALUATORS.get(name, name))
     if isinstance(found, type):
         context = {"space": space, "data": data, "folder": folder, "seed": seed}
-        found = construct(found, settings or {}, **context, device=device, precision=precision, metric=metric)
+        wanted = {"device": device, "precision": precision, "metric": metric, "also": also}
+        found = construct(found, settings or {}, **context, **wanted)
     if not callable(found):
         raise ConfigError(f"evaluator {name!r} is a {type(found).__name__}, which cannot be called with a proposal")
     made: Evaluator = found

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import final
@@ -38,6 +38,7 @@ class Trained:
         precision: a mode's name, "measure" (the fastest here, measured once), or "each" (the fastest for every network,
             measured when it is begun).
         metric: the one that the search is for; it is among those that are given.
+        also: further metrics to give; what is none of the task's is left to others.
     """
 
     def __init__(
@@ -49,8 +50,9 @@ class Trained:
         device: str = "cpu",
         precision: str = "measure",
         metric: str = "accuracy",
+        also: Sequence[str] = (),
     ) -> None:
-        self.metric = metric
+        self.metric, self.also = metric, tuple(also)
         self.space, self.data, self.seed, self.device = space, data, seed, device
         self.precision = precision if precision == EACH else choose_mode(precision, data.signature, device).name
         self.checkpoints = None if folder is None else Checkpoints(folder)
@@ -82,7 +84,7 @@ class Trained:
         measured = {"train_loss": training.loss, "epochs": training.epochs, "judging_seconds": judging}
         if training.worked:  # a checkpoint may have been at the budget, when a search was killed before it was told
             measured["epoch_seconds"] = training.epoch_seconds
-        return evaluate(data.signature, found, data.validation.y, {self.metric}) | measured
+        return evaluate(data.signature, found, data.validation.y, {self.metric, *self.also}) | measured
 
 
 def start_training(

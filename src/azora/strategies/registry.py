@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from inspect import signature
 from typing import Any
 
 from azora.errors import ConfigError
@@ -12,6 +13,7 @@ from azora.space import Space
 from azora.strategies.evolution import RegularizedEvolution
 from azora.strategies.halving import SuccessiveHalving
 from azora.strategies.level import Level
+from azora.strategies.pareto import ParetoEvolution
 from azora.strategies.random_search import RandomSearch
 from azora.strategies.strategy import Strategy
 from azora.trial import Objective
@@ -64,6 +66,18 @@ def halving(
     raise ConfigError(f"inner={inner!r} cannot be halved; {closest(inner, ('evolution', 'random'))}")
 
 
+def pareto(
+    space: Space,
+    seed: int,
+    objectives: Sequence[Objective],
+    epochs: float | None = None,
+    population: int | None = None,
+    crossover: float = 0.9,
+) -> Strategy:
+    """Evolution towards the front of several objectives, every network trained equally long."""
+    return Level(ParetoEvolution(space, seed, objectives, population, crossover), epochs)
+
+
 DEFAULT = "halving"
 STRATEGIES: dict[str, Entry] = {
     "random": Entry(
@@ -84,6 +98,12 @@ STRATEGIES: dict[str, Entry] = {
         "Li et al. 2020 (ASHA), Real et al. 2019",
         "the default: most networks judged in a given time",
     ),
+    "pareto": Entry(
+        pareto,
+        "children of the networks that nothing beats in every objective; trains all equally long",
+        "Deb et al. 2002 (NSGA-II)",
+        "when two or more --objective are given: accuracy against cost, as a front to choose from",
+    ),
 }
 
 
@@ -92,24 +112,29 @@ def make_strategy(
     space: Space,
     *,
     seed: int = 0,
-    objective: Objective | None = None,
+    objectives: Sequence[Objective] = (Objective(),),
     settings: Mapping[str, Any],
     lowest: float = 1.0,
 ) -> Strategy:
     """The strategy called `name`, or the user's own at `module:Name`, with its settings.
 
     `lowest` is the budget, in epochs, of a network's first training, for those strategies that have such a setting and
-    where `settings` does not say.
+    where `settings` does not say. Of several objectives, a strategy for one takes the first alone, so it is refused.
 
     Raises:
-        ConfigError: an unknown name or setting (the nearest is suggested), or something that is no strategy.
+        ConfigError: an unknown name or setting (the nearest is suggested), something that is no strategy, or one that
+            does not take several objectives.
     """
-    context = {"space": space, "seed": seed, "objective": objective or Objective()}
+    if ":" not in name and name not in STRATEGIES:
+        raise ConfigError(f"there is no strategy {name!r}; {closest(name, STRATEGIES)}")
+    make = resolve(name) if ":" in name else STRATEGIES[name].make
+    if len(objectives) > 1 and "objectives" not in signature(make).parameters:
+        able = [title for title, entry in STRATEGIES.items() if "objectives" in signature(entry.make).parameters]
+        raise ConfigError(f"strategy {name!r} is for one objective; for several there is {', '.join(able)}")
+    context = {"space": space, "seed": seed, "objective": objectives[0], "objectives": tuple(objectives)}
     if ":" in name:
-        made = construct(resolve(name), settings, **context)
+        made = construct(make, settings, **context)
         if not isinstance(made, Strategy):
             raise ConfigError(f"{name} gives a {type(made).__name__}, which is not an azora.strategies.Strategy")
         return Level(made)
-    if name not in STRATEGIES:
-        raise ConfigError(f"there is no strategy {name!r}; {closest(name, STRATEGIES)}")
     return construct(STRATEGIES[name].make, settings, **context, lowest=lowest)

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, final
 
+from azora.fronts import front_ranks
 from azora.space import Space
 from azora.study.journal import Journal
 from azora.trial import Objective, Proposal, Report, Trial
@@ -83,6 +84,23 @@ class Study:
     def top(self, objective: Objective) -> float:
         """The highest score at any fidelity; minus infinity when there is none."""
         return self._seen(objective).score
+
+    def front(self, objectives: Sequence[Objective]) -> list[Trial]:
+        """The trials of the highest fidelity that no other beats in every one of `objectives`, by the first of them.
+
+        Architectures of one standing are all there; of one architecture, the first trial.
+        """
+        firsts: dict[str, Trial] = {}
+        for trial in self.trials:
+            if all(objective.score(trial.report) > -math.inf for objective in objectives):
+                firsts.setdefault(trial.proposal.architecture.key, trial)
+                if fidelity(trial) > fidelity(firsts[trial.proposal.architecture.key]):
+                    firsts[trial.proposal.architecture.key] = trial
+        longest = max(map(fidelity, firsts.values()), default=0.0)
+        able = [trial for trial in firsts.values() if fidelity(trial) == longest]
+        points = [[objective.score(trial.report) for objective in objectives] for trial in able]
+        found = [trial for trial, rank in zip(able, front_ranks(points), strict=True) if rank == 0]
+        return sorted(found, key=lambda trial: objectives[0].score(trial.report), reverse=True)
 
     def history(self) -> Iterator[tuple[str, Any, Any]]:
         """`("asked", number, proposal)`, `("told", proposal, report)` and `("fitted", units, None)`, in order."""
@@ -212,5 +230,9 @@ class _Best:
 
 def _standing(trial: Trial, objective: Objective) -> tuple[float, tuple[float, float], int]:
     """The earlier of two equals stands higher."""
-    budget = trial.proposal.budget
-    return (math.inf if budget is None else budget, objective.order(trial.report), -trial.number)
+    return (fidelity(trial), objective.order(trial.report), -trial.number)
+
+
+def fidelity(trial: Trial) -> float:
+    """The budget that a trial had, in the evaluator's unit; infinity is "in full"."""
+    return math.inf if trial.proposal.budget is None else trial.proposal.budget

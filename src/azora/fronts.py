@@ -1,0 +1,69 @@
+"""Several objectives at once: who dominates whom, how crowded it is, how much is dominated. Higher is better."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+Point = Sequence[float]
+
+
+def dominates(one: Point, other: Point) -> bool:
+    """Whether `one` is nowhere worse than `other`, and somewhere better."""
+    return all(a >= b for a, b in zip(one, other, strict=True)) and any(a > b for a, b in zip(one, other, strict=True))
+
+
+def front_ranks(points: Sequence[Point]) -> list[int]:
+    """0 for what nothing dominates, 1 for what only those dominate, and so on (Deb et al., 2002)."""
+    beaten_by = [0] * len(points)
+    beats: list[list[int]] = [[] for _ in points]
+    for first in range(len(points)):
+        for second in range(first):
+            if dominates(points[first], points[second]):
+                beats[first].append(second)
+                beaten_by[second] += 1
+            elif dominates(points[second], points[first]):
+                beats[second].append(first)
+                beaten_by[first] += 1
+    ranks, rank = [0] * len(points), 0
+    front = [place for place, count in enumerate(beaten_by) if not count]
+    while front:
+        behind = []
+        for place in front:
+            ranks[place] = rank
+            for beaten in beats[place]:
+                beaten_by[beaten] -= 1
+                if not beaten_by[beaten]:
+                    behind.append(beaten)
+        front, rank = behind, rank + 1
+    return ranks
+
+
+def crowding(points: Sequence[Point]) -> list[float]:
+    """How far each point's neighbours are apart, as shares of each objective's range, summed; infinite at the ends
+    (Deb et al., 2002). Equal points have no room between them."""
+    room = [0.0] * len(points)
+    for axis in range(len(points[0]) if points else 0):
+        order = sorted(range(len(points)), key=lambda place: points[place][axis])
+        low, high = points[order[0]][axis], points[order[-1]][axis]
+        room[order[0]] = room[order[-1]] = math.inf
+        if high > low and math.isfinite(high - low):
+            for before, place, after in zip(order, order[1:], order[2:], strict=False):
+                room[place] += (points[after][axis] - points[before][axis]) / (high - low)
+    return room
+
+
+def hypervolume(points: Sequence[Point], reference: Point) -> float:
+    """The volume that is dominated by `points` and dominates `reference` (Zitzler & Thiele, 1999), by slices along the
+    last objective: exact, and quick for two or three objectives and some hundred points."""
+    above = sorted({tuple(point) for point in points if all(a > b for a, b in zip(point, reference, strict=True))})
+    if not above:
+        return 0.0
+    if len(reference) == 1:
+        return above[-1][0] - reference[0]
+    levels = sorted({point[-1] for point in above}, reverse=True)
+    volume = 0.0
+    for level, below in zip(levels, [*levels[1:], reference[-1]], strict=True):
+        slice_ = [point[:-1] for point in above if point[-1] >= level]
+        volume += (level - below) * hypervolume(slice_, reference[:-1])
+    return volume

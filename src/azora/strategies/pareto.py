@@ -1,0 +1,115 @@
+"""Evolution for several objectives."""
+
+from __future__ import annotations
+
+import math
+import random
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import final
+
+from azora.errors import ConfigError, SpaceError
+from azora.fronts import crowding, front_ranks
+from azora.space import Architecture, Space
+from azora.strategies.strategy import Affordable, Strategy
+from azora.trial import Objective, Proposal, Report
+
+REPEATS = 50  # children in a row that were all known
+
+
+@dataclass
+class _Member:
+    architecture: Architecture
+    scores: tuple[float, ...]
+    rank: int = 0
+    room: float = math.inf
+
+    @property
+    def standing(self) -> tuple[int, float]:
+        return -self.rank, self.room
+
+
+@final
+class ParetoEvolution(Strategy):
+    """NSGA-II (Deb et al., 2002), a child at a time: two parents by binary tournament of front and crowding, uniform
+    crossover, one mutation; after every judgement the population is cut to the best by front, then by room.
+
+    What failed is behind every front. Limits need no rule of their own, for what is beyond them is never proposed.
+
+    Args:
+        objectives: what is searched for; the first is `objective`.
+        population: how many live at once; None fits it to what the search can pay for (a sixth, 12 to 100).
+        crossover: the share of children that have two parents.
+
+    Raises:
+        ConfigError: a population below 4, or a share outside 0 to 1.
+    """
+
+    def __init__(
+        self,
+        space: Space,
+        seed: int = 0,
+        objectives: Sequence[Objective] = (Objective(), Objective("macs", False)),
+        population: int | None = None,
+        crossover: float = 0.9,
+    ) -> None:
+        super().__init__(space, seed, objectives[0])
+        if population is not None and population < 4:
+            raise ConfigError(f"population={population} must be at least 4")
+        if not 0 <= crossover <= 1:
+            raise ConfigError(f"crossover={crossover} must be between 0 and 1")
+        self.objectives, self.population, self.crossover = tuple(objectives), population, crossover
+        self.size = population or 20
+        self.members: list[_Member] = []
+        self.seen: set[str] = set()
+
+    def fit(self, affordable: Affordable) -> None:
+        if self.population is None:
+            self.size = min(100, max(12, round(affordable.units / 6)))
+
+    def propose(self, rng: random.Random) -> Proposal | None:
+        if len(self.seen) < self.size or len(self.members) < 2:
+            return self._familiar() or self._stranger(rng)
+        for _ in range(REPEATS):
+            mother, father = self._parent(rng), self._parent(rng)
+            child, origin = mother, f"mutation of {mother.key}"
+            if mother.key != father.key and rng.random() < self.crossover:
+                child = self.space.cross(mother, father, rng, uniform=True)
+                origin = f"child of {mother.key} and {father.key}"
+            try:
+                child = self.space.mutate(child, rng)
+            except SpaceError:  # nothing else within reach of it
+                continue
+            if child.key not in self.seen:
+                return Proposal(child, origin=origin)
+        return self._stranger(rng)
+
+    def proposed(self, proposal: Proposal) -> None:
+        self.seen.add(proposal.architecture.key)
+
+    def learn(self, proposal: Proposal, report: Report) -> None:
+        scores = tuple(objective.score(report) for objective in self.objectives)
+        kept = [member for member in self.members if member.architecture.key != proposal.architecture.key]
+        kept.append(_Member(proposal.architecture, scores))
+        for member, rank in zip(kept, front_ranks([member.scores for member in kept]), strict=True):
+            member.rank = rank
+        for rank in {member.rank for member in kept}:
+            front = [member for member in kept if member.rank == rank]
+            for member, room in zip(front, crowding([member.scores for member in front]), strict=True):
+                member.room = room
+        self.members = sorted(kept, key=lambda member: member.standing, reverse=True)[: self.size]
+
+    def _parent(self, rng: random.Random) -> Architecture:
+        pair = [self.members[rng.randrange(len(self.members))] for _ in range(2)]
+        return max(pair, key=lambda member: member.standing).architecture
+
+    def _familiar(self) -> Proposal | None:
+        fresh = (architecture for architecture in self.space.known() if architecture.key not in self.seen)
+        return next((Proposal(architecture, origin="familiar") for architecture in fresh), None)
+
+    def _stranger(self, rng: random.Random) -> Proposal | None:
+        for _ in range(REPEATS):
+            architecture = self.space.sample(rng)
+            if architecture.key not in self.seen:
+                return Proposal(architecture, origin="random")
+        return None

@@ -1,0 +1,48 @@
+"""A search for accuracy and cost at once."""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+
+import pytest
+
+import azora
+from azora.errors import ConfigError
+from azora.tasks import Task
+
+SMALL = {"widths": [4, 8], "depths": [1], "stages": 2}
+
+
+def test_a_front_comes_out_and_its_best_by_the_first_objective_is_shipped(stripes: Task, tmp_path: Path) -> None:
+    result = azora.search(
+        stripes, trials=24, workers=1, space_settings=SMALL, strategy="pareto",
+        objective=["accuracy", "macs:min", "f1"], out=tmp_path / "out",
+    )  # fmt: skip
+    assert result.objectives == ["accuracy", "macs", "f1"]
+    best = max(each["accuracy"] for each in result.front)
+    assert result.validation_accuracy == best
+    for one in result.front:
+        assert not any(
+            other["accuracy"] > one["accuracy"] and other["macs"] < one["macs"] and other["f1"] > one["f1"]
+            for other in result.front
+        )
+    assert result.hypervolume >= 0
+    assert re.search(r"^front +[0-9a-f]{16}: accuracy [01]", result.summary(), re.MULTILINE)
+    written = json.loads((tmp_path / "out" / "result.json").read_text(encoding="utf-8"))
+    assert {each["key"] for each in written["front"]} == {each["key"] for each in result.front}
+    assert "Table of the front" in (tmp_path / "out" / "report.html").read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize(
+    ("objectives", "said"),
+    [
+        (["accuracy", "macz"], "objective 'macz' is none of classification; did you mean 'macs'"),
+        (["macs:min", "accuracy"], "objective 'macs' is none of classification"),
+        (["accuracy", "accuracy:min"], "each may be named once"),
+    ],
+)
+def test_what_cannot_be_searched_for_is_said(objectives: list[str], said: str, stripes: Task, tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match=said):
+        azora.search(stripes, trials=2, strategy="pareto", objective=objectives, out=tmp_path / "out")

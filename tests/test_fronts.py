@@ -1,0 +1,57 @@
+"""Fronts, crowding and hypervolume against counting by hand."""
+
+from __future__ import annotations
+
+import math
+import random
+
+import pytest
+
+from azora.fronts import crowding, dominates, front_ranks, hypervolume
+
+
+def test_domination_needs_nothing_worse_and_something_better() -> None:
+    assert dominates((2, 2), (1, 2))
+    assert not dominates((2, 2), (2, 2))
+    assert not dominates((3, 1), (1, 3))
+
+
+def test_fronts_are_peeled_off_one_by_one() -> None:
+    rng = random.Random(0)
+    points = [(rng.randrange(8), rng.randrange(8), rng.randrange(3)) for _ in range(60)]
+    left, rank = set(range(len(points))), 0
+    expected = [0] * len(points)
+    while left:
+        front = {one for one in left if not any(dominates(points[other], points[one]) for other in left)}
+        for one in front:
+            expected[one] = rank
+        left, rank = left - front, rank + 1
+    assert front_ranks(points) == expected
+
+
+def test_ranks_belong_to_their_points_and_not_to_an_order() -> None:
+    assert front_ranks([(3.0,), (1.0,), (2.0,)]) == [0, 2, 1]
+
+
+def test_room_is_the_distance_of_the_neighbours() -> None:
+    room = crowding([(0.0, 4.0), (1.0, 2.0), (3.0, 1.0), (4.0, 0.0)])
+    assert room[0] == room[3] == math.inf
+    assert room[1] == pytest.approx(3 / 4 + 3 / 4)
+    assert room[2] == pytest.approx(3 / 4 + 2 / 4)
+    assert crowding([]) == []
+
+
+def test_what_failed_has_no_room() -> None:
+    assert crowding([(-math.inf,), (1.0,), (2.0,)])[1] == 0.0
+
+
+@pytest.mark.parametrize("axes", [1, 2, 3])
+def test_hypervolume_by_counting_cells(axes: int) -> None:
+    rng = random.Random(axes)
+    points = [tuple(rng.randrange(-1, 6) for _ in range(axes)) for _ in range(9)]
+    cells = sum(
+        any(all(point[axis] > place // 6**axis % 6 for axis in range(axes)) for point in points)
+        for place in range(6**axes)
+    )
+    assert hypervolume(points, (0,) * axes) == cells
+    assert hypervolume([], (0,) * axes) == 0.0
