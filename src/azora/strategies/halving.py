@@ -14,7 +14,7 @@ from azora.space import Architecture
 from azora.strategies.strategy import Affordable, Strategy
 from azora.trial import Proposal, Report
 
-FINALISTS = 5  # how many the highest rung should see, at least: fewer and the luck of a short training chose them
+FINALISTS = 3  # how many the highest rung should see, at least: with fewer, what is below it chooses
 
 
 @dataclass
@@ -47,7 +47,7 @@ class SuccessiveHalving(Strategy):
         inner: the strategy that proposes architectures.
         lowest: budget of the first rung, in epochs.
         eta: how many times longer a rung is than the one below, and one in how many is promoted.
-        rungs: number of rungs; None fits it to what the search can pay for, so that five or more reach the top.
+        rungs: number of rungs; None fits it to what the search can pay for, so that three or more reach the top.
 
     Raises:
         ConfigError: eta below 2, or no rung.
