@@ -15,6 +15,7 @@ from azora.strategies.halving import SuccessiveHalving
 from azora.strategies.level import Level
 from azora.strategies.pareto import ParetoEvolution
 from azora.strategies.random_search import RandomSearch
+from azora.strategies.stopping import EarlyStopping
 from azora.strategies.strategy import Strategy
 from azora.trial import Objective
 
@@ -58,12 +59,35 @@ def halving(
     tournament: int | None = None,
 ) -> Strategy:
     """Asynchronous successive halving around evolution or random search."""
-    if inner == "random":
-        return SuccessiveHalving(RandomSearch(space, seed, objective), lowest, eta, rungs)
-    if inner == "evolution":
-        proposer = RegularizedEvolution(space, seed, objective, population, tournament)
-        return SuccessiveHalving(proposer, lowest, eta, rungs)
-    raise ConfigError(f"inner={inner!r} cannot be halved; {closest(inner, ('evolution', 'random'))}")
+    return SuccessiveHalving(_inner(inner, space, seed, objective, population, tournament), lowest, eta, rungs)
+
+
+def stopping(
+    space: Space,
+    seed: int,
+    objective: Objective,
+    inner: str = "evolution",
+    rule: str = "median",
+    lowest: float = 1.0,
+    longest: float | None = None,
+) -> Strategy:
+    """Evolution or random search whose trainings are stopped when they promise nothing."""
+    return EarlyStopping(_inner(inner, space, seed, objective), rule, lowest, longest)
+
+
+def _inner(
+    name: str,
+    space: Space,
+    seed: int,
+    objective: Objective,
+    population: int | None = None,
+    tournament: int | None = None,
+) -> Strategy:
+    if name == "random":
+        return RandomSearch(space, seed, objective)
+    if name == "evolution":
+        return RegularizedEvolution(space, seed, objective, population, tournament)
+    raise ConfigError(f"inner={name!r} proposes nothing; {closest(name, ('evolution', 'random'))}")
 
 
 def pareto(
@@ -97,6 +121,12 @@ STRATEGIES: dict[str, Entry] = {
         "trains many briefly and the best third three times as long, and so on, around evolution",
         "Li et al. 2020 (ASHA), Real et al. 2019",
         "the default: most networks judged in a given time",
+    ),
+    "stopping": Entry(
+        stopping,
+        "trains networks on while they are above the median (rule=curve: while they may end up best)",
+        "Golovin et al. 2017, Domhan et al. 2015",
+        "when nearly all that is begun deserves to be finished but the worst does not",
     ),
     "pareto": Entry(
         pareto,
