@@ -7,6 +7,7 @@ import gzip
 import io
 import random
 from collections.abc import Callable, Iterable, Sequence
+from functools import cache
 from itertools import product
 from pathlib import Path
 
@@ -21,6 +22,7 @@ OPERATIONS = ("none", "skip_connect", "nor_conv_1x1", "nor_conv_3x3", "avg_pool_
 WORTH = dict(zip(OPERATIONS, (0.0, 2.0, 3.0, 5.0, 1.0), strict=True))
 
 
+@cache
 def nb201_rows() -> Rows:
     """All 15,625 cells in an order of their own. Convolutions are good, and so is a skip; every second row has two
     seeds."""

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from tests.bench.made import MACRO_HEADER, NB201_HEADER, Rows, macro_rows, nb201_rows, spoilt, write
 
-from azora.bench import Table, find_table, read_table
+from azora.bench import Fidelity, Table, find_table, read_table
 from azora.errors import BenchmarkError
 from azora.testing import BenchmarkContract
 
@@ -131,6 +131,28 @@ def test_digits_may_be_declared(tmp_path: Path) -> None:
     assert table.test is not None and table.test.tolist() == [2, 4, 6, 8]
 
 
+def test_values_may_stand_between_separators(tmp_path: Path) -> None:
+    text = 'architecture = "arch"\nnotation = "separated"\ntest = "t"\n[[fidelity]]\nmean = "v"\n'
+    (tmp_path / "sizes.toml").write_text(text, encoding="utf-8")
+    rows = [[f"{one}:{other}", str(one), str(other)] for one in (8, 64) for other in ("a", "b", "c")]
+    table = read_table(write(tmp_path / "sizes.csv", ["arch", "v", "t"], [[row[0], row[1], "1"] for row in rows]))
+    assert dict(table.architecture(3)) == {"choice_0": 64, "choice_1": "a"}
+    with pytest.raises(BenchmarkError, match="arch in row 2 cannot be read: '8' is not 2 values"):
+        read_table(write(tmp_path / "sizes.csv", ["arch", "v", "t"], [["8:a", "1", "1"], ["8", "1", "1"]]))
+
+
+def test_choices_that_do_not_exist_are_none() -> None:
+    from azora.space import Categorical, Space, When
+
+    space = Space(
+        "conditional", [Categorical("depth", (1, 2)), Categorical("second", ("a", "b"), (When("depth", (2,)),))]
+    )
+    scores = np.arange(6.0).reshape(3, 2)
+    table = Table("conditional", space, [(1, None), (2, "a"), (2, "b")], [Fidelity(None, scores, ("s0", "s1"))])
+    assert dict(table.architecture(0)) == {"depth": 1}
+    assert [table.row(architecture) for architecture in space] == [0, 1, 2]
+
+
 @pytest.mark.parametrize(
     ("text", "said"),
     [
@@ -145,6 +167,7 @@ def test_digits_may_be_declared(tmp_path: Path) -> None:
         ("architecture = 'kind'\nnotation = 'nb101'\n[[fidelity]]\nmean = 's0'", "notation 'nb101'"),
         ("architecture = 'kind'\nnotation = 'digits'\n[[fidelity]]\nmean = 's0'", "needs options"),
         ("choices = ['width']\n[[fidelity]]\nepochs = 3", "neither validation"),
+        (DECLARED.replace("percent", "test = 's1'\npercent"), "s1 cannot be seen by a search and be its test"),
         (DECLARED.replace('"took"', '"time"'), "there is no column 'time'"),
         (DECLARED.replace('"kind"]', '"kinds"]'), "there is no column 'kinds'; did you mean 'kind'"),
         (DECLARED.replace(', "kind"', ""), "are the same architecture"),
@@ -172,7 +195,12 @@ def cell(number: int, column: str, value: str) -> Change:
 NB201_CASES: dict[str, tuple[Change, str]] = {
     "no architectures": (without("arch"), "there is no column 'arch', which NAS-Bench-201 needs"),
     "no test scores of the long training": (without("c10_test200"), "there is no column 'c10_test200'"),
-    "a seed's column gone": (without("c10_val200_s1"), "c10_nseeds in row 1 is 2, and 1 of"),
+    "a seed's column gone": (without("c10_val200_s1"), "there is no column 'c10_val200_s1'"),
+    "the last seed's column gone": (without("c10_val200_s2"), "c10_nseeds in row 2 is 3, and 2 of"),
+    "no validation of the long training": (
+        lambda rows: [row.pop(each) for row in rows for each in list(row) if "val200" in each],
+        "there is no column 'c10_val200', though others are of 200 epochs",
+    ),
     "an unknown operation": (cell(6, "arch", "|conv_7x7~0|+|none~0|none~1|+|none~0|none~1|none~2|"), "arch in row 7"),
     "half an architecture": (cell(6, "arch", "|none~0|+|none~0|none~1|"), "arch in row 7 cannot be read"),
     "a wrong count of seeds": (cell(8, "c10_nseeds", "3"), "c10_nseeds in row 9 is 3, and 2 of"),
@@ -219,6 +247,7 @@ MACRO = gzip.compress("\n".join(map(",".join, [MACRO_HEADER, *macro_rows()])).en
         (b"arch,acc_s0,acc_s1\n00,1,2\n01,1\n", "row 2 has 2 cells where the header has 3"),
         (b"archs,acc_s0,acc_s1\n00,1,2\n", "no column 'arch', which NAS-Bench-Macro needs; did you mean 'archs'"),
         (b"arch,acc_s0,acc_s1\n0,1,2\n1,1,2\n3,1,2\n", "arch in row 3 cannot be read: '3' is not 1 digits"),
+        (b"arch,acc_s1,acc_s2\n00,1,2\n", "there is no column 'acc_s0', though there is 'acc_s1'"),
         (b"ks,e,d,r,top1\n1,2,3,4,5\n", "is of no known schema"),
         (b"\xff\xfe\x00", "not a text in UTF-8"),
         (MACRO[:-200], "cannot be read"),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import product
 from typing import final
@@ -66,21 +66,44 @@ def digits(sheet: Sheet, column: str, options: Sequence[Option], name: str) -> W
     return Written(Space(name, [Categorical(f"block_{place}", tuple(options)) for place in range(length)]), points)
 
 
+def separated(sheet: Sheet, column: str, separator: str, name: str) -> Written:
+    """The values of all choices with a separator between them: `64:32:16`. Options are those found at each place.
+
+    Raises:
+        BenchmarkError: a cell with more or fewer values than the first; the row is named.
+    """
+    length = len(sheet.cells(column)[0].split(separator))
+
+    def read(cell: str) -> Decisions:
+        if len(parts := tuple(part.strip() for part in cell.split(separator))) != length or "" in parts:
+            raise SpaceError(f"{cell!r} is not {length} values with {separator!r} between them")
+        return parts
+
+    found = zip(*_each(sheet, column, read), strict=True)
+    return _of_columns({f"choice_{place}": list(cells) for place, cells in enumerate(found)}, name)
+
+
 def columns(sheet: Sheet, names: Sequence[str], name: str) -> Written:
-    """One column a choice; its options are the values found in it, as numbers where all are.
+    """One column a choice; its options are the values found in it.
 
     Raises:
         BenchmarkError: a blank cell, or no such column.
     """
-    values = [_options(sheet, each) for each in names]
-    choices = [Categorical(each, tuple(sorted(set(cells)))) for each, cells in zip(names, values, strict=True)]
-    return Written(Space(name, choices), list(zip(*values, strict=True)))
+    found = {each: [cell.strip() for cell in sheet.cells(each)] for each in names}
+    for each, cells in found.items():
+        if "" in cells:
+            raise BenchmarkError(f"{sheet.name}: {each} is blank in row {cells.index('') + 1}; a choice needs a value")
+    return _of_columns(found, name)
 
 
-def _options(sheet: Sheet, column: str) -> list[Option]:
-    cells = [cell.strip() for cell in sheet.cells(column)]
-    if "" in cells:
-        raise BenchmarkError(f"{sheet.name}: {column} is blank in row {cells.index('') + 1}; a choice needs a value")
+def _of_columns(found: Mapping[str, list[str]], name: str) -> Written:
+    """Values are numbers where all of a choice's are."""
+    values = {each: _options(cells) for each, cells in found.items()}
+    choices = [Categorical(each, tuple(sorted(set(cells)))) for each, cells in values.items()]
+    return Written(Space(name, choices), list(zip(*values.values(), strict=True)))
+
+
+def _options(cells: list[str]) -> list[Option]:
     try:
         return [int(number) if number.is_integer() else number for number in map(float, cells)]
     except (ValueError, OverflowError):

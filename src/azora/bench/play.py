@@ -79,10 +79,11 @@ def play(strategy: Strategy, protocol: Protocol) -> Run:
 
 
 def _cost(protocol: Protocol, row: int | None, level: int, paid: float) -> float:
-    """Seconds that a training takes from where an earlier one of the same network ended."""
-    if row is None or protocol.seconds is None:
+    """Seconds that a training takes from where an earlier one of the same network ended; 0 where nobody says."""
+    seconds = protocol.levels[level].seconds
+    if row is None or seconds is None or math.isnan(seconds[row]):
         return 0.0
-    return max(0.0, float(protocol.cost[level][row]) - paid)
+    return max(0.0, float(seconds[row]) - paid)
 
 
 @final

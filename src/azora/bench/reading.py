@@ -45,6 +45,8 @@ def _architectures(sheet: Sheet, schema: Schema, name: str) -> Written:
         return notation.columns(sheet, schema.choices, name)
     if schema.notation == "nb201":
         return notation.nb201(sheet, schema.architecture)
+    if schema.notation == "separated":
+        return notation.separated(sheet, schema.architecture, schema.separator, name)
     return notation.digits(sheet, schema.architecture, schema.options, name)
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import tomllib
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any, TypeVar, final
@@ -14,6 +14,7 @@ from azora.errors import BenchmarkError
 from azora.settings import closest
 
 T = TypeVar("T", "Length", "Schema")
+NOTATIONS = ("nb201", "digits", "separated")
 
 
 @final
@@ -46,7 +47,8 @@ class Schema:
     Args:
         lengths: the fidelities, the shortest first.
         architecture: the column that holds the architecture, in `notation`.
-        notation: `nb201`, or `digits`: one digit a choice, a place among `options`.
+        notation: `nb201`; `digits`: one digit a choice, a place among `options`; `separated`: values with `separator`
+            between them.
         choices: instead of these, one column for each choice.
         test: columns of scores that no search may see; several are averaged.
         percent: whether scores are from 0 to 100.
@@ -59,6 +61,7 @@ class Schema:
     architecture: str | None = None
     notation: str = "nb201"
     options: tuple[Any, ...] = ()
+    separator: str = ":"
     choices: tuple[str, ...] = ()
     test: tuple[str, ...] = ()
     percent: bool = False
@@ -78,11 +81,11 @@ def find_schema(path: Path, sheet: Sheet) -> Schema:
         return declared(beside)
     if any(re.fullmatch(r"\w+_val\d+(_s\d+)?", column) for column in sheet.header):
         return _nb201(sheet)
-    if seeds := _ordered(sheet, r"acc_s(\d+)"):
+    if seeds := _seeds(sheet, "acc_s"):
         _need(sheet, "arch", "NAS-Bench-Macro")
         from azora.bench.notation import MACRO
 
-        return Schema((Length(tuple(seeds)),), "arch", "digits", MACRO, percent=True)
+        return Schema((Length(seeds),), "arch", "digits", MACRO, percent=True)
     raise BenchmarkError(
         f"{sheet.name} is of no known schema: it has neither validation columns of NAS-Bench-201 (c10_val200, "
         f"c10_val200_s0 …) nor of NAS-Bench-Macro (acc_s0 …); declare its columns in {beside.name} beside it"
@@ -100,18 +103,19 @@ def _nb201(sheet: Sheet) -> Schema:
         )
     (prefix,) = sets
     epochs = sorted({int(each[2]) for each in found if each})
-    longest = epochs[-1]
-    tests = _ordered(sheet, rf"{prefix}_test(\d+)")
+    tests, trains = (_numbers(sheet, rf"{prefix}_{kind}(\d+)") for kind in ("test", "train_s"))
+    longest = max(epochs + tests + trains)
     wanted = f"{prefix}_test{longest}"
-    if tests and wanted not in tests:
-        raise BenchmarkError(f"{sheet.name}: there is no column {wanted!r}, though there is {tests[-1]!r}")
+    for column, there in ((f"{prefix}_val{longest}", epochs[-1] == longest), (wanted, not tests or longest in tests)):
+        if not there:
+            raise BenchmarkError(f"{sheet.name}: there is no column {column!r}, though others are of {longest} epochs")
     seconds = f"{prefix}_train_s{longest}"
     lengths = []
     for length in epochs:
-        by_seed, mean = _ordered(sheet, rf"{prefix}_val{length}_s(\d+)"), f"{prefix}_val{length}"
+        by_seed, mean = _seeds(sheet, f"{prefix}_val{length}_s"), f"{prefix}_val{length}"
         lengths.append(
             Length(
-                tuple(by_seed),
+                by_seed,
                 mean if mean in sheet.header else None,
                 float(length),
                 seconds if seconds in sheet.header else None,
@@ -165,12 +169,16 @@ def _made(name: str, kind: type[T], said: Mapping[str, Any]) -> T:
 def _check(name: str, schema: Schema) -> None:
     if (schema.architecture is None) == (not schema.choices):
         raise BenchmarkError(f"{name}: needs either architecture, a column, or choices, a list of columns")
-    if schema.notation not in ("nb201", "digits"):
-        hint = closest(schema.notation, ("nb201", "digits"))
+    if schema.notation not in NOTATIONS:
+        hint = closest(schema.notation, NOTATIONS)
         raise BenchmarkError(f"{name}: notation {schema.notation!r} is not known; {hint}")
     if schema.architecture is not None and schema.notation == "digits" and not 2 <= len(schema.options) <= 10:
         raise BenchmarkError(f"{name}: needs options, a list of what the digits 0, 1 … stand for")
+    if not schema.separator:
+        raise BenchmarkError(f"{name}: separator is empty")
     for length in schema.lengths:
+        if both := {*length.validation, length.mean} & set(schema.test):
+            raise BenchmarkError(f"{name}: {both.pop()} cannot be seen by a search and be its test")
         if not length.validation and length.mean is None:
             raise BenchmarkError(
                 f"{name}: a [[fidelity]] has neither validation, a list of columns, nor mean, a column"
@@ -184,10 +192,18 @@ def _tuples(said: Mapping[str, Any]) -> dict[str, Any]:
     return {name: (value,) if name in several and isinstance(value, str) else value for name, value in made.items()}
 
 
-def _ordered(sheet: Sheet, pattern: str) -> Sequence[str]:
-    """The columns that fit, in the order of the number in them."""
-    found = [match for column in sheet.header if (match := re.fullmatch(pattern, column))]
-    return [match[0] for match in sorted(found, key=lambda match: int(match[1]))]
+def _seeds(sheet: Sheet, stem: str) -> tuple[str, ...]:
+    """The columns of one score by seed, in order. A seed's column that is gone would not be noticed otherwise."""
+    numbers = _numbers(sheet, rf"{stem}(\d+)")
+    for place, number in enumerate(numbers):
+        if place != number:
+            raise BenchmarkError(f"{sheet.name}: there is no column '{stem}{place}', though there is '{stem}{number}'")
+    return tuple(f"{stem}{number}" for number in numbers)
+
+
+def _numbers(sheet: Sheet, pattern: str) -> list[int]:
+    """The numbers in the columns' names that fit, in order."""
+    return sorted(int(match[1]) for column in sheet.header if (match := re.fullmatch(pattern, column)))
 
 
 def _need(sheet: Sheet, column: str, schema: str) -> None:

@@ -15,7 +15,7 @@ from azora.space import Architecture, Option, Space
 
 Numbers = NDArray[np.float64]
 Mask = NDArray[np.bool_]
-Decisions = tuple[Option, ...]  # in the order of the space's choices
+Decisions = tuple[Option, ...]  # in the order of the space's choices, None for one that does not exist
 
 
 @final
@@ -52,7 +52,7 @@ class Table:
     Args:
         name: what to call it.
         space: what is searched.
-        points: the decisions of every row, in the order of the space's choices.
+        points: the decisions of every row, in the order of the space's choices; None for one that does not exist.
         fidelities: what is known, the shortest training first; the last one counts.
         test: (rows,) scores that no search sees; None where there are none, and validation seeds are held back instead.
         test_column: what `test` is, for the reader.
@@ -104,11 +104,14 @@ class Table:
 
     def row(self, architecture: Architecture) -> int | None:
         """The row with these very decisions; None where there is none."""
-        return self.rows.get(tuple(architecture.values()))
+        if len(architecture) == len(self.space.choices):
+            return self.rows.get(tuple(architecture.values()))
+        return self.rows.get(tuple(architecture.get(name) for name in self.space.choices))
 
     def architecture(self, row: int) -> Architecture:
         """The architecture of a row."""
-        return self.space.architecture(**dict(zip(self.space.choices, self.points[row], strict=True)))
+        decided = zip(self.space.choices, self.points[row], strict=True)
+        return self.space.architecture(**{name: value for name, value in decided if value is not None})
 
     @cached_property
     def networks(self) -> int:
