@@ -27,7 +27,7 @@ FLOORS = [
     {"executors"},
     {"loop"},
     {"export", "report"},
-    {"model", "job"},
+    {"model", "job", "bench"},
     {"automl"},
     {"cli", "testing"},
     {"__main__"},

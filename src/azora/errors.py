@@ -29,3 +29,7 @@ class ConfigError(AzoraError):
 
 class BundleError(AzoraError):
     """A model folder that is incomplete, damaged or not one of ours."""
+
+
+class BenchmarkError(AzoraError):
+    """A benchmark table that is not what it should be, or a comparison that it cannot give."""

@@ -11,6 +11,7 @@ from pathlib import Path
 import typer
 
 from azora import __version__
+from azora.cli.benching import bench
 from azora.cli.looking import show, spaces, strategies, tasks
 from azora.cli.searching import search
 from azora.cli.using import export, predict
@@ -25,7 +26,7 @@ app = typer.Typer(
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
 )
-for command in (search, show, predict, export, spaces, strategies, tasks):
+for command in (search, show, predict, export, bench, spaces, strategies, tasks):
     app.command()(command)
 
 

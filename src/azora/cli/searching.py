@@ -109,17 +109,28 @@ def _settings(texts: list[str]) -> tuple[dict[str, Any], dict[str, Any]]:
     """`--set population=20 --set space.nodes=4` as settings of the strategy and of the space."""
     of_strategy: dict[str, Any] = {}
     of_space: dict[str, Any] = {}
+    for name, value in read_settings(texts).items():
+        owner, name = (of_space, name.removeprefix("space.")) if name.startswith("space.") else (of_strategy, name)
+        owner[name] = value
+    return of_strategy, of_space
+
+
+def read_settings(texts: list[str]) -> dict[str, Any]:
+    """`population=20` by name; values are JSON, and words where they are not.
+
+    Raises:
+        ConfigError: it is not of that form.
+    """
+    read: dict[str, Any] = {}
     for text in texts:
         name, equals, value = text.partition("=")
         if not equals or not name:
             raise ConfigError(f"setting {text!r} is not of the form name=value")
         try:
-            parsed = json.loads(value)
+            read[name] = json.loads(value)
         except json.JSONDecodeError:
-            parsed = value
-        owner, name = (of_space, name.removeprefix("space.")) if name.startswith("space.") else (of_strategy, name)
-        owner[name] = parsed
-    return of_strategy, of_space
+            read[name] = value
+    return read
 
 
 @contextmanager

@@ -22,12 +22,17 @@ from azora.trial import Objective
 
 @dataclass(frozen=True)
 class Entry:
-    """A strategy as users see it: how to make it, what it is, where it comes from, when to use it."""
+    """A strategy as users see it: how to make it, what it is, where it comes from, when to use it.
+
+    `runs` is how many runs of a benchmark are enough, for one that thinks so long that as many as of the others would
+    be waited for.
+    """
 
     make: Callable[..., Strategy]
     summary: str
     source: str
     advice: str
+    runs: int | None = None
 
 
 def random(space: Space, seed: int, objective: Objective, epochs: float | None = None) -> Strategy:

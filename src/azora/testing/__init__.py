@@ -1,5 +1,6 @@
 """Contract test classes: subclass one, give it your plug-in as a fixture, and know that it fits."""
 
+from azora.testing.benchmark_contract import BenchmarkContract
 from azora.testing.evaluator_contract import EvaluatorContract
 from azora.testing.executor_contract import ExecutorContract
 from azora.testing.journal_contract import JournalContract
@@ -7,6 +8,7 @@ from azora.testing.network_contract import NetworkSpaceContract
 from azora.testing.strategy_contract import StrategyContract, tiny_space
 
 __all__ = [
+    "BenchmarkContract",
     "EvaluatorContract",
     "ExecutorContract",
     "JournalContract",

@@ -1,0 +1,130 @@
+"""Strategies side by side on one table, random search always among them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
+from typing import Any, final
+
+import numpy as np
+
+from azora.bench.curves import Beside, Curve, Figure, beside_random, checkpoints
+from azora.bench.play import Run
+from azora.bench.pool import Seen, play_all
+from azora.bench.protocol import Protocol
+from azora.bench.published import Published, published
+from azora.bench.setup import Setup
+from azora.errors import BenchmarkError
+from azora.strategies.registry import STRATEGIES
+
+RANDOM = "random"
+
+
+@final
+@dataclass(frozen=True)
+class Comparison:
+    """What came of it.
+
+    Args:
+        curves: by strategy and seed.
+        figures: by strategy and checkpoint (queries or seconds).
+        beside: every strategy beside random search.
+        published: what papers say of the same protocol.
+    """
+
+    setup: Setup
+    protocol: Protocol
+    seed: int
+    count: int
+    runs: Mapping[str, Mapping[int, Run]]
+    curves: Mapping[str, Mapping[int, Curve]]
+    figures: Mapping[str, Mapping[float, Figure]]
+    beside: Mapping[str, Beside]
+    published: Sequence[Published]
+
+    @property
+    def by_queries(self) -> bool:
+        """Whether the budget is queries; else it is seconds of training."""
+        return self.protocol.queries is not None
+
+    def to_json(self) -> dict[str, Any]:
+        """One JSON object. The same words give the same object on any machine, whatever the number of processes."""
+        return {
+            "table": self.protocol.table.name,
+            "runs": self.count,
+            "seed": self.seed,
+            "at": "queries" if self.by_queries else "seconds",
+            "search": self.protocol.describe_search(),
+            "score": self.protocol.describe_score(),
+            "best": _short(self.protocol.best),
+            "strategies": {
+                name: {f"{place:.10g}": _plain(figure) for place, figure in figures.items()}
+                for name, figures in self.figures.items()
+            },
+            "against_random": {name: _plain(beside) for name, beside in self.beside.items()},
+            "published": [_plain(row) for row in self.published],
+        }
+
+
+def compare(
+    setup: Setup,
+    *,
+    runs: int = 30,
+    seed: int = 0,
+    workers: int = 0,
+    most: Mapping[str, int] | None = None,
+    seen: Seen = lambda done, of: None,
+) -> Comparison:
+    """Play every strategy of `setup`, and random search, with the seeds from `seed` to `seed + runs - 1`.
+
+    Args:
+        workers: processes; 0 plays in this one. The result is the same.
+        most: fewer runs for some strategies (the first seeds).
+        seen: told how many runs are finished, of how many.
+
+    Raises:
+        BenchmarkError: see `find_table`, `Protocol` and `play_all`; fewer than one run.
+        ConfigError: an unknown strategy or setting.
+    """
+    if runs < 1:
+        raise BenchmarkError(f"{runs} runs: one at least")
+    protocol = setup.protocol()
+    protocol.check_queries()
+    setup = replace(setup, queries=protocol.queries)  # as it was found out; others need not find it out again
+    for name in setup.strategies:
+        setup.strategy(name, protocol, seed)
+    counts = {name: min(runs, (most or {}).get(name, runs)) for name in setup.strategies}
+    jobs = [(name, each) for each in range(seed, seed + runs) for name in counts if each < seed + counts[name]]
+    played = play_all(setup, protocol, jobs, workers, seen)
+    return summarise(setup, protocol, seed, runs, played)
+
+
+def summarise(
+    setup: Setup, protocol: Protocol, seed: int, count: int, played: Mapping[tuple[str, int], Run]
+) -> Comparison:
+    """Curves and figures of runs."""
+    places = checkpoints(protocol)
+    runs = {name: {each: run for (other, each), run in played.items() if other == name} for name in setup.strategies}
+    curves = {name: {each: Curve.of(run, protocol) for each, run in some.items()} for name, some in runs.items()}
+    figures, beside = {}, {}
+    for name, some in curves.items():
+        scores = np.array([curve.at(places, protocol.queries is not None) for curve in some.values()])
+        figures[name] = {place: Figure.of(scores[:, at], protocol.best) for at, place in enumerate(places)}
+        ended = sum(bool(run.ended) for run in runs[name].values())
+        beside[name] = beside_random(some, curves[RANDOM], protocol, ended, name == RANDOM)
+    papers = published(setup.table, protocol, places)
+    return Comparison(setup, protocol, seed, count, runs, curves, figures, beside, papers)
+
+
+def contestants(names: Sequence[str]) -> list[str]:
+    """The strategies that were named, each once, or all that there are; random search first."""
+    return list(dict.fromkeys([RANDOM, *(names or STRATEGIES)]))
+
+
+def _plain(figure: Figure | Beside | Published) -> dict[str, Any]:
+    return {name: _short(value) if isinstance(value, float) else value for name, value in asdict(figure).items()}
+
+
+def _short(value: float) -> float:
+    """Six significant digits: sums of floats may differ in the last ones from machine to machine."""
+    return float(f"{value:.6g}")

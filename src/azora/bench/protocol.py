@@ -1,0 +1,200 @@
+"""What a search may see of a table, what that costs, and what it is scored by."""
+
+from __future__ import annotations
+
+import math
+import re
+from dataclasses import dataclass
+from functools import cached_property
+from typing import final
+
+import numpy as np
+
+from azora.bench.table import Fidelity, Mask, Numbers, Table, masked_mean
+from azora.errors import BenchmarkError
+from azora.settings import closest
+from azora.trial import Objective, Report
+
+NOISE = ("mean", "seed")
+
+
+@final
+@dataclass(frozen=True)
+class Protocol:
+    """A search sees validation scores and nothing else; it is scored by what it did not see.
+
+    Args:
+        noise: `seed`: one training's score, of the first seed that a row has; `mean`: the mean of all seeds, less noise
+            than a search would meet. None is the mean where there are test scores, else one seed.
+        fidelity: judge by trainings of so many epochs. None: by the longest, when queries are counted; when seconds
+            are, by whatever length a proposal asks for (the shortest that is no shorter), and by the longest where it
+            does not say.
+        queries: how many distinct networks may be judged.
+        seconds: instead, how many seconds of training may be spent. A longer training of a network goes on from
+            the shorter one, so it costs the difference. A training that would end later is not begun.
+
+    The score is that of the architecture with the best validation score among those that were trained longest (ties go
+    to the earlier): its test score; where the table has none, the mean of the validation seeds of its longest training
+    that the search did not see, for which `mean` leaves out each row's last seed.
+
+    Raises:
+        BenchmarkError: nothing is left to score with, a fidelity that is not in the table, or a row without what is
+            needed.
+    """
+
+    table: Table
+    noise: str | None = None
+    fidelity: float | None = None
+    queries: int | None = None
+    seconds: float | None = None
+
+    def __post_init__(self) -> None:
+        if self.noise not in (None, *NOISE):
+            raise BenchmarkError(f"noise {self.noise!r} is not known; {closest(str(self.noise), NOISE)}")
+        if (self.queries is None) == (self.seconds is None):
+            raise BenchmarkError("a comparison is over queries or over seconds of training: say one of the two")
+        if self.queries is not None and self.queries < 1:
+            raise BenchmarkError(f"{self.queries} queries: ask for one at least")
+        if self.seconds is not None and not (math.isfinite(self.seconds) and self.seconds > 0):
+            raise BenchmarkError(f"{self.seconds:g} seconds of training: must be above zero")
+        self._whole("score to be judged by", self.scores)
+        for numbers in self.seen:
+            self._whole("validation score", numbers)
+        if self.seconds is not None:
+            for numbers in self.cost:
+                self._whole("time of training above zero", np.where(numbers > 0, numbers, np.nan))
+
+    @cached_property
+    def levels(self) -> tuple[Fidelity, ...]:
+        """The lengths of training that are open to the search, the shortest first."""
+        known = self.table.fidelities
+        if self.fidelity is None:
+            return known if self.seconds is not None else known[-1:]
+        found = tuple(each for each in known if each.epochs == self.fidelity)
+        if not found:
+            stated = ["one of no stated length" if each.epochs is None else f"{each.epochs:g}" for each in known]
+            raise BenchmarkError(
+                f"{self.table.name} has no fidelity of {self.fidelity:g} epochs; there is {', '.join(stated)}"
+            )
+        return found
+
+    @cached_property
+    def kind(self) -> str:
+        """`noise`, where it was left open."""
+        if self.noise is not None:
+            return self.noise
+        return "mean" if self.table.test is not None or not self.levels[-1].by_seed else "seed"
+
+    @cached_property
+    def seen(self) -> tuple[Numbers, ...]:
+        """For each level, the (rows,) scores that a search sees."""
+        return tuple(masked_mean(level.validation, self._open(level)) for level in self.levels)
+
+    @cached_property
+    def scores(self) -> Numbers:
+        """The (rows,) scores that count."""
+        if self.table.test is not None:
+            return self.table.test
+        top = self.table.fidelities[-1]
+        held = ~np.isnan(top.validation)
+        if top in self.levels:
+            held &= ~self._open(top)
+        if not held.any():
+            raise BenchmarkError(
+                f"{self.table.name} has neither test scores nor a second seed of validation: nothing is left to score"
+                " a search with"
+            )
+        return masked_mean(top.validation, held)
+
+    @cached_property
+    def cost(self) -> tuple[Numbers, ...]:
+        """For each level, the (rows,) seconds of a training."""
+        for level in self.levels:
+            if level.seconds is None:
+                raise BenchmarkError(f"{self.table.name} does not say how long trainings took; count --queries instead")
+        return tuple(level.seconds for level in self.levels if level.seconds is not None)
+
+    def check_queries(self) -> None:
+        """Counting the networks of a table takes as long as a hundred searches of it: once a comparison is enough.
+
+        Raises:
+            BenchmarkError: more queries than there are networks.
+        """
+        table = self.table
+        if self.queries is not None and self.queries > table.networks:
+            raise BenchmarkError(
+                f"{self.queries:,} queries: {table.name} has {table.networks:,} distinct networks"
+                f" (in {len(table):,} rows); ask for no more than that"
+            )
+
+    @property
+    def objective(self) -> Objective:
+        """What a strategy is told that it searches for."""
+        return Objective("accuracy" if self.table.maximise else "error", self.table.maximise)
+
+    @property
+    def sign(self) -> float:
+        """What a score is multiplied with so that more is better."""
+        return 1.0 if self.table.maximise else -1.0
+
+    @property
+    def best(self) -> float:
+        """The best score of all rows, whatever validation says of them."""
+        return float(self.sign * np.max(self.sign * self.scores))
+
+    def level(self, budget: float | None) -> int:
+        """The place of the level that a proposal of so many epochs is judged at."""
+        if budget is not None:
+            for place, level in enumerate(self.levels):
+                if level.epochs is not None and level.epochs >= budget:
+                    return place
+        return len(self.levels) - 1
+
+    def report(self, row: int, level: int, seconds: float) -> Report:
+        """All that a search is ever told of a row."""
+        return Report({self.objective.metric: float(self.seen[level][row]) / self.table.unit}, seconds)
+
+    def describe_score(self) -> str:
+        """What the score is, for the reader."""
+        if self.table.test is not None:
+            return self.table.test_column
+        return f"mean of the seeds of {_common(self.table.fidelities[-1])} that the search did not see"
+
+    def describe_search(self) -> str:
+        """What a search sees, for the reader."""
+        return "; ".join(self._describe(level) for level in self.levels)
+
+    def _describe(self, level: Fidelity) -> str:
+        if not level.by_seed or self.kind == "seed":
+            return level.columns[0]
+        less = "" if self.table.test is not None or level is not self.table.fidelities[-1] else " but each row's last"
+        return f"mean of the seeds of {_common(level)}{less}"
+
+    def _open(self, level: Fidelity) -> Mask:
+        """(rows, seeds): which trainings a search may see."""
+        known: Mask = ~np.isnan(level.validation)
+        if not level.by_seed:
+            if self.noise == "seed":
+                raise BenchmarkError(
+                    f"{self.table.name}: {level.columns[0]} is a mean and there is no column by seed; leave noise open"
+                )
+            return known
+        place = np.arange(known.shape[1])
+        if self.kind == "seed":
+            first: Mask = known & (place == known.argmax(1)[:, None])
+            return first
+        if self.table.test is not None or level is not self.table.fidelities[-1]:
+            return known
+        last = known.shape[1] - 1 - known[:, ::-1].argmax(1)
+        others: Mask = known & (place != last[:, None])
+        return others
+
+    def _whole(self, what: str, numbers: Numbers) -> None:
+        for row in np.flatnonzero(np.isnan(numbers))[:1]:
+            raise BenchmarkError(f"{self.table.name}: {self.table.show(int(row))} has no {what}")
+
+
+def _common(level: Fidelity) -> str:
+    """`c10_val200_s0`, `c10_val200_s1` … as `c10_val200`."""
+    stems = {re.sub(r"_?s?\d+$", "", column) for column in level.columns}
+    return stems.pop() if len(stems) == 1 else ", ".join(level.columns)

@@ -1,0 +1,135 @@
+"""A comparison as JSON: what each process needs to play any run of it."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, final
+
+from azora.bench.play import Run, play
+from azora.bench.protocol import Protocol
+from azora.bench.registry import find_table
+from azora.errors import AzoraError, BenchmarkError, ConfigError
+from azora.settings import closest, resolve
+from azora.strategies import Level, Strategy
+from azora.strategies.registry import STRATEGIES, make_strategy
+
+QUERIES = 150
+"""Queries of a run, where nobody says otherwise."""
+
+
+@final
+@dataclass(frozen=True)
+class Setup:
+    """What is compared on what.
+
+    Args:
+        table: the word by which `find_table` finds the table.
+        noise, fidelity, queries, seconds: see `Protocol`.
+        strategies: by name in the registry or `module:Name`, each with its settings.
+    """
+
+    table: str
+    strategies: Mapping[str, Mapping[str, Any]]
+    noise: str | None = None
+    fidelity: float | None = None
+    queries: int | None = None
+    seconds: float | None = None
+
+    def protocol(self) -> Protocol:
+        """The table, read, and the rules. Where neither queries nor seconds are said: 150 queries, or the whole table.
+
+        Raises:
+            BenchmarkError: see `find_table` and `Protocol`.
+        """
+        table, queries = find_table(self.table), self.queries
+        if queries is None and self.seconds is None:
+            queries = min(QUERIES, table.networks)
+        return Protocol(table, self.noise, self.fidelity, queries, self.seconds)
+
+    def strategy(self, name: str, protocol: Protocol, seed: int) -> Strategy:
+        """The strategy called `name`, made for the protocol's table.
+
+        A table is not trained on, so what shares a budget out over trainings of equal length (`Level`) is left off, and
+        what ladders are made of is taken from the table: as many rungs as it has lengths of training.
+
+        Raises:
+            ConfigError: an unknown name or setting.
+        """
+        settings = dict(self.strategies[name])
+        if settings.pop("epochs", None) is not None:
+            raise ConfigError(f"{name}: epochs cannot be set here; a table has its own, chosen by --fidelity")
+        lengths = [level.epochs for level in protocol.levels if level.epochs is not None]
+        lowest, rungs = (lengths[0] if lengths else 1.0), len(protocol.levels)
+        ladder: dict[str, Any] = {"rungs": rungs}
+        if rungs > 1:
+            ladder["eta"] = max(2, round((lengths[-1] / lowest) ** (1 / (rungs - 1))))
+        known = parameters(name)
+        fitted = {each: value for each, value in ladder.items() if each in known}
+        made = make_strategy(
+            name,
+            protocol.table.space,
+            seed=seed,
+            objective=protocol.objective,
+            settings={**fitted, **settings},
+            lowest=lowest,
+        )
+        return made.inner if isinstance(made, Level) else made
+
+    def run(self, name: str, protocol: Protocol, seed: int) -> Run:
+        """One run.
+
+        Raises:
+            BenchmarkError: the strategy raised something.
+        """
+        try:
+            return play(self.strategy(name, protocol, seed), protocol)
+        except AzoraError:
+            raise
+        except Exception as error:
+            said = " ".join(str(error).split())
+            raise BenchmarkError(f"{name} failed in the run of seed {seed}: {type(error).__name__}: {said}") from error
+
+    def to_json(self) -> dict[str, Any]:
+        return {**vars(self), "strategies": {name: dict(settings) for name, settings in self.strategies.items()}}
+
+
+def parameters(name: str) -> set[str]:
+    """The settings that a strategy knows.
+
+    Raises:
+        ConfigError: there is no such strategy; the nearest is named.
+    """
+    if ":" in name:
+        kind = resolve(name)
+    elif name in STRATEGIES:
+        kind = STRATEGIES[name].make
+    else:
+        raise ConfigError(f"there is no strategy {name!r}; {closest(name, STRATEGIES)}")
+    given = {"self", "space", "seed", "objective"}
+    try:
+        return set(inspect.signature(kind).parameters) - given
+    except (TypeError, ValueError):
+        raise ConfigError(f"{name} is a {type(kind).__name__}, which makes no strategy") from None
+
+
+def share_settings(names: Sequence[str], settings: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
+    """`population=20` for every strategy that knows it, `evolution.population=20` for one alone.
+
+    Raises:
+        ConfigError: none of the strategies knows a setting; the nearest is named.
+    """
+    known = {name: parameters(name) for name in names}
+    shared: dict[str, dict[str, Any]] = {name: {} for name in names}
+    for setting, value in settings.items():
+        owner, _, rest = setting.rpartition(".")
+        asked = [owner] if owner in known else list(names)
+        short = rest if owner in known else setting
+        takers = [name for name in asked if short in known[name]]
+        if not takers:
+            there = {each for name in asked for each in known[name]}
+            raise ConfigError(f"{' and '.join(asked)} know no setting {short!r}; {closest(short, there)}")
+        for name in takers:
+            shared[name][short] = value
+    return shared

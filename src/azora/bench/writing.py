@@ -1,0 +1,97 @@
+"""What a comparison leaves in a folder."""
+
+from __future__ import annotations
+
+import csv
+import hashlib
+import json
+import os
+import platform
+import subprocess
+import sys
+from datetime import UTC, datetime
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+
+from azora import __version__
+from azora.bench.comparison import Comparison
+from azora.bench.plot import to_html, to_svg
+from azora.errors import BenchmarkError
+
+LIBRARIES = ("numpy", "scipy", "scikit-learn", "torch")
+HEADER = ("strategy", "seed", "query", "row", "epochs", "seconds", "validation", "score")
+
+
+def write(comparison: Comparison, folder: Path, wall: float) -> None:
+    """`curves.csv` (every query of every run: `row` counts from 1, `seconds` are spent by then, `score` is that of what
+    validation had chosen by then), `plot.svg`, `plot.html`, and `bench.json`.
+
+    Args:
+        wall: the seconds that it took.
+
+    Raises:
+        BenchmarkError: the folder cannot be written.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with (folder / "curves.csv").open("w", newline="", encoding="utf-8") as file:
+            _write_curves(comparison, csv.writer(file, lineterminator="\n"))
+        (folder / "plot.svg").write_text(to_svg(comparison), encoding="utf-8")
+        (folder / "plot.html").write_text(to_html(comparison), encoding="utf-8")
+        about = {**comparison.to_json(), **_circumstances(comparison, wall)}
+        (folder / "bench.json").write_text(json.dumps(about, indent=1) + "\n", encoding="utf-8")
+    except OSError as error:
+        raise BenchmarkError(f"{folder} cannot be written: {error.strerror}") from error
+
+
+def _write_curves(comparison: Comparison, writer: Any) -> None:
+    writer.writerow(HEADER)
+    levels = comparison.protocol.levels
+    for name, curves in comparison.curves.items():
+        for seed, curve in curves.items():
+            run = comparison.runs[name][seed]
+            for place, (row, level) in enumerate(zip(run.rows, run.levels, strict=True)):
+                epochs = levels[level].epochs
+                numbers = (curve.seconds[place], curve.validation[place], curve.score[place])
+                shown = ["" if number != number else f"{number:.8g}" for number in numbers]
+                writer.writerow([name, seed, place + 1, row + 1 or "", "" if epochs is None else f"{epochs:g}", *shown])
+
+
+def _circumstances(comparison: Comparison, wall: float) -> dict[str, Any]:
+    setup = comparison.setup
+    file = Path(setup.table)
+    return {
+        "settings": {name: dict(settings) for name, settings in setup.strategies.items()},
+        "seeds": {name: sorted(runs) for name, runs in comparison.runs.items()},
+        "protocol": {"noise": comparison.protocol.kind, "fidelity": setup.fidelity, "queries": setup.queries,
+                     "seconds": setup.seconds},
+        "table_sha256": hashlib.sha256(file.read_bytes()).hexdigest() if file.is_file() else None,
+        "azora": __version__,
+        "commit": commit(),
+        "python": platform.python_version(),
+        "libraries": {name: _version(name) for name in LIBRARIES},
+        "machine": f"{platform.machine()}, {os.cpu_count()} cores, {platform.system()}",
+        "command": sys.argv,
+        "when": datetime.now(UTC).isoformat(timespec="seconds"),
+        "wall_seconds": round(wall, 2),
+    }  # fmt: skip
+
+
+def commit() -> str | None:
+    """The commit of azora's own checkout, with `+` where files differ from it; None where it runs from a wheel."""
+    here = Path(__file__).parents[3]
+    if not (here / ".git").exists():
+        return None
+    try:
+        words = ["git", "-C", str(here), "describe", "--always", "--abbrev=12", "--dirty=+", "--exclude=*"]
+        return subprocess.run(words, capture_output=True, text=True, check=True, timeout=10).stdout.strip() or None
+    except (OSError, subprocess.SubprocessError):
+        return None
+
+
+def _version(library: str) -> str | None:
+    try:
+        return version(library)
+    except PackageNotFoundError:
+        return None

@@ -1,0 +1,156 @@
+"""`azora bench`."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from azora.errors import BenchmarkError, ConfigError
+
+if TYPE_CHECKING:
+    from azora.bench import Comparison
+
+Repeated = list[str] | None
+TableWord = Annotated[str, typer.Argument(help="A table (.csv or .csv.gz), a benchmark's name, or module:Name.")]
+StrategyWord = Annotated[
+    Repeated, typer.Option("--strategy", help="A strategy, or module:Name of your own; again for more (default: all).")
+]
+SetWord = Annotated[
+    Repeated,
+    typer.Option("--set", metavar="NAME=VALUE", help="A setting of all that know it; STRATEGY.NAME=VALUE of one."),
+]
+
+
+def bench(
+    table: TableWord,
+    strategy: StrategyWord = None,
+    queries: Annotated[int | None, typer.Option(help="Distinct networks a run judges (default: 150).")] = None,
+    seconds: Annotated[float | None, typer.Option(help="Instead: seconds of training a run may spend.")] = None,
+    runs: Annotated[int, typer.Option(help="Runs of each strategy.")] = 30,
+    seed: Annotated[int, typer.Option(help="Seed of the first run.")] = 0,
+    fidelity: Annotated[float | None, typer.Option(help="Judge by trainings of so many epochs.")] = None,
+    noise: Annotated[
+        str | None, typer.Option(help="What a search sees: mean or seed (default: mean where there are test scores).")
+    ] = None,
+    settings: SetWord = None,
+    workers: Annotated[int | None, typer.Option(help="Processes (default: as many as cores).")] = None,
+    out: Annotated[Path | None, typer.Option(help="Folder for curves, plots and how they came about.")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object on stdout.")] = False,
+) -> int:
+    """Score search strategies on a table of networks that were all judged, random search beside them."""
+    begun = time.monotonic()
+    from azora.bench import Setup, compare
+    from azora.bench.comparison import contestants
+    from azora.bench.setup import share_settings
+    from azora.cli.searching import read_settings
+    from azora.strategies.registry import STRATEGIES
+
+    if queries is not None and seconds is not None:
+        raise BenchmarkError(f"--queries {queries} and --seconds {seconds:g}: say one of the two")
+    if workers is not None and workers < 1:
+        raise ConfigError(f"--workers {workers}: one at least")
+    names = contestants(strategy or [])
+    shared = share_settings(names, read_settings(settings or []))
+    setup = Setup(table, shared, noise, fidelity, queries, seconds)
+    # Who names a strategy means all of its runs; where none is named, those that think long make fewer.
+    most = {} if strategy else {name: entry.runs for name, entry in STRATEGIES.items() if entry.runs is not None}
+    with _watched() as seen:
+        found = compare(setup, runs=runs, seed=seed, workers=workers or os.cpu_count() or 1, most=most, seen=seen)
+    wall = time.monotonic() - begun
+    if out is not None:
+        from azora.bench.writing import write
+
+        write(found, out, wall)
+    if as_json:
+        typer.echo(json.dumps(found.to_json()))
+    else:
+        _print(found, wall)
+    return 0
+
+
+@contextmanager
+def _watched() -> Iterator[Callable[[int, int], None]]:
+    """A bar on a terminal, nothing elsewhere."""
+    if not sys.stderr.isatty():
+        yield lambda done, of: None
+        return
+    from rich.console import Console
+    from rich.progress import Progress
+
+    with Progress(console=Console(stderr=True), transient=True) as bar:
+        task = bar.add_task("runs")
+        yield lambda done, of: bar.update(task, completed=done, total=of)
+
+
+def _print(found: Comparison, wall: float) -> None:
+    from rich.console import Console
+
+    protocol = found.protocol
+    budget = f"{protocol.queries:,} queries" if found.by_queries else f"{protocol.seconds:,.10g} s of training"
+    console = Console(highlight=False, soft_wrap=True)
+    console.print(
+        f"{protocol.table.name}: {len(protocol.table):,} rows. {found.count} runs of {budget}, in {wall:.1f} s\n"
+        f"search sees: {protocol.describe_search()}\n"
+        f"score: {protocol.describe_score()}; the best is {protocol.best:.4g}\n",
+        markup=False,
+    )
+    for made in (_results(found), _regrets(found)):
+        console.print(made)
+    if found.published:
+        console.print(_papers(found))
+    elif found.protocol.table.space.name == "nb201":
+        console.print("published for this protocol: nothing that is known here")
+
+
+def _results(found: Comparison) -> Any:
+    table = _table("strategy", "runs", "mean", "std", "95 % interval", "random's at", "p", "better")
+    for name, figures in found.figures.items():
+        last, beside = list(figures.values())[-1], found.beside[name]
+        interval = "" if last.low is None or last.high is None else f"{last.low:.3f} … {last.high:.3f}"
+        reached = "never" if beside.reached is None else f"{beside.reached:,.0f}"
+        ended = f" ({beside.ended} ended early)" if beside.ended else ""
+        table.add_row(
+            name, f"{beside.runs}{ended}", _show(last.mean), _show(last.std), interval, reached,
+            "" if beside.p is None else f"{beside.p:.2g}", "" if beside.better is None else f"{beside.better:.0%}",
+        )  # fmt: skip
+    return table
+
+
+def _regrets(found: Comparison) -> Any:
+    unit = "" if found.by_queries else " s"
+    places = list(next(iter(found.figures.values())))
+    table = _table("regret at", *(f"{place:,.10g}{unit}" for place in places))
+    for name, figures in found.figures.items():
+        table.add_row(name, *(_show(figure.regret) for figure in figures.values()))
+    return table
+
+
+def _papers(found: Comparison) -> Any:
+    table = _table("published", "at", "mean", "std", "runs", "source")
+    for row in found.published:
+        runs = "" if row.runs is None else str(row.runs)
+        table.add_row(row.method, f"{row.budget:,.10g}", _show(row.mean), _show(row.std), runs, row.source)
+    return table
+
+
+def _table(first: str, *columns: str) -> Any:
+    from rich import box
+    from rich.table import Table
+
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
+    table.add_column(first)
+    for column in columns:
+        table.add_column(column, justify="left" if column == "source" else "right")
+    return table
+
+
+def _show(value: float | None) -> str:
+    return "" if value is None else f"{value:.3f}"
