@@ -117,8 +117,9 @@ def summarise(
 
 
 def contestants(names: Sequence[str]) -> list[str]:
-    """The strategies that were named, each once, or all that there are; random search first."""
-    return list(dict.fromkeys([RANDOM, *(names or STRATEGIES)]))
+    """The strategies that were named, each once, or all that are for one objective; random search first."""
+    single = [name for name, entry in STRATEGIES.items() if not entry.several]
+    return list(dict.fromkeys([RANDOM, *(names or single)]))
 
 
 def _plain(figure: Figure | Beside | Published) -> dict[str, Any]:

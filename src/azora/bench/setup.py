@@ -62,7 +62,7 @@ class Setup:
             raise ConfigError(f"{name}: epochs cannot be set here; a table has its own, chosen by --fidelity")
         lengths = [level.epochs for level in protocol.levels if level.epochs is not None]
         lowest, rungs = (lengths[0] if lengths else 1.0), len(protocol.levels)
-        ladder: dict[str, Any] = {"rungs": rungs}
+        ladder: dict[str, Any] = {"rungs": rungs, "longest": lengths[-1] if lengths else lowest}
         if rungs > 1:
             ladder["eta"] = max(2, round((lengths[-1] / lowest) ** (1 / (rungs - 1))))
         known = parameters(name)
@@ -71,7 +71,7 @@ class Setup:
             name,
             protocol.table.space,
             seed=seed,
-            objective=protocol.objective,
+            objectives=(protocol.objective,),
             settings={**fitted, **settings},
             lowest=lowest,
         )
@@ -107,7 +107,7 @@ def parameters(name: str) -> set[str]:
         kind = STRATEGIES[name].make
     else:
         raise ConfigError(f"there is no strategy {name!r}; {closest(name, STRATEGIES)}")
-    given = {"self", "space", "seed", "objective"}
+    given = {"self", "space", "seed", "objective", "objectives"}
     try:
         return set(inspect.signature(kind).parameters) - given
     except (TypeError, ValueError):

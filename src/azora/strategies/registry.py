@@ -34,6 +34,11 @@ class Entry:
     advice: str
     runs: int | None = None
 
+    @property
+    def several(self) -> bool:
+        """Whether it is for several objectives."""
+        return "objectives" in signature(self.make).parameters
+
 
 def random(space: Space, seed: int, objective: Objective, epochs: float | None = None) -> Strategy:
     """Random search, every network trained equally long."""
@@ -164,8 +169,8 @@ def make_strategy(
         raise ConfigError(f"there is no strategy {name!r}; {closest(name, STRATEGIES)}")
     make = resolve(name) if ":" in name else STRATEGIES[name].make
     if len(objectives) > 1 and "objectives" not in signature(make).parameters:
-        able = [title for title, entry in STRATEGIES.items() if "objectives" in signature(entry.make).parameters]
-        raise ConfigError(f"strategy {name!r} is for one objective; for several there is {', '.join(able)}")
+        able = ", ".join(each for each, entry in STRATEGIES.items() if entry.several)
+        raise ConfigError(f"strategy {name!r} is for one objective; for several there is {able}")
     context = {"space": space, "seed": seed, "objective": objectives[0], "objectives": tuple(objectives)}
     if ":" in name:
         made = construct(make, settings, **context)
