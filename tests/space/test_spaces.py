@@ -176,3 +176,54 @@ def test_equal_networks_have_one_key_and_mutation_never_is_a_no_op() -> None:
     assert len({architecture.key for architecture in space}) == 3
     start: Architecture = space.architecture(a="x", b="y")
     assert all(space.mutate(start, random.Random(seed)) != start for seed in range(20))
+
+
+def test_numbers_of_an_interval_step_by_a_tenth_of_it() -> None:
+    assert list(Integer("few", 1, 5).neighbours(3)) == [2, 4]
+    assert list(Integer("few", 1, 5).neighbours(5)) == [4]
+    assert list(Integer("many", 0, 100).neighbours(50)) == [40, 60]
+    assert list(Integer("many", 0, 100).neighbours(97)) == [87, 100]
+    low, high = Integer("width", 4, 64, log=True).neighbours(16)
+    assert (low, high) == (12, 21)
+    assert list(Real("rate", 0.0, 1.0).neighbours(0.5)) == pytest.approx([0.4, 0.6])
+
+
+@settings(max_examples=60, deadline=None)
+@given(spaces(), st.integers(0, 1000))
+def test_varying_stays_in_the_space_and_does_nothing_at_rate_zero(space: Space, seed: int) -> None:
+    rng = random.Random(seed)
+    parent = space.sample(rng)
+    assert space.vary(parent, rng, lambda choice: 0.0) == parent
+    child = space.vary(parent, rng, lambda choice: 1.0)
+    assert space.architecture(**child).key == child.key
+    changed = [name for name in child if name in parent and child[name] != parent[name]]
+    lasting = [name for name in child if name in parent and space.choices[name].varies]
+    assert changed == lasting
+
+
+def test_about_one_decision_varies_where_no_rate_is_given() -> None:
+    space = Space("ten", [Categorical(f"c{place}", tuple("abcd")) for place in range(10)])
+    rng = random.Random(0)
+    parent = space.sample(rng)
+    children = [space.vary(parent, rng) for _ in range(300)]
+    changes = sum(parent[name] != child[name] for child in children for name in parent)
+    assert 0.8 < changes / 300 < 1.2
+
+
+def test_a_child_that_would_break_a_rule_is_not_made() -> None:
+    rule = Rule("a below b", lambda kept: kept["a"] < kept["b"], ("a", "b"))
+    space = Space("ruled", [Categorical("a", (1, 2, 3)), Categorical("b", (1, 2, 3))], [rule])
+    parent = space.architecture(a=1, b=2)
+    assert all(child["a"] < child["b"] for child in (space.vary(parent, random.Random(seed)) for seed in range(50)))
+    assert space.valid({"a": 2, "b": 1}) is None
+    assert space.valid({"a": 1, "b": 2}) == parent
+
+
+def test_what_is_remembered_of_a_space_is_bounded_and_right() -> None:
+    space = Space("mixed", [Categorical("a", (1, True, "x")), Categorical("b", tuple(range(200)))])
+    assert space.architecture(a=1, b=3) != space.architecture(a=True, b=3)
+    pairs = Space("pairs", [Categorical("a", tuple(range(200))), Categorical("b", tuple(range(200)))])
+    keys = {architecture.key for architecture in pairs}
+    assert len(keys) == 40_000
+    assert len(pairs._remembered) <= 20_000
+    assert pairs.architecture(a=7, b=9) is pairs.architecture(b=9, a=7)

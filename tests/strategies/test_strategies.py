@@ -4,14 +4,26 @@ from __future__ import annotations
 
 import math
 import random
+from dataclasses import replace
 
 import pytest
 
-from azora.errors import ConfigError
+from azora.errors import ConfigError, SpaceError
 from azora.space import Categorical, Space
-from azora.strategies import Affordable, Level, RandomSearch, RegularizedEvolution, Strategy, SuccessiveHalving
+from azora.strategies import (
+    Affordable,
+    Genetic,
+    Level,
+    LocalSearch,
+    RandomSearch,
+    RegularizedEvolution,
+    Reinforce,
+    Strategy,
+    SuccessiveHalving,
+)
+from azora.strategies.registry import STRATEGIES, make_strategy
 from azora.testing.strategy_contract import Make, StrategyContract, judge, tiny_space
-from azora.trial import Report
+from azora.trial import Proposal, Report
 
 MAKERS: dict[str, Make] = {
     "random": RandomSearch,
@@ -19,6 +31,18 @@ MAKERS: dict[str, Make] = {
     "small-evolution": lambda space, seed: RegularizedEvolution(space, seed, population=5, tournament=2),
     "halving-random": lambda space, seed: SuccessiveHalving(RandomSearch(space, seed), rungs=3),
     "halving-evolution": lambda space, seed: SuccessiveHalving(RegularizedEvolution(space, seed)),
+    "elitist-evolution": lambda space, seed: RegularizedEvolution(
+        space, seed, population=6, tournament=3, replacement=False, ageing=False, crossover=0.5
+    ),
+    "genetic": Genetic,
+    "small-genetic": lambda space, seed: Genetic(space, seed, population=4, elite=1, mutation=0.2, rewiring=0.5),
+    "halving-genetic": lambda space, seed: SuccessiveHalving(Genetic(space, seed), rungs=3),
+    "local": LocalSearch,
+    "best-local": lambda space, seed: LocalSearch(space, seed, improvement="best", starts=1),
+    "halving-local": lambda space, seed: SuccessiveHalving(LocalSearch(space, seed), rungs=3),
+    "reinforce": Reinforce,
+    "reinforce-independent": lambda space, seed: Reinforce(space, seed, policy="independent", samples=4),
+    "reinforce-ppo": lambda space, seed: Reinforce(space, seed, samples=4, clip=0.2),
     "level": lambda space, seed: Level(RegularizedEvolution(space, seed)),
 }
 
@@ -39,6 +63,43 @@ def best(strategy: Strategy, asks: int) -> float:
         top = max(top, report.metrics["accuracy"])
         strategy.tell(proposal, report)
     return top
+
+
+@pytest.mark.parametrize("name", STRATEGIES)
+def test_every_registered_strategy_can_be_made_by_name(name: str) -> None:
+    strategy = make_strategy(name, tiny_space(), settings={})
+    proposal = strategy.ask()
+    assert proposal is not None and proposal.budget == 1.0
+
+
+@pytest.mark.parametrize("make", MAKERS.values(), ids=MAKERS)
+@pytest.mark.parametrize("workers", [1, 3])
+def test_a_finite_space_is_judged_whole_each_point_once(make: Make, workers: int) -> None:
+    """Failures and pending proposals included; what halving promotes is judged again, at a larger budget."""
+    space = Space("nine", [Categorical("a", (1, 2, 3)), Categorical("b", ("x", "y", "z"))])
+    strategy, pending, begun = make(space, 0), list[Proposal](), list[str]()
+    for _ in range(60):
+        while len(pending) < workers and (proposal := strategy.ask()) is not None:
+            pending.append(proposal)
+            if proposal.budget in (None, 1.0):
+                begun.append(proposal.architecture.key)
+        if not pending:
+            break
+        told = pending.pop(0)
+        failed = told.architecture["a"] == 2
+        strategy.tell(told, Report(error="no") if failed else Report({"accuracy": told.architecture["a"] / 3}))
+    assert not pending
+    assert len(begun) == len(set(begun)) == 9
+    assert strategy.ask() is None
+
+
+@pytest.mark.parametrize("make", MAKERS.values(), ids=MAKERS)
+def test_asking_changes_nothing(make: Make) -> None:
+    strategy = make(tiny_space(), 0)
+    best(strategy, 20)
+    twice = [strategy.propose(random.Random(5)) for _ in range(2)]
+    assert twice[0] is not None
+    assert twice[0] == twice[1]
 
 
 def test_evolution_beats_random_search_under_the_same_number_of_judgements() -> None:
@@ -76,6 +137,58 @@ def test_evolution_fits_its_population_to_what_can_be_paid_for() -> None:
 def test_a_tournament_larger_than_the_population_is_refused() -> None:
     with pytest.raises(ConfigError, match="tournament=9 must be between 1 and population=4"):
         RegularizedEvolution(tiny_space(), 0, population=4, tournament=9)
+
+
+def test_elitist_evolution_forgets_the_worst() -> None:
+    strategy, keys = RegularizedEvolution(tiny_space(), 0, population=3, tournament=2, ageing=False), []
+    for score in (0.9, 0.1, 0.2, 0.3):
+        proposal = strategy.ask()
+        assert proposal is not None
+        keys.append(proposal.architecture.key)
+        strategy.tell(proposal, Report({"accuracy": score}))
+    assert {member.architecture.key for member in strategy.members} == {keys[0], keys[2], keys[3]}
+
+
+def test_evolution_starts_warm_and_keeps_the_best_of_what_was_given() -> None:
+    space, rng = tiny_space(), random.Random(0)
+    given = [space.sample(rng) for _ in range(6)]
+    strategy = RegularizedEvolution(space, 0, population=3, tournament=3, start=[given[0], *map(dict, given[1:])])
+    asked = [strategy.ask() for _ in given]
+    assert [proposal.architecture for proposal in asked if proposal] == given
+    for place, proposal in enumerate(asked):
+        assert proposal is not None and proposal.origin == "given"
+        strategy.tell(proposal, Report({"accuracy": 1 - place / 10}))
+    assert [member.architecture for member in strategy.members] == given[:3]
+
+
+def test_evolution_refuses_a_start_of_another_space() -> None:
+    with pytest.raises(SpaceError, match="nothing is decided for 'first'"):
+        RegularizedEvolution(tiny_space(), 0, start=[{"depth": 1}])
+
+
+def test_a_tournament_without_replacement_of_all_finds_the_best() -> None:
+    strategy = RegularizedEvolution(tiny_space(), 0, population=5, tournament=5, replacement=False)
+    best(strategy, 5)
+    top = max(strategy.members, key=lambda member: member.rank)
+    for number in range(10):
+        assert strategy._parent(random.Random(number)) == top.architecture
+
+
+def test_evolution_crosses_two_parents() -> None:
+    strategy = RegularizedEvolution(tiny_space(), 0, population=5, tournament=2, crossover=1.0)
+    best(strategy, 5)
+    proposal = strategy.ask()
+    assert proposal is not None and " × " in proposal.origin
+
+
+def test_a_longer_training_that_failed_says_nothing_against_a_shorter_one() -> None:
+    strategy = RegularizedEvolution(tiny_space(), 0, population=4, tournament=2)
+    first, second = strategy.ask(), strategy.ask()
+    assert first is not None and second is not None
+    strategy.tell(replace(first, budget=1.0), Report({"accuracy": 0.9}))
+    strategy.tell(replace(first, budget=3.0), Report(error="no"))
+    strategy.tell(replace(second, budget=3.0), Report(error="no"))
+    assert [member.rank for member in strategy.members] == [(1.0, 0.9), (-math.inf, -math.inf)]
 
 
 def test_random_search_ends_a_finite_space_after_each_point_once() -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import ItemsView, Iterator, Mapping
 from typing import Any
 
 from azora.space.choice import Option
@@ -40,6 +40,12 @@ class Architecture(Mapping[str, Option]):
 
     def __len__(self) -> int:
         return len(self._decisions)
+
+    def __contains__(self, name: object) -> bool:
+        return name in self._decisions
+
+    def items(self) -> ItemsView[str, Option]:
+        return self._decisions.items()
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, Architecture) and self.key == other.key

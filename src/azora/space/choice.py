@@ -12,6 +12,7 @@ from typing import Any, final
 
 from azora.errors import SpaceError
 
+STEP = 0.1  # of a range: how far a neighbouring number is
 Option = Any  # str | int | float | bool | None, or a tuple of them for a subset
 
 
@@ -69,13 +70,18 @@ class Choice(ABC):
         """The names of the `width` numbers."""
 
     def neighbours(self, value: Option) -> Iterator[Option]:
-        """The other values that are one step away."""
+        """The other values that are one step away: of an interval, a tenth of it (at least 1 where they are whole)."""
         return (other for other in self.options() if other != value)
 
     @property
     def varies(self) -> bool:
         """Whether there is more than one value."""
         return self.count() != 1
+
+    @property
+    def distinct(self) -> bool:
+        """Whether values come again and `==` tells them apart: then what is known of them can be looked up."""
+        return False
 
     def describe(self) -> list[Any]:
         """What makes this choice the choice it is, as JSON."""
@@ -108,6 +114,10 @@ class Categorical(Choice):
     @property
     def width(self) -> int:  # type: ignore[override]
         return 1 if self.ordered else len(self.values)
+
+    @property
+    def distinct(self) -> bool:
+        return _all_differ(self.values)  # 1 and True do not
 
     def sample(self, rng: random.Random) -> Option:
         return self.values[int(rng.random() * len(self.values))]
@@ -158,7 +168,8 @@ class _Interval(Choice):
         low, high, at = (math.log(x) if self.log else x for x in (self.low, self.high, value))
         return (at - low) / (high - low) if high > low else 0.0
 
-    def _value(self, place: float) -> float:
+    def at(self, place: float) -> float:
+        """The number `place` of the way from `low` to `high`, 0 to 1 (over the logarithm where the choice says so)."""
         low, high = (math.log(x) if self.log else x for x in (self.low, self.high))
         at = low + min(1.0, max(0.0, place)) * (high - low)
         return min(float(self.high), max(float(self.low), math.exp(at) if self.log else at))
@@ -191,8 +202,12 @@ class Integer(_Interval):
     def __post_init__(self) -> None:
         self._check_ends()
 
+    @property
+    def distinct(self) -> bool:
+        return True
+
     def sample(self, rng: random.Random) -> Option:
-        return round(self._value(rng.random())) if self.log else rng.randint(self.low, self.high)
+        return round(self.at(rng.random())) if self.log else rng.randint(self.low, self.high)
 
     def accept(self, value: Option) -> Option:
         if self._number(value) != int(value):
@@ -200,7 +215,7 @@ class Integer(_Interval):
         return int(value)
 
     def near(self, value: Option, rng: random.Random) -> Option:
-        step = round(self._value(self._place(value) + rng.gauss(0.0, 0.2)))
+        step = round(self.at(self._place(value) + rng.gauss(0.0, 0.2)))
         if step != value:
             return step
         if value in (self.low, self.high):
@@ -211,7 +226,9 @@ class Integer(_Interval):
         return iter(range(self.low, self.high + 1))
 
     def neighbours(self, value: Option) -> Iterator[Option]:
-        return (other for other in (value - 1, value + 1) if self.low <= other <= self.high)
+        place = self._place(value)
+        less, more = (round(self.at(place + step)) for step in (-STEP, STEP))
+        return (other for other in (min(less, value - 1), max(more, value + 1)) if self.low <= other <= self.high)
 
     def count(self) -> int:
         return self.high - self.low + 1
@@ -232,22 +249,22 @@ class Real(_Interval):
         self._check_ends()
 
     def sample(self, rng: random.Random) -> Option:
-        return self._value(rng.random())
+        return self.at(rng.random())
 
     def accept(self, value: Option) -> Option:
         return self._number(value)
 
     def near(self, value: Option, rng: random.Random) -> Option:
         place = self._place(value)
-        step = self._value(place + rng.gauss(0.0, 0.2))
+        step = self.at(place + rng.gauss(0.0, 0.2))
         # A draw beyond an end that we already stand on would be no move at all: turn round.
-        return step if step != value else self._value(place - math.copysign(rng.uniform(0.05, 0.3), place - 0.5))
+        return step if step != value else self.at(place - math.copysign(rng.uniform(0.05, 0.3), place - 0.5))
 
     def options(self) -> Iterator[Option]:
-        return (self._value(step / 8) for step in range(9)) if self.varies else iter((float(self.low),))
+        return (self.at(step / 8) for step in range(9)) if self.varies else iter((float(self.low),))
 
     def neighbours(self, value: Option) -> Iterator[Option]:
-        steps = (self._value(self._place(value) + step) for step in (-0.1, 0.1))
+        steps = (self.at(self._place(value) + step) for step in (-STEP, STEP))
         return (other for other in steps if other != value)
 
     def count(self) -> int | None:
@@ -278,6 +295,10 @@ class Subset(Choice):
     def width(self) -> int:  # type: ignore[override]
         return len(self.items)
 
+    @property
+    def distinct(self) -> bool:
+        return _all_differ(self.items)
+
     def sample(self, rng: random.Random) -> Option:
         return self._table[int(rng.random() * len(self._table))]  # type: ignore[attr-defined]
 
@@ -305,3 +326,10 @@ class Subset(Choice):
 
     def columns(self) -> tuple[str, ...]:
         return tuple(f"{self.name}:{item}" for item in self.items)
+
+
+def _all_differ(values: tuple[Option, ...]) -> bool:
+    try:
+        return len(set(values)) == len(values)
+    except TypeError:  # a list among them
+        return False

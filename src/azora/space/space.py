@@ -16,6 +16,8 @@ from azora.space.counting import count
 from azora.space.graph import Edge, Graph, Node
 
 PATIENCE = 1_000  # draws before a space is called empty
+TRIES = 20  # children that broke a rule before the parent is given back
+MOST_REMEMBERED = 20_000  # architectures whose keys need not be computed again
 
 
 @dataclass(frozen=True)
@@ -57,6 +59,9 @@ class Space:
         self.rules = tuple(rules)
         self.fingerprint = digest([name, [choice.describe() for choice in choices], dict(settings or {})])
         self._conditional = any(choice.when for choice in choices)
+        self._varied = {choice.name for choice in choices if choice.varies}
+        self._repeats = all(choice.distinct for choice in choices)
+        self._remembered: dict[tuple[Option, ...], Architecture] = {}
 
     @property
     def root(self) -> Space:
@@ -96,7 +101,7 @@ class Space:
                 raise SpaceError(f"{self.name}: there is no choice {name!r}; {closest(name, self.choices)}")
         kept: dict[str, Option] = {}
         for name, choice in self.choices.items():
-            if not self._exists(choice, kept):
+            if not self.exists(choice, kept):
                 continue
             if name not in decisions:
                 raise SpaceError(f"{self.name}: nothing is decided for {name!r}")
@@ -133,6 +138,11 @@ class Space:
         reasons = "; ".join(rule.reason for rule in self.rules)
         raise SpaceError(f"{self.name}: none of {PATIENCE} draws was valid: {reasons}")
 
+    def valid(self, decisions: Mapping[str, Option]) -> Architecture | None:
+        """`architecture`, for decisions that are each known to be possible: None when they break a rule together."""
+        kept = dict(decisions)
+        return None if self._broken(kept) else self._seal(kept)
+
     def known(self) -> Iterator[Architecture]:
         """The familiar points that are valid here, each once: what a strategy that learns may begin with."""
         seen = set()
@@ -156,19 +166,38 @@ class Space:
         names = self._varying(architecture)
         for _ in range(PATIENCE if names else 0):
             name = names[int(rng.random() * len(names))]
-            changed = dict(architecture)
+            changed = dict(architecture.items())
             changed[name] = self.choices[name].near(changed[name], rng)
-            kept = self._complete(changed, rng)
+            kept = self._complete(changed, rng) if self._conditional else changed
             if not self._broken(kept) and (child := self._seal(kept)).key != architecture.key:
                 return child
         raise SpaceError(f"{self.name}: nothing else can be reached from {architecture.key}")
+
+    def vary(
+        self, architecture: Architecture, rng: random.Random, rate: Callable[[Choice], float] | None = None
+    ) -> Architecture:
+        """Each decision changed with the probability that `rate` gives for its choice (none given: one is in the mean).
+        What comes of it may be the same network."""
+        names = self._varying(architecture)
+        for _ in range(TRIES):
+            kept = dict(architecture.items())
+            for name in names:
+                choice = self.choices[name]
+                if rng.random() < (1 / len(names) if rate is None else rate(choice)):
+                    kept[name] = choice.near(kept[name], rng)
+            kept = self._complete(kept, rng) if self._conditional else kept
+            if not self._broken(kept):
+                return self._seal(kept)
+        return architecture
 
     def neighbours(self, architecture: Architecture) -> Iterator[Architecture]:
         """Every different network one changed decision away, each once; new decisions are drawn from a fixed seed."""
         seen = {architecture.key}
         for name in self._varying(architecture):
             for value in self.choices[name].neighbours(architecture[name]):
-                kept = self._complete({**architecture, name: value}, random.Random(f"{architecture.key}{name}{value}"))
+                kept = {**dict(architecture.items()), name: value}
+                if self._conditional:
+                    kept = self._complete(kept, random.Random(f"{architecture.key}{name}{value}"))
                 if not self._broken(kept) and (near := self._seal(kept)).key not in seen:
                     seen.add(near.key)
                     yield near
@@ -181,10 +210,10 @@ class Space:
         A decision that exists in the child alone is taken from the other parent, else drawn.
         """
         names = list(self.choices)
-        for _ in range(20):
+        for _ in range(TRIES):
             cut = rng.randrange(1, len(names)) if len(names) > 1 else 0
             left = {name for place, name in enumerate(names) if (rng.random() < 0.5 if uniform else place < cut)}
-            mixed = {**first, **second}
+            mixed = {**dict(first.items()), **dict(second.items())}
             mixed.update({name: value for name, value in first.items() if name in left or name not in second})
             kept = self._complete(mixed, rng)
             if not self._broken(kept):
@@ -236,14 +265,15 @@ class Space:
 
     # Inside -----------------------------------------------------------------------------------------------------
 
-    def _exists(self, choice: Choice, kept: Mapping[str, Option]) -> bool:
+    def exists(self, choice: Choice, kept: Mapping[str, Option]) -> bool:
+        """Whether `choice` is there to decide, once all that comes before it is decided."""
         return all(when.choice in kept and when.holds(kept[when.choice]) for when in choice.when)
 
     def _complete(self, decisions: Mapping[str, Option], rng: random.Random) -> dict[str, Option]:
         """What exists of `decisions`, in the order of choices, with draws for what is missing."""
         kept: dict[str, Option] = {}
         for name, choice in self.choices.items():
-            if not choice.when or self._exists(choice, kept):
+            if not choice.when or self.exists(choice, kept):
                 kept[name] = decisions[name] if name in decisions else choice.sample(rng)
         return kept
 
@@ -251,15 +281,25 @@ class Space:
         return next((rule.reason for rule in self.rules if not rule.holds(kept)), None)
 
     def _seal(self, kept: dict[str, Option]) -> Architecture:
+        if not self._repeats:
+            return self._made(kept)
+        values = tuple(kept.items()) if self._conditional else tuple(kept.values())
+        if (known := self._remembered.get(values)) is None:
+            if len(self._remembered) >= MOST_REMEMBERED:
+                self._remembered.clear()
+            known = self._remembered[values] = self._made(kept)
+        return known
+
+    def _made(self, kept: dict[str, Option]) -> Architecture:
         return Architecture(self.fingerprint, kept, digest([self.fingerprint, self.representative(kept)]))
 
     def _varying(self, architecture: Architecture) -> list[str]:
-        return [name for name in architecture if self.choices[name].varies]
+        return [name for name in architecture if name in self._varied]
 
     def _points(self, choices: list[Choice], kept: dict[str, Option]) -> Iterator[dict[str, Option]]:
         if not choices:
             yield dict(kept)
-        elif not self._exists(choices[0], kept):
+        elif not self.exists(choices[0], kept):
             yield from self._points(choices[1:], kept)
         else:
             for value in choices[0].options():

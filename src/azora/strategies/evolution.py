@@ -4,36 +4,35 @@ from __future__ import annotations
 
 import random
 from collections import deque
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
 from typing import final
 
-from azora.errors import ConfigError, SpaceError
-from azora.space import Architecture, Space
+from azora.errors import ConfigError
+from azora.space import Architecture, Option, Space
+from azora.strategies.fresh import familiar, stranger, walk
+from azora.strategies.member import Member, rank, tournament
 from azora.strategies.strategy import Affordable, Strategy
 from azora.trial import Objective, Proposal, Report
-
-REPEATS = 50  # moves in a row that led to known networks
-
-
-@dataclass
-class _Member:
-    architecture: Architecture
-    # Compared as (budget, score): who was worth a longer training stands above who was not.
-    rank: tuple[float, float]
 
 
 @final
 class RegularizedEvolution(Strategy):
     """Mutate the best of a few, forget the oldest (Real et al., 2019).
 
-    The first population is of the space's familiar points, if it has any, and of random ones.
+    The first population is of the architectures in `start`, of the space's familiar points, if it has any, and of
+    random ones.
 
     Args:
         population: how many live at once; None fits it to what the search can pay for (an eighth, 8 to 100).
-        tournament: how many are drawn, with replacement, to find a parent; None is a quarter of the population.
+        tournament: how many are drawn to find a parent; None is a quarter of the population.
+        replacement: draw with replacement, as Real et al. do; without it, as in the experiments of NAS-Bench-101.
+        ageing: forget the oldest; without it, the worst (elitist evolution).
+        crossover: the share of children that are mutations of a cross of two parents rather than of one.
+        start: architectures, or their decisions, to judge first: all of them, even beyond `population`.
 
     Raises:
-        ConfigError: a tournament outside 1 to `population`.
+        ConfigError: a population below 1, a tournament outside 1 to `population`, or a crossover outside 0 to 1.
+        SpaceError: one of `start` is not of this space.
     """
 
     def __init__(
@@ -43,16 +42,24 @@ class RegularizedEvolution(Strategy):
         objective: Objective | None = None,
         population: int | None = None,
         tournament: int | None = None,
+        replacement: bool = True,
+        ageing: bool = True,
+        crossover: float = 0.0,
+        start: Sequence[Mapping[str, Option]] = (),
     ) -> None:
         super().__init__(space, seed, objective)
         if population is not None and population < 1:
             raise ConfigError(f"population={population} must be at least 1")
         if tournament is not None and not 1 <= tournament <= (population or tournament):
             raise ConfigError(f"tournament={tournament} must be between 1 and population={population}")
-        self.population, self.tournament = population, tournament
+        if not 0 <= crossover <= 1:
+            raise ConfigError(f"crossover={crossover} must be between 0 and 1")
+        self.population, self.tournament, self.replacement = population, tournament, replacement
+        self.ageing, self.crossover, self.start = ageing, crossover, start
+        self.given = [space.parse(each) for each in start]
         self.size = population or 16
-        self.members: deque[_Member] = deque()
-        self.known: dict[str, _Member] = {}
+        self.members: deque[Member] = deque()
+        self.known: dict[str, Member] = {}
         self.seen: set[str] = set()
 
     def fit(self, affordable: Affordable) -> None:
@@ -60,47 +67,43 @@ class RegularizedEvolution(Strategy):
             self.size = max(self.tournament or 1, min(100, max(8, round(affordable.units / 8))))
 
     def propose(self, rng: random.Random) -> Proposal | None:
-        if len(self.seen) < self.size or not self.members:
-            return self._familiar() or self._stranger(rng)
-        parent = self._parent(rng).architecture
-        for _ in range(REPEATS):
-            try:
-                child = self.space.mutate(parent, rng)
-            except SpaceError:  # nothing within reach of this parent
-                break
-            if child.key not in self.seen:
-                return Proposal(child, origin=f"mutation of {parent.key}")
-            parent = child  # walk on: the neighbourhood may be known, what lies behind it is not
-        return self._stranger(rng)
+        if len(self.seen) < max(self.size, len(self.given)) or not self.members:
+            return self._given() or familiar(self.space, self.seen) or stranger(self.space, self.seen, rng)
+        return self._child(rng) or stranger(self.space, self.seen, rng)
 
     def proposed(self, proposal: Proposal) -> None:
         self.seen.add(proposal.architecture.key)
 
     def learn(self, proposal: Proposal, report: Report) -> None:
-        rank = (proposal.budget or 0.0, self.objective.score(report))
-        member = self.known.get(proposal.architecture.key)
-        if member is not None:
-            # A longer training that failed says nothing against the shorter one.
-            member.rank = max(member.rank, rank) if not report.ok else rank
+        reached = rank(self.objective, proposal, report)
+        if (member := self.known.get(proposal.architecture.key)) is not None:
+            member.judge_again(reached)
             return
         # Failed ones enter too: the population must age at the same pace when many fail.
-        member = _Member(proposal.architecture, rank)
+        member = Member(proposal.architecture, reached)
         self.known[proposal.architecture.key] = member
         self.members.append(member)
         while len(self.members) > self.size:
-            self.members.popleft()
+            self._forget()
 
-    def _parent(self, rng: random.Random) -> _Member:
+    def _given(self) -> Proposal | None:
+        fresh = (each for each in self.given if each.key not in self.seen)
+        return next((Proposal(architecture, origin="given") for architecture in fresh), None)
+
+    def _child(self, rng: random.Random) -> Proposal | None:
+        parent = self._parent(rng)
+        if self.crossover and rng.random() < self.crossover:
+            other = self._parent(rng)
+            crossed = self.space.cross(parent, other, rng)
+            return walk(self.space, crossed, self.seen, rng, f"mutation of {parent.key} × {other.key}")
+        return walk(self.space, parent, self.seen, rng)
+
+    def _parent(self, rng: random.Random) -> Architecture:
         draws = self.tournament or max(2, self.size // 4)
-        return max((self.members[rng.randrange(len(self.members))] for _ in range(draws)), key=lambda each: each.rank)
+        return tournament(self.members, draws, rng, self.replacement).architecture
 
-    def _familiar(self) -> Proposal | None:
-        fresh = (architecture for architecture in self.space.known() if architecture.key not in self.seen)
-        return next((Proposal(architecture, origin="familiar") for architecture in fresh), None)
-
-    def _stranger(self, rng: random.Random) -> Proposal | None:
-        for _ in range(REPEATS):
-            architecture = self.space.sample(rng)
-            if architecture.key not in self.seen:
-                return Proposal(architecture, origin="random")
-        return None
+    def _forget(self) -> None:
+        if self.ageing and len(self.known) > len(self.given):  # while those come in, the best of them are to stay
+            self.members.popleft()
+        else:
+            self.members.remove(min(self.members, key=lambda member: member.rank))

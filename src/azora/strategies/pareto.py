@@ -11,6 +11,7 @@ from typing import final
 from azora.errors import ConfigError, SpaceError
 from azora.fronts import crowding, front_ranks
 from azora.space import Architecture, Space
+from azora.strategies.fresh import familiar, stranger
 from azora.strategies.strategy import Affordable, Strategy
 from azora.trial import Objective, Proposal, Report
 
@@ -69,7 +70,7 @@ class ParetoEvolution(Strategy):
 
     def propose(self, rng: random.Random) -> Proposal | None:
         if len(self.seen) < self.size or len(self.members) < 2:
-            return self._familiar() or self._stranger(rng)
+            return familiar(self.space, self.seen) or stranger(self.space, self.seen, rng)
         for _ in range(REPEATS):
             mother, father = self._parent(rng), self._parent(rng)
             child, origin = mother, f"mutation of {mother.key}"
@@ -82,7 +83,7 @@ class ParetoEvolution(Strategy):
                 continue
             if child.key not in self.seen:
                 return Proposal(child, origin=origin)
-        return self._stranger(rng)
+        return stranger(self.space, self.seen, rng)
 
     def proposed(self, proposal: Proposal) -> None:
         self.seen.add(proposal.architecture.key)
@@ -102,14 +103,3 @@ class ParetoEvolution(Strategy):
     def _parent(self, rng: random.Random) -> Architecture:
         pair = [self.members[rng.randrange(len(self.members))] for _ in range(2)]
         return max(pair, key=lambda member: member.standing).architecture
-
-    def _familiar(self) -> Proposal | None:
-        fresh = (architecture for architecture in self.space.known() if architecture.key not in self.seen)
-        return next((Proposal(architecture, origin="familiar") for architecture in fresh), None)
-
-    def _stranger(self, rng: random.Random) -> Proposal | None:
-        for _ in range(REPEATS):
-            architecture = self.space.sample(rng)
-            if architecture.key not in self.seen:
-                return Proposal(architecture, origin="random")
-        return None

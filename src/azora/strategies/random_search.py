@@ -6,10 +6,9 @@ import random
 from typing import final
 
 from azora.space import Space
+from azora.strategies.fresh import stranger
 from azora.strategies.strategy import Strategy
 from azora.trial import Objective, Proposal
-
-REPEATS = 200  # draws in a row that were all known: the space is as good as exhausted
 
 
 @final
@@ -24,11 +23,7 @@ class RandomSearch(Strategy):
         self.seen: set[str] = set()
 
     def propose(self, rng: random.Random) -> Proposal | None:
-        for _ in range(REPEATS):
-            architecture = self.space.sample(rng)
-            if architecture.key not in self.seen:
-                return Proposal(architecture, origin="random")
-        return None
+        return stranger(self.space, self.seen, rng)
 
     def proposed(self, proposal: Proposal) -> None:
         self.seen.add(proposal.architecture.key)

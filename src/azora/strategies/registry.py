@@ -11,10 +11,13 @@ from azora.errors import ConfigError
 from azora.settings import closest, construct, resolve
 from azora.space import Space
 from azora.strategies.evolution import RegularizedEvolution
+from azora.strategies.genetic import Genetic
 from azora.strategies.halving import SuccessiveHalving
 from azora.strategies.level import Level
+from azora.strategies.local import Improvement, LocalSearch
 from azora.strategies.pareto import ParetoEvolution
 from azora.strategies.random_search import RandomSearch
+from azora.strategies.reinforce import Policy, Reinforce
 from azora.strategies.stopping import EarlyStopping
 from azora.strategies.strategy import Strategy
 from azora.trial import Objective
@@ -52,9 +55,59 @@ def evolution(
     epochs: float | None = None,
     population: int | None = None,
     tournament: int | None = None,
+    replacement: bool = True,
+    ageing: bool = True,
+    crossover: float = 0.0,
+    start: Sequence[Mapping[str, Any]] = (),
 ) -> Strategy:
     """Regularised evolution, every network trained equally long."""
-    return Level(RegularizedEvolution(space, seed, objective, population, tournament), epochs)
+    inner = RegularizedEvolution(space, seed, objective, population, tournament, replacement, ageing, crossover, start)
+    return Level(inner, epochs)
+
+
+def genetic(
+    space: Space,
+    seed: int,
+    objective: Objective,
+    epochs: float | None = None,
+    population: int | None = None,
+    tournament: int = 3,
+    crossover: float = 0.5,
+    mutation: float | None = None,
+    rewiring: float | None = None,
+    elite: int | None = None,
+) -> Strategy:
+    """A genetic algorithm, every network trained equally long."""
+    inner = Genetic(space, seed, objective, population, tournament, crossover, mutation, rewiring, elite)
+    return Level(inner, epochs)
+
+
+def local(
+    space: Space,
+    seed: int,
+    objective: Objective,
+    epochs: float | None = None,
+    improvement: Improvement = "first",
+    starts: int = 5,
+) -> Strategy:
+    """Hill climbing, every network trained equally long."""
+    return Level(LocalSearch(space, seed, objective, improvement, starts), epochs)
+
+
+def reinforce(
+    space: Space,
+    seed: int,
+    objective: Objective,
+    epochs: float | None = None,
+    policy: Policy = "lstm",
+    samples: int = 10,
+    rate: float | None = None,
+    entropy: float = 0.01,
+    hidden: int = 64,
+    clip: float | None = None,
+) -> Strategy:
+    """Reinforcement learning, every network trained equally long."""
+    return Level(Reinforce(space, seed, objective, policy, samples, rate, entropy, hidden, clip), epochs)
 
 
 def halving(
@@ -125,6 +178,24 @@ STRATEGIES: dict[str, Entry] = {
         "mutates the best of a few, forgets the oldest, trains all equally long",
         "Real et al. 2019",
         "when a short training misleads about a long one",
+    ),
+    "genetic": Entry(
+        genetic,
+        "crosses and mutates the best of a generation, which live on, and trains all equally long",
+        "Holland 1975, Xie & Yuille 2017",
+        "when several hundred judgements can be paid for and no surrogate is wanted",
+    ),
+    "local": Entry(
+        local,
+        "moves to a better neighbour until there is none, then begins elsewhere, and trains all equally long",
+        "White et al. 2021",
+        "when judgements are exact and a network has tens of neighbours, not hundreds",
+    ),
+    "reinforce": Entry(
+        reinforce,
+        "an LSTM decides one choice after another and is rewarded for good networks, all trained equally long",
+        "Zoph & Le 2017, Williams 1992",
+        "to have a policy over the space; it needs some 200 judgements to beat evolution or lose to it",
     ),
     "halving": Entry(
         halving,
