@@ -116,10 +116,11 @@ def summarise(
     return Comparison(setup, protocol, seed, count, runs, curves, figures, beside, papers)
 
 
-def contestants(names: Sequence[str]) -> list[str]:
-    """The strategies that were named, each once, or all that are for one objective; random search first."""
-    single = [name for name, entry in STRATEGIES.items() if not entry.several]
-    return list(dict.fromkeys([RANDOM, *(names or single)]))
+def contestants(names: Sequence[str], several: bool = False) -> list[str]:
+    """The strategies that were named, each once, or all that are for one objective (or for several); random search
+    first."""
+    fitting = [name for name, entry in STRATEGIES.items() if entry.several == several]
+    return list(dict.fromkeys([RANDOM, *(names or fitting)]))
 
 
 def _plain(figure: Figure | Beside | Published) -> dict[str, Any]:

@@ -10,6 +10,7 @@ from typing import final
 import numpy as np
 from numpy.typing import NDArray
 
+from azora.bench.cost import Cost
 from azora.bench.play import Run
 from azora.bench.protocol import Protocol
 from azora.bench.table import Numbers
@@ -40,6 +41,8 @@ class Curve:
     @classmethod
     def of(cls, run: Run, protocol: Protocol) -> Curve:
         """The curve of a run."""
+        if protocol.cost_of is not None:
+            return cls._of_fronts(run, protocol, protocol.cost_of)
         best, chosen = (-1, -math.inf), -1
         validation, score = np.full(len(run.rows), np.nan), np.full(len(run.rows), np.nan)
         for place, (row, level) in enumerate(zip(run.rows, run.levels, strict=True)):
@@ -49,6 +52,22 @@ class Curve:
                 if standing > best:  # the earlier of two equals stays
                     best, chosen = standing, row
             score[place] = protocol.scores[chosen] if chosen >= 0 else np.nan
+        return cls(validation, score, np.cumsum(np.asarray(run.seconds, float)))
+
+    @classmethod
+    def _of_fronts(cls, run: Run, protocol: Protocol, cost: Cost) -> Curve:
+        """The score is the share of the true front's hypervolume; one longer training outweighs all shorter ones."""
+        validation, score = np.full(len(run.rows), np.nan), np.full(len(run.rows), np.nan)
+        front, top, share = list[int](), -1, math.nan
+        for place, (row, level) in enumerate(zip(run.rows, run.levels, strict=True)):
+            if row >= 0:
+                validation[place] = protocol.seen[level][row]
+                if level >= top:
+                    before, front, top = front, [*(front if level == top else []), row], level
+                    front = cost.chosen(front, protocol.sign * protocol.seen[level])
+                    if front != before:
+                        share = cost.share(front)
+            score[place] = share
         return cls(validation, score, np.cumsum(np.asarray(run.seconds, float)))
 
     def at(self, places: Sequence[float] | Numbers, by_queries: bool) -> Numbers:

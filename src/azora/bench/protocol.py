@@ -10,6 +10,7 @@ from typing import final
 
 import numpy as np
 
+from azora.bench.cost import Cost
 from azora.bench.table import Fidelity, Mask, Numbers, Table, masked_mean
 from azora.errors import BenchmarkError
 from azora.settings import closest
@@ -32,6 +33,9 @@ class Protocol:
         queries: how many distinct networks may be judged.
         seconds: instead, how many seconds of training may be spent. A longer training of a network goes on from
             the shorter one, so it costs the difference. A training that would end later is not begun.
+        costs: what each row costs. Then a search is for both, and its score is the share of the true front's
+            hypervolume that its own front has (see `Cost`): the front by what it has seen, the volume by what counts.
+        floor: the score that counts for nothing then; None is that of the worst tenth of the rows.
 
     The score is that of the architecture with the best validation score among those that were trained longest (ties go
     to the earlier): its test score; where the table has none, the mean of the validation seeds of its longest training
@@ -47,6 +51,9 @@ class Protocol:
     fidelity: float | None = None
     queries: int | None = None
     seconds: float | None = None
+    costs: Numbers | None = None
+    cost_name: str = "cost"
+    floor: float | None = None
 
     def __post_init__(self) -> None:
         if self.noise not in (None, *NOISE):
@@ -133,14 +140,27 @@ class Protocol:
         return Objective("accuracy" if self.table.maximise else "error", self.table.maximise)
 
     @property
+    def objectives(self) -> tuple[Objective, ...]:
+        """What a strategy is told that it searches for, the cost behind the score."""
+        return (self.objective, *(() if self.costs is None else (Objective(self.cost_name, False),)))
+
+    @cached_property
+    def cost_of(self) -> Cost | None:
+        """The second objective, where there is one."""
+        if self.costs is None:
+            return None
+        floor = None if self.floor is None else self.sign * self.floor
+        return Cost(self.cost_name, self.costs, self.sign * self.scores, floor)
+
+    @property
     def sign(self) -> float:
         """What a score is multiplied with so that more is better."""
         return 1.0 if self.table.maximise else -1.0
 
     @property
     def best(self) -> float:
-        """The best score of all rows, whatever validation says of them."""
-        return float(self.sign * np.max(self.sign * self.scores))
+        """The best score of all rows, whatever validation says of them; 1 where it is a share."""
+        return 1.0 if self.costs is not None else float(self.sign * np.max(self.sign * self.scores))
 
     def level(self, budget: float | None) -> int:
         """The place of the level that a proposal of so many epochs is judged at."""
@@ -152,10 +172,22 @@ class Protocol:
 
     def report(self, row: int, level: int, seconds: float) -> Report:
         """All that a search is ever told of a row."""
-        return Report({self.objective.metric: float(self.seen[level][row]) / self.table.unit}, seconds)
+        metrics = {self.objective.metric: float(self.seen[level][row]) / self.table.unit}
+        if self.costs is not None:
+            metrics[self.cost_name] = float(self.costs[row])
+        return Report(metrics, seconds)
 
     def describe_score(self) -> str:
         """What the score is, for the reader."""
+        if self.cost_of is not None:
+            floor, cost = self.cost_of.reference
+            return (
+                f"share of the hypervolume of the true front of {self._score_name()} and {self.cost_name}"
+                f" (reference {self.sign * floor:.4g} and {-cost:.4g})"
+            )
+        return self._score_name()
+
+    def _score_name(self) -> str:
         if self.table.test is not None:
             return self.table.test_column
         return f"mean of the seeds of {_common(self.table.fidelities[-1])} that the search did not see"

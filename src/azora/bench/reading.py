@@ -40,6 +40,24 @@ def read_table(path: Path) -> Table:
     return _covered(table, schema)
 
 
+def read_cost(path: Path, word: str, table: Table) -> Numbers:
+    """The (rows,) costs of the networks of `table`, which was read from `path`: a column of it, or, as `FILE:COLUMN`,
+    of another file that has the same networks in the same notation.
+
+    Raises:
+        BenchmarkError: there is no such file or column, a network is missing, or a cost is not above zero.
+    """
+    file, _, column = word.rpartition(":")
+    schema, sheet = find_schema(path, read_sheet(path)), read_sheet(Path(file) if file else path)
+    costs, found = sheet.numbers(column), np.full(len(table), np.nan)
+    for decisions, cost in zip(_architectures(sheet, schema, table.name).points, costs, strict=True):
+        if (row := table.rows.get(decisions)) is not None:
+            found[row] = cost
+    for row in np.flatnonzero(~(found > 0))[:1]:
+        raise BenchmarkError(f"{sheet.name}: {table.show(int(row))} has no {column} above zero")
+    return found
+
+
 def _architectures(sheet: Sheet, schema: Schema, name: str) -> Written:
     if schema.architecture is None:
         return notation.columns(sheet, schema.choices, name)

@@ -5,10 +5,12 @@ from __future__ import annotations
 import inspect
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, final
 
 from azora.bench.play import Run, play
 from azora.bench.protocol import Protocol
+from azora.bench.reading import read_cost
 from azora.bench.registry import find_table
 from azora.errors import AzoraError, BenchmarkError, ConfigError
 from azora.settings import closest, resolve
@@ -28,6 +30,7 @@ class Setup:
         table: the word by which `find_table` finds the table.
         noise, fidelity, queries, seconds: see `Protocol`.
         strategies: by name in the registry or `module:Name`, each with its settings.
+        cost: a second objective, as `read_cost` finds it; `floor` as `Protocol` has it.
     """
 
     table: str
@@ -36,6 +39,8 @@ class Setup:
     fidelity: float | None = None
     queries: int | None = None
     seconds: float | None = None
+    cost: str | None = None
+    floor: float | None = None
 
     def protocol(self) -> Protocol:
         """The table, read, and the rules. Where neither queries nor seconds are said: 150 queries, or the whole table.
@@ -46,7 +51,14 @@ class Setup:
         table, queries = find_table(self.table), self.queries
         if queries is None and self.seconds is None:
             queries = min(QUERIES, table.networks)
-        return Protocol(table, self.noise, self.fidelity, queries, self.seconds)
+        if self.cost is None:
+            if self.floor is not None:
+                raise BenchmarkError(f"--floor {self.floor:g} is of a front: say the second objective by --cost")
+            return Protocol(table, self.noise, self.fidelity, queries, self.seconds)
+        if not Path(self.table).is_file():
+            raise BenchmarkError(f"{self.table} is no file: --cost is for tables that are read from one")
+        costs, name = read_cost(Path(self.table), self.cost, table), self.cost.rpartition(":")[2]
+        return Protocol(table, self.noise, self.fidelity, queries, self.seconds, costs, name, self.floor)
 
     def strategy(self, name: str, protocol: Protocol, seed: int) -> Strategy:
         """The strategy called `name`, made for the protocol's table.
@@ -71,7 +83,7 @@ class Setup:
             name,
             protocol.table.space,
             seed=seed,
-            objectives=(protocol.objective,),
+            objectives=protocol.objectives,
             settings={**fitted, **settings},
             lowest=lowest,
         )

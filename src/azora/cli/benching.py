@@ -23,6 +23,10 @@ TableWord = Annotated[str, typer.Argument(help="A table (.csv or .csv.gz), a ben
 StrategyWord = Annotated[
     Repeated, typer.Option("--strategy", help="A strategy, or module:Name of your own; again for more (default: all).")
 ]
+CostWord = Annotated[
+    str | None,
+    typer.Option(metavar="[FILE:]COLUMN", help="A second objective, to be low: scores are shares of a hypervolume."),
+]
 SetWord = Annotated[
     Repeated,
     typer.Option("--set", metavar="NAME=VALUE", help="A setting of all that know it; STRATEGY.NAME=VALUE of one."),
@@ -40,6 +44,8 @@ def bench(
     noise: Annotated[
         str | None, typer.Option(help="What a search sees: mean or seed (default: mean where there are test scores).")
     ] = None,
+    cost: CostWord = None,
+    floor: Annotated[float | None, typer.Option(help="With --cost: the score that counts for nothing.")] = None,
     settings: SetWord = None,
     workers: Annotated[int | None, typer.Option(help="Processes (default: as many as cores).")] = None,
     out: Annotated[Path | None, typer.Option(help="Folder for curves, plots and how they came about.")] = None,
@@ -57,9 +63,9 @@ def bench(
         raise BenchmarkError(f"--queries {queries} and --seconds {seconds:g}: say one of the two")
     if workers is not None and workers < 1:
         raise ConfigError(f"--workers {workers}: one at least")
-    names = contestants(strategy or [])
+    names = contestants(strategy or [], several=cost is not None)
     shared = share_settings(names, read_settings(settings or []))
-    setup = Setup(table, shared, noise, fidelity, queries, seconds)
+    setup = Setup(table, shared, noise, fidelity, queries, seconds, cost, floor)
     # Who names a strategy means all of its runs; where none is named, those that think long make fewer.
     most = {} if strategy else {name: entry.runs for name, entry in STRATEGIES.items() if entry.runs is not None}
     with _watched() as seen:

@@ -43,9 +43,9 @@ class Entry:
         return "objectives" in signature(self.make).parameters
 
 
-def random(space: Space, seed: int, objective: Objective, epochs: float | None = None) -> Strategy:
+def random(space: Space, seed: int, objectives: Sequence[Objective], epochs: float | None = None) -> Strategy:
     """Random search, every network trained equally long."""
-    return Level(RandomSearch(space, seed, objective), epochs)
+    return Level(RandomSearch(space, seed, objectives[0]), epochs)
 
 
 def evolution(

@@ -1,0 +1,108 @@
+"""Two objectives on a table: how much of the true front's hypervolume a search found."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+from tests.bench.made import MACRO_HEADER, macro_rows, write
+
+from azora.bench import Setup, compare
+from azora.bench.cost import Cost
+from azora.bench.reading import read_cost, read_table
+from azora.cli.main import main
+from azora.errors import BenchmarkError
+from azora.fronts import dominates, hypervolume
+
+
+@pytest.fixture(scope="module")
+def file(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """729 networks: a block is free, cheap or dear, and the dear ones are good."""
+    header, rows = [*MACRO_HEADER, "ms"], macro_rows(6)
+    costed = [[*row, str(1 + sum((0, 1, 4)[int(each)] for each in row[0]) + int(row[0][0]) / 7)] for row in rows]
+    return write(tmp_path_factory.mktemp("cost") / "costed.csv", header, costed)
+
+
+@pytest.fixture(scope="module")
+def cost(file: Path) -> Cost:
+    table = read_table(file)
+    scores = table.fidelities[0].validation.mean(1)
+    return Cost("ms", read_cost(file, "ms", table), scores, 80.0)
+
+
+def test_the_front_is_what_nothing_beats(cost: Cost) -> None:
+    points = [(score, -ms) for score, ms in zip(cost.scores, cost.values, strict=True)]
+    alone = {row for row, point in enumerate(points) if not any(dominates(other, point) for other in points)}
+    assert {points[row] for row in cost.front} == {points[row] for row in alone}
+    assert cost.reference == (80.0, -1.01 * max(cost.values[row] for row in cost.front))
+
+
+def test_the_whole_front_is_worth_one_and_less_of_it_less(cost: Cost) -> None:
+    assert cost.share(cost.front) == pytest.approx(1.0)
+    assert 0 < cost.share(cost.front[::2]) < 1
+    assert cost.share([]) == 0.0
+    row = cost.front[len(cost.front) // 2]
+    alone = (cost.scores[row] - 80.0) * (-cost.reference[1] - cost.values[row])
+    whole = hypervolume([(cost.scores[each], -cost.values[each]) for each in cost.front], cost.reference)
+    assert cost.share([row]) == pytest.approx(alone / whole)
+
+
+def test_a_search_chooses_by_what_it_saw(cost: Cost) -> None:
+    seen = -cost.scores  # a search that was misled
+    rows = [cost.front[0], cost.front[-1]]
+    assert cost.chosen(rows, seen) == [cost.front[0]]
+
+
+def test_shares_rise_with_queries_and_pareto_finds_more_than_random_search(file: Path) -> None:
+    setup = Setup(str(file), {"random": {}, "pareto": {}}, queries=120, cost="ms")
+    found = compare(setup, runs=12)
+    assert found.protocol.best == 1.0
+    for curves in found.curves.values():
+        for curve in curves.values():
+            assert 0 <= curve.score[0] <= 1.0
+            assert curve.score[-1] >= curve.score[len(curve.score) // 2] - 0.05  # noise may mislead it a little
+    means = {name: found.figures[name][120.0].mean for name in found.figures}
+    assert means["pareto"] is not None and means["random"] is not None
+    assert means["random"] < means["pareto"] <= 1.0
+    again = compare(setup, runs=12, workers=2)
+    assert again.to_json() == found.to_json()
+
+
+def test_costs_may_come_from_another_file(file: Path, tmp_path: Path) -> None:
+    table = read_table(file)
+    rows = [[row[0], str(number + 1)] for number, row in enumerate(macro_rows(6)[::-1])]
+    other = write(tmp_path / "latency.csv.gz", ["arch", "ms"], rows)
+    costs = read_cost(file, f"{other}:ms", table)
+    assert list(costs) == list(np.arange(len(table), 0, -1.0))
+
+
+def test_a_network_without_a_cost_is_named(file: Path, tmp_path: Path) -> None:
+    other = write(tmp_path / "latency.csv", ["arch", "ms"], [[row[0], "1"] for row in macro_rows(6)[1:]])
+    with pytest.raises(BenchmarkError, match=r"row 1 \(.*\) has no ms above zero"):
+        read_cost(file, f"{other}:ms", read_table(file))
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["--cost", "mz"], "there is no column 'mz'"),
+        (["--cost", "nosuch.csv:ms"], "nosuch.csv"),
+        (["--floor", "85"], "say the second objective by --cost"),
+        (["--cost", "ms", "--strategy", "evolution"], "strategy 'evolution' is for one objective"),
+    ],
+)
+def test_mistakes_are_one_line(words: list[str], said: str, file: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["bench", str(file), "--runs", "2", "--queries", "5", *words]) == 2
+    err = capsys.readouterr().err
+    assert said in err and err.count("\n") == 1
+
+
+def test_the_command_says_what_the_score_is(file: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    words = ["bench", str(file), "--cost", "ms", "--floor", "80", "--queries", "20", "--runs", "3", "--workers", "1"]
+    assert main([*words, "--json"]) == 0
+    figures = json.loads(capsys.readouterr().out)
+    assert figures["score"].startswith("share of the hypervolume of the true front of ")
+    assert "(reference 80 and " in figures["score"]
+    assert set(figures["strategies"]) == {"random", "pareto"}
