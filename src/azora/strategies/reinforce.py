@@ -79,7 +79,8 @@ class Reinforce(Strategy):
         self.tokens = {name: tokens_of(choice) for name, choice in space.choices.items()}
         counts = [tokens.count for tokens in self.tokens.values()]
         lstm = policy == "lstm"
-        self.controller = Recurrent(counts, hidden, seed) if lstm else Independent(counts, seed)
+        with torch.random.fork_rng(devices=()):  # modules draw from the caller's generator, whatever they hold later
+            self.controller = Recurrent(counts, hidden, seed) if lstm else Independent(counts, seed)
         self.optimiser = torch.optim.Adam(self.controller.parameters(), lr=rate or (0.01 if lstm else 0.1))
         self.batch: list[tuple[Architecture, float, float]] = []  # with reward, and log-probability when asked for
         self.ranks: list[Rank] = []  # of all judgements, rising
@@ -93,7 +94,7 @@ class Reinforce(Strategy):
     def propose(self, rng: random.Random) -> Proposal | None:
         if (made := self._unseen(self.pool) or self._unseen(self.draw(rng, POOL))) is not None:
             return Proposal(made, origin=f"{self.policy} controller")
-        near = walk(self.space, self.pool[0], self.seen, rng) if self.pool else None
+        near = walk(self.space, self.pool[0][0], self.seen, rng) if self.pool else None
         return near or stranger(self.space, self.seen, rng)
 
     def proposed(self, proposal: Proposal) -> None:
@@ -112,11 +113,13 @@ class Reinforce(Strategy):
         if len(self.batch) >= self.samples:
             self._update()
 
-    def draw(self, rng: random.Random, rows: int) -> list[Architecture]:
-        """Up to `rows` architectures from the policy; what breaks a rule of the space is left out."""
+    def draw(self, rng: random.Random, rows: int) -> list[tuple[Architecture, float]]:
+        """Up to `rows` architectures from the policy, each with its `log_prob`; what breaks a rule of the space is left
+        out."""
         import torch
 
         decided: list[dict[str, Option]] = [{} for _ in range(rows)]
+        logs = [0.0] * rows
         with torch.inference_mode():
             state = self.controller.begin(rows)
             for place, (name, tokens) in enumerate(self.tokens.items()):
@@ -124,16 +127,19 @@ class Reinforce(Strategy):
                 if not any(exists):
                     continue
                 logits, looked = self.controller.look(place, state)
-                taken = [_pick(chances, rng) for chances in logits.softmax(1).tolist()]
+                chances = logits.softmax(1).tolist()
+                taken = [_pick(each, rng) for each in chances]
                 following = self.controller.decided(place, looked, torch.tensor(taken))
                 if not all(exists):
                     there = torch.tensor(exists)[:, None]
                     following = tuple(new.where(there, old) for new, old in zip(following, state, strict=True))
                 state = following
-                for kept, token, here in zip(decided, taken, exists, strict=True):
-                    if here:
-                        kept[name] = tokens.draw(token, rng)
-        return [made for kept in decided if (made := self.space.valid(kept)) is not None]
+                for row, token in enumerate(taken):
+                    if exists[row]:
+                        decided[row][name] = tokens.draw(token, rng)
+                        logs[row] += math.log(chances[row][token]) + tokens.spread(token)
+        made = ((self.space.valid(kept), log) for kept, log in zip(decided, logs, strict=True))
+        return [(architecture, log) for architecture, log in made if architecture is not None]
 
     def log_prob(self, architecture: Architecture) -> float:
         """The logarithm of the chance of drawing `architecture` (its decisions as they stand); where real numbers are
@@ -163,14 +169,15 @@ class Reinforce(Strategy):
 
     def _fill(self) -> None:
         """Draw what the next asks hand out; where rules forbid most of what the policy says, again."""
-        rng, self.pool = random.Random(f"{self.seed}:pool:{self.updates}"), []
+        rng = random.Random(f"{self.seed}:pool:{self.updates}")
+        self.pool: list[tuple[Architecture, float]] = []
         for _ in range(PASSES):
             self.pool += self.draw(rng, POOL)
             if len(self.pool) >= self.samples:
                 break
 
-    def _unseen(self, drawn: list[Architecture]) -> Architecture | None:
-        return next((architecture for architecture in drawn if architecture.key not in self.seen), None)
+    def _unseen(self, drawn: list[tuple[Architecture, float]]) -> Architecture | None:
+        return next((architecture for architecture, _ in drawn if architecture.key not in self.seen), None)
 
     def _tensor(self, architectures: list[Architecture]) -> Tensor:
         import torch
