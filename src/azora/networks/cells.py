@@ -10,6 +10,7 @@ from torch import nn
 
 from azora.errors import SpaceError
 from azora.networks.cell import Cell, expression, live
+from azora.networks.cell_features import Skeleton, cell_features
 from azora.networks.checks import check_counts, check_pictures
 from azora.networks.decide import Decide
 from azora.networks.skeleton import staged, stem_stride
@@ -97,6 +98,12 @@ class Cells(Space):
         }  # fmt: skip
         sizes = ((max(self.shrinks), 24), (min(self.shrinks), 16), (max(self.shrinks), 32))
         return [{"shrink": shrink, "width": width, "depth": 1, **block} for shrink, width in sizes]
+
+    def features(self, decisions: Mapping[str, Option]) -> Mapping[str, Sequence[float]]:
+        """See `cell_features`."""
+        widths = tuple(decisions["width"] * 2**stage for stage in range(self.stages))
+        skeleton = Skeleton(self.signature, widths, decisions["depth"], decisions["shrink"])
+        return cell_features(self._edges(decisions), self.nodes, True, self.operations, skeleton)
 
     def graph(self, architecture: Architecture) -> Graph:
         stride = stem_stride(self.signature, architecture["shrink"])

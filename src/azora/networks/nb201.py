@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import partial
 from typing import Any, final
 
@@ -11,6 +11,7 @@ from torch import nn
 
 from azora.errors import SpaceError
 from azora.networks.cell import Cell, expression
+from azora.networks.cell_features import Skeleton, cell_features
 from azora.networks.cells import cell_graph
 from azora.networks.checks import check_counts, check_pictures
 from azora.networks.decide import Decide
@@ -49,6 +50,11 @@ class NB201(Space):
 
     def representative(self, decisions: Mapping[str, Option]) -> Any:
         return expression(_edges(decisions), 3, loose=False)
+
+    def features(self, decisions: Mapping[str, Option]) -> Mapping[str, Sequence[float]]:
+        """See `cell_features`."""
+        widths = tuple(self.width * 2**stage for stage in range(3))
+        return cell_features(_edges(decisions), 3, False, OPERATIONS, Skeleton(self.signature, widths, self.depth))
 
     def graph(self, architecture: Architecture) -> Graph:
         return cell_graph(f"cell, {self.depth} a stage", _edges(architecture), 3, loose=False)

@@ -1,9 +1,30 @@
 """Strategies: they choose what to judge next, and never own the loop, the workers or the store."""
 
+from azora.strategies.acquisition import Acquisition, ExpectedImprovement, ThompsonSampling, UpperConfidenceBound
+from azora.strategies.bayesian import Bayesian
+from azora.strategies.candidates import Candidates, Evolved, Near
 from azora.strategies.evolution import RegularizedEvolution
 from azora.strategies.halving import SuccessiveHalving
 from azora.strategies.level import Level
 from azora.strategies.random_search import RandomSearch
 from azora.strategies.strategy import Affordable, Event, Strategy
+from azora.strategies.warm_start import WarmStart
 
-__all__ = ["Affordable", "Event", "Level", "RandomSearch", "RegularizedEvolution", "Strategy", "SuccessiveHalving"]
+__all__ = [
+    "Acquisition",
+    "Affordable",
+    "Bayesian",
+    "Candidates",
+    "Event",
+    "Evolved",
+    "ExpectedImprovement",
+    "Level",
+    "Near",
+    "RandomSearch",
+    "RegularizedEvolution",
+    "Strategy",
+    "SuccessiveHalving",
+    "ThompsonSampling",
+    "UpperConfidenceBound",
+    "WarmStart",
+]

@@ -9,11 +9,13 @@ from typing import Any
 from azora.errors import ConfigError
 from azora.settings import closest, construct, resolve
 from azora.space import Space
+from azora.strategies.bayesian import Bayesian
 from azora.strategies.evolution import RegularizedEvolution
 from azora.strategies.halving import SuccessiveHalving
 from azora.strategies.level import Level
 from azora.strategies.random_search import RandomSearch
 from azora.strategies.strategy import Strategy
+from azora.strategies.warm_start import WarmStart
 from azora.trial import Objective
 
 
@@ -42,6 +44,22 @@ def evolution(
 ) -> Strategy:
     """Regularised evolution, every network trained equally long."""
     return Level(RegularizedEvolution(space, seed, objective, population, tournament), epochs)
+
+
+def bayesian(
+    space: Space,
+    seed: int,
+    objective: Objective,
+    epochs: float | None = None,
+    surrogate: str = "gp",
+    acquisition: str = "ei",
+    candidates: str = "near",
+    start: int = 10,
+    warm: bool = False,
+) -> Strategy:
+    """Bayesian optimisation, every network trained equally long; `warm`: begun with large networks."""
+    proposer = Bayesian(space, seed, objective, surrogate, acquisition, candidates, start)
+    return Level(WarmStart(proposer, start) if warm else proposer, epochs)
 
 
 def halving(
@@ -77,6 +95,12 @@ STRATEGIES: dict[str, Entry] = {
         "mutates the best of a few, forgets the oldest, trains all equally long",
         "Real et al. 2019",
         "when a short training misleads about a long one",
+    ),
+    "bayesian": Entry(
+        bayesian,
+        "learns what good networks have in common, and trains what promises most, all equally long",
+        "White et al. 2021 (BANANAS), Ru et al. 2021",
+        "when a training takes minutes and 30 to 300 can be paid for; warm=true where larger is better",
     ),
     "halving": Entry(
         halving,
