@@ -53,6 +53,10 @@ class Product(Space):
             for group, numbers in space.features(_within(decisions, part)).items()
         }
 
+    def cost(self, decisions: Mapping[str, Option]) -> Mapping[str, int] | None:
+        part, space = self._builder()
+        return space.cost(_within(decisions, part))
+
     def project(self, architecture: Architecture, part: str) -> Architecture:
         """The decisions of one part, as an architecture of that part's space."""
         return self.parts[part]._seal(_within(architecture, part))

@@ -89,6 +89,11 @@ class Space:
         Here: none."""
         return {}
 
+    def cost(self, decisions: Mapping[str, Option]) -> Mapping[str, int] | None:
+        """What the network costs (see `azora.networks.complexity.cost`), where that can be told without building it.
+        Here: None."""
+        return None
+
     # Making architectures ---------------------------------------------------------------------------------------
 
     def architecture(self, /, **decisions: Option) -> Architecture:

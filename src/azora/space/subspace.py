@@ -47,6 +47,9 @@ class Subspace(Space):
     def features(self, decisions: Mapping[str, Option]) -> Mapping[str, Sequence[float]]:
         return self.whole.features(decisions)
 
+    def cost(self, decisions: Mapping[str, Option]) -> Mapping[str, int] | None:
+        return self.whole.cost(decisions)
+
     def build(self, decide: Any) -> Any:
         return self.whole.build(decide)
 

@@ -210,7 +210,7 @@ def _levels(budgets: Sequence[float | None]) -> dict[float | None, float]:
 
 
 def _spread(count: int) -> list[int]:
-    """The places, of `count` in falling order, that a surrogate learns from: the first ones, and others at even steps."""
+    """The places, of `count` in falling order, that a surrogate learns from: the first, and others at even steps."""
     if count <= MOST:
         return list(range(count))
     rest = np.linspace(MOST // 2, count - 1, MOST - MOST // 2).round().astype(int)

@@ -47,20 +47,27 @@ class Near(Candidates):
 
     def __init__(self, parents: int = 8, near: int = 48, far: int = 12, random: int = 300) -> None:
         if parents < 1 or min(near, far, random) < 0:
-            raise ConfigError(f"parents={parents} must be at least 1; near={near}, far={far}, random={random} at least 0")
+            raise ConfigError(
+                f"parents={parents} must be at least 1; near={near}, far={far}, random={random} at least 0"
+            )
         self.parents, self.near, self.far, self.random = parents, near, far, random
 
     def find(
         self, space: Space, best: Sequence[Architecture], seen: Collection[str], value: Value, rng: random.Random
     ) -> list[Architecture]:
+        # Under a constraint every draw is checked, for which a network may have to be built: a few moves must do.
+        checked = len(space.rules) > len(space.root.rules)
         found: list[Architecture] = []
         for parent in best[: self.parents]:
-            near = list(islice(space.neighbours(parent), MOST_LOOKED_AT))
+            found += self._close(space, parent, rng) if not checked else ()
             # Numbers have only their next values for neighbours: moves reach further.
-            found += near if len(near) <= self.near else rng.sample(near, self.near)
             found += [child for _ in range(self.far) for child in moves(space, parent, rng.choice((1, 2)), rng)]
-        found += (space.sample(rng) for _ in range(self.random))
+        found += () if checked else (space.sample(rng) for _ in range(self.random))
         return fresh(found, seen)
+
+    def _close(self, space: Space, parent: Architecture, rng: random.Random) -> list[Architecture]:
+        near = list(islice(space.neighbours(parent), MOST_LOOKED_AT))
+        return near if len(near) <= self.near else rng.sample(near, self.near)
 
 
 @final

@@ -22,11 +22,10 @@ LARGE = 0.05  # the share of them that is large
 class WarmStart(Strategy):
     """The first proposals are large networks that differ from each other; then `inner` goes on, and knows of all.
 
-    The number of parameters and multiply-accumulates on live paths costs nothing, and ranks networks better than most
-    proxies that are computed (Abdelfattah et al., 2021, and White et al., 2022, compare them). Of a thousand drawn,
-    the largest is first, and then always that which is furthest from the first ones, among the largest twentieth. Where a
-    space says nothing of size (`Space.features`) networks are counted, a hundred of them; where it has no networks,
-    `inner` proposes from the beginning.
+    The numbers of parameters and multiply-accumulates on live paths cost nothing, and rank networks as well as most
+    proxies that are computed (White et al., 2022). Of a thousand drawn, the largest is first, and then always that of
+    the largest twentieth which is furthest from those before. Where a space says nothing of size (`Space.features`) a
+    hundred networks are counted; where it has no networks, `inner` proposes from the beginning.
 
     Args:
         inner: the strategy that goes on.

@@ -87,10 +87,8 @@ class _Conditioned(Posterior):
         from scipy.linalg import cho_solve, cholesky
 
         self.scaling, self.mean = scaling, float(targets.mean())
-        self.weights = np.concatenate(
-            [np.full(group.stop - group.start, 1 / length) for group, length in zip(scaling.groups, lengths, strict=True)]
-            or [np.ones(0)]
-        )
+        sizes = np.array([group.stop - group.start for group in scaling.groups], dtype=int)
+        self.weights = np.repeat(1 / lengths, sizes)
         self.rows = rows * self.weights
         kernel = _matern(_squares(self.rows, self.rows))
         self.factor = cholesky(kernel + noise * np.eye(len(rows)), lower=True)
