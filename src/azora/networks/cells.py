@@ -10,6 +10,7 @@ from torch import nn
 
 from azora.errors import SpaceError
 from azora.networks.cell import Cell, expression, live
+from azora.networks.cell_network import CellNetwork, Skeleton
 from azora.networks.checks import check_counts, check_pictures
 from azora.networks.decide import Decide
 from azora.networks.skeleton import staged, stem_stride
@@ -98,6 +99,13 @@ class Cells(Space):
         sizes = ((max(self.shrinks), 24), (min(self.shrinks), 16), (max(self.shrinks), 32))
         return [{"shrink": shrink, "width": width, "depth": 1, **block} for shrink, width in sizes]
 
+    def features(self, decisions: Mapping[str, Option]) -> Mapping[str, Sequence[float]]:
+        """Those of `CellNetwork`."""
+        return self._described(decisions).features(self.operations)
+
+    def cost(self, decisions: Mapping[str, Option]) -> Mapping[str, int]:
+        return self._described(decisions).cost()
+
     def graph(self, architecture: Architecture) -> Graph:
         stride = stem_stride(self.signature, architecture["shrink"])
         title = f"cell, {architecture['depth']} a stage, {self.stages} stages from {architecture['width']} channels"
@@ -111,6 +119,11 @@ class Cells(Space):
             for source in decide.subset(f"inputs_{node}")
         }
         return Cell(edges, self.nodes, loose=True)
+
+    def _described(self, decisions: Mapping[str, Option]) -> CellNetwork:
+        widths = tuple(decisions["width"] * 2**stage for stage in range(self.stages))
+        skeleton = Skeleton(self.signature, widths, decisions["shrink"])
+        return CellNetwork(self._edges(decisions), self.nodes, True, skeleton, decisions["depth"])
 
     def _edges(self, decisions: Mapping[str, Option]) -> dict[tuple[int, int], str]:
         return {

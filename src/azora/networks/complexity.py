@@ -36,15 +36,16 @@ def parameters(network: nn.Module) -> int:
 def macs(network: nn.Module, shape: Shape) -> int:
     """Multiply-accumulates of convolutions and linear layers for one input of `shape`; additions, normalisations and
     poolings are not counted, as is usual. `network` may be on the meta device."""
-    return _measure(network, shape)["macs"]
+    return measure(network, shape)["macs"]
 
 
 def memory(network: nn.Module, shape: Shape) -> int:
     """An estimate of peak activation bytes for one float32 input: the most that any layer reads and writes."""
-    return _measure(network, shape)["memory"]
+    return measure(network, shape)["memory"]
 
 
-def _measure(network: nn.Module, shape: Shape) -> dict[str, int]:
+def measure(network: nn.Module, shape: Shape) -> dict[str, int]:
+    """`macs`, `memory` (bytes), `values` that all layers write for one input of `shape`, and number of `layers`."""
     found, hooks = {"macs": 0, "memory": 0, "values": 0, "layers": 0}, []
 
     def count(module: nn.Module, inputs: tuple[Any, ...], output: Any) -> None:
@@ -104,6 +105,8 @@ def cost(space: Space, architecture: Architecture) -> dict[str, int]:
 
     `params`, `macs`, `memory` (bytes) as above; `values` that all layers write for one input, and number of `layers`.
     """
+    if (told := space.root.cost(architecture)) is not None:
+        return dict(told)
     signature = signature_of(space)
     known = _KNOWN.setdefault(space.root, {})
     # By decisions and not by key: cells that share a node and cells that copy it have one key, and different costs.
@@ -111,7 +114,7 @@ def cost(space: Space, architecture: Architecture) -> dict[str, int]:
     if (decisions, signature) not in known:
         with torch.device("meta"):
             network = space.root.build(As(architecture))
-        known[decisions, signature] = {"params": parameters(network)} | _measure(network, signature.shape)
+        known[decisions, signature] = {"params": parameters(network)} | measure(network, signature.shape)
     return dict(known[decisions, signature])
 
 

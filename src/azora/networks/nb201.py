@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import partial
 from typing import Any, final
 
@@ -11,6 +11,7 @@ from torch import nn
 
 from azora.errors import SpaceError
 from azora.networks.cell import Cell, expression
+from azora.networks.cell_network import CellNetwork, Skeleton
 from azora.networks.cells import cell_graph
 from azora.networks.checks import check_counts, check_pictures
 from azora.networks.decide import Decide
@@ -50,12 +51,23 @@ class NB201(Space):
     def representative(self, decisions: Mapping[str, Option]) -> Any:
         return expression(_edges(decisions), 3, loose=False)
 
+    def features(self, decisions: Mapping[str, Option]) -> Mapping[str, Sequence[float]]:
+        """Those of `CellNetwork`."""
+        return self._described(decisions).features(OPERATIONS)
+
+    def cost(self, decisions: Mapping[str, Option]) -> Mapping[str, int]:
+        return self._described(decisions).cost()
+
     def graph(self, architecture: Architecture) -> Graph:
         return cell_graph(f"cell, {self.depth} a stage", _edges(architecture), 3, loose=False)
 
     def _cell(self, decide: Decide, channels: int) -> Cell:
         edges = {edge: decide.module(_name(edge), lambda name: make_operation(name, channels)) for edge in EDGES}
         return Cell(edges, 3, loose=False)
+
+    def _described(self, decisions: Mapping[str, Option]) -> CellNetwork:
+        widths = tuple(self.width * 2**stage for stage in range(3))
+        return CellNetwork(_edges(decisions), 3, False, Skeleton(self.signature, widths), self.depth)
 
     def from_string(self, text: str) -> Architecture:
         """The architecture that `|op~0|+|op~0|op~1|+|op~0|op~1|op~2|` says.

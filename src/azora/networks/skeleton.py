@@ -37,6 +37,17 @@ def halves(size: int) -> bool:
     return size > 2
 
 
+def stage_sides(signature: Signature, stages: int, shrink: int = 1) -> list[tuple[int, int]]:
+    """Height and width of the maps in each stage of `staged`."""
+    _, height, width = signature.shape
+    sides, stride = list[tuple[int, int]](), stem_stride(signature, shrink)
+    for _ in range(stages):
+        height, width = -(-height // stride), -(-width // stride)
+        sides.append((height, width))
+        stride = 2 if halves(min(height, width)) else 1
+    return sides
+
+
 @final
 class Reduction(nn.Module):
     """A residual block that halves the size, or with stride 1 keeps it (He et al., 2016; as NAS-Bench-201 has it).
@@ -80,13 +91,12 @@ def staged(
 
     A map of 2 × 2 or less is not halved further.
     """
-    size = -(-min(signature.shape[1:]) // stem_stride(signature, shrink))
+    sides = stage_sides(signature, len(widths), shrink)
     layers: dict[str, nn.Module] = {"stem": stem(signature, widths[0], shrink)}
     for place, width in enumerate(widths):
         if place:
-            stride = 2 if halves(size) else 1
+            stride = 2 if halves(min(sides[place - 1])) else 1
             layers[f"reduction_{place}"] = Reduction(widths[place - 1], width, stride)
-            size = -(-size // stride)
         layers[f"stage_{place}"] = nn.Sequential(*(cell(width) for _ in range(depth)))
     layers["head"] = Head(widths[-1], signature.outputs)
     network = nn.Sequential()

@@ -45,6 +45,18 @@ class Product(Space):
             for place in range(most)
         ]
 
+    def features(self, decisions: Mapping[str, Option]) -> Mapping[str, Sequence[float]]:
+        """Those of every part, their names behind the part's name."""
+        return {
+            f"{part}.{group}": numbers
+            for part, space in self.parts.items()
+            for group, numbers in space.features(_within(decisions, part)).items()
+        }
+
+    def cost(self, decisions: Mapping[str, Option]) -> Mapping[str, int] | None:
+        part, space = self._builder()
+        return space.cost(_within(decisions, part))
+
     def project(self, architecture: Architecture, part: str) -> Architecture:
         """The decisions of one part, as an architecture of that part's space."""
         return self.parts[part]._seal(_within(architecture, part))

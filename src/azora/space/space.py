@@ -88,6 +88,17 @@ class Space:
         """Decisions that people would try first, because they have served elsewhere. Here: none."""
         return ()
 
+    def features(self, decisions: Mapping[str, Option]) -> Mapping[str, Sequence[float]]:
+        """What else tells networks apart without training them: groups of numbers, for surrogates to learn from beside
+        `encode`. A group has the same length for all decisions; one called `size` grows with what the network costs.
+        Here: none."""
+        return {}
+
+    def cost(self, decisions: Mapping[str, Option]) -> Mapping[str, int] | None:
+        """What the network costs (see `azora.networks.complexity.cost`), where that can be told without building it.
+        Here: None."""
+        return None
+
     # Making architectures ---------------------------------------------------------------------------------------
 
     def architecture(self, /, **decisions: Option) -> Architecture:

@@ -44,6 +44,12 @@ class Subspace(Space):
     def familiar(self) -> Sequence[Mapping[str, Option]]:
         return self.whole.familiar()
 
+    def features(self, decisions: Mapping[str, Option]) -> Mapping[str, Sequence[float]]:
+        return self.whole.features(decisions)
+
+    def cost(self, decisions: Mapping[str, Option]) -> Mapping[str, int] | None:
+        return self.whole.cost(decisions)
+
     def build(self, decide: Any) -> Any:
         return self.whole.build(decide)
 

@@ -1,5 +1,8 @@
 """Strategies: they choose what to judge next, and never own the loop, the workers or the store."""
 
+from azora.strategies.acquisition import Acquisition, ExpectedImprovement, ThompsonSampling, UpperConfidenceBound
+from azora.strategies.bayesian import Bayesian
+from azora.strategies.candidates import Candidates, Evolved, Near
 from azora.strategies.evolution import RegularizedEvolution
 from azora.strategies.genetic import Genetic
 from azora.strategies.halving import SuccessiveHalving
@@ -8,16 +11,26 @@ from azora.strategies.local import LocalSearch
 from azora.strategies.random_search import RandomSearch
 from azora.strategies.reinforce import Reinforce
 from azora.strategies.strategy import Affordable, Event, Strategy
+from azora.strategies.warm_start import WarmStart
 
 __all__ = [
+    "Acquisition",
     "Affordable",
+    "Bayesian",
+    "Candidates",
     "Event",
+    "Evolved",
+    "ExpectedImprovement",
     "Genetic",
     "Level",
     "LocalSearch",
+    "Near",
     "RandomSearch",
     "RegularizedEvolution",
     "Reinforce",
     "Strategy",
     "SuccessiveHalving",
+    "ThompsonSampling",
+    "UpperConfidenceBound",
+    "WarmStart",
 ]

@@ -10,6 +10,7 @@ from typing import Any
 from azora.errors import ConfigError
 from azora.settings import closest, construct, resolve
 from azora.space import Space
+from azora.strategies.bayesian import Bayesian
 from azora.strategies.evolution import RegularizedEvolution
 from azora.strategies.genetic import Genetic
 from azora.strategies.halving import SuccessiveHalving
@@ -20,6 +21,7 @@ from azora.strategies.random_search import RandomSearch
 from azora.strategies.reinforce import Policy, Reinforce
 from azora.strategies.stopping import EarlyStopping
 from azora.strategies.strategy import Strategy
+from azora.strategies.warm_start import WarmStart
 from azora.trial import Objective
 
 
@@ -110,6 +112,22 @@ def reinforce(
     return Level(Reinforce(space, seed, objective, policy, samples, rate, entropy, hidden, clip), epochs)
 
 
+def bayesian(
+    space: Space,
+    seed: int,
+    objective: Objective,
+    epochs: float | None = None,
+    surrogate: str = "gp",
+    acquisition: str = "ei",
+    candidates: str = "near",
+    start: int = 10,
+    warm: bool = False,
+) -> Strategy:
+    """Bayesian optimisation, every network trained equally long; `warm`: begun with large networks."""
+    proposer = Bayesian(space, seed, objective, surrogate, acquisition, candidates, start)
+    return Level(WarmStart(proposer, start) if warm else proposer, epochs)
+
+
 def halving(
     space: Space,
     seed: int,
@@ -196,6 +214,13 @@ STRATEGIES: dict[str, Entry] = {
         "an LSTM decides one choice after another and is rewarded for good networks, all trained equally long",
         "Zoph & Le 2017, Williams 1992",
         "to have a policy over the space; it needs some 200 judgements to beat evolution or lose to it",
+    ),
+    "bayesian": Entry(
+        bayesian,
+        "learns what good networks have in common, and trains what promises most, all equally long",
+        "White et al. 2021 (BANANAS), Ru et al. 2021",
+        "when a training takes minutes and 30 to 300 can be paid for; warm=true where larger is better",
+        runs=30,
     ),
     "halving": Entry(
         halving,

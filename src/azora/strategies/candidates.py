@@ -1,0 +1,134 @@
+"""Candidates: the architectures among which a surrogate chooses."""
+
+from __future__ import annotations
+
+import random
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Collection, Iterable, Sequence
+from itertools import islice
+from typing import final
+
+import numpy as np
+
+from azora.errors import ConfigError, SpaceError
+from azora.space import Architecture, Space
+from azora.strategies.surrogates import Array
+
+REPEATS = 200  # draws in a row that were all known: the space is as good as exhausted
+MOST_LOOKED_AT = 400  # neighbours of one parent
+
+Value = Callable[[Sequence[Architecture]], Array]
+
+
+class Candidates(ABC):
+    """Finds architectures that were not proposed yet, a bounded number of them."""
+
+    @abstractmethod
+    def find(
+        self, space: Space, best: Sequence[Architecture], seen: Collection[str], value: Value, rng: random.Random
+    ) -> list[Architecture]:
+        """Different architectures whose keys are not in `seen`; `best` are the best that were judged, the best first,
+        and `value` is the acquisition's."""
+
+
+@final
+class Near(Candidates):
+    """The neighbours of the best, one and two moves away, and random ones.
+
+    Args:
+        parents: how many of the best.
+        near: neighbours of each of them, at most.
+        far: architectures two moves away, for each of them.
+        random: random ones, for all together.
+
+    Raises:
+        ConfigError: no parent, or a number below 0.
+    """
+
+    def __init__(self, parents: int = 8, near: int = 48, far: int = 12, random: int = 300) -> None:
+        if parents < 1 or min(near, far, random) < 0:
+            raise ConfigError(
+                f"parents={parents} must be at least 1; near={near}, far={far}, random={random} at least 0"
+            )
+        self.parents, self.near, self.far, self.random = parents, near, far, random
+
+    def find(
+        self, space: Space, best: Sequence[Architecture], seen: Collection[str], value: Value, rng: random.Random
+    ) -> list[Architecture]:
+        # Under a constraint every draw is checked, for which a network may have to be built: a few moves must do.
+        checked = len(space.rules) > len(space.root.rules)
+        found: list[Architecture] = []
+        for parent in best[: self.parents]:
+            found += self._close(space, parent, rng) if not checked else ()
+            # Numbers have only their next values for neighbours: moves reach further.
+            found += [child for _ in range(self.far) for child in moves(space, parent, rng.choice((1, 2)), rng)]
+        found += () if checked else (space.sample(rng) for _ in range(self.random))
+        return fresh(found, seen)
+
+    def _close(self, space: Space, parent: Architecture, rng: random.Random) -> list[Architecture]:
+        near = list(islice(space.neighbours(parent), MOST_LOOKED_AT))
+        return near if len(near) <= self.near else rng.sample(near, self.near)
+
+
+@final
+class Evolved(Candidates):
+    """An evolution that asks the surrogate instead of a training: mutations of the best, of which the best by the
+    acquisition have mutations, and so on (as NPENAS, Wei et al., 2022, which has one generation).
+
+    Args:
+        parents: how many of the best judged, and of each generation, have children.
+        children: of each.
+        generations: how many.
+
+    Raises:
+        ConfigError: a number below 1.
+    """
+
+    def __init__(self, parents: int = 10, children: int = 10, generations: int = 3) -> None:
+        if min(parents, children, generations) < 1:
+            raise ConfigError(
+                f"parents={parents}, children={children} and generations={generations} must be at least 1"
+            )
+        self.parents, self.children, self.generations = parents, children, generations
+
+    def find(
+        self, space: Space, best: Sequence[Architecture], seen: Collection[str], value: Value, rng: random.Random
+    ) -> list[Architecture]:
+        found: list[Architecture] = []
+        parents = list(best[: self.parents])
+        for _ in range(self.generations):
+            born = [child for each in parents for _ in range(self.children) for child in moves(space, each, 1, rng)]
+            found = fresh([*found, *born], seen)
+            if not found:
+                break
+            ranked = np.argsort(-value(found), kind="stable")
+            parents = [found[place] for place in ranked[: self.parents]]
+        return found
+
+
+def moves(space: Space, start: Architecture, count: int, rng: random.Random) -> list[Architecture]:
+    """Where `count` mutations lead: one architecture, or none when nothing is within reach."""
+    try:
+        for _ in range(count):
+            start = space.mutate(start, rng)
+    except SpaceError:
+        return []
+    return [start]
+
+
+def fresh(architectures: Iterable[Architecture], seen: Collection[str]) -> list[Architecture]:
+    """Each network once, and only those that are not in `seen`."""
+    found: dict[str, Architecture] = {}
+    for each in architectures:
+        if each.key not in seen:
+            found.setdefault(each.key, each)
+    return list(found.values())
+
+
+def stranger(space: Space, seen: Collection[str], rng: random.Random) -> Architecture | None:
+    """A random architecture that is not in `seen`; None when every draw was."""
+    for _ in range(REPEATS):
+        architecture = space.sample(rng)
+        if architecture.key not in seen:
+            return architecture
+    return None
