@@ -80,10 +80,16 @@ class SuccessiveHalving(Strategy):
     def _starts(self, units: float, above: int) -> float:
         return units / (1 + above * (1 - 1 / self.eta))
 
-    def propose(self, rng: random.Random) -> Proposal | None:
+    def promotion(self) -> Proposal | None:
+        """The network whose turn it is to be trained longer."""
         for rung, key in self._promotable():
             origin = f"promoted at {self.budget(rung):.3g}"
             return Proposal(self.architectures[key], self.budget(rung + 1), origin)
+        return None
+
+    def propose(self, rng: random.Random) -> Proposal | None:
+        if (promoted := self.promotion()) is not None:
+            return promoted
         fresh = self.inner.propose(rng)
         return None if fresh is None else replace(fresh, budget=self.lowest)
 

@@ -14,6 +14,7 @@ from azora.strategies.bayesian import Bayesian
 from azora.strategies.evolution import RegularizedEvolution
 from azora.strategies.genetic import Genetic
 from azora.strategies.halving import SuccessiveHalving
+from azora.strategies.hyperband import Hyperband
 from azora.strategies.level import Level
 from azora.strategies.local import Improvement, LocalSearch
 from azora.strategies.pareto import ParetoEvolution
@@ -143,6 +144,36 @@ def halving(
     return SuccessiveHalving(_inner(inner, space, seed, objective, population, tournament), lowest, eta, rungs)
 
 
+def hyperband(
+    space: Space,
+    seed: int,
+    objective: Objective,
+    inner: str = "random",
+    lowest: float = 1.0,
+    eta: int = 3,
+    rungs: int | None = None,
+) -> Strategy:
+    """Brackets of successive halving, around random search unless said."""
+    return Hyperband(_inner(inner, space, seed, objective), lowest, eta, rungs)
+
+
+def bohb(
+    space: Space,
+    seed: int,
+    objective: Objective,
+    lowest: float = 1.0,
+    eta: int = 3,
+    rungs: int | None = None,
+    surrogate: str = "gp",
+    acquisition: str = "ei",
+    candidates: str = "near",
+    start: int = 10,
+) -> Strategy:
+    """Hyperband around Bayesian optimisation, which learns from trainings of all lengths."""
+    proposer = Bayesian(space, seed, objective, surrogate, acquisition, candidates, start)
+    return Hyperband(proposer, lowest, eta, rungs)
+
+
 def stopping(
     space: Space,
     seed: int,
@@ -168,7 +199,9 @@ def _inner(
         return RandomSearch(space, seed, objective)
     if name == "evolution":
         return RegularizedEvolution(space, seed, objective, population, tournament)
-    raise ConfigError(f"inner={name!r} proposes nothing; {closest(name, ('evolution', 'random'))}")
+    if name == "bayesian":
+        return Bayesian(space, seed, objective)
+    raise ConfigError(f"inner={name!r} proposes nothing; {closest(name, ('evolution', 'random', 'bayesian'))}")
 
 
 def pareto(
@@ -227,6 +260,19 @@ STRATEGIES: dict[str, Entry] = {
         "trains many briefly and the best third three times as long, and so on, around evolution",
         "Li et al. 2020 (ASHA), Real et al. 2019",
         "the default: most networks judged in a given time",
+    ),
+    "hyperband": Entry(
+        hyperband,
+        "halving with several first lengths side by side, around random search",
+        "Li et al. 2018, Li et al. 2020",
+        "when it is not known whether a short training tells anything",
+    ),
+    "bohb": Entry(
+        bohb,
+        "hyperband around Bayesian optimisation, which learns from trainings of all lengths",
+        "Falkner et al. 2018",
+        "when trainings are dear and short ones tell something",
+        runs=30,
     ),
     "stopping": Entry(
         stopping,
