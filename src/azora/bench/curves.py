@@ -16,7 +16,7 @@ from azora.bench.protocol import Protocol
 from azora.bench.table import Numbers
 
 QUERIES = (10, 25, 50, 100, 150, 300)
-PARTS = (1 / 12, 1 / 6, 1 / 3, 1 / 2, 3 / 4, 1)
+PARTS = (0.1, 0.2, 0.3, 0.5, 0.75, 1.0)
 """At which parts of a budget in seconds scores are given."""
 CONFIDENCE = 0.95
 ROUNDING = 1e-9

@@ -14,8 +14,11 @@ from azora.bench.comparison import Comparison
 from azora.bench.curves import student
 from azora.bench.table import Numbers
 
-WIDTH, HEIGHT = 720, 420
-LEFT, RIGHT, TOP, BOTTOM = 64, 150, 34, 46
+LEFT, TOP, WIDE, HIGH = 64, 34, 520, 340
+"""Where the axes begin, and how long they are, in pixels."""
+LETTER, KEY = 7.0, 52
+"""Pixels of a letter, and of the key beside the axes without its letters."""
+RIGHT, BOTTOM = LEFT + WIDE, TOP + HIGH
 COLOURS = ("#8a8a8a", "#0072b2", "#d55e00", "#009e73", "#cc79a7", "#b8860b", "#56b4e9", "#7a4fbf", "#444444")
 """Random search is grey; the next ones are those of Okabe and Ito (2008), which most people can tell apart."""
 POINTS = 200  # along a curve in seconds
@@ -58,19 +61,20 @@ def to_svg(comparison: Comparison) -> str:
     drawn = lines(comparison)
     frame = _Frame.around(drawn, comparison)
     title = f"{comparison.protocol.table.name}: {comparison.protocol.describe_score()}"
+    width = round(max(RIGHT + KEY + LETTER * max(len(line.name) for line in drawn), LEFT + 1.2 * LETTER * len(title)))
     parts = [
-        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {HEIGHT}" width="{WIDTH}" role="img"'
+        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width} {BOTTOM + 46}" width="{width}" role="img"'
         f' aria-label="{html.escape(title)}" font-family="system-ui, sans-serif" font-size="12" fill="currentColor">',
         f'<text x="{LEFT}" y="20" font-size="14">{html.escape(title)}</text>',
-        *frame.axes("queries" if comparison.by_queries else "seconds of training"),
+        *frame.axes("queries" if comparison.by_queries else "seconds of training", comparison.protocol.best),
     ]
     for number, line in enumerate(drawn):
         colour = COLOURS[number % len(COLOURS)]
         parts += frame.draw(line, colour, number // len(COLOURS))
         y = TOP + 14 + 18 * number
         parts.append(
-            f'<path d="M{WIDTH - RIGHT + 12} {y - 4}h18" stroke="{colour}" stroke-width="2"/>'
-            f'<text x="{WIDTH - RIGHT + 36}" y="{y}">{html.escape(line.name)}</text>'
+            f'<path d="M{RIGHT + 12} {y - 4}h18" stroke="{colour}" stroke-width="2"/>'
+            f'<text x="{RIGHT + 36}" y="{y}">{html.escape(line.name)}</text>'
         )
     return "".join([*parts, "</svg>\n"])
 
@@ -90,36 +94,35 @@ class _Frame:
         late = [values[line.places >= FIRST * end] for line in drawn for values in (line.low, line.high)]
         shown = np.concatenate([*late, [comparison.protocol.best]])
         low, high = float(shown.min()), float(shown.max())
-        margin = 0.04 * (high - low) or 1.0
+        margin = 0.06 * (high - low) or 1.0
         return cls((0.0, end), (low - margin, high + margin))
 
     def at(self, x: float, y: float) -> tuple[float, float]:
         """Pixels of a point."""
         across = (x - self.x[0]) / (self.x[1] - self.x[0])
         up = (y - self.y[0]) / (self.y[1] - self.y[0])
-        return LEFT + across * (WIDTH - LEFT - RIGHT), HEIGHT - BOTTOM - up * (HEIGHT - TOP - BOTTOM)
+        return LEFT + across * WIDE, BOTTOM - up * HIGH
 
-    def axes(self, title: str) -> list[str]:
-        parts = [
-            f'<clipPath id="inside"><rect x="{LEFT}" y="{TOP}" width="{WIDTH - LEFT - RIGHT}"'
-            f' height="{HEIGHT - TOP - BOTTOM}"/></clipPath>'
-        ]
+    def axes(self, title: str, best: float) -> list[str]:
+        parts = [f'<clipPath id="inside"><rect x="{LEFT}" y="{TOP}" width="{WIDE}" height="{HIGH}"/></clipPath>']
         for value in ticks(*self.x):
             x, _ = self.at(value, self.y[0])
             parts.append(
-                f'<path d="M{x:.1f} {HEIGHT - BOTTOM}v5" stroke="currentColor"/>'
-                f'<text x="{x:.1f}" y="{HEIGHT - BOTTOM + 18}" text-anchor="middle">{value:,.10g}</text>'
+                f'<path d="M{x:.1f} {BOTTOM}v5" stroke="currentColor"/>'
+                f'<text x="{x:.1f}" y="{BOTTOM + 18}" text-anchor="middle">{value:,.10g}</text>'
             )
         for value in ticks(*self.y):
             _, y = self.at(self.x[0], value)
             parts.append(
-                f'<path d="M{LEFT} {y:.1f}H{WIDTH - RIGHT}" stroke="currentColor" stroke-opacity="0.15"/>'
+                f'<path d="M{LEFT} {y:.1f}H{RIGHT}" stroke="currentColor" stroke-opacity="0.15"/>'
                 f'<text x="{LEFT - 8}" y="{y + 4:.1f}" text-anchor="end">{value:.10g}</text>'
             )
-        middle = (LEFT + WIDTH - RIGHT) / 2
+        _, top = self.at(self.x[0], best)
         parts.append(
-            f'<path d="M{LEFT} {TOP}V{HEIGHT - BOTTOM}H{WIDTH - RIGHT}" fill="none" stroke="currentColor"/>'
-            f'<text x="{middle:.0f}" y="{HEIGHT - 8}" text-anchor="middle">{title}</text>'
+            f'<path d="M{LEFT} {top:.1f}H{RIGHT}" stroke="currentColor" stroke-dasharray="2 4"/>'
+            f'<text x="{RIGHT - 4}" y="{top - 4:.1f}" text-anchor="end" font-size="11">the best of the table</text>'
+            f'<path d="M{LEFT} {TOP}V{BOTTOM}H{RIGHT}" fill="none" stroke="currentColor"/>'
+            f'<text x="{LEFT + WIDE / 2:.0f}" y="{BOTTOM + 38}" text-anchor="middle">{title}</text>'
         )
         return parts
 

@@ -63,7 +63,7 @@ def _circumstances(comparison: Comparison, wall: float) -> dict[str, Any]:
     file = Path(setup.table)
     return {
         "settings": {name: dict(settings) for name, settings in setup.strategies.items()},
-        "seeds": {name: sorted(runs) for name, runs in comparison.runs.items()},
+        "seeds": {name: {"first": min(runs), "last": max(runs)} for name, runs in comparison.runs.items()},
         "protocol": {"noise": comparison.protocol.kind, "fidelity": setup.fidelity, "queries": setup.queries,
                      "seconds": setup.seconds},
         "table_sha256": hashlib.sha256(file.read_bytes()).hexdigest() if file.is_file() else None,

@@ -101,7 +101,8 @@ def _print(found: Comparison, wall: float) -> None:
 
     protocol = found.protocol
     budget = f"{protocol.queries:,} queries" if found.by_queries else f"{protocol.seconds:,.10g} s of training"
-    console = Console(highlight=False, soft_wrap=True)
+    # A file or a pipe has no width; names of strategies may be long.
+    console = Console(highlight=False, soft_wrap=True, width=None if sys.stdout.isatty() else 120)
     console.print(
         f"{protocol.table.name}: {len(protocol.table):,} rows. {found.count} runs of {budget}, in {wall:.1f} s\n"
         f"search sees: {protocol.describe_search()}\n"
@@ -117,10 +118,10 @@ def _print(found: Comparison, wall: float) -> None:
 
 
 def _results(found: Comparison) -> Any:
-    table = _table("strategy", "runs", "mean", "std", "95 % interval", "random's at", "p", "better")
+    table = _table("strategy", "runs", "mean", "std", "95 % interval", "as random\nafter", "p", "better\nthan it")
     for name, figures in found.figures.items():
         last, beside = list(figures.values())[-1], found.beside[name]
-        interval = "" if last.low is None or last.high is None else f"{last.low:.3f} … {last.high:.3f}"
+        interval = "" if last.low is None or last.high is None else f"{last.low:.3f}–{last.high:.3f}"
         reached = "never" if beside.reached is None else f"{beside.reached:,.0f}"
         ended = f" ({beside.ended} ended early)" if beside.ended else ""
         table.add_row(
@@ -151,10 +152,10 @@ def _table(first: str, *columns: str) -> Any:
     from rich import box
     from rich.table import Table
 
-    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
-    table.add_column(first)
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 0, 0, 1))
+    table.add_column(first, no_wrap=True)
     for column in columns:
-        table.add_column(column, justify="left" if column == "source" else "right")
+        table.add_column(column, justify="left" if column == "source" else "right", no_wrap=column != "source")
     return table
 
 
