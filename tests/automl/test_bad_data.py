@@ -62,8 +62,11 @@ CASES: dict[str, tuple[Callable[[], list[str]], tuple[str, ...]]] = {
     "an empty CSV": (csv(""), ("data.csv has nothing in it",)),
     "a CSV of a heading alone": (csv("a,b,kind\n"), ("data.csv",)),
     "an absent label": (csv("a,b,kind\n" + ROWS, "kinds"), ("'kinds'", "'kind'")),
-    "one class only": (csv("a,b,kind\n" + "".join(f"{number},1,x\n" for number in range(60))), ("one class",)),
-    "a class with a single row": (csv("a,b,kind\n" + ROWS + "9,9,lonely\n"), ("lonely",)),
+    "one class only": (
+        csv("a,b,kind\n" + "".join(f"{number},1,x\n" for number in range(60))),
+        ("data.csv: y has one class",),
+    ),
+    "a class with a single row": (csv("a,b,kind\n" + ROWS + "9,9,lonely\n"), ("data.csv: class 'lonely'",)),
     "a line that is short": (csv("a,b,kind\n" + ROWS + "9,9\n"), ("62",)),
     "infinity in a CSV": (csv("a,b,kind\n" + ROWS + "inf,9,a\n"), ("'a'",)),
     "NaN in arrays": (npz(x_train=HOLE), ("data.npz: x has nan in row 7",)),

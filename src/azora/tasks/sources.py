@@ -40,13 +40,18 @@ def load_task(source: str | Path, *, seed: int = 0, reading: Reading | None = No
     if name in TASKS:
         reading.refuse(f"the task {name}")
         return TASKS[name][1](seed)
-    if path.suffix.lower() == ".npz":
-        reading.refuse(f"an .npz file ({path})")
-        return _from_npz(path, seed)
-    if path.is_dir():
-        return from_folder(path, reading, seed)
-    if path.suffix.lower() in (".csv", ".tsv"):
-        return from_csv(path, reading, seed)
+    try:
+        if path.suffix.lower() == ".npz":
+            reading.refuse(f"an .npz file ({path})")
+            return _from_npz(path, seed)
+        if path.is_dir():
+            return from_folder(path, reading, seed)
+        if path.suffix.lower() in (".csv", ".tsv"):
+            return from_csv(path, reading, seed)
+    except TaskError as error:
+        if str(path) in str(error):
+            raise
+        raise TaskError(f"{path}: {error}") from error
     kinds = "a name, a .csv or .npz file, or a folder of pictures"
     if path.exists():
         raise TaskError(f"{name} is none of what a task is read from: {kinds}")
@@ -87,18 +92,15 @@ def _from_npz(path: Path, seed: int) -> Task:
         found = ", ".join(sorted(arrays)) or "nothing"
         raise TaskError(f"{path} lacks {' and '.join(missing)}; it holds {found}")
     classes = arrays.get("classes")
-    try:
-        return from_arrays(
-            arrays["x_train"],
-            arrays["y_train"],
-            x_test=arrays.get("x_test"),
-            y_test=arrays.get("y_test"),
-            x_validation=arrays.get("x_validation"),
-            y_validation=arrays.get("y_validation"),
-            groups=arrays.get("groups"),
-            classes=None if classes is None else [str(each) for each in np.atleast_1d(classes)],
-            name=path.stem,
-            seed=seed,
-        )
-    except TaskError as error:
-        raise TaskError(f"{path}: {error}") from error
+    return from_arrays(
+        arrays["x_train"],
+        arrays["y_train"],
+        x_test=arrays.get("x_test"),
+        y_test=arrays.get("y_test"),
+        x_validation=arrays.get("x_validation"),
+        y_validation=arrays.get("y_validation"),
+        groups=arrays.get("groups"),
+        classes=None if classes is None else [str(each) for each in np.atleast_1d(classes)],
+        name=path.stem,
+        seed=seed,
+    )
