@@ -188,7 +188,7 @@ def test_an_ask_at_a_thousand_observations_takes_less_than_half_a_second() -> No
     strategy.tell(proposal, Report({"accuracy": rng.random()}))
     begun = time.process_time()
     strategy.ask()
-    # Processor time of all threads, on a machine that others use as well: the figure itself is in benchmarks.
+    # Processor time of all threads, with room for a machine that others use as well.
     assert time.process_time() - begun < 2.0
 
 

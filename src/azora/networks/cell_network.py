@@ -84,7 +84,11 @@ class CellNetwork:
             for path, count in ways[source].items():
                 there[path if name == "skip_connect" else path * len(steps) + steps.index(name) + 1] += count
         ends = sum((ways[node] for node in self.outputs), Counter[int]())
-        return tuple(float(ends[path]) for path in range(_told_apart(len(steps), self.nodes)))
+        counts = [0.0] * _told_apart(len(steps), self.nodes)
+        for path, count in ends.items():
+            if path < len(counts):
+                counts[path] = float(count)
+        return tuple(counts)
 
 
 @cache
@@ -109,5 +113,10 @@ def _bare_cost(skeleton: Skeleton) -> Cost:
 @cache
 def _told_apart(steps: int, nodes: int) -> int:
     """The number of sequences of up to so many steps that are still no more than 512."""
-    sizes = [sum(steps**length for length in range(longest + 1)) for longest in range(nodes + 1)]
-    return max(size for size in sizes if size <= MOST_PATHS or size == 1)
+    told = longer = 1
+    for _ in range(nodes):
+        longer *= steps
+        if told + longer > MOST_PATHS:
+            break
+        told += longer
+    return told

@@ -158,10 +158,9 @@ class Bayesian(Strategy):
         targets = normal_ranks([each.order for each in judged])
         kept = _spread(len(judged))
         judged, targets = [judged[place] for place in kept], targets[kept]
-        levels = _levels([each.budget for each in [*judged, *lies]])
-        rows = self._rows(
-            [each.architecture for each in [*judged, *lies]], [levels.get(each.budget) for each in [*judged, *lies]]
-        )
+        every: list[_Judged | Proposal] = [*judged, *lies]
+        levels = _levels([each.budget for each in every])
+        rows = self._rows([each.architecture for each in every], [levels.get(each.budget) for each in every])
         groups = self._describe.groups(judged[0].architecture)
         if levels:
             groups.append(slice(rows.shape[1] - 1, rows.shape[1]))
@@ -199,7 +198,7 @@ def _part(word: str, given: str | Part, known: Mapping[str, type[Part]]) -> Part
     return known[given]()
 
 
-def _name(part: object, known: Mapping[str, type]) -> str:
+def _name(part: object, known: Mapping[str, type[object]]) -> str:
     return next((name for name, kind in known.items() if type(part) is kind), type(part).__name__)
 
 

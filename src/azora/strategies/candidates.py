@@ -33,12 +33,14 @@ class Candidates(ABC):
 
 @final
 class Near(Candidates):
-    """The neighbours of the best, one and two moves away, and random ones.
+    """The neighbours of the best, what lies one or two moves away from them, and random ones.
+
+    In a space under a constraint (a limit, or what the time allows) there are only the moves.
 
     Args:
         parents: how many of the best.
         near: neighbours of each of them, at most.
-        far: architectures two moves away, for each of them.
+        far: architectures that random moves lead to, for each of them.
         random: random ones, for all together.
 
     Raises:
@@ -55,7 +57,7 @@ class Near(Candidates):
     def find(
         self, space: Space, best: Sequence[Architecture], seen: Collection[str], value: Value, rng: random.Random
     ) -> list[Architecture]:
-        # Under a constraint every draw is checked, for which a network may have to be built: a few moves must do.
+        # A constraint is checked for every draw, perhaps by building a network: a few moves must do.
         checked = len(space.rules) > len(space.root.rules)
         found: list[Architecture] = []
         for parent in best[: self.parents]:

@@ -30,12 +30,12 @@ class GaussianProcess(Surrogate):
         noise: the noise's share of the variance; None estimates it.
 
     Raises:
-        ConfigError: noise not above 0.
+        ConfigError: noise below 0.0001.
     """
 
     def __init__(self, noise: float | None = None) -> None:
-        if noise is not None and noise <= 0:
-            raise ConfigError(f"noise={noise} must be above 0")
+        if noise is not None and noise < LEAST_NOISE:
+            raise ConfigError(f"noise={noise} must be at least {LEAST_NOISE}")
         self.noise = noise
 
     def fit(self, points: Array, targets: Array, groups: Sequence[slice]) -> Posterior:
