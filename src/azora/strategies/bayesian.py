@@ -15,6 +15,7 @@ from azora.settings import closest
 from azora.space import Architecture, Space
 from azora.strategies.acquisition import Acquisition, ExpectedImprovement, ThompsonSampling, UpperConfidenceBound
 from azora.strategies.candidates import Candidates, Evolved, Near, stranger
+from azora.strategies.fresh import familiar
 from azora.strategies.strategy import Strategy
 from azora.strategies.surrogates import (
     Array,
@@ -111,8 +112,8 @@ class Bayesian(Strategy):
         self._believed: tuple[object, _Belief] | None = None
 
     def propose(self, rng: random.Random) -> Proposal | None:
-        if len(self.seen) < self.start and (familiar := self._familiar()) is not None:
-            return familiar
+        if len(self.seen) < self.start and (known := familiar(self.space, self.seen)) is not None:
+            return known
         if (lack := self._lack()) is not None:
             return self._stranger(rng, f"random: {lack}")
         belief, draws = self._belief(), np.random.default_rng(rng.getrandbits(64))
@@ -180,10 +181,6 @@ class Bayesian(Strategy):
     def _origin(self) -> str:
         names = (_name(self.acquisition, ACQUISITIONS), _name(self.surrogate, SURROGATES))
         return " of ".join(names)
-
-    def _familiar(self) -> Proposal | None:
-        fresh = (architecture for architecture in self.space.known() if architecture.key not in self.seen)
-        return next((Proposal(architecture, origin="familiar") for architecture in fresh), None)
 
     def _stranger(self, rng: random.Random, why: str) -> Proposal | None:
         found = stranger(self.space, self.seen, rng)
