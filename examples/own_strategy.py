@@ -1,6 +1,8 @@
 """A strategy of your own: `propose` says what to try, `learn` hears what came of it.
 
-`azora search digits --strategy own_strategy:GreedyWalk` uses it too, from the folder that holds this file.
+`azora search digits --strategy own_strategy:GreedyWalk` uses it too, from the folder that holds this file. A package
+offers it by name with `[project.entry-points."azora.strategies"]` and `greedy-walk = "own_strategy:GreedyWalk"` in its
+pyproject.toml.
 """
 
 import azora

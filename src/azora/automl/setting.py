@@ -18,7 +18,7 @@ from azora.networks.complexity import cost
 from azora.networks.registry import SPACES, default_space
 from azora.settings import closest, resolve
 from azora.space import Architecture, Space
-from azora.strategies.registry import STRATEGIES, make_strategy
+from azora.strategies.registry import find_maker, make_strategy
 from azora.tasks import METRICS, Reading, SearchData, Signature, Task, default_metric, from_arrays, load_task
 from azora.trial import QUANTITIES, Limit, Objective
 
@@ -31,8 +31,8 @@ def check_names(job: Job) -> None:
     Raises:
         ConfigError: with the nearest known name.
     """
+    find_maker(job.strategy)
     for word, name, known in (
-        ("strategy", job.strategy, STRATEGIES),
         ("space", job.space, {**SPACES, "auto": None}),
         ("evaluator", job.evaluator, EVALUATORS),
     ):

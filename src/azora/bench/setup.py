@@ -13,9 +13,9 @@ from azora.bench.protocol import Protocol
 from azora.bench.reading import read_cost
 from azora.bench.registry import find_table
 from azora.errors import AzoraError, BenchmarkError, ConfigError
-from azora.settings import closest, resolve
+from azora.settings import closest
 from azora.strategies import Level, Strategy
-from azora.strategies.registry import STRATEGIES, make_strategy
+from azora.strategies.registry import find_maker, make_strategy
 
 QUERIES = 150
 """Queries of a run, where nobody says otherwise."""
@@ -113,12 +113,7 @@ def parameters(name: str) -> set[str]:
     Raises:
         ConfigError: there is no such strategy; the nearest is named.
     """
-    if ":" in name:
-        kind = resolve(name)
-    elif name in STRATEGIES:
-        kind = STRATEGIES[name].make
-    else:
-        raise ConfigError(f"there is no strategy {name!r}; {closest(name, STRATEGIES)}")
+    kind = find_maker(name)
     given = {"self", "space", "seed", "objective", "objectives"}
     try:
         return set(inspect.signature(kind).parameters) - given

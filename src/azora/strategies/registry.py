@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from importlib.metadata import EntryPoint, entry_points
 from inspect import signature
 from typing import Any
 
@@ -289,6 +290,30 @@ STRATEGIES: dict[str, Entry] = {
 }
 
 
+GROUP = "azora.strategies"
+"""The entry points by which an installed package offers strategies of its own."""
+
+
+def offered() -> dict[str, EntryPoint]:
+    """What installed packages offer, by name; a name that azora has itself stays azora's."""
+    return {point.name: point for point in entry_points(group=GROUP) if point.name not in STRATEGIES}
+
+
+def find_maker(name: str) -> Callable[..., Any]:
+    """What makes the strategy called `name`: one of azora's, one that an installed package offers, or `module:Name`.
+
+    Raises:
+        ConfigError: there is none (the nearest is suggested), or it cannot be imported.
+    """
+    if ":" in name:
+        return resolve(name)  # type: ignore[no-any-return]
+    if name in STRATEGIES:
+        return STRATEGIES[name].make
+    if (point := offered().get(name)) is not None:
+        return resolve(point.value)  # type: ignore[no-any-return]
+    raise ConfigError(f"there is no strategy {name!r}; {closest(name, [*STRATEGIES, *offered()])}")
+
+
 def make_strategy(
     name: str,
     space: Space,
@@ -298,7 +323,7 @@ def make_strategy(
     settings: Mapping[str, Any],
     lowest: float = 1.0,
 ) -> Strategy:
-    """The strategy called `name`, or the user's own at `module:Name`, with its settings.
+    """The strategy that `find_maker` finds, with its settings.
 
     `lowest` is the budget, in epochs, of a network's first training, for those strategies that have such a setting and
     where `settings` does not say. Of several objectives, a strategy for one takes the first alone, so it is refused.
@@ -307,16 +332,14 @@ def make_strategy(
         ConfigError: an unknown name or setting (the nearest is suggested), something that is no strategy, or one that
             does not take several objectives.
     """
-    if ":" not in name and name not in STRATEGIES:
-        raise ConfigError(f"there is no strategy {name!r}; {closest(name, STRATEGIES)}")
-    make = resolve(name) if ":" in name else STRATEGIES[name].make
+    make = find_maker(name)
     if len(objectives) > 1 and "objectives" not in signature(make).parameters:
         able = ", ".join(each for each, entry in STRATEGIES.items() if entry.several)
         raise ConfigError(f"strategy {name!r} is for one objective; for several there is {able}")
     context = {"space": space, "seed": seed, "objective": objectives[0], "objectives": tuple(objectives)}
-    if ":" in name:
-        made = construct(make, settings, **context)
-        if not isinstance(made, Strategy):
-            raise ConfigError(f"{name} gives a {type(made).__name__}, which is not an azora.strategies.Strategy")
-        return Level(made)
-    return construct(STRATEGIES[name].make, settings, **context, lowest=lowest)
+    if name in STRATEGIES:
+        return construct(STRATEGIES[name].make, settings, **context, lowest=lowest)
+    made = construct(make, settings, **context)
+    if not isinstance(made, Strategy):
+        raise ConfigError(f"{name} gives a {type(made).__name__}, which is not an azora.strategies.Strategy")
+    return Level(made)
