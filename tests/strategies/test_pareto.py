@@ -69,7 +69,7 @@ def test_the_population_is_fitted_to_what_can_be_paid_for() -> None:
 
 def test_what_is_for_one_objective_refuses_two_and_names_what_is_for_several() -> None:
     with pytest.raises(
-        ConfigError, match="strategy 'halving' is for one objective; for several there is random, pareto"
+        ConfigError, match="strategy 'halving' is for one objective; for several there is random, bayesian, pareto"
     ):
         make_strategy("halving", tiny_space(), objectives=BOTH, settings={})
     assert make_strategy("pareto", tiny_space(), objectives=BOTH, settings={"population": 5}).objective == BOTH[0]

@@ -119,7 +119,7 @@ def summarise(
 def contestants(names: Sequence[str], several: bool = False) -> list[str]:
     """The strategies that were named, each once, or all that are for one objective (or for several); random search
     first."""
-    fitting = [name for name, entry in STRATEGIES.items() if entry.several == several]
+    fitting = [name for name, entry in STRATEGIES.items() if (entry.several if several else entry.single)]
     return list(dict.fromkeys([RANDOM, *(names or fitting)]))
 
 

@@ -21,6 +21,7 @@ from azora.strategies.local import Improvement, LocalSearch
 from azora.strategies.pareto import ParetoEvolution
 from azora.strategies.random_search import RandomSearch
 from azora.strategies.reinforce import Policy, Reinforce
+from azora.strategies.scalarised import Scalarised
 from azora.strategies.stopping import EarlyStopping
 from azora.strategies.strategy import Strategy
 from azora.strategies.warm_start import WarmStart
@@ -40,6 +41,7 @@ class Entry:
     source: str
     advice: str
     runs: int | None = None
+    single: bool = True  # whether it is for one objective
 
     @property
     def several(self) -> bool:
@@ -117,7 +119,7 @@ def reinforce(
 def bayesian(
     space: Space,
     seed: int,
-    objective: Objective,
+    objectives: Sequence[Objective],
     epochs: float | None = None,
     surrogate: str = "gp",
     acquisition: str = "ei",
@@ -125,8 +127,14 @@ def bayesian(
     start: int = 10,
     warm: bool = False,
 ) -> Strategy:
-    """Bayesian optimisation, every network trained equally long; `warm`: begun with large networks."""
-    proposer = Bayesian(space, seed, objective, surrogate, acquisition, candidates, start)
+    """Bayesian optimisation, every network trained equally long; `warm`: begun with large networks. Of several
+    objectives, towards their front."""
+
+    def make(space: Space, seed: int, objective: Objective) -> Strategy:
+        return Bayesian(space, seed, objective, surrogate, acquisition, candidates, start)
+
+    several = len(objectives) > 1
+    proposer = Scalarised(space, seed, objectives, make) if several else make(space, seed, objectives[0])
     return Level(WarmStart(proposer, start) if warm else proposer, epochs)
 
 
@@ -286,6 +294,7 @@ STRATEGIES: dict[str, Entry] = {
         "children of the networks that nothing beats in every objective; trains all equally long",
         "Deb et al. 2002 (NSGA-II)",
         "when two or more --objective are given: accuracy against cost, as a front to choose from",
+        single=False,
     ),
 }
 
