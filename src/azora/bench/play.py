@@ -41,9 +41,9 @@ class Run:
 def play(strategy: Strategy, protocol: Protocol) -> Run:
     """Let `strategy` search until the protocol's budget is spent.
 
-    Asks and tells as `azora.loop.search` does with one worker, without a journal: it would take most of the time. What
-    is asked for again is answered from memory and is no query. After the first judgements the strategy is told what
-    it can afford, by the same rule.
+    Asks and tells as `azora.loop.search` does with one worker. That loop ends after so many trials or at a time; this
+    one ends after so many distinct networks or stated seconds, and keeps no journal. What is asked again is answered
+    from memory and is no query. After the first judgements the strategy is told what it can afford, by the same rule.
     """
     run, known, paid, pace = Run(), dict[tuple[str, int], Report](), dict[str, float](), _Pace(protocol)
     repeats, spent = 0, 0.0
