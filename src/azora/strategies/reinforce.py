@@ -20,8 +20,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 Policy = Literal["lstm", "independent"]
-POOL = 32  # drawn from the policy at once, for as long as it stays the same: what is known among them is passed over
-PASSES = 8
+PASSES = 8  # of drawing, where rules forbid most of what the policy says
 PPO_EPOCHS = 4
 DECAY = 0.9  # of the baseline, a judgement
 
@@ -36,7 +35,7 @@ class Reinforce(Strategy):
 
     The reward is the share of earlier judgements that were worse, so nothing depends on the metric's scale, the
     outliers among networks that learned nothing do not drown the rest, and a failure is the worst that can happen.
-    Known networks are drawn again instead of being judged again.
+    What is known among the draws is passed over, and where all of them are, a mutation of one is judged.
 
     Args:
         policy: "lstm", or "independent" for one categorical distribution a choice.
@@ -92,9 +91,10 @@ class Reinforce(Strategy):
         self._fill()
 
     def propose(self, rng: random.Random) -> Proposal | None:
-        if (made := self._unseen(self.pool) or self._unseen(self.draw(rng, POOL))) is not None:
-            return Proposal(made, origin=f"{self.policy} controller")
-        near = walk(self.space, self.pool[0][0], self.seen, rng) if self.pool else None
+        for architecture, _ in self.pool:
+            if architecture.key not in self.seen:
+                return Proposal(architecture, origin=f"{self.policy} controller")
+        near = walk(self.space, rng.choice(self.pool)[0], self.seen, rng) if self.pool else None
         return near or stranger(self.space, self.seen, rng)
 
     def proposed(self, proposal: Proposal) -> None:
@@ -168,16 +168,13 @@ class Reinforce(Strategy):
         self._fill()
 
     def _fill(self) -> None:
-        """Draw what the next asks hand out; where rules forbid most of what the policy says, again."""
+        """Draw what is handed out until the next update: twice as many, for what is known among them is passed over."""
         rng = random.Random(f"{self.seed}:pool:{self.updates}")
         self.pool: list[tuple[Architecture, float]] = []
         for _ in range(PASSES):
-            self.pool += self.draw(rng, POOL)
+            self.pool += self.draw(rng, 2 * self.samples)
             if len(self.pool) >= self.samples:
                 break
-
-    def _unseen(self, drawn: list[tuple[Architecture, float]]) -> Architecture | None:
-        return next((architecture for architecture, _ in drawn if architecture.key not in self.seen), None)
 
     def _tensor(self, architectures: list[Architecture]) -> Tensor:
         import torch
