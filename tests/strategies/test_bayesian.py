@@ -14,6 +14,7 @@ from azora.networks.registry import make_space
 from azora.space import Categorical, Product, Real, Space
 from azora.strategies import (
     Bayesian,
+    Candidates,
     Evolved,
     Near,
     RandomSearch,
@@ -82,9 +83,17 @@ def best(strategy: Strategy, asks: int) -> float:
 
 @pytest.mark.parametrize(
     ("surrogate", "acquisition", "candidates"),
-    [("gp", "ei", "near"), ("gp", "thompson", "evolved"), ("ensemble", "ucb", "near"), ("trees", "ei", "evolved")],
+    [
+        ("gp", "ei", "near"),
+        ("gp", "thompson", "evolved"),
+        (NetworkEnsemble(steps=100), "ucb", QUICK),
+        (BoostedTrees(members=3, trees=30), "ei", "evolved"),
+    ],
+    ids=["gp-ei-near", "gp-thompson-evolved", "ensemble-ucb-near", "trees-ei-evolved"],
 )
-def test_finds_better_than_random_search_with_any_parts(surrogate: str, acquisition: str, candidates: str) -> None:
+def test_finds_better_than_random_search_with_any_parts(
+    surrogate: str | Surrogate, acquisition: str, candidates: str | Candidates
+) -> None:
     space = tiny_space()
     found = [best(Bayesian(space, seed, None, surrogate, acquisition, candidates, start=8), 25) for seed in range(4)]
     guessed = [best(RandomSearch(space, seed), 25) for seed in range(40)]
