@@ -105,4 +105,4 @@ def test_the_command_says_what_the_score_is(file: Path, capsys: pytest.CaptureFi
     figures = json.loads(capsys.readouterr().out)
     assert figures["score"].startswith("share of the hypervolume of the true front of ")
     assert "(reference 80 and " in figures["score"]
-    assert set(figures["strategies"]) == {"random", "pareto"}
+    assert set(figures["strategies"]) == {"random", "bayesian", "pareto"}
