@@ -5,6 +5,8 @@ from __future__ import annotations
 import csv
 import io
 import json
+import subprocess
+import sys
 from pathlib import Path
 from xml.etree import ElementTree
 
@@ -203,6 +205,17 @@ def test_a_strategy_of_ones_own_is_played_by_name(
     words = ["bench", str(macro_file), "--strategy", name, "--queries", "10", "--runs", "2", "--workers", "2", "--json"]
     assert main([*words, "--set", "step=7"]) == 0
     assert "mine:Mine" in json.loads(capsys.readouterr().out)["strategies"]
+
+
+def test_the_console_script_finds_modules_where_it_is_called(macro_file: Path, tmp_path: Path) -> None:
+    name = own_strategy(tmp_path)
+    (tmp_path / "bin").mkdir()
+    (tmp_path / "bin" / "azora").write_text("from azora.cli.main import run\nrun()\n", encoding="utf-8")
+    words = ["bench", str(macro_file), "--strategy", name, "--queries", "5", "--runs", "2", "--json"]
+    command = [sys.executable, str(tmp_path / "bin" / "azora"), *words]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert "mine:Mine" in json.loads(done.stdout)["strategies"]
 
 
 @pytest.mark.parametrize(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import sys
 import tempfile
 import traceback
@@ -77,5 +78,8 @@ def _our_fault(error: Exception) -> str:
 
 
 def run() -> None:
-    """The console script."""
+    """The console script. It finds modules in the folder where it is called, as `python -m azora` does; last, so that
+    no file there takes the place of a library's."""
+    if (here := os.getcwd()) not in sys.path:
+        sys.path.append(here)
     sys.exit(main())
