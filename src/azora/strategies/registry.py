@@ -255,7 +255,7 @@ STRATEGIES: dict[str, Entry] = {
         reinforce,
         "an LSTM decides one choice after another and is rewarded for good networks, all trained equally long",
         "Zoph & Le 2017, Williams 1992",
-        "to have a policy over the space; it needs some 200 judgements to beat evolution or lose to it",
+        "to have a policy over the space; it needs 200 to 300 judgements to come level with evolution",
     ),
     "bayesian": Entry(
         bayesian,
