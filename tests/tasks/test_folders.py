@@ -90,3 +90,14 @@ def test_folders_that_hold_no_task_are_refused(tmp_path: Path) -> None:
         load_task(tmp_path)
     with pytest.raises(TaskError, match="--label says nothing about a folder of pictures"):
         load_task(tmp_path, reading=Reading(label="one"))
+
+
+def test_files_damaged_in_the_head_and_in_the_body_are_told_of_together(root: Path) -> None:
+    whole = next(root.rglob("*.png"))
+    (whole.parent / "head.png").write_bytes(b"no picture")
+    Image.new("RGB", (40, 40), (1, 2, 3)).save(whole.parent / "body.png")
+    body = (whole.parent / "body.png").read_bytes()
+    (whole.parent / "body.png").write_bytes(body[: len(body) // 2])
+    notes = [note for note in read_folders(root, skip_bad=True).notes if "left out" in note]
+    assert len(notes) == 1
+    assert notes[0].startswith("2 files") and "head.png" in notes[0] and "body.png" in notes[0]

@@ -49,9 +49,8 @@ class Probe:
     def halves(self) -> tuple[Probe, Probe]:
         """Two batches of half the rows."""
         middle = len(self.x) // 2
-        return tuple(  # type: ignore[return-value]
-            Probe(self.x[part], self.y[part], self.kind) for part in (slice(middle), slice(middle, 2 * middle))
-        )
+        first, second = slice(middle), slice(middle, 2 * middle)
+        return Probe(self.x[first], self.y[first], self.kind), Probe(self.x[second], self.y[second], self.kind)
 
 
 def fresh(space: Space, architecture: Architecture, seed: int = 0) -> nn.Module:

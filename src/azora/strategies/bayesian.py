@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import random
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TypeVar, final
 
 import numpy as np
@@ -14,8 +14,8 @@ from azora.errors import ConfigError
 from azora.settings import closest
 from azora.space import Architecture, Space
 from azora.strategies.acquisition import Acquisition, ExpectedImprovement, ThompsonSampling, UpperConfidenceBound
-from azora.strategies.candidates import Candidates, Evolved, Near, stranger
-from azora.strategies.fresh import familiar
+from azora.strategies.candidates import Candidates, Evolved, Near
+from azora.strategies.fresh import familiar, stranger
 from azora.strategies.strategy import Strategy
 from azora.strategies.surrogates import (
     Array,
@@ -184,7 +184,7 @@ class Bayesian(Strategy):
 
     def _stranger(self, rng: random.Random, why: str) -> Proposal | None:
         found = stranger(self.space, self.seen, rng)
-        return None if found is None else Proposal(found, origin=why)
+        return None if found is None else replace(found, origin=why)
 
 
 def _part(word: str, given: str | Part, known: Mapping[str, type[Part]]) -> Part:

@@ -14,7 +14,6 @@ from azora.errors import ConfigError, SpaceError
 from azora.space import Architecture, Space
 from azora.strategies.surrogates import Array
 
-REPEATS = 200  # draws in a row that were all known: the space is as good as exhausted
 MOST_LOOKED_AT = 400  # neighbours of one parent
 
 Value = Callable[[Sequence[Architecture]], Array]
@@ -125,12 +124,3 @@ def fresh(architectures: Iterable[Architecture], seen: Collection[str]) -> list[
         if each.key not in seen:
             found.setdefault(each.key, each)
     return list(found.values())
-
-
-def stranger(space: Space, seen: Collection[str], rng: random.Random) -> Architecture | None:
-    """A random architecture that is not in `seen`; None when every draw was."""
-    for _ in range(REPEATS):
-        architecture = space.sample(rng)
-        if architecture.key not in seen:
-            return architecture
-    return None

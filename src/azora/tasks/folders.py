@@ -60,12 +60,12 @@ def read_folders(root: Path, *, size: int | None = None, skip_bad: bool = False)
     if len(classes) < 2:
         raise TaskError(f"{root} has one class only ({classes[0]}); two folders of pictures or more are wanted")
     looks, bad = _look([file for files in found.values() for _, file in files], skip_bad)
-    notes = [_skipped(bad)] if bad else []
     side = size or _side(list(looks.values()))
     grey = all(look.grey for look in looks.values())
     albums = {}
     for split, files in found.items():
-        albums[split] = _album([each for each in files if each[1] in looks], side, grey, skip_bad, notes)
+        albums[split] = _album([each for each in files if each[1] in looks], side, grey, skip_bad, bad)
+    notes = [_skipped(bad)] if bad else []
     sizes = {look.size for look in looks.values()}
     if sizes != {(side, side)}:
         notes.append(f"pictures of {len(sizes)} size{'s' * (len(sizes) > 1)} were brought to {side} × {side}")
@@ -119,18 +119,16 @@ def _side(looks: list[_Look]) -> int:
     return width if len(sizes) == 1 and width == height <= LARGEST else USUAL
 
 
-def _album(files: list[tuple[str, Path]], side: int, grey: bool, skip_bad: bool, notes: list[str]) -> Album:
+def _album(files: list[tuple[str, Path]], side: int, grey: bool, skip_bad: bool, bad: list[Path]) -> Album:
+    """The pictures of one split; files whose pixels cannot be read are added to `bad`."""
     x = np.zeros((len(files), side, side, 1 if grey else 3), np.uint8)
     labels: list[str] = []
-    bad: list[Path] = []
     for label, file in files:
         try:
             x[len(labels)] = pixels(file, side, side, 1 if grey else 3)
             labels.append(label)
         except TaskError as error:
             bad.append(_may_skip(file, error, skip_bad))
-    if bad:
-        notes.append(_skipped(bad))
     return Album(x[: len(labels)], labels)
 
 
