@@ -11,6 +11,7 @@ import pytest
 from tests.bench.made import MACRO_HEADER, NB201_HEADER, Rows, macro_rows, nb201_rows, spoilt, write
 
 from azora.bench import Fidelity, Table, find_table, read_table
+from azora.bench.reading import read_cost
 from azora.errors import BenchmarkError
 from azora.testing import BenchmarkContract
 
@@ -120,6 +121,30 @@ def test_what_is_missing_of_a_space_is_outside_it_where_that_is_declared(tmp_pat
         BenchmarkError, match=r"has 5 rows, and its space 6 points \(the first that is missing: 32, pool"
     ):
         read_table(declare(tmp_path, DECLARED, GRID[:-1]))
+
+
+def test_one_row_a_network_answers_for_all_that_are_it(nb201: Table, tmp_path: Path) -> None:
+    firsts: dict[str, list[str]] = {}
+    for row, cells in enumerate(nb201_rows()):
+        firsts.setdefault(nb201.architecture(row).key, cells)
+    text = """architecture = "arch"
+notation = "nb201"
+distinct = true
+test = "c10_test200"
+[[fidelity]]
+mean = "c10_val200"
+"""
+    (tmp_path / "firsts.toml").write_text(text, encoding="utf-8")
+    file = write(tmp_path / "firsts.csv", NB201_HEADER, list(firsts.values()))
+    table = read_table(file)
+    assert (len(table), table.networks) == (15_625, 4_930)
+    costs, test = read_cost(file, "c10_val12", table), table.test
+    assert test is not None
+    for row in range(0, len(table), 1_001):
+        stated = firsts[table.architecture(row).key]
+        assert (test[row], costs[row]) == (float(stated[9]), float(stated[10]))
+    with pytest.raises(BenchmarkError, match=r"has 4,929 networks, and not that of"):
+        read_table(write(tmp_path / "firsts.csv", NB201_HEADER, list(firsts.values())[:-1]))
 
 
 def test_digits_may_be_declared(tmp_path: Path) -> None:

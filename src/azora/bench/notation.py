@@ -48,6 +48,19 @@ def nb201(sheet: Sheet, column: str) -> Written:
     return Written(space, _each(sheet, column, read))
 
 
+def digits_cells(sheet: Sheet, column: str) -> Written:
+    """Six digits, architectures of `azora.networks.digits_cells.DigitsCells`.
+
+    Raises:
+        BenchmarkError: a cell that says something else; the row is named.
+    """
+    from azora.networks.digits_cells import DigitsCells
+    from azora.tasks import Signature
+
+    space = DigitsCells(Signature("classification", (1, 8, 8), 10))
+    return Written(space, _each(sheet, column, lambda cell: tuple(space.from_code(cell).values())))
+
+
 def digits(sheet: Sheet, column: str, options: Sequence[Option], name: str) -> Written:
     """One digit a choice, the place of what is chosen among `options`: `02110221`.
 

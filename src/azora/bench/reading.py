@@ -10,7 +10,7 @@ from azora.bench import notation
 from azora.bench.notation import Written
 from azora.bench.schema import Length, Schema, find_schema
 from azora.bench.sheet import Sheet, read_sheet
-from azora.bench.table import Fidelity, Numbers, Table, masked_mean
+from azora.bench.table import Decisions, Fidelity, Numbers, Table, masked_mean
 from azora.errors import BenchmarkError
 from azora.space import Space
 
@@ -49,10 +49,13 @@ def read_cost(path: Path, word: str, table: Table) -> Numbers:
     """
     file, _, column = word.rpartition(":")
     schema, sheet = find_schema(path, read_sheet(path)), read_sheet(Path(file) if file else path)
-    costs, found = sheet.numbers(column), np.full(len(table), np.nan)
-    for decisions, cost in zip(_architectures(sheet, schema, table.name).points, costs, strict=True):
-        if (row := table.rows.get(decisions)) is not None:
-            found[row] = cost
+    written, costs = _architectures(sheet, schema, table.name), sheet.numbers(column)
+    if schema.distinct:
+        of = {_key(written.space, point): cost for point, cost in zip(written.points, costs, strict=True)}
+        found = np.array([of.get(table.architecture(row).key, np.nan) for row in range(len(table))])
+    else:
+        said = dict(zip(written.points, costs, strict=True))
+        found = np.array([said.get(point, np.nan) for point in table.points])
     for row in np.flatnonzero(~(found > 0))[:1]:
         raise BenchmarkError(f"{sheet.name}: {table.show(int(row))} has no {column} above zero")
     return found
@@ -63,6 +66,8 @@ def _architectures(sheet: Sheet, schema: Schema, name: str) -> Written:
         return notation.columns(sheet, schema.choices, name)
     if schema.notation == "nb201":
         return notation.nb201(sheet, schema.architecture)
+    if schema.notation == "digits-cells":
+        return notation.digits_cells(sheet, schema.architecture)
     if schema.notation == "separated":
         return notation.separated(sheet, schema.architecture, schema.separator, name)
     return notation.digits(sheet, schema.architecture, schema.options, name)
@@ -96,6 +101,8 @@ def _covered(table: Table, schema: Schema) -> Table:
     size = table.space.size()
     if size == len(table):
         return table
+    if schema.distinct:
+        return _spread(table)
     if not schema.partial:
         missing = "" if size is None or size > 1_000_000 else _first_missing(table)
         points = "endless" if size is None else f"{size:,}"
@@ -104,6 +111,21 @@ def _covered(table: Table, schema: Schema) -> Table:
             f" {table.name}.toml where that is meant"
         )
     return table.within(_part(table))
+
+
+def _spread(table: Table) -> Table:
+    """Each point of the space with the row of its network."""
+    of, space = {table.architecture(row).key: row for row in range(len(table))}, table.space
+    found = list(space)
+    rows = [of.get(each.key, -1) for each in found]
+    if -1 in rows:
+        missing = ", ".join(map(str, found[rows.index(-1)].values()))
+        raise BenchmarkError(f"{table.name}: has {len(of):,} networks, and not that of {missing}")
+    return table.taking(rows, [tuple(each.get(name) for name in space.choices) for each in found])
+
+
+def _key(space: Space, point: Decisions) -> str:
+    return space.architecture(**dict(zip(space.choices, point, strict=True))).key
 
 
 def _part(table: Table) -> Space:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from pathlib import Path
 
 from azora.bench.reading import read_table
@@ -10,8 +9,14 @@ from azora.bench.table import Table
 from azora.errors import BenchmarkError
 from azora.settings import closest, construct, resolve
 
-BENCHMARKS: dict[str, Callable[[], Table]] = {}
-"""What needs no file."""
+BENCHMARKS = {"digits-cells": Path(__file__).parent / "data" / "digits_cells.csv.gz"}
+"""What comes with azora: tables with their TOML beside them."""
+
+
+def find_file(word: str) -> Path | None:
+    """The file of the benchmark called `word`, or at it; None where it is none."""
+    path = BENCHMARKS.get(word, Path(word))
+    return path if path.is_file() else None
 
 
 def find_table(word: str) -> Table:
@@ -23,10 +28,8 @@ def find_table(word: str) -> Table:
         ConfigError: the user's module cannot be imported or has no such name.
     """
     path = Path(word)
-    if word in BENCHMARKS:
-        return BENCHMARKS[word]()
-    if path.is_file():
-        return read_table(path)
+    if (file := find_file(word)) is not None:
+        return read_table(file)
     if path.is_dir():
         raise BenchmarkError(f"{word} is a folder; a benchmark is a file such as {word.rstrip('/')}/nb201_c10.csv.gz")
     if ":" in word:
@@ -36,5 +39,4 @@ def find_table(word: str) -> Table:
         return made
     if path.suffix or len(path.parts) > 1:
         raise BenchmarkError(f"there is no file {word}")
-    known = f"; {closest(word, BENCHMARKS)}" if BENCHMARKS else ""
-    raise BenchmarkError(f"there is no benchmark {word!r}, and no file of that name{known}")
+    raise BenchmarkError(f"there is no benchmark {word!r}, and no file of that name; {closest(word, BENCHMARKS)}")

@@ -14,7 +14,7 @@ from azora.errors import BenchmarkError
 from azora.settings import closest
 
 T = TypeVar("T", "Length", "Schema")
-NOTATIONS = ("nb201", "digits", "separated")
+NOTATIONS = ("nb201", "digits-cells", "digits", "separated")
 
 
 @final
@@ -47,13 +47,14 @@ class Schema:
     Args:
         lengths: the fidelities, the shortest first.
         architecture: the column that holds the architecture, in `notation`.
-        notation: `nb201`; `digits`: one digit a choice, a place among `options`; `separated`: values with `separator`
-            between them.
+        notation: `nb201`; `digits-cells`; `digits`: one digit a choice, a place among `options`; `separated`: values
+            with `separator` between them.
         choices: instead of these, one column for each choice.
         test: columns of scores that no search may see; several are averaged.
         percent: whether scores are from 0 to 100.
         maximise: whether more is better.
         partial: whether points of the space may be missing; a search is then kept to those that are there.
+        distinct: whether there is one row for each distinct network; it answers for all points that are this network.
         dataset: the prefix of the columns that says what was learned.
     """
 
@@ -67,6 +68,7 @@ class Schema:
     percent: bool = False
     maximise: bool = True
     partial: bool = False
+    distinct: bool = False
     dataset: str = ""
 
 

@@ -3,20 +3,21 @@
 from __future__ import annotations
 
 import inspect
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any, final
 
 from azora.bench.play import Run, play
 from azora.bench.protocol import Protocol
 from azora.bench.reading import read_cost
-from azora.bench.registry import find_table
+from azora.bench.registry import find_file, find_table
 from azora.errors import AzoraError, BenchmarkError, ConfigError
 from azora.settings import closest
 from azora.strategies import Level, Strategy
 from azora.strategies.registry import find_maker, make_strategy
 
+APART = 3  # times as long is the next rung's training, at least
 QUERIES = 150
 """Queries of a run, where nobody says otherwise."""
 
@@ -55,16 +56,17 @@ class Setup:
             if self.floor is not None:
                 raise BenchmarkError(f"--floor {self.floor:g} is of a front: say the second objective by --cost")
             return Protocol(table, self.noise, self.fidelity, queries, self.seconds)
-        if not Path(self.table).is_file():
+        if (file := find_file(self.table)) is None:
             raise BenchmarkError(f"{self.table} is no file: --cost is for tables that are read from one")
-        costs, name = read_cost(Path(self.table), self.cost, table), self.cost.rpartition(":")[2]
+        costs, name = read_cost(file, self.cost, table), self.cost.rpartition(":")[2]
         return Protocol(table, self.noise, self.fidelity, queries, self.seconds, costs, name, self.floor)
 
     def strategy(self, name: str, protocol: Protocol, seed: int) -> Strategy:
         """The strategy called `name`, made for the protocol's table.
 
         A table is not trained on, so what shares a budget out over trainings of equal length (`Level`) is left off, and
-        what ladders are made of is taken from the table: as many rungs as it has lengths of training.
+        what ladders are made of is taken from the table: a rung for each length of training, or, where there are more
+        than that, as many as leave a factor of three between them.
 
         Raises:
             ConfigError: an unknown name or setting.
@@ -73,10 +75,11 @@ class Setup:
         if settings.pop("epochs", None) is not None:
             raise ConfigError(f"{name}: epochs cannot be set here; a table has its own, chosen by --fidelity")
         lengths = [level.epochs for level in protocol.levels if level.epochs is not None]
-        lowest, rungs = (lengths[0] if lengths else 1.0), len(protocol.levels)
-        ladder: dict[str, Any] = {"rungs": rungs, "longest": lengths[-1] if lengths else lowest}
+        lowest, longest = (lengths[0], lengths[-1]) if lengths else (1.0, 1.0)
+        rungs = min(len(protocol.levels), 1 + max(1, int(math.log(longest / lowest, APART))))
+        ladder: dict[str, Any] = {"rungs": rungs, "longest": longest}
         if rungs > 1:
-            ladder["eta"] = max(2, round((lengths[-1] / lowest) ** (1 / (rungs - 1))))
+            ladder["eta"] = max(2, round((longest / lowest) ** (1 / (rungs - 1))))
         known = parameters(name)
         fitted = {each: value for each, value in ladder.items() if each in known}
         made = make_strategy(

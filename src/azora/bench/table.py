@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import final
 
@@ -44,10 +44,11 @@ class Table:
     """Scores of every point of a space.
 
     The row that answers is the row that is asked: the one with the very decisions of the architecture. Several rows may
-    be one network to azora (isomorphic cells have one key); the benchmark trained each of them, and they differ by what
-    training twice differs. None of them is chosen for the others, nor are they averaged: a mean of several trainings
-    has less noise than a search would meet. A query is one distinct key, so who has asked for one of the rows has
-    asked for the network, and is answered the same when asking for another.
+    be one network to azora (isomorphic cells have one key). Where the benchmark trained each of them, they differ by
+    what training twice differs, and none is chosen for the others, nor are they averaged: a mean of several trainings
+    has less noise than a search would meet. Where it trained one of them, that answers for all. A query is one
+    distinct key, so who has asked for one of the rows has asked for the network, and is answered the same when asking
+    for another.
 
     Args:
         name: what to call it.
@@ -98,6 +99,21 @@ class Table:
             self.name, space, self.points, self.fidelities, self.test, self.test_column, self.unit, self.maximise,
             self.dataset,
         )  # fmt: skip
+
+    def taking(self, rows: Sequence[int], points: Sequence[Decisions]) -> Table:
+        """A table whose `points` are answered with these rows of this one, several perhaps with the same."""
+        taken = [
+            replace(
+                each,
+                validation=each.validation[rows],
+                seconds=None if each.seconds is None else each.seconds[rows],
+            )
+            for each in self.fidelities
+        ]
+        test = None if self.test is None else self.test[rows]
+        return Table(
+            self.name, self.space, points, taken, test, self.test_column, self.unit, self.maximise, self.dataset
+        )
 
     def __len__(self) -> int:
         return len(self.points)

@@ -32,6 +32,7 @@ class Skeleton:
     signature: Signature
     widths: tuple[int, ...]
     shrink: int = 1
+    plain: bool = False
 
 
 @final
@@ -101,7 +102,9 @@ def _operation_cost(name: str, channels: int, height: int, width: int) -> Cost:
 @cache
 def _bare_cost(skeleton: Skeleton) -> Cost:
     with torch.device("meta"):
-        network = staged(skeleton.signature, skeleton.widths, 0, lambda channels: nn.Identity(), skeleton.shrink)
+        network = staged(
+            skeleton.signature, skeleton.widths, 0, lambda channels: nn.Identity(), skeleton.shrink, skeleton.plain
+        )
     total = {"params": parameters(network)} | measure(network, skeleton.signature.shape)
     # An empty stage is counted as a layer that copies its map.
     sides = stage_sides(skeleton.signature, len(skeleton.widths), skeleton.shrink)

@@ -8,6 +8,7 @@ from typing import Any
 from azora.errors import ConfigError
 from azora.networks.cells import Cells
 from azora.networks.darts import Darts
+from azora.networks.digits_cells import DigitsCells
 from azora.networks.mlp import Mlp
 from azora.networks.nb201 import NB201
 from azora.networks.stages import Stages
@@ -21,6 +22,7 @@ SPACES: dict[str, Callable[..., Space]] = {
     "mlp": Mlp,
     "nb201": NB201,
     "darts": Darts,
+    "digits-cells": DigitsCells,
 }
 
 

@@ -14,13 +14,14 @@ from azora.tasks import Signature
 SMALLEST = 8  # pixels each way that a stem which shrinks further than it must still leaves
 
 
-def stem(signature: Signature, channels: int, shrink: int = 1) -> nn.Sequential:
+def stem(signature: Signature, channels: int, shrink: int = 1, plain: bool = False) -> nn.Sequential:
     """(B, C, H, W) → (B, channels, ⌈H/s⌉, ⌈W/s⌉) with the stride s of `stem_stride`.
 
-    The kernel is 3, and where the stride is larger as wide as it: no pixel between two windows is skipped.
+    The kernel is 3 (with `plain`, 1), and where the stride is larger as wide as it: no pixel between two windows is
+    skipped.
     """
     stride = stem_stride(signature, shrink)
-    kernel = max(3, stride | 1)
+    kernel = max(1 if plain else 3, stride | 1)
     return nn.Sequential(conv(signature.shape[0], channels, kernel, stride), nn.BatchNorm2d(channels))
 
 
@@ -71,6 +72,22 @@ class Reduction(nn.Module):
 
 
 @final
+class PlainReduction(nn.Sequential):
+    """Means of 2 × 2 (with stride 1: of nothing) and a 1 × 1 convolution, which see no shapes.
+
+    (B, C_in, H, W) → (B, C_out, ⌈H/stride⌉, ⌈W/stride⌉).
+    """
+
+    def __init__(self, channels_in: int, channels_out: int, stride: int = 2) -> None:
+        super().__init__(
+            nn.ReLU(),
+            nn.AvgPool2d(stride, stride, ceil_mode=True, count_include_pad=False),
+            conv(channels_in, channels_out, 1),
+            nn.BatchNorm2d(channels_out),
+        )
+
+
+@final
 class Head(nn.Sequential):
     """(B, C, H, W) → (B, outputs): normalise, mean over the picture, linear."""
 
@@ -85,18 +102,25 @@ class Head(nn.Sequential):
 
 
 def staged(
-    signature: Signature, widths: Sequence[int], depth: int, cell: Callable[[int], nn.Module], shrink: int = 1
+    signature: Signature,
+    widths: Sequence[int],
+    depth: int,
+    cell: Callable[[int], nn.Module],
+    shrink: int = 1,
+    plain: bool = False,
 ) -> nn.Sequential:
     """A network of one stage a width, each of `depth` cells made by `cell(width)`, with reductions between.
 
-    A map of 2 × 2 or less is not halved further.
+    A map of 2 × 2 or less is not halved further. With `plain`, nothing but the cells sees more than one pixel of its
+    map: what they do is then what makes networks differ.
     """
     sides = stage_sides(signature, len(widths), shrink)
-    layers: dict[str, nn.Module] = {"stem": stem(signature, widths[0], shrink)}
+    reduction = PlainReduction if plain else Reduction
+    layers: dict[str, nn.Module] = {"stem": stem(signature, widths[0], shrink, plain)}
     for place, width in enumerate(widths):
         if place:
             stride = 2 if halves(min(sides[place - 1])) else 1
-            layers[f"reduction_{place}"] = Reduction(widths[place - 1], width, stride)
+            layers[f"reduction_{place}"] = reduction(widths[place - 1], width, stride)
         layers[f"stage_{place}"] = nn.Sequential(*(cell(width) for _ in range(depth)))
     layers["head"] = Head(widths[-1], signature.outputs)
     network = nn.Sequential()
