@@ -117,9 +117,10 @@ def summarise(
 
 
 def contestants(names: Sequence[str], several: bool = False) -> list[str]:
-    """The strategies that were named, each once, or all that are for one objective (or for several); random search
-    first."""
-    fitting = [name for name, entry in STRATEGIES.items() if (entry.several if several else entry.single)]
+    """The strategies that were named, each once, or all of azora's own that are for one objective (or for several);
+    random search first."""
+    own = {name: entry for name, entry in STRATEGIES.items() if entry.extra is None}  # the same wherever azora is
+    fitting = [name for name, entry in own.items() if (entry.several if several else entry.single)]
     return list(dict.fromkeys([RANDOM, *(names or fitting)]))
 
 

@@ -18,6 +18,7 @@ from azora.strategies.halving import SuccessiveHalving
 from azora.strategies.hyperband import Hyperband
 from azora.strategies.level import Level
 from azora.strategies.local import Improvement, LocalSearch
+from azora.strategies.optuna_search import OptunaSearch, Sampler
 from azora.strategies.pareto import ParetoEvolution
 from azora.strategies.random_search import RandomSearch
 from azora.strategies.reinforce import Policy, Reinforce
@@ -33,7 +34,7 @@ class Entry:
     """A strategy as users see it: how to make it, what it is, where it comes from, when to use it.
 
     `runs` is how many runs of a benchmark are enough, for one that thinks so long that as many as of the others would
-    be waited for.
+    be waited for; `extra` is the optional dependency that it needs, and then it is compared where it is named alone.
     """
 
     make: Callable[..., Strategy]
@@ -42,6 +43,7 @@ class Entry:
     advice: str
     runs: int | None = None
     single: bool = True  # whether it is for one objective
+    extra: str | None = None
 
     @property
     def several(self) -> bool:
@@ -225,6 +227,19 @@ def pareto(
     return Level(ParetoEvolution(space, seed, objectives, population, crossover), epochs)
 
 
+def optuna(
+    space: Space,
+    seed: int,
+    objectives: Sequence[Objective],
+    epochs: float | None = None,
+    sampler: Sampler = "tpe",
+    start: int = 10,
+    population: int | None = None,
+) -> Strategy:
+    """One of Optuna's samplers, every network trained equally long."""
+    return Level(OptunaSearch(space, seed, objectives, sampler, start, population), epochs)
+
+
 DEFAULT = "halving"
 STRATEGIES: dict[str, Entry] = {
     "random": Entry(
@@ -295,6 +310,14 @@ STRATEGIES: dict[str, Entry] = {
         "Deb et al. 2002 (NSGA-II)",
         "when two or more --objective are given: accuracy against cost, as a front to choose from",
         single=False,
+    ),
+    "optuna": Entry(
+        optuna,
+        "a sampler of Optuna: sampler=tpe, gp, cmaes, nsga2 or nsga3; trains all equally long",
+        "Akiba et al. 2019; pip install azora[optuna]",
+        "to compare with what you know, or to have one of them in azora's loop",
+        runs=10,
+        extra="optuna",
     ),
 }
 
