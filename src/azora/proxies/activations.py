@@ -19,9 +19,11 @@ SMALL = 1e-5
 
 def jacob_cov(network: nn.Module, probe: Probe) -> float:
     """How little the rows' Jacobians are alike: −Σ log(λ + k) + 1 / (λ + k) over the eigenvalues λ of their
-    correlations (Mellor et al., 2021, first version)."""
+    correlations (Mellor et al., 2021, first version). Minus infinity where nothing of the rows comes through."""
     x = probe.x.clone().requires_grad_()
-    (jacobian,) = torch.autograd.grad(network(x).sum(), x)
+    (jacobian,) = torch.autograd.grad(network(x).sum(), x, allow_unused=True)
+    if jacobian is None:
+        return -math.inf
     values = torch.linalg.eigvalsh(torch.corrcoef(jacobian.flatten(1).double())).clamp(min=0) + SMALL
     return -float((values.log() + 1 / values).sum())
 
