@@ -80,16 +80,17 @@ def test_half_is_random_search_and_a_kill_in_it_loses_nothing(stripes: Task, tmp
     assert "after 5 judgements each" in result.summary()
 
 
+@pytest.mark.slow
 def test_a_search_by_the_clock_gives_both_the_same_time(stripes: Task, tmp_path: Path) -> None:
     out = tmp_path / "out"
-    figures = azora.search(stripes, budget="30s", out=out, **{**WORDS, "workers": 2}).figures
+    figures = azora.search(stripes, budget="60s", out=out, **{**WORDS, "workers": 2}).figures
     beside = figures["baseline"]
     ends = {event["name"]: event["elapsed"] for event in read_events(out) if event["kind"] == "phase"}
     assert list(ends) == ["search", "baseline", "final"]
     searching = ends["baseline"] - ends["search"]
     assert beside["unit"] == "seconds"
     assert 0.5 * searching < beside["cost"] < searching + 0.5  # the less, the longer its workers took to start
-    assert figures["seconds"] < 33
+    assert figures["seconds"] < 63
     assert [line["at"] for line in beside["at"]] == pytest.approx([beside["cost"] * part / 4 for part in (1, 2, 3, 4)])
 
 
@@ -113,7 +114,7 @@ def test_what_cannot_be_compared_is_one_line(
 
 def test_a_study_with_a_baseline_is_not_gone_on_with_without(stripes: Task, tmp_path: Path) -> None:
     azora.search(stripes, trials=4, out=tmp_path / "out", **WORDS)
-    with pytest.raises(StudyError, match="with baseline 'random', not None"):
+    with pytest.raises(StudyError, match="with baseline 'random', not baseline None"):
         azora.search(stripes, trials=4, out=tmp_path / "out", resume=True, **{**WORDS, "baseline": None})
 
 
@@ -122,7 +123,7 @@ def test_a_study_with_a_baseline_is_not_gone_on_with_without(stripes: Task, tmp_
     [
         ("evolution", {"epochs": 4}, ("random", {"epochs": 4})),
         ("bayesian", {}, ("random", {"epochs": 30.0})),
-        ("halving", {}, ("halving", {"inner": "random", "lowest": 1.0, "eta": 3, "rungs": 6})),
+        ("halving", {}, ("halving", {"inner": "random", "lowest": 1.0, "eta": 3, "rungs": 5})),
         ("halving", {"inner": "random", "rungs": 3}, ("random", {"epochs": 9.0})),
         ("bohb", {"rungs": 2}, ("hyperband", {"inner": "random", "lowest": 1.0, "eta": 3, "rungs": 2})),
         ("hyperband", {"rungs": 2}, ("random", {"epochs": 3.0})),
@@ -158,7 +159,7 @@ def test_the_split_is_said_in_what_is_shared_out() -> None:
 
 
 def study(folder: Path, reports: list[dict[str, float] | None]) -> Study:
-    folder.mkdir(parents=True)
+    folder.mkdir(parents=True, exist_ok=True)
     space, rng = tiny_space(), random.Random(0)
     made = Study(SqlJournal(folder / "study.db"), space)
     made.create({"strategy": "random", "settings": {}})
