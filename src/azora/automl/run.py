@@ -227,6 +227,7 @@ class _Run:
             objectives=self.setting.objectives,
             settings=settings,
             lowest=self.first,
+            data=self.setting.data,
         )
 
     def _precision(self) -> str:

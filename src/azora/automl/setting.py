@@ -72,7 +72,14 @@ class Setting:
         # Read before the search: what is wrong with it must not be found out after.
         beside = bands(job.beside, objectives[0], task.name)
         # Settings are tried on a strategy that is thrown away: a mistake must be told before anything is begun.
-        made = make_strategy(job.strategy, space, seed=job.seed, objectives=objectives, settings=job.strategy_settings)
+        made = make_strategy(
+            job.strategy,
+            space,
+            seed=job.seed,
+            objectives=objectives,
+            settings=job.strategy_settings,
+            data=task.search_data,
+        )
         check_baseline(job, made)
         return cls(job, task, space, about, objectives, beside)
 

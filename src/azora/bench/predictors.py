@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any, final
 
 import numpy as np
+from numpy.typing import NDArray
 
 from azora.bench.once_for_all import OnceForAll, is_once_for_all, read_architectures
 from azora.bench.registry import find_table
@@ -17,6 +18,8 @@ from azora.errors import BenchmarkError
 from azora.space import Architecture, Space
 from azora.strategies.bayesian import SURROGATES
 from azora.strategies.surrogates import Description, normal_ranks
+
+Places = NDArray[np.int64]
 
 SIZES = (50, 100, 200, 400)
 """From how many rows surrogates learn."""
@@ -153,7 +156,7 @@ def predict(
     )
 
 
-def _predicted(ranking: Ranking, name: str, known: Numbers, others: Numbers) -> Numbers:
+def _predicted(ranking: Ranking, name: str, known: Places, others: Places) -> Numbers:
     targets = normal_ranks([(float(score),) for score in ranking.truth[known]])
     mean, _ = SURROGATES[name]().fit(ranking.rows[known], targets, ranking.groups).predict(ranking.rows[others])
     return mean
