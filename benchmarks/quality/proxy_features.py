@@ -25,6 +25,9 @@ from azora.tasks import Signature
 CODES = ("none", "skip_connect", "conv_1x1", "conv_3x3", "avg_pool_3x3")
 SETS = {
     "synflow": ("synflow",),
+    "nwot": ("nwot",),
+    "jacov": ("jacov",),
+    "nwot and synflow": ("nwot", "synflow"),
     "all": ("synflow", "grasp", "fisher", "grad_norm", "l2_norm", "plain", "nwot", "epe_nas", "jacov", "snip"),
 }
 SIZES = (25, 50, 100, 200)
@@ -54,7 +57,7 @@ def main() -> None:
     truth = np.array([float(row["val_accuracy"]) for row in kept])
     told = {"none": (plain, groups)}
     for title, names in SETS.items():
-        columns = np.stack([rankdata([float(row[name]) for row in kept]) / len(kept) for name in names], 1)
+        columns = np.stack([rankdata([float(row[name] or "-inf") for row in kept]) / len(kept) for name in names], 1)
         at = plain.shape[1]
         extra = [slice(at + place, at + place + 1) for place in range(len(names))]
         told[title] = (np.column_stack([plain, columns]), [*groups, *extra])

@@ -7,7 +7,8 @@ and prints JSON: of each proxy and of some together Kendall's τ and Spearman's 
 best fifth, milliseconds a network, and how much its τ is above that of the count, by a paired bootstrap over the cells.
 
 With `--published FILE`, a table of proxies that others computed (`dataset, code, …`, NAS-Bench-Suite-Zero), the cells
-are drawn from that file, and Spearman's ρ between their scores and ours is printed too, with the τ of theirs.
+are drawn from that file, only proxies that are in it are scored, and Spearman's ρ between their scores and ours is
+printed too, with the τ of theirs.
 """
 
 from __future__ import annotations
@@ -90,7 +91,7 @@ def beside(published: Rows, dataset: str, codes: list[str], scores: dict[str, np
     theirs = {row["code"].zfill(6): row for row in published if row["dataset"] == dataset}
     found = {}
     for ours, name in THEIRS.items():
-        column = np.array([float(theirs[code][name]) for code in codes])
+        column = np.array([float(theirs[code][name] or "nan") for code in codes])
         known = np.isfinite(column)
         same = spearmanr(scores[ours][known], column[known]).statistic
         tau = kendalltau(column[known], truth[known]).statistic
@@ -123,7 +124,7 @@ def scored(words: argparse.Namespace, task: Task, cells: list[Architecture], spa
     probe = Probe.of(task.search_data, 64, words.seed)
     scores: dict[str, np.ndarray] = {}
     times: dict[str, float] = {}
-    for name in PROXIES:
+    for name in [name for name in PROXIES if name in THEIRS or not words.published]:
         taken, values = [], []
         for architecture in cells:
             begun = time.perf_counter()
@@ -131,7 +132,7 @@ def scored(words: argparse.Namespace, task: Task, cells: list[Architecture], spa
             taken.append(time.perf_counter() - begun)
         scores[name], times[name] = np.maximum(values, -1e30), round(1e3 * statistics.median(taken), 1)
         print(name, times[name], "ms", file=sys.stderr, flush=True)
-    for title, names in TOGETHER.items():
+    for title, names in TOGETHER.items() if not words.published else ():
         scores[title] = np.array(log_rank({name: list(scores[name]) for name in names}))
     return scores, times
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import random
+from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -11,8 +13,18 @@ from azora.errors import ConfigError
 from azora.networks.complexity import cost
 from azora.networks.registry import make_space
 from azora.proxies import Probe, log_rank, score
-from azora.space import Product, Space
-from azora.strategies import Event, Filtered, RandomSearch, RegularizedEvolution, Shortlist, Strategy, WarmStart
+from azora.space import Architecture, Product, Space
+from azora.strategies import (
+    Bayesian,
+    Event,
+    Filtered,
+    RandomSearch,
+    RegularizedEvolution,
+    Shortlist,
+    Strategy,
+    WarmStart,
+)
+from azora.strategies.bayesian import FEW
 from azora.strategies.registry import make_strategy
 from azora.strategies.shortlist import names_of
 from azora.tasks import SearchData, Signature, Task
@@ -151,6 +163,49 @@ def test_bad_advice_is_refused_in_words(settings: dict[str, object], said: str |
         return
     with pytest.raises(ConfigError, match=said.replace("?", r"\?")):
         make_strategy("evolution", cells(), settings=settings)
+
+
+class Hidden:
+    """A proxy that knows the score of every network, which nothing else tells."""
+
+    def __init__(self) -> None:
+        self.asked: set[str] = set()
+
+    def values(self, architectures: Sequence[Architecture]) -> list[list[float]]:
+        self.asked |= {each.key for each in architectures}
+        return [[hidden(each)] for each in architectures]
+
+
+def hidden(architecture: Architecture) -> float:
+    return int(architecture.key, 16) % 1000 / 1000
+
+
+def test_a_surrogate_that_is_told_a_good_proxy_chooses_by_it() -> None:
+    means = []
+    for told in (False, True):
+        strategy, scores = Bayesian(tiny_space(), 0, start=8), []
+        proxy = Hidden()
+        if told:
+            strategy.proxies = proxy  # type: ignore[assignment]
+        for _ in range(16):
+            proposal = strategy.ask()
+            assert proposal is not None
+            scores.append(hidden(proposal.architecture))
+            strategy.tell(proposal, Report({"accuracy": scores[-1]}))
+        means.append(sum(scores[8:]) / 8)
+        assert len(proxy.asked) <= (15 + 8 * FEW if told else 0)  # and of no other candidate
+    assert means[0] < 0.7 < 0.8 < means[1]
+
+
+def test_features_by_name_in_a_search_with_budgets_and_failures(stripes: Task) -> None:
+    settings = {"features": "params,naswot", "start": 3}
+    strategy = make_strategy("bayesian", cells(), settings=settings, data=stripes.search_data)
+    for number in range(6):
+        proposal = strategy.ask()
+        assert proposal is not None
+        report = Report(error="no") if number == 1 else Report({"accuracy": number / 6})
+        strategy.tell(replace(proposal, budget=1.0 + number % 2), report)
+    assert proposal is not None and proposal.origin == "ei of gp"
 
 
 def test_names_are_words_lists_or_true() -> None:

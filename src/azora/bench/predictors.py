@@ -189,11 +189,10 @@ def _ranking(
     describe = Description(space)
     rows, groups = describe(some), describe.groups(some[0])
     counts: dict[str, Numbers] = {each: column[kept] for each, column in columns.items()}
-    told = [space.cost(each) for each in some[:1]]
-    if told[0] is not None:
-        costs = [space.cost(each) or {} for each in some]
+    if space.root.cost(some[0]) is not None:
+        costs = [space.root.cost(each) or {} for each in some]
         counts = {each: np.array([float(cost[each]) for cost in costs]) for each in ("params", "macs")}
-    elif counts:
+    if counts and not any(group.split(".")[-1] == "size" for group in space.features(some[0])):
         size = np.log(np.stack(list(counts.values()), 1))
         groups = [*groups, slice(rows.shape[1], rows.shape[1] + size.shape[1])]
         rows = np.column_stack([rows, size])

@@ -143,13 +143,14 @@ def bayesian(
     candidates: str = "near",
     start: int = 10,
     warm: Proxies = False,
+    features: Proxies = False,
     data: SearchData | None = None,
 ) -> Strategy:
-    """Bayesian optimisation, every network trained equally long; `warm` as in `evolution`. Of several objectives,
-    towards their front."""
+    """Bayesian optimisation, every network trained equally long; `warm` as in `evolution`, `features`: proxies that
+    the surrogate is told. Of several objectives, towards their front."""
 
     def make(space: Space, seed: int, objective: Objective) -> Strategy:
-        return Bayesian(space, seed, objective, surrogate, acquisition, candidates, start)
+        return Bayesian(space, seed, objective, surrogate, acquisition, candidates, start, names_of(features), data)
 
     several = len(objectives) > 1
     proposer = Scalarised(space, seed, objectives, make) if several else make(space, seed, objectives[0])

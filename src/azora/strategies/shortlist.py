@@ -48,11 +48,16 @@ class Shortlist:
         """Higher is better; None where the space has no networks."""
         from azora.proxies.ranking import log_rank  # brings torch, which other strategies do without
 
-        try:
-            rows = [self._values(each) for each in architectures]
-        except (SpaceError, IndexError):  # no network can be built, or there is no shape to build it for
+        if (rows := self.values(architectures)) is None:
             return None
         return log_rank({name: column for name, *column in zip(self.proxies, *rows, strict=True)})
+
+    def values(self, architectures: Sequence[Architecture]) -> list[list[float]] | None:
+        """What each proxy says of each architecture, (n, proxies); None where the space has no networks."""
+        try:
+            return [self._values(each) for each in architectures]
+        except (SpaceError, IndexError):  # no network can be built, or there is no shape to build it for
+            return None
 
     def _values(self, architecture: Architecture) -> list[float]:
         # By decisions and not by key: equal networks may be decided, and initialised, in several ways.
