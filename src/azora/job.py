@@ -24,7 +24,8 @@ class Job:
 
     With `recipe`, what networks are trained with is searched beside the architecture. `reading` is how a file is read,
     in the words of `azora.tasks.Reading`; the first of `objectives` chooses the winner, and is the task's own metric
-    unless said; `beside` are the folders of other studies, to be shown in the report.
+    unless said; `beside` are the folders of other studies, to be shown in the report; `baseline="random"` gives half of
+    the search to random search, for comparison.
     """
 
     task: Any
@@ -49,6 +50,7 @@ class Job:
     resume: bool = False
     reading: Mapping[str, Any] = field(default_factory=dict)
     beside: tuple[Path, ...] = ()
+    baseline: str | None = None
 
     @classmethod
     def parse(

@@ -98,6 +98,18 @@ def test_jacobians_that_are_all_alike_and_those_of_a_bent_network(
     assert expected > alike
 
 
+def test_where_nothing_comes_through_jacobians_say_nothing(probe: Probe) -> None:
+    class Deaf(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.bias = nn.Parameter(torch.zeros(2))
+
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            return self.bias.expand(len(x), 2)
+
+    assert value("jacob_cov", Deaf(), probe) == -math.inf
+
+
 def test_codes_are_counted(bent: nn.Sequential, probe: Probe) -> None:
     codes = (probe.x.numpy() @ bent[0].weight.detach().numpy().T > 0).astype(int)
     kernel = np.array([[sum(a == b for a, b in zip(one, other, strict=True)) for other in codes] for one in codes])

@@ -96,6 +96,32 @@ def test_time_is_that_of_all_sessions() -> None:
     assert 25 <= second.elapsed < 26
 
 
+def test_a_phase_takes_the_time_that_it_had_and_no_start(monkeypatch: pytest.MonkeyPatch) -> None:
+    now = 100.0
+    monkeypatch.setattr(time, "monotonic", lambda: now)
+    journal = MemoryJournal()
+    study = Study(journal, tiny_space())
+    study.create({})
+    study.open()
+    now += 5
+    study.enter("search")
+    now += 2
+    study.told(study.asked(proposal(0)), Report({"accuracy": 0.5}))
+    now += 1  # and killed
+    again = Study(journal, tiny_space())
+    again.open()
+    now += 7
+    again.enter("search")
+    now += 3
+    again.told(again.asked(proposal(1)), Report({"accuracy": 0.5}))
+    now += 1
+    assert again.spent_in("search") == 6.0
+    again.enter("final")
+    now += 10
+    assert (again.spent_in("search"), again.spent_in("final")) == (6.0, 10.0)
+    assert Study(journal, tiny_space()).worked == again.worked == [2.0, 5.0]
+
+
 def test_a_clock_set_back_takes_no_time_away(monkeypatch: pytest.MonkeyPatch) -> None:
     study = Study(MemoryJournal(), tiny_space())
     before = study.elapsed

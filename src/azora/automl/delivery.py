@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 
 from azora import __version__
+from azora.automl.baseline import compared
 from azora.automl.result import Result
 from azora.automl.setting import Setting
 from azora.automl.winner import Winner
@@ -45,11 +46,14 @@ def deliver(setting: Setting, study: Study, best: Trial, winner: Winner, out: Pa
     test_metrics = evaluate(signature, found, test.y)
     # The clock of search and final training stops here; what follows is writing.
     figures = _figures(setting, study, best, winner, study.elapsed)
+    beside = compared(out, setting.space, study, setting.objectives, setting.job.budget is not None)
+    curves = beside.pop("curves", {})
+    figures |= {"baseline": beside} if beside else {}
     figures |= {f"test_{name}": value for name, value in test_metrics.items()}
     metric = setting.objective.metric if setting.objective.metric in METRICS else next(iter(test_metrics))
     figures["test_interval"] = {"metric": metric, **_interval(setting, found, test.y, metric)}
     figures |= _ship(setting, winner, test, figures, out)
-    _write_report(setting, study, winner, found, test.y, figures, out)
+    _write_report(setting, study, winner, found, test.y, figures, curves, out)
     part = out / ".result.json.part"
     part.write_text(json.dumps(figures, indent=1) + "\n", encoding="utf-8")
     part.replace(out / "result.json")
@@ -192,7 +196,8 @@ def _clock(study: Study, winner: Winner) -> list[tuple[str, float]]:
     searching, ending = study.phases.get("search", 0.0), study.phases.get("final", study.elapsed)
     judged = [trial for trial in study.trials if "judging_seconds" in trial.report.metrics]
     training = sum(trial.report.seconds - trial.report.metrics["judging_seconds"] for trial in judged)
-    all_trials, span = sum(trial.report.seconds for trial in study.trials), ending - searching
+    baseline = study.spent.get("baseline", 0.0)
+    all_trials, span = sum(trial.report.seconds for trial in study.trials), ending - searching - baseline
     # Workers overlap: their seconds are brought to the clock's.
     scale = min(1.0, span / all_trials) if all_trials > 0 else 0.0
     return [
@@ -200,6 +205,7 @@ def _clock(study: Study, winner: Winner) -> list[tuple[str, float]]:
         ("training candidates", scale * training),
         ("judging candidates", scale * (all_trials - training)),
         ("choosing, waiting, writing the journal", max(0.0, span - scale * all_trials)),
+        ("random search beside it", baseline),
         ("the last training", winner.seconds),
     ]
 
@@ -216,7 +222,14 @@ def _torch_latency(winner: Winner, setting: Setting, one: Array) -> float:
 
 
 def _write_report(
-    setting: Setting, study: Study, winner: Winner, found: Array, y: Array, figures: Mapping[str, Any], out: Path
+    setting: Setting,
+    study: Study,
+    winner: Winner,
+    found: Array,
+    y: Array,
+    figures: Mapping[str, Any],
+    versus: Mapping[str, Any],
+    out: Path,
 ) -> None:
     metric = setting.objective.metric
     rows = [
@@ -253,5 +266,6 @@ def _write_report(
             importance=importance(setting.space, study.trials, setting.objective),
             clock=_clock(study, winner),
             beside=setting.beside,
+            versus=versus,
         ),
     )

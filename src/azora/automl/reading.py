@@ -11,7 +11,7 @@ from azora.automl.result import Result
 from azora.clock import show_seconds
 from azora.errors import StudyError
 from azora.study import SqlJournal
-from azora.study.folder import JOURNAL
+from azora.study.folder import BASELINE, JOURNAL
 from azora.study.journal import Event
 
 
@@ -27,6 +27,12 @@ class Seen:
         """For a terminal."""
         said = f"{self.figures['task']}: {self.figures['state']} after {show_seconds(self.figures['seconds'])}"
         lines = [f"{said}, {self.figures['trials']} trials, {self.figures['failed']} failed"]
+        if (beside := self.figures.get("baseline")) is not None:
+            best = "" if beside["best"] is None else f", best {beside['best']:.4f}"
+            schedule = "" if beside["strategy"] == "random" else f" ({beside['strategy']} around random draws)"
+            lines.append(
+                f"beside it, random search{schedule}: {beside['trials']} trials, {beside['failed']} failed{best}"
+            )
         if self.result is not None:
             lines.append(self.result.summary())
         for trial in self.best:
@@ -84,8 +90,16 @@ def read_out(out: Path, top: int = 5) -> Seen:
         "seconds": max((event["elapsed"] for event in events), default=0.0),
         **{name: about.get(name) for name in ("task", "space", "strategy", "objective", "limits", "seed")},
     }
+    if (out / BASELINE / JOURNAL).is_file():
+        figures["baseline"] = _beside(read_out(out / BASELINE, 1))
     result = Result.read(out) if (out / "result.json").is_file() else None
     return Seen({**figures, **({"result": dict(result.figures)} if result else {})}, good[:top], result)
+
+
+def _beside(seen: Seen) -> dict[str, Any]:
+    """The baseline in a few words; how it compares is in the result."""
+    best = seen.best[0]["score"] if seen.best else None
+    return {name: seen.figures[name] for name in ("strategy", "trials", "failed")} | {"best": best}
 
 
 _STATES = ("phase", "finished")

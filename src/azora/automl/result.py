@@ -66,6 +66,10 @@ class Result:
         lines = [f"{title:<22}{self.figures[name]:{form}}" for title, name, form in SHOWN if name in self.figures]
         lines.append(f"{'time':<22}{show_seconds(self.figures['seconds'])}")
         lines.extend(self._front())
+        if (beside := self.figures.get("baseline")) is not None:
+            cost = show_seconds(beside["cost"]) if beside["unit"] == "seconds" else f"{beside['cost']:.0f} judgements"
+            said = f"{beside['random']:.4f} against the search's {beside['search']:.4f}, {beside['metric']}"
+            lines.append(f"{'random search':<22}{said}, after {cost} each")
         lines.extend(f"{'note':<22}{note}" for note in self.figures.get("notes", ()))
         if "onnx_error" in self.figures:
             lines.append(f"{'no ONNX file':<22}{self.figures['onnx_error']}")

@@ -5,14 +5,15 @@ from __future__ import annotations
 import tempfile
 import threading
 import time
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from shutil import rmtree
-from typing import final
+from typing import Any, final
 
 import torch
 
+from azora.automl.baseline import SHARE, START, open_baseline, split, statement
 from azora.automl.delivery import deliver
 from azora.automl.pace import Ceiling, Pace, measure_pace, sampled_epochs
 from azora.automl.result import Result
@@ -29,6 +30,7 @@ from azora.space import Space
 from azora.strategies import Strategy
 from azora.strategies.registry import make_strategy
 from azora.study import Study, StudyFolder
+from azora.study.folder import BASELINE
 from azora.training import choose_mode
 from azora.trial import Trial
 
@@ -84,7 +86,7 @@ def _run(job: Job, started: float, stop: threading.Event, watch: Watcher, worker
     except StudyError:
         raise
     except BaseException:
-        if not _judged_anything(folder):
+        if not folder.judged_anything():
             rmtree(job.out / "checkpoints", ignore_errors=True)
             (job.out / "workers.log").unlink(missing_ok=True)
             folder.discard()
@@ -104,21 +106,6 @@ def one_thread() -> Iterator[None]:
         yield
     finally:
         torch.set_num_threads(before)
-
-
-def _judged_anything(folder: StudyFolder) -> bool:
-    from azora.study import SqlJournal
-    from azora.study.folder import JOURNAL
-
-    if not (folder.path / JOURNAL).exists():
-        return False
-    with suppress(StudyError):
-        journal = SqlJournal(folder.path / JOURNAL)
-        try:
-            return any(event["kind"] == "told" for event in journal.read())
-        finally:
-            journal.close()
-    return True
 
 
 @final
@@ -145,6 +132,8 @@ class _Run:
         self.pace: Pace | None = None
         self.ceiling: float | None = None  # seconds of an epoch
         self.rule: Ceiling | None = None
+        self.space: Space = limited
+        self.strategy: Strategy | None = None
         self.first = 1.0  # epochs of a network's first training, where a strategy does not say
 
     def go(self) -> Result:
@@ -153,6 +142,8 @@ class _Run:
             return Result.read(job.out)
         if study.phase != "final" or study.result is not None:
             self._search()
+            if job.baseline and study.best(self.setting.objective) and not self.stop.is_set():
+                self._baseline()
         best = study.best(self.setting.objective)
         if best is None:
             raise self._nothing_judged()
@@ -169,31 +160,75 @@ class _Run:
         study, job = self.study, self.job
         self.setting.data.save(self.data)
         mode = study.measures.get("precision") or self._precision()
-        executor = ProcessExecutor(
-            self.setting.workplace(self.data, self.checkpoints, mode),
-            self.workers,
-            memory=job.worker_memory,
-            timeout=job.trial_timeout or self._default_timeout(),
-            log=job.out / "workers.log",
-            spawned=self.spawned,
-        )
+        executor = self._executor(self.checkpoints, mode, self.spawned)
         try:
             # While the workers get ready, this process finds out how fast the machine is.
             self._measure(mode)
-            space = self._space()
-            strategy = make_strategy(
-                job.strategy,
-                space,
-                seed=job.seed,
-                objectives=self.setting.objectives,
-                settings=job.strategy_settings,
-                lowest=self.first,
-            )
+            self.space = self._space()
+            self.strategy = strategy = self._strategy(job.strategy, job.strategy_settings)
+            if job.baseline:
+                self.watch.note(statement(job, None if job.budget is None else self._both()))
             study.enter("search")
-            budget = Budget(job.trials, self._search_end, job.stop_at, self.stop)
+            budget = Budget(split(job)[0], self._search_end, job.stop_at, self.stop)
             search(strategy, executor, study, budget, lambda _: self._after_trial(strategy))
         finally:
             executor.shutdown()
+
+    def _baseline(self) -> None:
+        """Random search on the same space by workers of the same kind, for as long as the search had, or as many
+        judgements. It has its own journal and checkpoints, and what it finds is never shipped."""
+        study, job = self.study, self.job
+        other = open_baseline(job.out, self.setting.space, self.setting.about(), self.strategy)
+        assert other.created is not None
+        checkpoints = job.out / BASELINE / "checkpoints"
+        executor = self._executor(checkpoints, study.measures["precision"], spawn(self.workers))
+        try:
+            study.enter("baseline")
+            executor.wait_for_worker(self._default_timeout() or 60.0)
+            strategy = self._strategy(other.created["strategy"], other.created["settings"])
+            other.enter("search")
+
+            def end() -> float | None:
+                if job.budget is None:
+                    return None
+                equal = study.spent_in("search") - other.spent_in("search")
+                return time.monotonic() + min(equal, self._left() - self._reserve())
+
+            def after(_: Study) -> None:
+                study.alive()
+                prune(checkpoints, strategy.keep() or (), CHECKPOINT_BYTES)
+                left = end()
+                self._show("random search beside it", None if left is None else left - time.monotonic(), other)
+
+            most = split(job)[1]
+            trials = None if most is None else min(most, len(study.trials))
+            search(strategy, executor, other, Budget(trials, end, None, self.stop), after)
+            other.enter("over")
+        finally:
+            executor.shutdown()
+            other.close()
+            rmtree(checkpoints, ignore_errors=True)
+
+    def _executor(self, checkpoints: Path, mode: str, spawned: Sequence[WorkerProcess]) -> ProcessExecutor:
+        return ProcessExecutor(
+            self.setting.workplace(self.data, checkpoints, mode),
+            self.workers,
+            memory=self.job.worker_memory,
+            timeout=self.job.trial_timeout or self._default_timeout(),
+            log=self.job.out / "workers.log",
+            spawned=spawned,
+        )
+
+    def _strategy(self, name: str, settings: Mapping[str, Any]) -> Strategy:
+        return make_strategy(
+            name,
+            self.space,
+            seed=self.job.seed,
+            objectives=self.setting.objectives,
+            settings=settings,
+            lowest=self.first,
+            data=self.setting.data,
+        )
 
     def _precision(self) -> str:
         """The number format and memory layout of the search's trainings. Networks differ in what suits them; where
@@ -238,6 +273,8 @@ class _Run:
         assert self.job.budget is not None
         data = self.setting.data
         seconds = (1 - FINAL_SHARE) * self.job.budget - self.study.elapsed
+        if self.job.baseline:
+            seconds *= SHARE
         judged = JUDGED if len(data.train) < MANY_ROWS else FEWER
         unit = max(0.0, seconds * self.workers / judged / PER_START - OVERHEAD) / FULL
         rows = 1 + len(data.validation) / len(data.train)
@@ -287,7 +324,14 @@ class _Run:
         """When the search must end for the last training to have its time (monotonic)."""
         if self.job.budget is None:
             return None
-        return time.monotonic() + self._left() - self._reserve()
+        if self.job.baseline is None:
+            return time.monotonic() + self._left() - self._reserve()
+        return time.monotonic() + SHARE * self._both() - self.study.spent_in("search")
+
+    def _both(self) -> float:
+        """Seconds that search and baseline have together, those that are gone included."""
+        gone = self.study.spent_in("search") + self.study.spent_in("baseline")
+        return gone + self._left() - self._reserve() - START
 
     def _reserve(self) -> float:
         """Seconds for the last training: what the present best would take for as long as is of any use."""
@@ -343,10 +387,10 @@ class _Run:
             f"give {3 * study.elapsed:.0f}s or more"
         )
 
-    def _show(self, phase: str, left: float | None) -> None:
-        study, objective = self.study, self.setting.objective
+    def _show(self, phase: str, left: float | None, other: Study | None = None) -> None:
+        study, objective = other or self.study, self.setting.objective
         best = study.best(objective)
-        done = study.elapsed / self.job.budget if self.job.budget else len(study.trials) / (self.job.trials or 1)
+        done = self.study.elapsed / self.job.budget if self.job.budget else len(study.trials) / (self.job.trials or 1)
         found = None if best is None else best.report.metrics[objective.metric]
         sight = Sight(phase, study.judged, study.failed, objective.metric, found, min(1.0, done), left)
         self.watch.see(sight)

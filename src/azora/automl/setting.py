@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, final
 
+from azora.automl.baseline import BASELINES, check_baseline
 from azora.automl.beside import bands
 from azora.errors import ConfigError, SpaceError
 from azora.evaluation import EVALUATORS
@@ -35,6 +36,7 @@ def check_names(job: Job) -> None:
     for word, name, known in (
         ("space", job.space, {**SPACES, "auto": None}),
         ("evaluator", job.evaluator, EVALUATORS),
+        ("baseline", job.baseline or BASELINES[0], BASELINES),
     ):
         if ":" in str(name):
             resolve(name)
@@ -70,7 +72,15 @@ class Setting:
         # Read before the search: what is wrong with it must not be found out after.
         beside = bands(job.beside, objectives[0], task.name)
         # Settings are tried on a strategy that is thrown away: a mistake must be told before anything is begun.
-        make_strategy(job.strategy, space, seed=job.seed, objectives=objectives, settings=job.strategy_settings)
+        made = make_strategy(
+            job.strategy,
+            space,
+            seed=job.seed,
+            objectives=objectives,
+            settings=job.strategy_settings,
+            data=task.search_data,
+        )
+        check_baseline(job, made)
         return cls(job, task, space, about, objectives, beside)
 
     def within_limits(self) -> Space:
@@ -112,6 +122,7 @@ class Setting:
             "objective": ",".join(f"{each.metric}:{'max' if each.maximise else 'min'}" for each in self.objectives),
             "limits": [f"{limit.quantity}={limit.most:g}" for limit in job.limits],
             "seed": job.seed,
+            "baseline": job.baseline,
         }
 
     def workplace(self, data: Path, checkpoints: Path, precision: str) -> dict[str, Any]:

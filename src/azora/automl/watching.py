@@ -24,5 +24,8 @@ class Watcher:
     def see(self, sight: Sight) -> None:
         """Called after every trial and about once a second of the final training."""
 
+    def note(self, said: str) -> None:
+        """Something to be known before the search begins."""
+
     def close(self) -> None:
         """Called once, when there is nothing more to see."""

@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from azora.bench import notation
+from azora.bench.counted import counted
 from azora.bench.notation import Written
 from azora.bench.schema import Length, Schema, find_schema
 from azora.bench.sheet import Sheet, read_sheet
@@ -28,7 +29,7 @@ def read_table(path: Path) -> Table:
     written = _architectures(sheet, schema, name)
     table = Table(
         name,
-        written.space,
+        counted(sheet, written.space, written.points),
         written.points,
         [_fidelity(sheet, length) for length in schema.lengths],
         _test(sheet, schema),

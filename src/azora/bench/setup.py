@@ -117,7 +117,7 @@ def parameters(name: str) -> set[str]:
         ConfigError: there is no such strategy; the nearest is named.
     """
     kind = find_maker(name)
-    given = {"self", "space", "seed", "objective", "objectives"}
+    given = {"self", "space", "seed", "objective", "objectives", "data"}
     try:
         return set(inspect.signature(kind).parameters) - given
     except (TypeError, ValueError):

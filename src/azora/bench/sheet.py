@@ -61,6 +61,17 @@ class Sheet:
         return BenchmarkError(f"{self.name}: {column} in row {row + 1} is {cell!r}, which is no finite number")
 
 
+def read_header(path: Path) -> tuple[str, ...]:
+    """The names of the columns of a CSV file; none, where it cannot be read, which `read_sheet` will say."""
+    try:
+        with path.open("rb") as file:
+            opened = gzip.open if file.read(2) == GZIP else open
+        with opened(path, "rt", encoding="utf-8") as lines:
+            return tuple(next(csv.reader([lines.readline()]), ()))
+    except (OSError, EOFError, UnicodeDecodeError, zlib.error, csv.Error):
+        return ()
+
+
 def read_sheet(path: Path) -> Sheet:
     """The CSV file at `path`, compressed by gzip or not.
 

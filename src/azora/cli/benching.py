@@ -47,6 +47,9 @@ def bench(
     cost: CostWord = None,
     floor: Annotated[float | None, typer.Option(help="With --cost: the score that counts for nothing.")] = None,
     settings: SetWord = None,
+    predictors: Annotated[
+        bool, typer.Option("--predictors", help="Score surrogates instead, by how they rank networks not seen.")
+    ] = False,
     workers: Annotated[int | None, typer.Option(help="Processes (default: as many as cores).")] = None,
     out: Annotated[Path | None, typer.Option(help="Folder for curves, plots and how they came about.")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object on stdout.")] = False,
@@ -54,6 +57,18 @@ def bench(
     """Score search strategies on a table of networks that were all judged, random search beside them."""
     begun = time.monotonic()
     from azora.bench import Setup, compare
+    from azora.bench.predictors import find_ranking, for_ranking_only, predict
+    from azora.cli.predicting import refuse_what_plays, show_predictions
+
+    if predictors or for_ranking_only(table):
+        refuse_what_plays(table, {
+            "--strategy": strategy, "--queries": queries, "--seconds": seconds, "--fidelity": fidelity,
+            "--noise": noise, "--cost": cost, "--floor": floor, "--set": settings,
+        })  # fmt: skip
+        with _watched() as seen:
+            ranked = predict(find_ranking(table), runs, seed, seen)
+        show_predictions(ranked, time.monotonic() - begun, out, as_json)
+        return 0
     from azora.bench.comparison import contestants
     from azora.bench.setup import share_settings
     from azora.cli.searching import read_settings

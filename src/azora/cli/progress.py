@@ -40,6 +40,9 @@ class _Lines(Watcher):
         self._phase, self._last = sight.phase, now
         print(f"azora: {_sentence(sight)}", file=self._stream, flush=True)
 
+    def note(self, said: str) -> None:
+        print(f"azora: {said}", file=self._stream, flush=True)
+
     def close(self) -> None:
         self._stream.flush()
 
@@ -66,6 +69,9 @@ class _Live(Watcher):
             self._bar.start()
             self._task = self._bar.add_task("", total=1.0)
         self._bar.update(self._task, completed=sight.done, description=_sentence(sight))
+
+    def note(self, said: str) -> None:
+        self._bar.console.print(f"azora: {said}", highlight=False)
 
     def close(self) -> None:
         if self._task is not None:

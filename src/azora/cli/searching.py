@@ -41,6 +41,9 @@ PrecisionWord = Annotated[
 BesideWord = Annotated[
     list[Path] | None, typer.Option(metavar="OUT", help="Another study to draw in the report: random search's.")
 ]
+BaselineWord = Annotated[
+    str | None, typer.Option(metavar="random", help="Give half of the search to random search, for comparison.")
+]
 
 
 def search(
@@ -69,6 +72,7 @@ def search(
     precision: PrecisionWord = "measure",
     recipe: Annotated[bool, typer.Option(help="Search the training recipe beside the architecture.")] = True,
     beside: BesideWord = None,
+    baseline: BaselineWord = None,
     resume: Annotated[bool, typer.Option("--resume", help="Go on with the study in OUT.")] = False,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Print the result alone.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object on stdout.")] = False,
@@ -80,7 +84,7 @@ def search(
         task=task, budget=budget, trials=trials, out=out, space=space, space_settings=of_space, strategy=strategy,
         strategy_settings=of_strategy, evaluator=evaluator, objective=objective, limits=limit or [], stop_at=stop_at,
         seed=seed, workers=workers, worker_memory=worker_memory, trial_timeout=trial_timeout, device=device,
-        precision=precision, recipe=recipe, resume=resume, beside=beside or [],
+        precision=precision, recipe=recipe, resume=resume, beside=beside or [], baseline=baseline,
         reading={"label": label, "kind": kind, "group": group, "ignore": ignore, "size": size, "skip_bad": skip_bad},
     )  # fmt: skip
     return _run(job, started, quiet, as_json)

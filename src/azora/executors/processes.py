@@ -80,6 +80,7 @@ class ProcessExecutor(Executor):
         self._jobs: queue.Queue[_Job | None] = queue.Queue()
         self._stopping = threading.Event()
         self._worked = False  # whether any worker was ever ready
+        self._known = threading.Event()  # one is, or none can be
         self._lock = threading.Lock()  # of the next two, and of what a submit does by them
         self._keeping = workers
         self._broken: ConfigError | None = None
@@ -95,6 +96,10 @@ class ProcessExecutor(Executor):
             else:
                 job.future.set_exception(self._broken)
         return job.future
+
+    def wait_for_worker(self, timeout: float) -> None:
+        """Until one is ready, or none can be started, or `timeout` seconds have passed."""
+        self._known.wait(timeout)
 
     def shutdown(self) -> None:
         self._stopping.set()
@@ -165,6 +170,7 @@ class ProcessExecutor(Executor):
                     break  # a module or data that is not there: trying again takes seconds and changes nothing
             else:
                 self._worked = True
+                self._known.set()
                 return worker
         raise _Lost(why)
 
@@ -196,6 +202,7 @@ class ProcessExecutor(Executor):
             if self._keeping or self._stopping.is_set():
                 return
             self._broken = ConfigError(f"no worker could be started: {why}")
+            self._known.set()
         for job in self._waiting():
             job.future.set_exception(self._broken)
 

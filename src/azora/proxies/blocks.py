@@ -12,19 +12,22 @@ from azora.proxies.probe import Probe
 
 
 def expressivity(network: nn.Module, probe: Probe) -> float:
-    """The sum over blocks of the entropy of the principal components of their channels."""
+    """The sum over blocks of the entropy of the principal components of their channels. It orders networks less well
+    than the count of live parameters: τ 0.45 against 0.64."""
     return sum(_entropies(network, probe.x))
 
 
 def progressivity(network: nn.Module, probe: Probe) -> float:
-    """The least that any block adds to the entropy of the one before it."""
+    """The least that any block adds to the entropy of the one before it. It orders networks less well than the count of
+    live parameters: τ 0.36 against 0.64."""
     found = _entropies(network, probe.x)
     return min((after - before for before, after in zip(found, found[1:], strict=False)), default=-math.inf)
 
 
 def trainability(network: nn.Module, probe: Probe) -> float:
-    """How near to one the largest singular value of each block's gradient map is: the mean over blocks of
-    2 − σ − 1/σ, for random signs sent back. Minus infinity where a block is an identity, or lets nothing through."""
+    """How near to one the largest singular value of each block's gradient map is: the mean over blocks of 2 − σ − 1/σ,
+    for random signs sent back. Minus infinity where a block is an identity, or lets nothing through. It orders
+    networks less well than the count of live parameters: τ 0.18 against 0.64."""
     scores = []
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(0)

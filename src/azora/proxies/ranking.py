@@ -12,6 +12,10 @@ def log_rank(scores: Mapping[str, Sequence[float]]) -> list[float]:
     One bad rank is not made up for by good ones (Lee & Ham, 2024). Higher is better; values of one proxy are only ever
     compared with each other.
 
+    The three proxies of that paper with the count of live parameters are not above the count alone: τ 0.60 against
+    0.64, the difference between -0.11 and 0.03 with 95 % (paired bootstrap). `naswot`, `synflow` and the count are, by
+    0.007 to 0.067.
+
     Raises:
         ValueError: the proxies have scores of different numbers of architectures.
     """

@@ -58,6 +58,7 @@ class ReportData:
         importance: what the score hung on.
         clock: what took how many seconds, in the order of its beginning.
         beside: of other studies `name`, and lists `at`, `low`, `middle` and `high` of their best so far.
+        versus: `search` and `random`: (cost, best so far) whenever it rose, for what `figures["baseline"]` tells.
     """
 
     figures: Mapping[str, Any]
@@ -72,6 +73,7 @@ class ReportData:
     importance: Importance = UNASKED
     clock: Sequence[tuple[str, float]] = ()
     beside: Sequence[Mapping[str, Any]] = ()
+    versus: Mapping[str, Sequence[tuple[float, float]]] = field(default_factory=dict)
 
 
 def write_page(file: Path, data: ReportData) -> None:
@@ -96,6 +98,7 @@ def write_page(file: Path, data: ReportData) -> None:
             ],
             decisions=[(name, _show(value)) for name, value in data.figures["architecture"].items()],
             lost=charts["lost"],
+            versus=_against(data.figures["baseline"]) if data.versus else None,
             curve=(f"{loss[0]:.3f}", f"{loss[-1]:.3f}") if loss else None,
             confusion=_confusion(data.confusion, data.classes) if data.confusion else None,
             choices=_bars(data.importance.choices, lambda value: f"{value:.3f}"),
@@ -113,6 +116,31 @@ def write_page(file: Path, data: ReportData) -> None:
         part.replace(file)
     finally:
         part.unlink(missing_ok=True)
+
+
+def _against(about: Mapping[str, Any]) -> dict[str, Any]:
+    """What random search did, in words, and as lines of a table."""
+
+    def cost(value: float) -> str:
+        if about["unit"] != "seconds":
+            return f"{value:.0f} judgements"
+        return show_seconds(value) if value >= 10 else f"{value:.1f}s"
+
+    return {
+        "cost": cost(about["cost"]),
+        "level": None if about["level_at"] is None else cost(about["level_at"]),
+        "lines": [
+            [
+                cost(line["at"]),
+                *(_figure(line[name]) for name in ("search", "random", "regret_search", "regret_random")),
+            ]
+            for line in about["at"]
+        ],
+    }
+
+
+def _figure(value: float | None) -> str:
+    return "" if value is None else f"{value:.4g}" if abs(value) >= 10 else f"{value:.4f}"
 
 
 def _width(drawing: str) -> int:
@@ -206,10 +234,23 @@ def _charts(data: ReportData) -> dict[str, Any]:
         "keys": [trial.key for trial in judged],
         "lost": [round(trial.at, 2) for trial in data.trials if not trial.counts],
         "beside": [dict(band) for band in data.beside],
+        "versus": _versus(data),
         "curve": _curve(data.curve),
         "true": [round(true, 6) for true, _ in data.residuals],
         "answer": [round(answer, 6) for _, answer in data.residuals],
     }
+
+
+def _versus(data: ReportData) -> dict[str, Any]:
+    """The two curves, drawn on to the end of what is compared."""
+    if not data.versus:
+        return {}
+    about = data.figures["baseline"]
+    found: dict[str, Any] = {"unit": about["unit"], "metric": about["metric"].replace("_", " ")}
+    for name in ("search", "random"):
+        points = [*data.versus[name], (about["cost"], data.versus[name][-1][1])]
+        found[name] = {"at": [round(at, 2) for at, _ in points], "best": [best for _, best in points]}
+    return found
 
 
 def _curve(points: Sequence[Mapping[str, float]]) -> dict[str, list[float]]:

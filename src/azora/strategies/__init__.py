@@ -4,12 +4,14 @@ from azora.strategies.acquisition import Acquisition, ExpectedImprovement, Thomp
 from azora.strategies.bayesian import Bayesian
 from azora.strategies.candidates import Candidates, Evolved, Near
 from azora.strategies.evolution import RegularizedEvolution
+from azora.strategies.filtered import Filtered
 from azora.strategies.genetic import Genetic
 from azora.strategies.halving import SuccessiveHalving
 from azora.strategies.level import Level
 from azora.strategies.local import LocalSearch
 from azora.strategies.random_search import RandomSearch
 from azora.strategies.reinforce import Reinforce
+from azora.strategies.shortlist import Shortlist
 from azora.strategies.strategy import Affordable, Event, Strategy
 from azora.strategies.warm_start import WarmStart
 
@@ -21,6 +23,7 @@ __all__ = [
     "Event",
     "Evolved",
     "ExpectedImprovement",
+    "Filtered",
     "Genetic",
     "Level",
     "LocalSearch",
@@ -28,6 +31,7 @@ __all__ = [
     "RandomSearch",
     "RegularizedEvolution",
     "Reinforce",
+    "Shortlist",
     "Strategy",
     "SuccessiveHalving",
     "ThompsonSampling",

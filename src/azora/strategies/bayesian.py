@@ -16,6 +16,7 @@ from azora.space import Architecture, Space
 from azora.strategies.acquisition import Acquisition, ExpectedImprovement, ThompsonSampling, UpperConfidenceBound
 from azora.strategies.candidates import Candidates, Evolved, Near
 from azora.strategies.fresh import familiar, stranger
+from azora.strategies.shortlist import Shortlist
 from azora.strategies.strategy import Strategy
 from azora.strategies.surrogates import (
     Array,
@@ -27,6 +28,7 @@ from azora.strategies.surrogates import (
     Surrogate,
     normal_ranks,
 )
+from azora.tasks import SearchData
 from azora.trial import Objective, Proposal, Report
 
 SURROGATES: Mapping[str, type[Surrogate]] = {"gp": GaussianProcess, "ensemble": NetworkEnsemble, "trees": BoostedTrees}
@@ -39,6 +41,7 @@ CANDIDATES: Mapping[str, type[Candidates]] = {"near": Near, "evolved": Evolved}
 
 MOST = 400  # observations that a surrogate learns from
 MIDDLING = 0.0  # the target of what is still being judged
+FEW = 16  # candidates that proxies are computed for at an ask: for all of them it would take longer than a training
 
 Part = TypeVar("Part", Surrogate, Acquisition, Candidates)
 Identity = tuple[str, float | None]
@@ -63,6 +66,7 @@ class _Belief:
     best: list[Architecture]
     highest: float
     level: float | None  # what every row ends with: the budget that is predicted for
+    proxies: Array | None  # (observations, proxies), where it was told them
 
 
 @final
@@ -77,14 +81,19 @@ class Bayesian(Strategy):
     The first points are the space's familiar ones, if it has any, and random ones. An ask is bounded: a surrogate
     learns from 400 observations, the better half of them the best there are.
 
+    With `features`, a second surrogate is told proxies too, as shares of the judged networks that are lower, and
+    decides among the sixteen candidates that the first values most (White et al., 2021, and Krishnakumar et al., 2022,
+    who tell a surrogate proxies of all).
+
     Args:
         surrogate: "gp" (Gaussian process), "ensemble" (of networks), "trees" (boosted), or one of one's own.
         acquisition: "ei" (expected improvement), "thompson", "ucb", or one of one's own.
         candidates: "near" (neighbours of the best and random ones), "evolved", or a generator of one's own.
         start: judgements before the surrogate is asked.
+        features: zero-cost proxies, see `Shortlist`; so is `data`.
 
     Raises:
-        ConfigError: an unknown name, or a start below 2.
+        ConfigError: an unknown name, a start below 2, or a proxy that cannot be had.
     """
 
     def __init__(
@@ -96,6 +105,8 @@ class Bayesian(Strategy):
         acquisition: str | Acquisition = "ei",
         candidates: str | Candidates = "near",
         start: int = 10,
+        features: Sequence[str] = (),
+        data: SearchData | None = None,
     ) -> None:
         super().__init__(space, seed, objective)
         if start < 2:
@@ -103,13 +114,14 @@ class Bayesian(Strategy):
         self.surrogate = _part("surrogate", surrogate, SURROGATES)
         self.acquisition = _part("acquisition", acquisition, ACQUISITIONS)
         self.candidates = _part("candidates", candidates, CANDIDATES)
-        self.start = start
+        self.start, self.features = start, tuple(features)
+        self.proxies = Shortlist(space, features, data, seed) if features else None
         self.seen: set[str] = set()
         self.pending: dict[Identity, Proposal] = {}
         self.judged: dict[Identity, _Judged] = {}
         self.told = 0
         self._describe = Description(space)
-        self._believed: tuple[object, _Belief] | None = None
+        self._believed: dict[bool, tuple[object, _Belief]] = {}
 
     def propose(self, rng: random.Random) -> Proposal | None:
         if len(self.seen) < self.start and (known := familiar(self.space, self.seen)) is not None:
@@ -119,11 +131,10 @@ class Bayesian(Strategy):
         belief, draws = self._belief(), np.random.default_rng(rng.getrandbits(64))
 
         def value(architectures: Sequence[Architecture]) -> Array:
-            rows = self._rows(architectures, [belief.level] * len(architectures))
-            return self.acquisition.value(belief.posterior, rows, belief.highest, draws)
+            return self._value(belief, architectures, draws)
 
         if found := self.candidates.find(self.space, belief.best, self.seen, value, rng):
-            return Proposal(found[int(np.argmax(value(found)))], origin=self._origin())
+            return Proposal(self._chosen(found, value(found), draws), origin=self._origin())
         return self._stranger(rng, "random: no candidate is new")
 
     def proposed(self, proposal: Proposal) -> None:
@@ -146,37 +157,61 @@ class Bayesian(Strategy):
             return "no two points that differ are known"
         return None
 
-    def _belief(self) -> _Belief:
+    def _chosen(self, found: Sequence[Architecture], values: Array, draws: np.random.Generator) -> Architecture:
+        """The candidate with the best value; of the best few, that which is best when proxies are told as well."""
+        few = [found[place] for place in np.argsort(-values, kind="stable")[:FEW]]
+        if self.proxies is None or self.proxies.values(few) is None:
+            return few[0]
+        return few[int(np.argmax(self._value(self._belief(True), few, draws)))]
+
+    def _value(self, belief: _Belief, architectures: Sequence[Architecture], draws: np.random.Generator) -> Array:
+        rows = self._rows(architectures, [belief.level] * len(architectures), belief.proxies)
+        return self.acquisition.value(belief.posterior, rows, belief.highest, draws)
+
+    def _belief(self, with_proxies: bool = False) -> _Belief:
         """The surrogate fitted to what is known: the same for asks between which nothing was told."""
         lies = sorted(self.pending, key=repr) if self.acquisition.lies else []
         state = (self.told, tuple(lies))
-        if self._believed is None or self._believed[0] != state:
-            self._believed = (state, self._fit([self.pending[identity] for identity in lies]))
-        return self._believed[1]
+        if with_proxies not in self._believed or self._believed[with_proxies][0] != state:
+            fitted = self._fit([self.pending[identity] for identity in lies], with_proxies)
+            self._believed[with_proxies] = (state, fitted)
+        return self._believed[with_proxies][1]
 
-    def _fit(self, lies: Sequence[Proposal]) -> _Belief:
+    def _fit(self, lies: Sequence[Proposal], with_proxies: bool) -> _Belief:
         judged = sorted(self.judged.values(), key=lambda each: each.order, reverse=True)
         targets = normal_ranks([each.order for each in judged])
         kept = _spread(len(judged))
         judged, targets = [judged[place] for place in kept], targets[kept]
         every: list[_Judged | Proposal] = [*judged, *lies]
         levels = _levels([each.budget for each in every])
-        rows = self._rows([each.architecture for each in every], [levels.get(each.budget) for each in every])
+        lower = self._proxied([each.architecture for each in judged]) if with_proxies else None
+        rows = self._rows([each.architecture for each in every], [levels.get(each.budget) for each in every], lower)
         groups = self._describe.groups(judged[0].architecture)
-        if levels:
-            groups.append(slice(rows.shape[1] - 1, rows.shape[1]))
+        described = groups[-1].stop if groups else 0
+        groups += [slice(place, place + 1) for place in range(described, rows.shape[1])]
         posterior = self.surrogate.fit(rows, np.append(targets, np.full(len(lies), MIDDLING)), groups)
         known = list({each.architecture.key: each.architecture for each in judged if not each.failed}.values())
         level = max((levels[each.budget] for each in judged if not each.failed), default=None) if levels else None
-        means, _ = posterior.predict(self._rows(known, [level] * len(known)))
+        means, _ = posterior.predict(self._rows(known, [level] * len(known), lower))
         ranked = np.argsort(-means, kind="stable")
-        return _Belief(posterior, [known[place] for place in ranked], float(means[ranked[0]]), level)
+        return _Belief(posterior, [known[place] for place in ranked], float(means[ranked[0]]), level, lower)
 
-    def _rows(self, architectures: Sequence[Architecture], levels: Sequence[float | None]) -> Array:
-        rows = self._describe(architectures)
-        if levels[0] is None:
-            return rows
-        return np.column_stack([rows, np.asarray(levels, dtype=np.float64)])
+    def _rows(
+        self, architectures: Sequence[Architecture], levels: Sequence[float | None], lower: Array | None
+    ) -> Array:
+        """(n, columns): the description, the shares of `lower` (observations, proxies) that are below, the budget."""
+        parts = [self._describe(architectures)]
+        if lower is not None:
+            columns = zip(lower.T, self._proxied(architectures).T, strict=True)
+            parts += [np.searchsorted(np.sort(known), asked) / len(known) for known, asked in columns]
+        if levels[0] is not None:
+            parts.append(np.asarray(levels, dtype=np.float64))
+        return np.column_stack(parts)
+
+    def _proxied(self, architectures: Sequence[Architecture]) -> Array:
+        """(n, proxies)."""
+        assert self.proxies is not None
+        return np.asarray(self.proxies.values(architectures), dtype=np.float64)
 
     def _origin(self) -> str:
         names = (_name(self.acquisition, ACQUISITIONS), _name(self.surrogate, SURROGATES))

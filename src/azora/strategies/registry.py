@@ -13,6 +13,7 @@ from azora.settings import closest, construct, resolve
 from azora.space import Space
 from azora.strategies.bayesian import Bayesian
 from azora.strategies.evolution import RegularizedEvolution
+from azora.strategies.filtered import DRAWS, Filtered
 from azora.strategies.genetic import Genetic
 from azora.strategies.halving import SuccessiveHalving
 from azora.strategies.hyperband import Hyperband
@@ -23,10 +24,15 @@ from azora.strategies.pareto import ParetoEvolution
 from azora.strategies.random_search import RandomSearch
 from azora.strategies.reinforce import Policy, Reinforce
 from azora.strategies.scalarised import Scalarised
+from azora.strategies.shortlist import names_of
 from azora.strategies.stopping import EarlyStopping
 from azora.strategies.strategy import Strategy
 from azora.strategies.warm_start import WarmStart
+from azora.tasks import SearchData
 from azora.trial import Objective
+
+Proxies = bool | str | Sequence[str]
+POINTS = 10  # of a warm start, where no population says how many
 
 
 @dataclass(frozen=True)
@@ -67,10 +73,15 @@ def evolution(
     ageing: bool = True,
     crossover: float = 0.0,
     start: Sequence[Mapping[str, Any]] = (),
+    warm: Proxies = False,
+    filter: Proxies = False,
+    draws: int = DRAWS,
+    data: SearchData | None = None,
 ) -> Strategy:
-    """Regularised evolution, every network trained equally long."""
+    """Regularised evolution, every network trained equally long; `warm`: begun with what these proxies rank high (true:
+    with large networks); `filter`: of so many `draws`, the highest by these proxies is trained."""
     inner = RegularizedEvolution(space, seed, objective, population, tournament, replacement, ageing, crossover, start)
-    return Level(inner, epochs)
+    return Level(_advised(inner, warm, population or POINTS, filter, draws, data), epochs)
 
 
 def genetic(
@@ -84,10 +95,14 @@ def genetic(
     mutation: float | None = None,
     rewiring: float | None = None,
     elite: int | None = None,
+    warm: Proxies = False,
+    filter: Proxies = False,
+    draws: int = DRAWS,
+    data: SearchData | None = None,
 ) -> Strategy:
-    """A genetic algorithm, every network trained equally long."""
+    """A genetic algorithm, every network trained equally long; `warm`, `filter` and `draws` as in `evolution`."""
     inner = Genetic(space, seed, objective, population, tournament, crossover, mutation, rewiring, elite)
-    return Level(inner, epochs)
+    return Level(_advised(inner, warm, population or POINTS, filter, draws, data), epochs)
 
 
 def local(
@@ -97,9 +112,11 @@ def local(
     epochs: float | None = None,
     improvement: Improvement = "first",
     starts: int = 5,
+    warm: Proxies = False,
+    data: SearchData | None = None,
 ) -> Strategy:
-    """Hill climbing, every network trained equally long."""
-    return Level(LocalSearch(space, seed, objective, improvement, starts), epochs)
+    """Hill climbing, every network trained equally long; `warm` as in `evolution`."""
+    return Level(_advised(LocalSearch(space, seed, objective, improvement, starts), warm, starts, data=data), epochs)
 
 
 def reinforce(
@@ -127,17 +144,19 @@ def bayesian(
     acquisition: str = "ei",
     candidates: str = "near",
     start: int = 10,
-    warm: bool = False,
+    warm: Proxies = False,
+    features: Proxies = False,
+    data: SearchData | None = None,
 ) -> Strategy:
-    """Bayesian optimisation, every network trained equally long; `warm`: begun with large networks. Of several
-    objectives, towards their front."""
+    """Bayesian optimisation, every network trained equally long; `warm` as in `evolution`, `features`: proxies that
+    the surrogate is told. Of several objectives, towards their front."""
 
     def make(space: Space, seed: int, objective: Objective) -> Strategy:
-        return Bayesian(space, seed, objective, surrogate, acquisition, candidates, start)
+        return Bayesian(space, seed, objective, surrogate, acquisition, candidates, start, names_of(features), data)
 
     several = len(objectives) > 1
     proposer = Scalarised(space, seed, objectives, make) if several else make(space, seed, objectives[0])
-    return Level(WarmStart(proposer, start) if warm else proposer, epochs)
+    return Level(_advised(proposer, warm, start, data=data), epochs)
 
 
 def halving(
@@ -150,9 +169,16 @@ def halving(
     rungs: int | None = None,
     population: int | None = None,
     tournament: int | None = None,
+    warm: Proxies = False,
+    filter: Proxies = False,
+    draws: int = DRAWS,
+    data: SearchData | None = None,
 ) -> Strategy:
-    """Asynchronous successive halving around evolution or random search."""
-    return SuccessiveHalving(_inner(inner, space, seed, objective, population, tournament), lowest, eta, rungs)
+    """Asynchronous successive halving around evolution or random search; `warm`, `filter` and `draws` as in
+    `evolution`."""
+    proposer = _inner(inner, space, seed, objective, population, tournament)
+    advised = _advised(proposer, warm, population or POINTS, filter, draws, data)
+    return SuccessiveHalving(advised, lowest, eta, rungs)
 
 
 def hyperband(
@@ -196,6 +222,22 @@ def stopping(
 ) -> Strategy:
     """Evolution or random search whose trainings are stopped when they promise nothing."""
     return EarlyStopping(_inner(inner, space, seed, objective), rule, lowest, longest)
+
+
+def _advised(
+    inner: Strategy,
+    warm: Proxies,
+    points: int,
+    filter: Proxies = False,
+    draws: int = DRAWS,
+    data: SearchData | None = None,
+) -> Strategy:
+    """`inner` with what zero-cost proxies have to say."""
+    if by := names_of(filter):
+        inner = Filtered(inner, by, draws, data)
+    if by := names_of(warm):
+        inner = WarmStart(inner, points, by, data)
+    return inner
 
 
 def _inner(
@@ -354,11 +396,13 @@ def make_strategy(
     objectives: Sequence[Objective] = (Objective(),),
     settings: Mapping[str, Any],
     lowest: float = 1.0,
+    data: SearchData | None = None,
 ) -> Strategy:
     """The strategy that `find_maker` finds, with its settings.
 
     `lowest` is the budget, in epochs, of a network's first training, for those strategies that have such a setting and
-    where `settings` does not say. Of several objectives, a strategy for one takes the first alone, so it is refused.
+    where `settings` does not say; `data` is for those that look at rows before anything is trained. Of several
+    objectives, a strategy for one takes the first alone, so it is refused.
 
     Raises:
         ConfigError: an unknown name or setting (the nearest is suggested), something that is no strategy, or one that
@@ -370,7 +414,9 @@ def make_strategy(
         raise ConfigError(f"strategy {name!r} is for one objective; for several there is {able}")
     context = {"space": space, "seed": seed, "objective": objectives[0], "objectives": tuple(objectives)}
     if name in STRATEGIES:
-        return construct(STRATEGIES[name].make, settings, **context, lowest=lowest)
+        if "data" in settings:
+            raise ConfigError(f"{name} has no setting 'data'; rows are those of the task")
+        return construct(STRATEGIES[name].make, settings, **context, lowest=lowest, data=data)
     made = construct(make, settings, **context)
     if not isinstance(made, Strategy):
         raise ConfigError(f"{name} gives a {type(made).__name__}, which is not an azora.strategies.Strategy")

@@ -15,6 +15,7 @@ from azora.study.journal import SqlJournal
 from azora.study.study import Study
 
 JOURNAL, LOCK = "study.db", "study.lock"
+BASELINE = "baseline"  # the folder inside of the study that a search is compared with
 
 
 @final
@@ -63,6 +64,18 @@ class StudyFolder:
             raise StudyError(f"{self.path} holds a study with {was}, not {now}; choose another --out")
         study.open()
         return study
+
+    def judged_anything(self) -> bool:
+        """Whether the study here has a judgement; a journal that cannot be read may have."""
+        if not (self.path / JOURNAL).exists():
+            return False
+        with contextlib.suppress(StudyError):
+            journal = SqlJournal(self.path / JOURNAL)
+            try:
+                return any(event["kind"] == "told" for event in journal.read())
+            finally:
+                journal.close()
+        return True
 
     def release(self) -> None:
         """Let others in."""

@@ -31,6 +31,8 @@ class Study:
         self.measures: Mapping[str, Any] = {}
         self.phase = ""
         self.phases: dict[str, float] = {}  # when each began, in seconds worked
+        self.spent: dict[str, float] = {}  # seconds in each, up to the last event; reading and starting are in none
+        self.worked: list[float] = []  # for each trial, the seconds that its phase had taken
         self.result: Mapping[str, Any] | None = None
         self.trials: list[Trial] = []
         self.pending: dict[int, Proposal] = {}
@@ -41,7 +43,8 @@ class Study:
         self._best: dict[Objective, _Best] = {}
         self._reports: dict[tuple[str, float | None], Report] = {}
         self._history: list[tuple[str, Any, Any]] = []
-        self._before = 0.0
+        self._before = self._clock = 0.0
+        self._in_phase = False
         for event in journal.read():
             self._fold(event)
             self._before = max(self._before, float(event["elapsed"]))
@@ -58,6 +61,11 @@ class Study:
     def judged(self) -> int:
         """Distinct architectures with a judgement at a full epoch or more, or at no stated budget."""
         return len(self._judged)
+
+    def spent_in(self, phase: str) -> float:
+        """Seconds that a phase has taken, until now."""
+        going = self.elapsed - self._clock if self._in_phase and phase == self.phase else 0.0
+        return self.spent.get(phase, 0.0) + going
 
     def find(self, proposal: Proposal) -> Report | None:
         """The report on the same architecture at the same budget, if there is one."""
@@ -167,6 +175,7 @@ class Study:
 
     def _fold(self, event: Mapping[str, Any], asked: Proposal | None = None) -> None:
         """Take `event` in; `asked` is the proposal that it tells of, where that need not be read from it."""
+        self._time(event["kind"], float(event["elapsed"]))
         match event["kind"]:
             case "created":
                 self.created = event["about"]
@@ -199,8 +208,15 @@ class Study:
                 self.result = event["result"]
             # "alive" carries nothing but its time.
 
+    def _time(self, kind: str, elapsed: float) -> None:
+        if self._in_phase and kind != "opened":
+            self.spent[self.phase] = self.spent.get(self.phase, 0.0) + elapsed - self._clock
+        self._in_phase = kind == "phase" or (self._in_phase and kind not in ("opened", "finished"))
+        self._clock = elapsed
+
     def _count(self, trial: Trial) -> None:
         self.trials.append(trial)
+        self.worked.append(self.spent.get(self.phase, 0.0))
         budget = trial.proposal.budget
         if not trial.report.ok:
             self.failed += 1

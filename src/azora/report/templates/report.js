@@ -44,6 +44,16 @@ function draw() {
     ];
   });
   Plotly.react("progress", [...beside, trials, best], { ...layout, showlegend: true }, options);
+  if (at("versus")) {
+    const line = (name, title, colour, dash) => ({
+      x: D.versus[name].at, y: D.versus[name].best, mode: "lines", name: title,
+      line: { color: colour, width: 2.5, shape: "hv", dash }, hovertemplate: "%{y:.4f}<extra>" + title + "</extra>"
+    });
+    const unit = D.versus.unit === "seconds" ? "seconds of searching" : "judgements";
+    Plotly.react("versus", [
+      line("random", "random search", c("--other-1"), "dash"), line("search", "the search", c("--mark"), "solid")
+    ], { ...base(unit, "best " + D.versus.metric + " so far"), showlegend: true }, options);
+  }
   if (at("curve")) {
     const line = { x: D.curve.seconds, mode: "lines", customdata: D.curve.epochs, hovertemplate: "%{y:.4f} in epoch %{customdata:.1f}<extra></extra>" };
     Plotly.react("curve", [

@@ -1,0 +1,71 @@
+"""Several proposals drawn, one of them trained."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import final
+
+from azora.errors import ConfigError
+from azora.strategies.shortlist import Shortlist
+from azora.strategies.strategy import Affordable, Strategy
+from azora.tasks import SearchData
+from azora.trial import Proposal, Report
+
+DRAWS = 4
+
+
+@final
+class Filtered(Strategy):
+    """Of some proposals of `inner`, that which is highest by zero-cost proxies (the move proposal of Abdelfattah et
+    al., 2021, who compare all neighbours). Where a space has no networks, the first.
+
+    Proxies do not order the best networks (Krishnakumar et al., 2022), and a filter asks them for ever: few draws
+    leave the choice to `inner`.
+
+    Args:
+        inner: the strategy that proposes.
+        proxies: see `Shortlist`; so is `data`.
+        draws: how many proposals are compared.
+
+    Raises:
+        ConfigError: fewer than two draws, or a proxy that cannot be had.
+    """
+
+    def __init__(
+        self,
+        inner: Strategy,
+        proxies: Sequence[str] = ("size",),
+        draws: int = DRAWS,
+        data: SearchData | None = None,
+    ) -> None:
+        super().__init__(inner.space, inner.seed, inner.objective)
+        if draws < 2:
+            raise ConfigError(f"draws={draws} must be at least 2")
+        self.inner, self.proxies, self.draws = inner, tuple(proxies), draws
+        self.shortlist = Shortlist(inner.space, proxies, data, inner.seed)
+
+    def propose(self, rng: random.Random) -> Proposal | None:
+        # Proposing changes no state of `inner`, so what is not taken was never made.
+        drawn = [proposal for _ in range(self.draws) if (proposal := self.inner.propose(rng)) is not None]
+        distinct = list({proposal.identity: proposal for proposal in drawn}.values())
+        if len(distinct) < 2:
+            return distinct[0] if distinct else None
+        scores = self.shortlist.scores([proposal.architecture for proposal in distinct])
+        if scores is None:
+            return distinct[0]
+        best = distinct[scores.index(max(scores))]
+        return replace(best, origin=f"{best.origin}, of {len(distinct)} the highest by {', '.join(self.proxies)}")
+
+    def proposed(self, proposal: Proposal) -> None:
+        self.inner.proposed(proposal)
+
+    def learn(self, proposal: Proposal, report: Report) -> None:
+        self.inner.tell(proposal, report)
+
+    def fit(self, affordable: Affordable) -> None:
+        self.inner.fit(affordable)
+
+    def keep(self) -> set[str] | None:
+        return self.inner.keep()
