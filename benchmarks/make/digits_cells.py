@@ -151,10 +151,11 @@ def session(code: str) -> onnxruntime.InferenceSession:
 
 def median(session: onnxruntime.InferenceSession, row: np.ndarray) -> float:
     """Median milliseconds of twenty answers, after five to warm up."""
-    times = []
+    # A cell that lets nothing through leaves a network without an input.
+    times, given = [], {each.name: row for each in session.get_inputs()}
     for _ in range(25):
         begun = time.perf_counter()
-        session.run(None, {"x": row})
+        session.run(None, given)
         times.append(1e3 * (time.perf_counter() - begun))
     return statistics.median(times[5:])
 

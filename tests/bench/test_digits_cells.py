@@ -71,7 +71,7 @@ def test_it_is_small_and_its_networks_differ_by_more_than_seeds_do(sheet: Sheet)
 def test_curves_rise_and_lengths_are_all_there(digits_cells: Table) -> None:
     assert [level.epochs for level in digits_cells.fidelities] == list(range(1, 17))
     means = [float(level.validation.mean()) for level in digits_cells.fidelities]
-    assert means[0] < 50 < 85 < means[-1] and all(np.diff(means[:8]) > 0)
+    assert means[-1] > means[0] + 30 and all(np.diff(means[:12]) > 0)
 
 
 def test_costs_are_those_of_the_networks(sheet: Sheet) -> None:
