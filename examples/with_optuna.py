@@ -13,7 +13,7 @@ from azora.networks.registry import make_space
 from azora.tasks import load_task
 from azora.trial import Proposal
 
-data = load_task("digits").search_data()
+data = load_task("digits").search_data
 space = make_space("mlp", data.signature)
 evaluate = Trained(space, data, folder=Path("runs/with_optuna"))  # longer trainings go on from what is kept there
 
