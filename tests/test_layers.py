@@ -19,7 +19,7 @@ FLOORS = [
     {"errors"},
     {"settings", "clock", "fronts"},
     {"space"},
-    {"trial", "tasks", "operations"},
+    {"trial", "tasks", "operations", "optuna"},
     {"networks"},
     {"training"},
     {"proxies"},

@@ -7,7 +7,7 @@ blocks; minima stand beside it. The proposals are the same six categorical choic
 strategy or sampler thinks is not counted.
 
 A trial is what a user of each library writes: of azora, `Study.asked` and `Study.told`; of Optuna, `Study.ask` with the
-distributions of the choices and `Study.tell`, under a sampler that looks values up. `bare_commit_ms` is one row, written
+distributions of the choices and `Study.tell`, under a sampler that looks values up. `bare_commit_ms` is one row written
 and committed to a file of its own: what the disk alone takes. `per_s` is trials a second.
 """
 

@@ -25,7 +25,7 @@ def suggest(trial: optuna.trial.BaseTrial, space: Space) -> Architecture:
     """The architecture that `trial` decides, one choice after another in the space's order.
 
     What does not exist, given the decisions before it, is not suggested. Works with any sampler and any pruner, and a
-    finished trial, such as `study.best_trial`, gives its architecture again. How a choice is put to Optuna: `Parameter`.
+    finished trial, such as `study.best_trial`, gives its architecture again. What a choice is to Optuna: `Parameter`.
 
     Raises:
         optuna.TrialPruned: the decisions break a rule of the space, or a limit that it was constrained to; inside

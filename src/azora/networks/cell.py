@@ -73,14 +73,19 @@ def expression(edges: Mapping[tuple[int, int], str], nodes: int, *, loose: bool)
     taken = set()
     for target in range(1, nodes + 1):
         terms: list[Any] = []
-        for source in range(target):
+        for source, value in enumerate(values):
             name = edges.get((source, target), "none")
-            if name != "none" and values[source]:
-                taken.add(source)
-                terms.extend(values[source] if name == "skip_connect" else [[name, values[source]]])
+            if name == "none" or not value:
+                continue
+            taken.add(source)
+            if name == "skip_connect":
+                terms += value
+            else:
+                terms.append([name, value])
         values.append(_sorted(terms))
-    outputs = [node for node in range(1, nodes + 1) if node not in taken] if loose else [nodes]
-    return _sorted([term for node in outputs for term in values[node]])
+    if not loose:
+        return values[nodes]
+    return _sorted([term for node in range(1, nodes + 1) if node not in taken for term in values[node]])
 
 
 def _sorted(terms: list[Any]) -> list[Any]:

@@ -120,5 +120,8 @@ def _name(edge: tuple[int, int]) -> str:
     return f"operation_{edge[0]}_{edge[1]}"
 
 
+_NAMED = tuple((edge, _name(edge)) for edge in EDGES)  # asked for with every architecture
+
+
 def _edges(decisions: Mapping[str, Option]) -> dict[tuple[int, int], str]:
-    return {edge: decisions[_name(edge)] for edge in EDGES}
+    return {edge: decisions[name] for edge, name in _NAMED}

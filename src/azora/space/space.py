@@ -60,6 +60,8 @@ class Space:
         self.fingerprint = digest([name, [choice.describe() for choice in choices], dict(settings or {})])
         self._conditional = any(choice.when for choice in choices)
         self._varied = {choice.name for choice in choices if choice.varies}
+        # Where everything always exists, what may change is the same of all architectures.
+        self._movable = None if self._conditional else [name for name in self.choices if name in self._varied]
         self._repeats = all(choice.distinct for choice in choices)
         self._remembered: dict[tuple[Option, ...], Architecture] = {}
 
@@ -289,6 +291,8 @@ class Space:
         return kept
 
     def _broken(self, kept: Mapping[str, Option]) -> str | None:
+        if not self.rules:  # asked at every move
+            return None
         return next((rule.reason for rule in self.rules if not rule.holds(kept)), None)
 
     def _seal(self, kept: dict[str, Option]) -> Architecture:
@@ -304,7 +308,9 @@ class Space:
     def _made(self, kept: dict[str, Option]) -> Architecture:
         return Architecture(self.fingerprint, kept, digest([self.fingerprint, self.representative(kept)]))
 
-    def _varying(self, architecture: Architecture) -> list[str]:
+    def _varying(self, architecture: Architecture) -> Sequence[str]:
+        if self._movable is not None:
+            return self._movable
         return [name for name in architecture if name in self._varied]
 
     def _points(self, choices: list[Choice], kept: dict[str, Option]) -> Iterator[dict[str, Option]]:

@@ -40,8 +40,5 @@ class Member:
 
 def tournament(members: Sequence[Member], draws: int, rng: random.Random, replacement: bool = True) -> Member:
     """The best of `draws` members, drawn with or without replacement (then no more of them than there are)."""
-    if replacement:
-        drawn = [members[int(rng.random() * len(members))] for _ in range(draws)]
-    else:
-        drawn = rng.sample(members, min(draws, len(members)))
+    drawn = rng.choices(members, k=draws) if replacement else rng.sample(members, min(draws, len(members)))
     return max(drawn, key=lambda member: member.rank)

@@ -45,8 +45,8 @@ class OptunaSearch(Strategy):
     judged several times, at several budgets, the first judgement counts.
 
     The sampler is made anew for every ask from the seed and the number of asks before: what it notes of a trial (CMA-ES
-    its distribution, NSGA its generations) comes out the same when asks are replayed. It works on a copy of the study, so
-    that a proposal changes nothing.
+    its distribution, NSGA its generations) comes out the same when asks are replayed. It works on a copy of the study,
+    so that a proposal changes nothing.
 
     Args:
         objectives: what is searched for, the first is `objective`; several for all samplers but "cmaes".
@@ -55,8 +55,8 @@ class OptunaSearch(Strategy):
             "nsga2" (Deb et al., 2002) or "nsga3" (Deb & Jain, 2014).
         start: judgements at random before "tpe" and "gp" begin to learn; the space's familiar points come first among
             them, as many as there are.
-        population: of "nsga2" and "nsga3", None fits it to what the search can pay for (a sixth, 12 to 100); of "cmaes",
-            None is what the number of choices asks for.
+        population: of "nsga2" and "nsga3", None fits it to what the search can pay for (a sixth, 12 to 100); of
+            "cmaes", None is what the number of choices asks for.
 
     Raises:
         ConfigError: Optuna is not installed, an unknown sampler, a setting outside its bounds, or "cmaes" for several
@@ -137,7 +137,7 @@ class OptunaSearch(Strategy):
     def _near(
         self, architecture: Architecture | None, decisions: Mapping[str, Option], rng: random.Random
     ) -> Proposal | None:
-        """A mutation of what was suggested: of what is known, or of what is not allowed here but is in the whole space."""
+        """A mutation of what was suggested: it is known, or not allowed here and only in the whole space."""
         origin = f"mutation of what Optuna's {self.sampler} suggested"
         if architecture is None:
             try:
