@@ -66,6 +66,33 @@ def test_the_figures_stand_at_the_top(tmp_path: Path) -> None:
     ]  # fmt: skip
 
 
+BESIDE: dict[str, Any] = {
+    "unit": "seconds", "metric": "accuracy", "cost": 20.0, "trials": 12, "level_at": 4.5,
+    "at": [
+        {"at": 5.0, "search": 0.9, "random": None, "regret_search": 0.06, "regret_random": None},
+        {"at": 20.0, "search": 0.96, "random": 0.9, "regret_search": 0.0, "regret_random": 0.06},
+    ],
+}  # fmt: skip
+
+
+def test_random_search_stands_beside_the_search_in_words_numbers_and_a_chart(tmp_path: Path) -> None:
+    versus = {"search": [(4.5, 0.9), (15.0, 0.96)], "random": [(6.0, 0.9)]}
+    page, numbers = written(tmp_path, dataclasses.replace(DATA, figures={**FIGURES, "baseline": BESIDE}, versus=versus))
+    said = " ".join(re.sub("<.*?>", " ", page).split())
+    assert "After 20s each, the best accuracy is 0.9600 of the search and 0.9000 of random search" in said
+    assert "with which the search was level after 4.5s" in said
+    assert "5.0s 0.9000 0.0600 20s 0.9600 0.9000 0.0000 0.0600" in said
+    assert numbers["versus"]["search"] == {"at": [4.5, 15.0, 20.0], "best": [0.9, 0.96, 0.96]}
+    assert numbers["versus"]["random"]["at"] == [6.0, 20.0]
+    assert 'id="versus"' in page
+
+
+def test_without_a_baseline_nothing_is_said_of_one(tmp_path: Path) -> None:
+    page, numbers = written(tmp_path)
+    assert "random search" not in page
+    assert numbers["versus"] == {}
+
+
 def test_every_trial_is_a_row_and_failures_say_why(tmp_path: Path) -> None:
     page, numbers = written(tmp_path)
     (body,) = re.findall(r'<table id="trials">.*?<tbody>(.*?)</tbody>', page, flags=re.DOTALL)

@@ -159,7 +159,7 @@ class Bayesian(Strategy):
 
     def _chosen(self, found: Sequence[Architecture], values: Array, draws: np.random.Generator) -> Architecture:
         """The candidate with the best value; of the best few, that which is best when proxies are told as well."""
-        few = [found[place] for place in np.argsort(-values, kind="stable")[:FEW]]
+        few: list[Architecture] = [found[place] for place in np.argsort(-values, kind="stable")[:FEW]]
         if self.proxies is None or self.proxies.values(few) is None:
             return few[0]
         return few[int(np.argmax(self._value(self._belief(True), few, draws)))]

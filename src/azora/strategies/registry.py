@@ -294,7 +294,7 @@ STRATEGIES: dict[str, Entry] = {
         evolution,
         "mutates the best of a few, forgets the oldest, trains all equally long",
         "Real et al. 2019",
-        "when a short training misleads about a long one",
+        "when a short training misleads about a long one; warm=true, filter=true where larger is better",
     ),
     "genetic": Entry(
         genetic,
