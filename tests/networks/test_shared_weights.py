@@ -63,6 +63,15 @@ class TestSpaces(SharedWeightsContract):
         return shipped(request.param)
 
 
+@pytest.mark.slow
+class TestTwoHundredNetworks(SharedWeightsContract):
+    samples = 200
+
+    @pytest.fixture(params=[*SPACES, "stages-per-block", "own"])
+    def space(self, request: pytest.FixtureRequest) -> Space:
+        return shipped(request.param)
+
+
 class Made(Space):
     """A space of one's own: two numbers, and what is made of them."""
 

@@ -44,7 +44,7 @@ def transform(kernel: Tensor, steps: Iterable[tuple[Tensor, Size]]) -> Tensor:
         begins = [(large - small) // 2 for large, small in zip(kernel.shape[2:], size, strict=True)]
         for place, (begin, small) in enumerate(zip(begins, size, strict=True)):
             kernel = kernel.narrow(place + 2, begin, small)
-        kernel = (kernel.flatten(2) @ matrix.T).unflatten(2, size)
+        kernel = (kernel.flatten(2) @ matrix.T).reshape(*kernel.shape[:2], *size)
     return kernel
 
 

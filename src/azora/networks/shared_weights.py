@@ -20,7 +20,7 @@ from azora.networks.shareable import check_flattened, check_tensors, kernel_size
 from azora.networks.slicing import PLACE, Box, Unsliceable, box_of, index, whole
 from azora.space import Architecture, Product, Space
 
-REMEMBERED = 256  # architectures whose structure need not be built again
+REMEMBERED = 64  # architectures whose structure need not be built again; a large one takes a megabyte
 RUN = 8  # architectures whose shapes are followed through a forward pass when the weights are made
 
 
@@ -66,7 +66,7 @@ class SharedWeights(nn.Module):
         if kernel_transforms:
             self.transforms = KernelTransforms(kernel_sizes(structures))
             self._recent = Recent(remembered)
-        self.register_load_state_dict_post_hook(lambda module, keys: module.changed())
+        self.register_load_state_dict_post_hook(_loaded)  # type: ignore[no-untyped-call]
 
     def borrow(self, architecture: Architecture, *, learns: bool = True) -> Borrowed:
         """The architecture's network on shared weights, in training mode; in eval mode where it does not learn.
@@ -140,7 +140,7 @@ class SharedWeights(nn.Module):
                 if gradient is not None:
                     give(owner, box, gradient)
 
-            part.requires_grad_().register_post_accumulate_grad_hook(pass_on)
+            part.requires_grad_().register_post_accumulate_grad_hook(pass_on)  # type: ignore[no-untyped-call]
         return part
 
     def _matrix(self, name: str, learns: bool) -> Tensor:
@@ -188,3 +188,7 @@ class SharedWeights(nn.Module):
         large = self.transforms.sizes[path][0]
         begins = [(great - small) // 2 for great, small in zip(large, size, strict=True)]
         return box[:2] + tuple((begin, begin + small) for begin, small in zip(begins, size, strict=True))
+
+
+def _loaded(shared: SharedWeights, keys: object) -> None:
+    shared.changed()
