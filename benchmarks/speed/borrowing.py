@@ -1,8 +1,8 @@
 """What borrowing costs: forward and backward pass of borrowed networks against the same networks standing alone.
 
-`python benchmarks/speed/borrowing.py [SEED]` prints JSON. Networks of 1 million multiply-accumulates and more, batches
-of 64 pictures of 16 × 16. The two take turns, pass by pass, and the figures are medians of each turn's ratio, so that a
-busy neighbour hits both alike. A borrowed pass borrows anew, as a training step does, and its backward pass adds the
+`python benchmarks/speed/borrowing.py [SEED [SPACE …]]` prints JSON. Networks of 1 million multiply-accumulates and more
+in batches of 64 pictures of 16 × 16. The two take turns, pass by pass, and the figures are medians of each turn's ratio:
+a busy neighbour hits both alike. A borrowed pass borrows anew, as a training step does, and its backward pass adds the
 gradients into the whole's; `structure_ms` is what the first borrowing of an architecture costs beside, and `step_ratio`
 compares whole training steps, with the optimiser's. All are seconds of the processor.
 """
@@ -31,21 +31,20 @@ from azora.tasks import Signature
 from azora.training import RecipeSettings, SharedOptimiser
 from azora.training.optimiser import Optimiser
 
-TURNS, BATCH, LEAST = 15, 64, 1_000_000
+TURNS, BATCH, LEAST = 9, 64, 1_000_000
 SIGNATURE = Signature("classification", (3, 16, 16), 10)
 SPACES: dict[str, dict[str, Any]] = {"nb201": {"depth": 1}, "cells": {}, "stages": {}, "darts": {"layers": 3}}
 RECIPE = RecipeSettings()
 
 
 def networks(space: Space, rng: random.Random) -> list[Architecture]:
-    """Three of 1 million multiply-accumulates and more: the smallest, the middle one and the largest of nine."""
-    found = list[Architecture]()
-    while len(found) < 9:
+    """Of 30 random networks of 1 million multiply-accumulates and more, those nearest to 1, 3 and 10 million."""
+    found = list[tuple[int, Architecture]]()
+    while len(found) < 30:
         architecture = space.sample(rng)
-        if cost(space, architecture)["macs"] >= LEAST:
-            found.append(architecture)
-    found.sort(key=lambda each: cost(space, each)["macs"])
-    return [found[0], found[4], found[8]]
+        if (macs := cost(space, architecture)["macs"]) >= LEAST:
+            found.append((macs, architecture))
+    return [min(found, key=lambda each: abs(each[0] - goal * LEAST))[1] for goal in (1, 3, 10)]
 
 
 def seconds(work: Callable[[], None]) -> float:
@@ -66,7 +65,7 @@ def compared(shared: SharedWeights, architecture: Architecture, x: Tensor, y: Te
     alone = shared.extract(architecture).train()
     steps, shared_steps = Optimiser(alone, RECIPE), SharedOptimiser(shared, RECIPE.weight_decay)
     passes, whole = list[float](), list[float]()
-    for turn in range(TURNS + 2):
+    for turn in range(TURNS + 1):
         pair = (
             lambda: learn(shared.borrow(architecture), x, y),
             lambda: learn(alone, x, y),
@@ -77,7 +76,7 @@ def compared(shared: SharedWeights, architecture: Architecture, x: Tensor, y: Te
         steps.zero_grad()
         order = (0, 1, 2, 3) if turn % 2 else (1, 0, 3, 2)  # who is first finds colder caches
         took = dict(zip(order, [seconds(pair[place]) for place in order], strict=True))
-        if turn > 1:
+        if turn:
             passes.append(took[0] / took[1])
             whole.append((took[0] + took[2]) / (took[1] + took[3]))
     return {
@@ -93,8 +92,8 @@ def main() -> None:
     torch.manual_seed(seed)
     x, y = torch.randn(BATCH, *SIGNATURE.shape), torch.arange(BATCH) % SIGNATURE.outputs
     rows = []
-    for name, settings in SPACES.items():
-        space = make_space(name, SIGNATURE, **settings)
+    for name in sys.argv[2:] or SPACES:
+        space = make_space(name, SIGNATURE, **SPACES[name])
         shared = SharedWeights(space, seed)
         for architecture in networks(space, random.Random(seed)):
             about = {"space": name, "macs": cost(space, architecture)["macs"]}

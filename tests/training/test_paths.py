@@ -15,7 +15,7 @@ from azora.networks.registry import make_space
 from azora.space import Architecture, Categorical, Space, Subset
 from azora.tasks import Signature
 from azora.training import PATHS, make_paths
-from azora.training.paths import Binned, Sandwich, StrictlyFair, Uniform, extreme
+from azora.training.paths import Binned, Sandwich, Shrinking, StrictlyFair, Uniform, extreme
 
 PICTURES, ROWS = Signature("classification", (3, 8, 8), 4), Signature("classification", (7,), 3)
 
@@ -23,7 +23,7 @@ PICTURES, ROWS = Signature("classification", (3, 8, 8), 4), Signature("classific
 @pytest.mark.parametrize("name", PATHS)
 def test_paths_are_networks_of_the_space_and_a_function_of_the_random_numbers(name: str) -> None:
     space = Mlp(ROWS, depths=(1, 2), widths=(4, 8))
-    paths = make_paths(name, space)
+    paths = make_paths(name, space, **({"order": ["depth", "width"]} if name == "shrinking" else {}))
     drawn = [[each.key for each in paths.draw(random.Random(seed))] for seed in (0, 0, 1, 2, 3)]
     assert drawn[0] == drawn[1]
     assert len({tuple(keys) for keys in drawn}) > 1
@@ -89,6 +89,22 @@ def test_a_sandwich_is_the_largest_the_smallest_and_random_ones() -> None:
     assert paths.distils and not Uniform(space).distils
     with pytest.raises(ConfigError, match="random_networks=-1"):
         Sandwich(space, -1)
+
+
+def test_shrinking_opens_one_kind_of_number_after_another() -> None:
+    space = make_space("stages", PICTURES, widths=((4, 8),), depths=(1, 2), kernels=(3, 5), resolutions=(0.5, 1.0))
+    paths, rng = Shrinking(space), random.Random(0)
+    seen: list[set[str]] = []
+    for share in (0.0, 0.3, 0.6, 0.99):
+        small = set[str]()
+        for _ in range(30):
+            largest, drawn = paths.draw(rng, share)
+            assert largest == paths.largest
+            small |= {name for name, most in {"kernel_0": 5, "depth_0": 2, "width_0": 8}.items() if drawn[name] != most}
+        seen.append(small)
+    assert seen == [set(), {"kernel_0"}, {"kernel_0", "depth_0"}, {"kernel_0", "depth_0", "width_0"}]
+    with pytest.raises(ConfigError, match="stages has no number named like 'kernal'; it has resolution, depth_0"):
+        Shrinking(space, ["kernal"])
 
 
 def test_extremes_respect_limits() -> None:

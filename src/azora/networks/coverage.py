@@ -42,12 +42,13 @@ def _shown(space: Space, architecture: Architecture, prefix: str) -> set[Any]:
         if not name.startswith(prefix):
             continue
         choice = space.choices[name]
-        (numbers if _is_number(choice) else others).append((name, _kind(choice, value)))
+        (numbers if is_number(choice) else others).append((name, _kind(choice, value)))
     pairs = [*combinations(numbers, 2), *((number, other) for number in numbers for other in others)]
     return {*numbers, *others, *pairs}
 
 
-def _is_number(choice: Choice) -> bool:
+def is_number(choice: Choice) -> bool:
+    """Whether what is chosen is a number: a width, a depth, a kernel."""
     return isinstance(choice, Integer | Real) or (isinstance(choice, Categorical) and choice.ordered)
 
 

@@ -130,7 +130,7 @@ class SharedTraining:
 
     def _step(self) -> Tensor:
         x, y = self.batches.batch(self.step, self.recipe)
-        drawn = self.paths.draw(random.Random(f"{self.seed}:{self.step}"))
+        drawn = self.paths.draw(random.Random(f"{self.seed}:{self.step}"), self.step / self.steps)
         self.optimiser.zero_grad()
         first, teacher = torch.zeros(()), None
         for place, architecture in enumerate(drawn):

@@ -8,6 +8,7 @@ from typing import Protocol, final
 
 from azora.errors import ConfigError, SpaceError
 from azora.networks.complexity import cost
+from azora.networks.coverage import is_number
 from azora.settings import closest, construct
 from azora.space import Architecture, Option, Space
 
@@ -21,8 +22,9 @@ class Paths(Protocol):
 
     distils: bool
 
-    def draw(self, rng: random.Random) -> Sequence[Architecture]:
-        """The networks whose gradients make one step; all that is drawn comes from `rng`."""
+    def draw(self, rng: random.Random, share: float = 0.0) -> Sequence[Architecture]:
+        """The networks whose gradients make one step, `share` (0 to 1) of all steps behind it; all that is drawn comes
+        from `rng`."""
         ...
 
 
@@ -35,7 +37,7 @@ class Uniform:
     def __init__(self, space: Space) -> None:
         self.space = space
 
-    def draw(self, rng: random.Random) -> Sequence[Architecture]:
+    def draw(self, rng: random.Random, share: float = 0.0) -> Sequence[Architecture]:
         return [self.space.sample(rng)]
 
 
@@ -59,7 +61,7 @@ class StrictlyFair:
         self.listed = {name: list(choice.options()) for name, choice in listed}
         self.most = max(map(len, self.listed.values()), default=1)
 
-    def draw(self, rng: random.Random) -> Sequence[Architecture]:
+    def draw(self, rng: random.Random, share: float = 0.0) -> Sequence[Architecture]:
         for _ in range(TRIES):
             columns = {name: self._column(options, rng) for name, options in self.listed.items()}
             drawn = [self._path(columns, place, rng) for place in range(self.most)]
@@ -103,7 +105,7 @@ class Binned:
         found = [self._cost(space.sample(rng)) for _ in range(PROBES)]
         self.low, self.high = min(found), max(found)
 
-    def draw(self, rng: random.Random) -> Sequence[Architecture]:
+    def draw(self, rng: random.Random, share: float = 0.0) -> Sequence[Architecture]:
         width = (self.high - self.low) / self.bins
         begin = self.low + rng.randrange(self.bins) * width
         best, least = None, float("inf")
@@ -136,8 +138,42 @@ class Sandwich:
         self.space, self.random_networks = space, random_networks
         self.largest, self.smallest = (extreme(space, sign) for sign in (1, -1))
 
-    def draw(self, rng: random.Random) -> Sequence[Architecture]:
+    def draw(self, rng: random.Random, share: float = 0.0) -> Sequence[Architecture]:
         return [self.largest, self.smallest, *(self.space.sample(rng) for _ in range(self.random_networks))]
+
+
+@final
+class Shrinking:
+    """First the largest numbers alone, then smaller kernels too, then depths, then widths (Cai et al., 2020).
+
+    Numbers whose names hold no word of `order` and options of modules are free from the start. The largest network of
+    all teaches the one that is drawn.
+
+    Args:
+        order: words in the names of the choices that are opened, one after another in equal parts of the training; the
+            first part trains the largest.
+
+    Raises:
+        ConfigError: a word is in the name of no number of the space.
+    """
+
+    distils = True
+
+    def __init__(self, space: Space, order: Sequence[str] = ("kernel", "depth", "width")) -> None:
+        self.space, self.order = space, tuple(order)
+        numbers = {name: choice for name, choice in space.choices.items() if is_number(choice)}
+        if unknown := [word for word in order if not any(word in name for name in numbers)]:
+            raise ConfigError(f"{space.name} has no number named like {unknown[0]!r}; it has {', '.join(numbers)}")
+        self.largest = extreme(space, 1)
+        self.stages = []
+        for opened in range(len(self.order) + 1):
+            closed = [name for name in numbers if any(word in name for word in self.order[opened:])]
+            largest = {name: max(space.choices[name].options()) for name in closed}
+            self.stages.append(space.constrain(None, "", **largest))
+
+    def draw(self, rng: random.Random, share: float = 0.0) -> Sequence[Architecture]:
+        stage = self.stages[min(len(self.stages) - 1, int(share * len(self.stages)))]
+        return [self.largest, stage.sample(rng)]
 
 
 def extreme(space: Space, sign: int) -> Architecture:
@@ -167,6 +203,7 @@ PATHS: dict[str, Callable[..., Paths]] = {
     "fair": StrictlyFair,
     "binned": Binned,
     "sandwich": Sandwich,
+    "shrinking": Shrinking,
 }
 
 
