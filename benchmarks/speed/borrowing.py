@@ -1,7 +1,7 @@
 """What borrowing costs: forward and backward pass of borrowed networks against the same networks standing alone.
 
 `python benchmarks/speed/borrowing.py [SEED [SPACE …]]` prints JSON. Networks of 1 million multiply-accumulates and more
-in batches of 64 pictures of 16 × 16. The two take turns, pass by pass, and the figures are medians of each turn's ratio:
+in batches of 64 pictures of 16 × 16. The two take turns pass by pass, and the figures are medians of each turn's ratio:
 a busy neighbour hits both alike. A borrowed pass borrows anew, as a training step does, and its backward pass adds the
 gradients into the whole's; `structure_ms` is what the first borrowing of an architecture costs beside, and `step_ratio`
 compares whole training steps, with the optimiser's. All are seconds of the processor.
