@@ -53,6 +53,7 @@ class Structure:
     parameters: tuple[Slot, ...]
     buffers: tuple[Slot, ...]
     tied: bool
+    views: dict[str, Tensor]  # of what is borrowed, in the whole's own memory, without history
 
 
 @final
@@ -155,3 +156,7 @@ class Recent:
                 self._known.popitem(last=False)
         self._known.move_to_end(key)
         return self._known[key]
+
+    def forget(self) -> None:
+        """Know nothing any more."""
+        self._known.clear()

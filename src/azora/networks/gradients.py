@@ -7,7 +7,7 @@ from typing import final
 import torch
 from torch import Tensor, nn
 
-from azora.networks.slicing import Box, index, region, whole
+from azora.networks.slicing import Box, holds, index, region, whole
 
 
 @final
@@ -24,17 +24,20 @@ class Gradients:
 
     @torch.no_grad()
     def give(self, parameter: nn.Parameter, box: Box, gradient: Tensor) -> None:
-        """Add `gradient` to the part `box` of `parameter.grad`."""
-        if parameter.grad is None:
-            self._boxes[parameter] = []
-            if box == whole(tuple(parameter.shape)):
-                self._boxes[parameter], parameter.grad = [box], gradient
-                return
-            parameter.grad = self._zeros(parameter)
-        boxes = self._boxes.setdefault(parameter, [])
-        if box not in boxes:
-            boxes.append(box)
-        parameter.grad[index(box)] += gradient
+        """Add `gradient` to the part `box` of `parameter.grad`; it may be kept."""
+        if parameter.grad is not None:
+            boxes = self._boxes.setdefault(parameter, [])
+            if box not in boxes:
+                boxes.append(box)
+            parameter.grad[index(box)].add_(gradient)
+            return
+        self._boxes[parameter] = [box]
+        if box == whole(tuple(parameter.shape)):
+            parameter.grad = gradient
+        else:
+            buffer = self._zeros(parameter, box)
+            buffer[index(box)].copy_(gradient)
+            parameter.grad = buffer
 
     def region(self, parameter: nn.Parameter) -> tuple[Box, Tensor | None] | None:
         """The smallest box around all that was given, and which of its entries were (None: all); None for nothing."""
@@ -43,11 +46,13 @@ class Gradients:
         box, mask = region(self._boxes[parameter])
         return box, mask if mask is None else mask.to(parameter.device)
 
-    def _zeros(self, parameter: nn.Parameter) -> Tensor:
+    def _zeros(self, parameter: nn.Parameter, box: Box) -> Tensor:
+        """A tensor of the parameter's shape that is zero outside of `box`."""
         buffer, written = self._kept.get(parameter, (None, []))
         if buffer is None or buffer.device != parameter.device:
             buffer, written = torch.zeros_like(parameter), []
-        for box in written:
-            buffer[index(box)] = 0.0
+        for stale in written:
+            if not holds(box, stale):
+                buffer[index(stale)].zero_()
         self._kept[parameter] = buffer, self._boxes[parameter]
         return buffer

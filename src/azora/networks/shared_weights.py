@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from functools import partial
 from typing import Any, final
 
@@ -77,8 +77,9 @@ class SharedWeights(nn.Module):
             SpaceError: a module of it cannot be sliced so.
         """
         structure, version = self._structure(architecture), self.version
-        tensors = {slot.name: slot.part for slot in structure.buffers}
-        tensors |= {slot.name: self._lent(slot.whole, slot.part, slot.box, learns) for slot in structure.parameters}
+        tensors = dict(structure.views)
+        for slot in structure.parameters:
+            tensors[slot.name] = self._lent(slot.whole, tensors[slot.name], slot.box, learns)
         transforms = {}
         for slot in structure.parameters:
             if slot.steps:
@@ -118,6 +119,13 @@ class SharedWeights(nn.Module):
         made.__dict__.update(copy.deepcopy(self.__dict__, memo))
         return made
 
+    def _apply(self, fn: Callable[..., Tensor], recurse: bool = True) -> SharedWeights:
+        """What `to` and its like do; tensors may lie elsewhere then."""
+        super()._apply(fn, recurse)  # type: ignore[no-untyped-call]
+        self._recent.forget()
+        self.changed()
+        return self
+
     # Inside -----------------------------------------------------------------------------------------------------
 
     def _checked(self) -> list[Structure]:
@@ -131,7 +139,7 @@ class SharedWeights(nn.Module):
 
     def _lent(self, owner: Tensor, part: Tensor, box: Box, learns: bool) -> Tensor:
         """A leaf whose gradient goes to the owner's part."""
-        part = part.contiguous()
+        part = part.detach() if part.is_contiguous() else part.contiguous()
         if learns and isinstance(owner, nn.Parameter) and owner.requires_grad:
             give = self.gradients.give
 
@@ -162,7 +170,8 @@ class SharedWeights(nn.Module):
         buffers = tuple(slot(name) for name, _ in network.named_buffers())
         names = sum(1 for _ in network.named_parameters(remove_duplicate=False))
         names += sum(1 for _ in network.named_buffers(remove_duplicate=False))
-        return Structure(network, build, parameters, buffers, names > len(parameters) + len(buffers))
+        views = {slot.name: slot.part for slot in (*parameters, *buffers)}
+        return Structure(network, build, parameters, buffers, names > len(views), views)
 
     def _slot(self, modules: dict[str, nn.Module], name: str) -> Slot:
         path, _, tensor = name.rpartition(".")
@@ -191,4 +200,5 @@ class SharedWeights(nn.Module):
 
 
 def _loaded(shared: SharedWeights, keys: object) -> None:
+    shared._recent.forget()  # the tensors may be others
     shared.changed()
