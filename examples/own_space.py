@@ -27,9 +27,9 @@ class Plain(Space):
             layers += [nn.Conv2d(channels, width, 3, padding=1, bias=False), nn.BatchNorm2d(width)]
             layers.append(decide.module(f"after_{layer}", lambda name: nn.ReLU() if name == "relu" else nn.GELU()))
             channels = width
-        return nn.Sequential(
-            *layers, nn.AdaptiveAvgPool2d(2), nn.Flatten(), nn.Linear(4 * width, self.signature.outputs)
-        )
+        # The layers are a module of their own, so that what follows has one place however many there are.
+        head = nn.Linear(4 * width, self.signature.outputs)
+        return nn.Sequential(nn.Sequential(*layers), nn.AdaptiveAvgPool2d(2), nn.Flatten(), head)
 
 
 if __name__ == "__main__":

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import final
 
 import torch
 from torch import Tensor, nn
 
+from azora.networks.importance import Use, norm_of
 from azora.operations import conv
 
 
@@ -24,6 +26,10 @@ class Residual(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         return torch.relu(self.second(torch.relu(self.first(x))) + self.shortcut(x))
+
+    def hidden(self) -> tuple[str, Sequence[Use]]:
+        """The channels between the convolutions (see `azora.networks.importance`)."""
+        return "second.0.weight", [("first.0.weight", 0), *norm_of("first.1"), ("second.0.weight", 1)]
 
 
 @final
@@ -67,6 +73,16 @@ class InvertedBottleneck(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         out: Tensor = self.narrow(self.excitation(self.depthwise(self.widen(x))))
         return x + out if self.keeps else out
+
+    def hidden(self) -> tuple[str, Sequence[Use]]:
+        """The widened channels (see `azora.networks.importance`)."""
+        gates: list[Use] = []
+        if isinstance(self.excitation, SqueezeExcitation):
+            gates = [
+                (f"excitation.gate.{name}", dim) for name, dim in (("1.weight", 1), ("3.weight", 0), ("3.bias", 0))
+            ]
+        makes = [("widen.0.weight", 0), *norm_of("widen.1"), ("depthwise.0.weight", 0), *norm_of("depthwise.1")]
+        return "narrow.0.weight", [*makes, *gates, ("narrow.0.weight", 1)]
 
 
 @final

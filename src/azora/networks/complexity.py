@@ -9,6 +9,7 @@ from weakref import WeakKeyDictionary
 import torch
 from torch import Tensor, nn
 
+from azora.errors import SpaceError
 from azora.networks.decide import As
 from azora.space import Architecture, Space
 from azora.tasks import Signature
@@ -55,24 +56,31 @@ def measure(network: nn.Module, shape: Shape) -> dict[str, int]:
         found["values"] += written
         found["layers"] += 1
 
-    kept = [module for module in network.modules() if isinstance(module, SHAPE_KEEPERS)]
-    for keeper in kept:
-        keeper.forward = _itself  # type: ignore[assignment, method-assign]
     for module in network.modules():
         if not any(True for _ in module.children()):
             hooks.append(module.register_forward_hook(count))
+    try:
+        run_shapes(network, shape)
+    finally:
+        for hook in hooks:
+            hook.remove()
+    return found
+
+
+def run_shapes(network: nn.Module, shape: Shape) -> None:
+    """One forward pass in eval mode for what hooks see of shapes: the values are not those of the network."""
+    kept = [module for module in network.modules() if isinstance(module, SHAPE_KEEPERS)]
+    for keeper in kept:
+        keeper.forward = _itself  # type: ignore[assignment, method-assign]
     training, device = network.training, next(network.parameters(), torch.empty(0)).device
     network.eval()
     try:
         with torch.no_grad():
             network(torch.empty(1, *shape, device=device))
     finally:
-        for hook in hooks:
-            hook.remove()
         for keeper in kept:
             del keeper.forward
         network.train(training)
-    return found
 
 
 def _itself(x: Tensor) -> Tensor:
@@ -119,9 +127,15 @@ def cost(space: Space, architecture: Architecture) -> dict[str, int]:
 
 
 def signature_of(space: Space) -> Signature:
-    """The shape that the networks of a space are made for."""
+    """The shape that the networks of a space are made for.
+
+    Raises:
+        SpaceError: the space has no attribute `signature`.
+    """
     parts = getattr(space.root, "parts", {"": space.root})
     found: list[Signature] = [
         part.root.signature for part in parts.values() if isinstance(getattr(part.root, "signature", None), Signature)
     ]
+    if not found:
+        raise SpaceError(f"the space {space.name!r} does not say what its networks take; give it a `signature`")
     return found[0]

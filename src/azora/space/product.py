@@ -54,7 +54,7 @@ class Product(Space):
         }
 
     def cost(self, decisions: Mapping[str, Option]) -> Mapping[str, int] | None:
-        part, space = self._builder()
+        part, space = self.builder()
         return space.cost(_within(decisions, part))
 
     def project(self, architecture: Architecture, part: str) -> Architecture:
@@ -62,11 +62,11 @@ class Product(Space):
         return self.parts[part]._seal(_within(architecture, part))
 
     def build(self, decide: Any) -> Any:
-        part, space = self._builder()
+        part, space = self.builder()
         return space.build(_Scoped(decide, f"{part}."))
 
     def graph(self, architecture: Architecture) -> Graph:
-        part, space = self._builder()
+        part, space = self.builder()
         return space.graph(self.project(architecture, part))
 
     def size(self) -> int | None:
@@ -78,7 +78,12 @@ class Product(Space):
             total *= size
         return total
 
-    def _builder(self) -> tuple[str, Space]:
+    def builder(self) -> tuple[str, Space]:
+        """The part that has a network, with its name.
+
+        Raises:
+            SpaceError: none has, or several have.
+        """
         builders = [(part, space) for part, space in self.parts.items() if type(space.root).build is not Space.build]
         if len(builders) != 1:
             raise SpaceError(f"{self.name}: {len(builders)} parts have a network to build; exactly one must")

@@ -5,6 +5,7 @@ from azora.testing.evaluator_contract import EvaluatorContract
 from azora.testing.executor_contract import ExecutorContract
 from azora.testing.journal_contract import JournalContract
 from azora.testing.network_contract import NetworkSpaceContract
+from azora.testing.shared_contract import SharedWeightsContract
 from azora.testing.strategy_contract import StrategyContract, tiny_space
 
 __all__ = [
@@ -13,6 +14,7 @@ __all__ = [
     "ExecutorContract",
     "JournalContract",
     "NetworkSpaceContract",
+    "SharedWeightsContract",
     "StrategyContract",
     "tiny_space",
 ]

@@ -1,18 +1,26 @@
 """Training: one loop, its recipe, and what a trained network says."""
 
 from azora.training.fit import Training, TrainingDiverged
+from azora.training.fit_shared import SharedTraining, fit_shared
 from azora.training.mode import MODES, Mode, choose_mode, fastest_mode
 from azora.training.outputs import outputs
+from azora.training.paths import PATHS, make_paths
 from azora.training.recipe import Recipe, RecipeSettings
+from azora.training.shared_optimiser import SharedOptimiser
 
 __all__ = [
     "MODES",
+    "PATHS",
     "Mode",
     "Recipe",
     "RecipeSettings",
+    "SharedOptimiser",
+    "SharedTraining",
     "Training",
     "TrainingDiverged",
     "choose_mode",
     "fastest_mode",
+    "fit_shared",
+    "make_paths",
     "outputs",
 ]

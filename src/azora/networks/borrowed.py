@@ -1,0 +1,162 @@
+"""A network that runs on parts of shared weights."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Callable, Hashable, Iterable, Mapping
+from dataclasses import dataclass
+from typing import final
+
+import torch
+from torch import Tensor, nn
+from torch.func import functional_call
+
+from azora.networks.kernels import Size, transform
+from azora.networks.slicing import Box
+
+BatchNorm = nn.modules.batchnorm._BatchNorm
+
+
+@final
+@dataclass(frozen=True)
+class Slot:
+    """A tensor of a small network, and where in the whole it lies."""
+
+    name: str
+    owner: nn.Module
+    tensor: str
+    box: Box
+    index: tuple[slice, ...] | None  # None: all of it
+    steps: tuple[tuple[str, Size], ...] = ()  # of a learned kernel transform
+    norm: bool = False
+
+    @property
+    def whole(self) -> Tensor:
+        """The whole network's tensor."""
+        found: Tensor = getattr(self.owner, self.tensor)
+        return found
+
+    @property
+    def part(self) -> Tensor:
+        """A view of what is borrowed, without history."""
+        whole = self.whole.detach()
+        return whole if self.index is None else whole[self.index]
+
+
+@final
+@dataclass(frozen=True)
+class Structure:
+    """An architecture's own network on the meta device, and what it borrows."""
+
+    network: nn.Module
+    build: Callable[[], nn.Module]  # the same with weights of its own
+    parameters: tuple[Slot, ...]
+    buffers: tuple[Slot, ...]
+    tied: bool
+    views: dict[str, Tensor]  # of what is borrowed, in the whole's own memory, without history
+
+
+@final
+class Borrowed(nn.Module):
+    """An architecture's network that runs on parts of shared weights; it owns nothing. (B, …) → (B, outputs).
+
+    Gradients of a backward pass are added into the whole parameters' `grad`. What it holds are views where they are
+    contiguous and copies elsewhere, so once the shared weights have changed it must be borrowed anew, and says so.
+    Batch normalisations update the shared statistics while it trains.
+    """
+
+    def __init__(
+        self,
+        structure: Structure,
+        tensors: dict[str, Tensor],
+        transforms: Mapping[str, list[tuple[Tensor, Size]]],
+        current: Callable[[], bool],
+    ) -> None:
+        super().__init__()
+        self.structure, self.tensors = structure, tensors
+        self._transforms, self._current = transforms, current
+
+    def forward(self, x: Tensor) -> Tensor:
+        network = self.structure.network
+        if not self._current():
+            raise RuntimeError("the shared weights have changed since this network was borrowed: borrow it again")
+        if network.training != self.training:
+            network.train(self.training)
+        return self._run(network, x)
+
+    def extract(self) -> nn.Module:
+        """A stand-alone network with copies of all that this one runs on, in the same mode."""
+        with torch.random.fork_rng(devices=[]):
+            network = self.structure.build()
+        given = self._given()
+        with torch.no_grad():
+            for name, tensor in (*network.named_parameters(), *network.named_buffers()):
+                tensor.copy_(given[name])
+        device = next(iter(given.values()), torch.empty(0)).device
+        return network.to(device).train(self.training)
+
+    def measure_statistics(self, batches: Iterable[Tensor]) -> None:
+        """Measure the batch normalisations' statistics anew, into tensors of this network's own; then to eval mode.
+
+        Mean and variance are the plain means over `batches` (Cai et al., 2020; Guo et al., 2020); scale and shift stay,
+        and dropout is off.
+
+        Raises:
+            ValueError: there are normalisations and no batch.
+        """
+        network = self.structure.network
+        norms = [module for module in network.modules() if isinstance(module, BatchNorm) and module.track_running_stats]
+        self.eval()
+        if not norms:
+            return
+        own = {slot.name: torch.zeros_like(slot.part) for slot in self.structure.buffers if slot.norm}
+        self.tensors = {**self.tensors, **own}
+        network.eval()
+        momenta = [norm.momentum for norm in norms]
+        for norm in norms:
+            norm.train()
+            norm.momentum = None  # the plain mean
+        count = 0
+        try:
+            with torch.no_grad():
+                for batch in batches:
+                    self._run(network, batch)
+                    count += 1
+        finally:
+            network.eval()
+            for norm, momentum in zip(norms, momenta, strict=True):
+                norm.momentum = momentum
+        if not count:
+            raise ValueError("statistics are measured on batches, and there was none")
+
+    def _run(self, network: nn.Module, x: Tensor) -> Tensor:
+        out: Tensor = functional_call(network, self._given(), (x,), tie_weights=self.structure.tied)
+        return out
+
+    def _given(self) -> dict[str, Tensor]:
+        """What the network runs on: kernels as their transforms make them."""
+        if not self._transforms:
+            return self.tensors
+        made = {name: transform(self.tensors[name], steps) for name, steps in self._transforms.items()}
+        return {**self.tensors, **made}
+
+
+@final
+class Recent:
+    """The last structures asked for, made where they are not known."""
+
+    def __init__(self, count: int) -> None:
+        self.count = count
+        self._known: OrderedDict[Hashable, Structure] = OrderedDict()
+
+    def get(self, key: Hashable, make: Callable[[], Structure]) -> Structure:
+        if key not in self._known:
+            self._known[key] = make()
+            if len(self._known) > self.count:
+                self._known.popitem(last=False)
+        self._known.move_to_end(key)
+        return self._known[key]
+
+    def forget(self) -> None:
+        """Know nothing any more."""
+        self._known.clear()

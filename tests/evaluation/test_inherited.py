@@ -1,0 +1,50 @@
+"""Judging by shared weights."""
+
+from __future__ import annotations
+
+import random
+
+import pytest
+
+from azora.evaluation.inherited import Inherited
+from azora.networks.registry import make_space
+from azora.networks.shared_weights import SharedWeights
+from azora.space import Product, Space
+from azora.tasks import Task
+from azora.testing import EvaluatorContract
+from azora.training import Recipe, fit_shared, make_paths, outputs
+from azora.trial import Proposal
+
+
+def inherited(task: Task) -> Inherited:
+    """Of a product, as a search with recipes has it; trained for two epochs."""
+    cells = make_space("cells", task.signature, nodes=2, operations=("conv_3x3", "none"), widths=(4, 8), stages=2)
+    space, data = Product(network=cells, recipe=Recipe(task.signature)), task.search_data
+    shared = SharedWeights(space)
+    trained = fit_shared(shared, data.train, data.signature, data.scaling, make_paths("uniform", space), 2)
+    return Inherited(shared, data, trained.calibration(), trained.scaling, also=["auroc"])
+
+
+class TestInherited(EvaluatorContract):
+    @pytest.fixture
+    def evaluator(self, stripes: Task) -> Inherited:
+        return inherited(stripes)
+
+    @pytest.fixture
+    def space(self, evaluator: Inherited) -> Space:
+        return evaluator.shared.space
+
+    @pytest.fixture
+    def metric(self) -> str:
+        return "accuracy"
+
+
+def test_a_judgement_is_that_of_the_recalibrated_network(stripes: Task) -> None:
+    evaluate, data = inherited(stripes), stripes.search_data
+    architecture = evaluate.shared.space.sample(random.Random(0))
+    judged = evaluate(Proposal(architecture))
+    alone = evaluate.shared.recalibrate(architecture, evaluate.calibration).extract()
+    found = outputs(alone, data.validation.x, data.signature, data.scaling)
+    assert judged["accuracy"] == pytest.approx((found.argmax(1) == data.validation.y).mean())
+    assert 0 <= judged["auroc"] <= 1
+    assert evaluate(Proposal(architecture)) == judged

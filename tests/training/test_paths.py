@@ -1,0 +1,118 @@
+"""Which networks train a step of shared weights."""
+
+from __future__ import annotations
+
+import random
+from collections import Counter
+
+import pytest
+
+from azora.errors import ConfigError, SpaceError
+from azora.networks.complexity import cost
+from azora.networks.mlp import Mlp
+from azora.networks.nb201 import NB201, OPERATIONS
+from azora.networks.registry import make_space
+from azora.space import Architecture, Categorical, Space, Subset
+from azora.tasks import Signature
+from azora.training import PATHS, make_paths
+from azora.training.paths import Binned, Sandwich, Shrinking, StrictlyFair, Uniform, extreme
+
+PICTURES, ROWS = Signature("classification", (3, 8, 8), 4), Signature("classification", (7,), 3)
+
+
+@pytest.mark.parametrize("name", PATHS)
+def test_paths_are_networks_of_the_space_and_a_function_of_the_random_numbers(name: str) -> None:
+    space = Mlp(ROWS, depths=(1, 2), widths=(4, 8))
+    paths = make_paths(name, space, **({"order": ["depth", "width"]} if name == "shrinking" else {}))
+    drawn = [[each.key for each in paths.draw(random.Random(seed))] for seed in (0, 0, 1, 2, 3)]
+    assert drawn[0] == drawn[1]
+    assert len({tuple(keys) for keys in drawn}) > 1
+    for architecture in paths.draw(random.Random(5)):
+        assert space.architecture(**architecture) == architecture
+
+
+def test_uniform_is_one_network() -> None:
+    assert len(Uniform(NB201(PICTURES)).draw(random.Random(0))) == 1
+
+
+def test_fair_paths_use_every_operation_of_every_edge_once() -> None:
+    space = NB201(PICTURES)
+    drawn = StrictlyFair(space).draw(random.Random(0))
+    assert len(drawn) == len(OPERATIONS)
+    for name in space.choices:
+        assert Counter(each[name] for each in drawn) == Counter(OPERATIONS)
+
+
+def test_fair_paths_share_out_fewer_options_as_evenly_as_can_be() -> None:
+    choices = [Categorical("a", tuple(range(5))), Categorical("b", ("x", "y")), Subset("c", (1, 2, 3), 1, 1)]
+    drawn = StrictlyFair(Space("three", choices)).draw(random.Random(1))
+    assert sorted(each["a"] for each in drawn) == [0, 1, 2, 3, 4]
+    assert sorted(Counter(each["b"] for each in drawn).values()) == [2, 3]
+    assert sorted(Counter(each["c"] for each in drawn).values()) == [1, 2, 2]
+
+
+def test_fair_paths_keep_rules_and_conditions_or_say_that_they_cannot() -> None:
+    space = make_space("cells", PICTURES, nodes=2, operations=("conv_3x3", "skip_connect", "none"), widths=(4, 8))
+    for architecture in StrictlyFair(space).draw(random.Random(0)):
+        assert space.architecture(**architecture) == architecture
+    nothing = NB201(PICTURES).constrain(lambda each: each["operation_0_1"] == "conv_3x3", "only convolutions")
+    with pytest.raises(SpaceError, match="nb201: no strictly fair set of paths keeps the rules"):
+        StrictlyFair(nothing).draw(random.Random(0))
+
+
+def test_bins_are_drawn_alike_where_uniform_paths_crowd_in_the_middle() -> None:
+    space = NB201(PICTURES, width=4, depth=1)
+    paths, rng = Binned(space, bins=4), random.Random(0)
+
+    width = (paths.high - paths.low) / 4
+
+    def quarters(drawn: list[Architecture]) -> list[int]:
+        places = [int((cost(space, each)["macs"] - paths.low) / width) for each in drawn]
+        return [sum(min(3, max(0, place)) == quarter for place in places) for quarter in range(4)]
+
+    assert min(quarters([paths.draw(rng)[0] for _ in range(120)])) > 15
+    assert min(quarters([space.sample(rng) for _ in range(120)])) < 15
+    with pytest.raises(ConfigError, match="quantity='watts' is neither macs nor params"):
+        Binned(space, "watts")
+
+
+def test_a_sandwich_is_the_largest_the_smallest_and_random_ones() -> None:
+    space = make_space("stages", PICTURES, widths=((4, 8),), depths=(1, 2), kernels=(3, 5), resolutions=(0.5, 1.0))
+    paths = Sandwich(space, 1)
+    largest, smallest, one = paths.draw(random.Random(0))
+    assert (largest["depth_0"], largest["width_0"], largest["resolution"]) == (2, 8, 1.0)
+    assert (smallest["depth_0"], smallest["width_0"], smallest["resolution"]) == (1, 4, 0.5)
+    macs = [cost(space, each)["macs"] for each in (smallest, one, largest)]
+    assert macs == sorted(macs)
+    every = [cost(space, each)["macs"] for each in space]
+    assert (macs[0], macs[-1]) == (min(every), max(every))
+    assert paths.distils and not Uniform(space).distils
+    with pytest.raises(ConfigError, match="random_networks=-1"):
+        Sandwich(space, -1)
+
+
+def test_shrinking_opens_one_kind_of_number_after_another() -> None:
+    space = make_space("stages", PICTURES, widths=((4, 8),), depths=(1, 2), kernels=(3, 5), resolutions=(0.5, 1.0))
+    paths, rng = Shrinking(space), random.Random(0)
+    seen: list[set[str]] = []
+    for share in (0.0, 0.3, 0.6, 0.99):
+        small = set[str]()
+        for _ in range(30):
+            largest, drawn = paths.draw(rng, share)
+            assert largest == paths.largest
+            small |= {name for name, most in {"kernel_0": 5, "depth_0": 2, "width_0": 8}.items() if drawn[name] != most}
+        seen.append(small)
+    assert seen == [set(), {"kernel_0"}, {"kernel_0", "depth_0"}, {"kernel_0", "depth_0", "width_0"}]
+    with pytest.raises(ConfigError, match="stages has no number named like 'kernal'; it has resolution, depth_0"):
+        Shrinking(space, ["kernal"])
+
+
+def test_extremes_respect_limits() -> None:
+    space = Mlp(ROWS, depths=(1, 2), widths=(4, 8))
+    small = space.constrain(lambda each: cost(space, each)["params"] < 100, "small")
+    assert cost(space, extreme(small, 1))["params"] < 100
+
+
+def test_unknown_paths_are_refused() -> None:
+    with pytest.raises(ConfigError, match="did you mean 'sandwich'"):
+        make_paths("sandwitch", NB201(PICTURES))
