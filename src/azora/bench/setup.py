@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, final
 
+from azora.bench.apart import Apart
 from azora.bench.play import Run, play
 from azora.bench.protocol import Protocol
 from azora.bench.reading import read_cost
@@ -57,6 +58,7 @@ class Setup:
             return Protocol(table, self.noise, self.fidelity, queries, self.seconds)
         if not Path(self.table).is_file():
             raise BenchmarkError(f"{self.table} is no file: --cost is for tables that are read from one")
+        table = table.within(Apart(table.space))
         costs, name = read_cost(Path(self.table), self.cost, table), self.cost.rpartition(":")[2]
         return Protocol(table, self.noise, self.fidelity, queries, self.seconds, costs, name, self.floor)
 

@@ -16,6 +16,7 @@ from azora.strategies.evolution import RegularizedEvolution
 from azora.strategies.genetic import Genetic
 from azora.strategies.halving import SuccessiveHalving
 from azora.strategies.hyperband import Hyperband
+from azora.strategies.hypervolume import HypervolumeSearch
 from azora.strategies.level import Level
 from azora.strategies.local import Improvement, LocalSearch
 from azora.strategies.pareto import ParetoEvolution
@@ -126,15 +127,25 @@ def bayesian(
     candidates: str = "near",
     start: int = 10,
     warm: bool = False,
+    front: str = "hypervolume",
 ) -> Strategy:
-    """Bayesian optimisation, every network trained equally long; `warm`: begun with large networks. Of several
-    objectives, towards their front."""
+    """Bayesian optimisation, every network trained equally long; `warm`: begun with large networks. Of two objectives,
+    towards their front by the area that it covers (the acquisition then is that growth), or by `front` = "scalarised",
+    which is also for more than two."""
+    if front not in FRONTS:
+        raise ConfigError(f"there is no front {front!r}; {closest(front, FRONTS)}")
 
     def make(space: Space, seed: int, objective: Objective) -> Strategy:
         return Bayesian(space, seed, objective, surrogate, acquisition, candidates, start)
 
-    several = len(objectives) > 1
-    proposer = Scalarised(space, seed, objectives, make) if several else make(space, seed, objectives[0])
+    proposer: Strategy
+    if len(objectives) == 1:
+        proposer = make(space, seed, objectives[0])
+    elif len(objectives) == 2 and front == "hypervolume":
+        around = None if candidates == "near" else candidates
+        proposer = HypervolumeSearch(space, seed, objectives, surrogate, around, start)
+    else:
+        proposer = Scalarised(space, seed, objectives, make)
     return Level(WarmStart(proposer, start) if warm else proposer, epochs)
 
 
@@ -219,12 +230,13 @@ def pareto(
     objectives: Sequence[Objective],
     epochs: float | None = None,
     population: int | None = None,
-    crossover: float = 0.9,
+    crossover: float = 0.5,
 ) -> Strategy:
     """Evolution towards the front of several objectives, every network trained equally long."""
     return Level(ParetoEvolution(space, seed, objectives, population, crossover), epochs)
 
 
+FRONTS = ("hypervolume", "scalarised")
 DEFAULT = "halving"
 STRATEGIES: dict[str, Entry] = {
     "random": Entry(
