@@ -16,9 +16,10 @@ def test_domination_needs_nothing_worse_and_something_better() -> None:
     assert not dominates((3, 1), (1, 3))
 
 
-def test_fronts_are_peeled_off_one_by_one() -> None:
+@pytest.mark.parametrize("highest", [(8,), (8, 8), (8, 8, 3)])
+def test_fronts_are_peeled_off_one_by_one(highest: tuple[int, ...]) -> None:
     rng = random.Random(0)
-    points = [(rng.randrange(8), rng.randrange(8), rng.randrange(3)) for _ in range(60)]
+    points = [tuple(rng.randrange(most) for most in highest) for _ in range(60)]
     left, rank = set(range(len(points))), 0
     expected = [0] * len(points)
     while left:
@@ -43,6 +44,10 @@ def test_room_is_the_distance_of_the_neighbours() -> None:
 
 def test_what_failed_has_no_room() -> None:
     assert crowding([(-math.inf,), (1.0,), (2.0,)])[1] == 0.0
+
+
+def test_ranks_of_what_failed_are_the_last() -> None:
+    assert front_ranks([(-math.inf, -math.inf), (1.0, 2.0), (2.0, 1.0), (0.0, 0.0)]) == [2, 0, 0, 1]
 
 
 @pytest.mark.parametrize("axes", [1, 2, 3])

@@ -15,6 +15,8 @@ def dominates(one: Point, other: Point) -> bool:
 
 def front_ranks(points: Sequence[Point]) -> list[int]:
     """0 for what nothing dominates, 1 for what only those dominate, and so on (Deb et al., 2002)."""
+    if points and len(points[0]) == 2:
+        return _ranks_of_pairs(points)
     beaten_by = [0] * len(points)
     beats: list[list[int]] = [[] for _ in points]
     for first in range(len(points)):
@@ -39,6 +41,20 @@ def front_ranks(points: Sequence[Point]) -> list[int]:
     return ranks
 
 
+def _ranks_of_pairs(points: Sequence[Point]) -> list[int]:
+    """`front_ranks` of two objectives: taken in falling order, a point is dominated by a front exactly where it is by
+    the front's last (Jensen, 2003)."""
+    ranks, last = [0] * len(points), list[Point]()
+    for place in sorted(range(len(points)), key=lambda place: tuple(points[place]), reverse=True):
+        low, high = 0, len(last)
+        while low < high:
+            middle = (low + high) // 2
+            low, high = (middle + 1, high) if dominates(last[middle], points[place]) else (low, middle)
+        ranks[place] = low
+        last[low : low + 1] = [points[place]]
+    return ranks
+
+
 def crowding(points: Sequence[Point]) -> list[float]:
     """How far each point's neighbours are apart, as shares of each objective's range, summed; infinite at the ends
     (Deb et al., 2002). Equal points have no room between them."""
@@ -55,15 +71,27 @@ def crowding(points: Sequence[Point]) -> list[float]:
 
 def hypervolume(points: Sequence[Point], reference: Point) -> float:
     """The volume that is dominated by `points` and dominates `reference` (Zitzler & Thiele, 1999), by slices along the
-    last objective: exact, and quick for two or three objectives and some hundred points."""
+    last objective: exact; two objectives are swept through once, three are quick for some hundred points."""
     above = sorted({tuple(point) for point in points if all(a > b for a, b in zip(point, reference, strict=True))})
     if not above:
         return 0.0
     if len(reference) == 1:
         return above[-1][0] - reference[0]
+    if len(reference) == 2:
+        return _area(above, reference)
     levels = sorted({point[-1] for point in above}, reverse=True)
     volume = 0.0
     for level, below in zip(levels, [*levels[1:], reference[-1]], strict=True):
         slice_ = [point[:-1] for point in above if point[-1] >= level]
         volume += (level - below) * hypervolume(slice_, reference[:-1])
     return volume
+
+
+def _area(rising: Sequence[Point], reference: Point) -> float:
+    """`hypervolume` of two objectives; the points rise in the first, and all are above the reference."""
+    area, height = 0.0, reference[1]
+    for first, second in reversed(rising):
+        if second > height:
+            area += (first - reference[0]) * (second - height)
+            height = second
+    return area

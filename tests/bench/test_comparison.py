@@ -10,6 +10,7 @@ import sys
 from pathlib import Path
 from xml.etree import ElementTree
 
+import numpy as np
 import pytest
 from tests.bench.made import MACRO_HEADER, NB201_HEADER, macro_rows, write
 
@@ -116,6 +117,7 @@ def test_papers_stand_beside_the_same_protocol_alone(nb201: Table, tmp_path: Pat
         Protocol(nb201, seconds=12000.0),
         Protocol(nb201, fidelity=12, queries=100),
         Protocol(nb201, queries=50),
+        Protocol(nb201, queries=150, costs=np.ones(len(nb201))),
     ):
         assert published(str(file), other, checkpoints(other)) == []
     assert published(str(tmp_path / "elsewhere" / "made.csv"), short, checkpoints(short)) == []

@@ -64,7 +64,7 @@ def test_the_population_is_fitted_to_what_can_be_paid_for() -> None:
 
     strategy = ParetoEvolution(tiny_space())
     strategy.fit(Affordable(300.0))
-    assert strategy.size == 50
+    assert strategy.size == 20
 
 
 def test_what_is_for_one_objective_refuses_two_and_names_what_is_for_several() -> None:
@@ -79,3 +79,21 @@ def test_what_is_for_one_objective_refuses_two_and_names_what_is_for_several() -
 def test_settings_out_of_range_are_refused(settings: dict[str, float], said: str) -> None:
     with pytest.raises(ConfigError, match=said):
         make_strategy("pareto", tiny_space(), objectives=BOTH, settings=settings)
+
+
+def test_a_child_is_a_cross_or_a_mutation_and_not_both() -> None:
+    strategy, known = ParetoEvolution(tiny_space(), 3, BOTH, population=8), dict[str, Proposal]()
+    for _ in range(80):
+        proposal = strategy.ask()
+        assert proposal is not None
+        child, words = proposal.architecture, proposal.origin.split()
+        if words[0] == "mutation":
+            parent = known[words[-1]].architecture
+            shared = set(child) & set(parent)
+            assert sum(child[name] != parent[name] for name in shared) <= 1
+        elif words[0] == "child":
+            mother, father = (known[key].architecture for key in words[2::2])
+            held = [name for name in child if name in mother or name in father]
+            assert all(child[name] in (mother.get(name), father.get(name)) for name in held)
+        known[child.key] = proposal
+        strategy.tell(proposal, judged(proposal))

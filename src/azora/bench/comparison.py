@@ -8,7 +8,7 @@ from typing import Any, final
 
 import numpy as np
 
-from azora.bench.curves import Beside, Curve, Figure, beside_random, checkpoints
+from azora.bench.curves import Beside, Curve, Figure, beside_random, checkpoints, front_of
 from azora.bench.play import Run
 from azora.bench.pool import Seen, play_all
 from azora.bench.protocol import Protocol
@@ -30,6 +30,7 @@ class Comparison:
         figures: by strategy and checkpoint (queries or seconds).
         beside: every strategy beside random search.
         published: what papers say of the same protocol.
+        held_out: of two objectives, each strategy's front in the end by scores that it did not see (`Cost.held_out`).
     """
 
     setup: Setup
@@ -41,6 +42,7 @@ class Comparison:
     figures: Mapping[str, Mapping[float, Figure]]
     beside: Mapping[str, Beside]
     published: Sequence[Published]
+    held_out: Mapping[str, Figure]
 
     @property
     def by_queries(self) -> bool:
@@ -63,6 +65,7 @@ class Comparison:
             },
             "against_random": {name: _plain(beside) for name, beside in self.beside.items()},
             "published": [_plain(row) for row in self.published],
+            **({"held_out": {name: _plain(each) for name, each in self.held_out.items()}} if self.held_out else {}),
         }
 
 
@@ -106,14 +109,16 @@ def summarise(
     places = checkpoints(protocol)
     runs = {name: {each: run for (other, each), run in played.items() if other == name} for name in setup.strategies}
     curves = {name: {each: Curve.of(run, protocol) for each, run in some.items()} for name, some in runs.items()}
-    figures, beside = {}, {}
+    figures, beside, held_out = {}, {}, {}
     for name, some in curves.items():
         scores = np.array([curve.at(places, protocol.queries is not None) for curve in some.values()])
         figures[name] = {place: Figure.of(scores[:, at], protocol.best) for at, place in enumerate(places)}
         ended = sum(bool(run.ended) for run in runs[name].values())
         beside[name] = beside_random(some, curves[RANDOM], protocol, ended, name == RANDOM)
+        if (cost := protocol.cost_of) is not None:
+            held_out[name] = Figure.of([cost.held_out(front_of(run, protocol, cost)) for run in runs[name].values()], 1)
     papers = published(setup.table, protocol, places)
-    return Comparison(setup, protocol, seed, count, runs, curves, figures, beside, papers)
+    return Comparison(setup, protocol, seed, count, runs, curves, figures, beside, papers, held_out)
 
 
 def contestants(names: Sequence[str], several: bool = False) -> list[str]:

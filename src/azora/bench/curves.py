@@ -79,6 +79,13 @@ class Curve:
         return found
 
 
+def front_of(run: Run, protocol: Protocol, cost: Cost) -> list[int]:
+    """The rows of a run that none of it beats in cost and in what it saw, among those trained longest."""
+    top = max((level for row, level in zip(run.rows, run.levels, strict=True) if row >= 0), default=0)
+    rows = [row for row, level in zip(run.rows, run.levels, strict=True) if row >= 0 and level == top]
+    return cost.chosen(rows, protocol.sign * protocol.seen[top])
+
+
 @final
 @dataclass(frozen=True)
 class Figure:

@@ -34,7 +34,7 @@ class Protocol:
         seconds: instead, how many seconds of training may be spent. A longer training of a network goes on from
             the shorter one, so it costs the difference. A training that would end later is not begun.
         costs: what each row costs. Then a search is for both, and its score is the share of the true front's
-            hypervolume that its own front has (see `Cost`): the front by what it has seen, the volume by what counts.
+            hypervolume that its own front has, both by what a search may see of the longest training (see `Cost`).
         floor: the score that counts for nothing then; None is that of the worst tenth of the rows.
 
     The score is that of the architecture with the best validation score among those that were trained longest (ties go
@@ -150,7 +150,7 @@ class Protocol:
         if self.costs is None:
             return None
         floor = None if self.floor is None else self.sign * self.floor
-        return Cost(self.cost_name, self.costs, self.sign * self.scores, floor)
+        return Cost(self.cost_name, self.costs, self.sign * self.seen[-1], self.sign * self.scores, floor)
 
     @property
     def sign(self) -> float:
@@ -182,7 +182,7 @@ class Protocol:
         if self.cost_of is not None:
             floor, cost = self.cost_of.reference
             return (
-                f"share of the hypervolume of the true front of {self._score_name()} and {self.cost_name}"
+                f"share of the hypervolume of the true front of {self._describe(self.levels[-1])} and {self.cost_name}"
                 f" (reference {self.sign * floor:.4g} and {-cost:.4g})"
             )
         return self._score_name()

@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, final
 
+from azora.bench.apart import Apart
 from azora.bench.play import Run, play
 from azora.bench.protocol import Protocol
 from azora.bench.reading import read_cost
@@ -58,6 +59,7 @@ class Setup:
             return Protocol(table, self.noise, self.fidelity, queries, self.seconds)
         if (file := find_file(self.table)) is None:
             raise BenchmarkError(f"{self.table} is no file: --cost is for tables that are read from one")
+        table = table.within(Apart(table.space))
         costs, name = read_cost(file, self.cost, table), self.cost.rpartition(":")[2]
         return Protocol(table, self.noise, self.fidelity, queries, self.seconds, costs, name, self.floor)
 

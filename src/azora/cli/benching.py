@@ -133,7 +133,10 @@ def _print(found: Comparison, wall: float) -> None:
 
 
 def _results(found: Comparison) -> Any:
-    table = _table("strategy", "runs", "mean", "std", "95 % interval", "as random\nafter", "p", "better\nthan it")
+    held_out = ("held out",) if found.held_out else ()
+    table = _table(
+        "strategy", "runs", "mean", "std", "95 % interval", "as random\nafter", "p", "better\nthan it", *held_out
+    )
     for name, figures in found.figures.items():
         last, beside = list(figures.values())[-1], found.beside[name]
         interval = "" if last.low is None or last.high is None else f"{last.low:.3f}–{last.high:.3f}"
@@ -142,6 +145,7 @@ def _results(found: Comparison) -> Any:
         table.add_row(
             name, f"{beside.runs}{ended}", _show(last.mean), _show(last.std), interval, reached,
             "" if beside.p is None else f"{beside.p:.2g}", "" if beside.better is None else f"{beside.better:.0%}",
+            *([_show(found.held_out[name].mean)] if held_out else []),
         )  # fmt: skip
     return table
 

@@ -111,9 +111,9 @@ class Bayesian(Strategy):
         super().__init__(space, seed, objective)
         if start < 2:
             raise ConfigError(f"start={start} must be at least 2")
-        self.surrogate = _part("surrogate", surrogate, SURROGATES)
-        self.acquisition = _part("acquisition", acquisition, ACQUISITIONS)
-        self.candidates = _part("candidates", candidates, CANDIDATES)
+        self.surrogate = part("surrogate", surrogate, SURROGATES)
+        self.acquisition = part("acquisition", acquisition, ACQUISITIONS)
+        self.candidates = part("candidates", candidates, CANDIDATES)
         self.start, self.features = start, tuple(features)
         self.proxies = Shortlist(space, features, data, seed) if features else None
         self.seen: set[str] = set()
@@ -180,10 +180,10 @@ class Bayesian(Strategy):
     def _fit(self, lies: Sequence[Proposal], with_proxies: bool) -> _Belief:
         judged = sorted(self.judged.values(), key=lambda each: each.order, reverse=True)
         targets = normal_ranks([each.order for each in judged])
-        kept = _spread(len(judged))
+        kept = spread(len(judged))
         judged, targets = [judged[place] for place in kept], targets[kept]
         every: list[_Judged | Proposal] = [*judged, *lies]
-        levels = _levels([each.budget for each in every])
+        levels = levels_of([each.budget for each in every])
         lower = self._proxied([each.architecture for each in judged]) if with_proxies else None
         rows = self._rows([each.architecture for each in every], [levels.get(each.budget) for each in every], lower)
         groups = self._describe.groups(judged[0].architecture)
@@ -222,7 +222,12 @@ class Bayesian(Strategy):
         return None if found is None else replace(found, origin=why)
 
 
-def _part(word: str, given: str | Part, known: Mapping[str, type[Part]]) -> Part:
+def part(word: str, given: str | Part, known: Mapping[str, type[Part]]) -> Part:
+    """The part that is called `given` among `known`, or `given` itself.
+
+    Raises:
+        ConfigError: there is none of that name.
+    """
     if not isinstance(given, str):
         return given
     if given not in known:
@@ -234,13 +239,13 @@ def _name(part: object, known: Mapping[str, type[object]]) -> str:
     return next((name for name, kind in known.items() if type(part) is kind), type(part).__name__)
 
 
-def _levels(budgets: Sequence[float | None]) -> dict[float | None, float]:
+def levels_of(budgets: Sequence[float | None]) -> dict[float | None, float]:
     """The place of each budget among those that there are; nothing, where there is but one. None is the highest."""
     there = sorted(set(budgets), key=lambda budget: math.inf if budget is None else budget)
     return {budget: float(place) for place, budget in enumerate(there)} if len(there) > 1 else {}
 
 
-def _spread(count: int) -> list[int]:
+def spread(count: int) -> list[int]:
     """The places, of `count` in falling order, that a surrogate learns from: the first, and others at even steps."""
     if count <= MOST:
         return list(range(count))

@@ -32,15 +32,19 @@ class _Member:
 
 @final
 class ParetoEvolution(Strategy):
-    """NSGA-II (Deb et al., 2002), a child at a time: two parents by binary tournament of front and crowding, uniform
-    crossover, one mutation; after every judgement the population is cut to the best by front, then by room.
+    """NSGA-II (Deb et al., 2002), a child at a time: parents by binary tournament of front and crowding; a child is the
+    uniform cross of two, or else one mutation of one; after every judgement the population is cut to the best by front,
+    then by room.
+
+    Not both at once, as with the real numbers that NSGA-II was made for: members of a front differ in most of their
+    decisions, a cross of two is far from either, and one more change takes it further (`docs/decisions/0014`).
 
     What failed is behind every front. Limits need no rule of their own, for what is beyond them is never proposed.
 
     Args:
         objectives: what is searched for; the first is `objective`.
-        population: how many live at once; None fits it to what the search can pay for (a sixth, 12 to 100).
-        crossover: the share of children that have two parents.
+        population: how many live at once; None fits it to what the search can pay for (a fifteenth, 12 to 100).
+        crossover: the share of children that are crosses of two parents.
 
     Raises:
         ConfigError: a population below 4, or a share outside 0 to 1.
@@ -52,7 +56,7 @@ class ParetoEvolution(Strategy):
         seed: int = 0,
         objectives: Sequence[Objective] = (Objective(), Objective("macs", False)),
         population: int | None = None,
-        crossover: float = 0.9,
+        crossover: float = 0.5,
     ) -> None:
         super().__init__(space, seed, objectives[0])
         if population is not None and population < 4:
@@ -60,29 +64,21 @@ class ParetoEvolution(Strategy):
         if not 0 <= crossover <= 1:
             raise ConfigError(f"crossover={crossover} must be between 0 and 1")
         self.objectives, self.population, self.crossover = tuple(objectives), population, crossover
-        self.size = population or 20
+        self.size = population or 12
         self.members: list[_Member] = []
         self.seen: set[str] = set()
 
     def fit(self, affordable: Affordable) -> None:
         if self.population is None:
-            self.size = min(100, max(12, round(affordable.units / 6)))
+            self.size = min(100, max(12, round(affordable.units / 15)))
 
     def propose(self, rng: random.Random) -> Proposal | None:
         if len(self.seen) < self.size or len(self.members) < 2:
             return familiar(self.space, self.seen) or stranger(self.space, self.seen, rng)
         for _ in range(REPEATS):
-            mother, father = self._parent(rng), self._parent(rng)
-            child, origin = mother, f"mutation of {mother.key}"
-            if mother.key != father.key and rng.random() < self.crossover:
-                child = self.space.cross(mother, father, rng, uniform=True)
-                origin = f"child of {mother.key} and {father.key}"
-            try:
-                child = self.space.mutate(child, rng)
-            except SpaceError:  # nothing else within reach of it
-                continue
-            if child.key not in self.seen:
-                return Proposal(child, origin=origin)
+            child = self._child(rng)
+            if child is not None and child.architecture.key not in self.seen:
+                return child
         return stranger(self.space, self.seen, rng)
 
     def proposed(self, proposal: Proposal) -> None:
@@ -99,6 +95,16 @@ class ParetoEvolution(Strategy):
             for member, room in zip(front, crowding([member.scores for member in front]), strict=True):
                 member.room = room
         self.members = sorted(kept, key=lambda member: member.standing, reverse=True)[: self.size]
+
+    def _child(self, rng: random.Random) -> Proposal | None:
+        mother, father = self._parent(rng), self._parent(rng)
+        if mother.key != father.key and rng.random() < self.crossover:
+            crossed = self.space.cross(mother, father, rng, uniform=True)
+            return Proposal(crossed, origin=f"child of {mother.key} and {father.key}")
+        try:
+            return Proposal(self.space.mutate(mother, rng), origin=f"mutation of {mother.key}")
+        except SpaceError:  # nothing else within reach of it
+            return None
 
     def _parent(self, rng: random.Random) -> Architecture:
         pair = [self.members[rng.randrange(len(self.members))] for _ in range(2)]

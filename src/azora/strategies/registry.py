@@ -11,28 +11,11 @@ from typing import Any
 from azora.errors import ConfigError
 from azora.settings import closest, construct, resolve
 from azora.space import Space
-from azora.strategies.bayesian import Bayesian
-from azora.strategies.evolution import RegularizedEvolution
-from azora.strategies.filtered import DRAWS, Filtered
-from azora.strategies.genetic import Genetic
-from azora.strategies.halving import SuccessiveHalving
-from azora.strategies.hyperband import Hyperband
+from azora.strategies import making
 from azora.strategies.level import Level
-from azora.strategies.local import Improvement, LocalSearch
-from azora.strategies.optuna_search import OptunaSearch, Sampler
-from azora.strategies.pareto import ParetoEvolution
-from azora.strategies.random_search import RandomSearch
-from azora.strategies.reinforce import Policy, Reinforce
-from azora.strategies.scalarised import Scalarised
-from azora.strategies.shortlist import names_of
-from azora.strategies.stopping import EarlyStopping
 from azora.strategies.strategy import Strategy
-from azora.strategies.warm_start import WarmStart
 from azora.tasks import SearchData
 from azora.trial import Objective
-
-Proxies = bool | str | Sequence[str]
-POINTS = 10  # of a warm start, where no population says how many
 
 
 @dataclass(frozen=True)
@@ -57,304 +40,79 @@ class Entry:
         return "objectives" in signature(self.make).parameters
 
 
-def random(space: Space, seed: int, objectives: Sequence[Objective], epochs: float | None = None) -> Strategy:
-    """Random search, every network trained equally long."""
-    return Level(RandomSearch(space, seed, objectives[0]), epochs)
-
-
-def evolution(
-    space: Space,
-    seed: int,
-    objective: Objective,
-    epochs: float | None = None,
-    population: int | None = None,
-    tournament: int | None = None,
-    replacement: bool = True,
-    ageing: bool = True,
-    crossover: float = 0.0,
-    start: Sequence[Mapping[str, Any]] = (),
-    warm: Proxies = False,
-    filter: Proxies = False,
-    draws: int = DRAWS,
-    data: SearchData | None = None,
-) -> Strategy:
-    """Regularised evolution, every network trained equally long; `warm`: begun with what these proxies rank high (true:
-    with large networks); `filter`: of so many `draws`, the highest by these proxies is trained."""
-    inner = RegularizedEvolution(space, seed, objective, population, tournament, replacement, ageing, crossover, start)
-    return Level(_advised(inner, warm, population or POINTS, filter, draws, data), epochs)
-
-
-def genetic(
-    space: Space,
-    seed: int,
-    objective: Objective,
-    epochs: float | None = None,
-    population: int | None = None,
-    tournament: int = 3,
-    crossover: float = 0.5,
-    mutation: float | None = None,
-    rewiring: float | None = None,
-    elite: int | None = None,
-    warm: Proxies = False,
-    filter: Proxies = False,
-    draws: int = DRAWS,
-    data: SearchData | None = None,
-) -> Strategy:
-    """A genetic algorithm, every network trained equally long; `warm`, `filter` and `draws` as in `evolution`."""
-    inner = Genetic(space, seed, objective, population, tournament, crossover, mutation, rewiring, elite)
-    return Level(_advised(inner, warm, population or POINTS, filter, draws, data), epochs)
-
-
-def local(
-    space: Space,
-    seed: int,
-    objective: Objective,
-    epochs: float | None = None,
-    improvement: Improvement = "first",
-    starts: int = 5,
-    warm: Proxies = False,
-    data: SearchData | None = None,
-) -> Strategy:
-    """Hill climbing, every network trained equally long; `warm` as in `evolution`."""
-    return Level(_advised(LocalSearch(space, seed, objective, improvement, starts), warm, starts, data=data), epochs)
-
-
-def reinforce(
-    space: Space,
-    seed: int,
-    objective: Objective,
-    epochs: float | None = None,
-    policy: Policy = "lstm",
-    samples: int = 10,
-    rate: float | None = None,
-    entropy: float = 0.01,
-    hidden: int = 64,
-    clip: float | None = None,
-) -> Strategy:
-    """Reinforcement learning, every network trained equally long."""
-    return Level(Reinforce(space, seed, objective, policy, samples, rate, entropy, hidden, clip), epochs)
-
-
-def bayesian(
-    space: Space,
-    seed: int,
-    objectives: Sequence[Objective],
-    epochs: float | None = None,
-    surrogate: str = "gp",
-    acquisition: str = "ei",
-    candidates: str = "near",
-    start: int = 10,
-    warm: Proxies = False,
-    features: Proxies = False,
-    data: SearchData | None = None,
-) -> Strategy:
-    """Bayesian optimisation, every network trained equally long; `warm` as in `evolution`, `features`: proxies that
-    the surrogate is told. Of several objectives, towards their front."""
-
-    def make(space: Space, seed: int, objective: Objective) -> Strategy:
-        return Bayesian(space, seed, objective, surrogate, acquisition, candidates, start, names_of(features), data)
-
-    several = len(objectives) > 1
-    proposer = Scalarised(space, seed, objectives, make) if several else make(space, seed, objectives[0])
-    return Level(_advised(proposer, warm, start, data=data), epochs)
-
-
-def halving(
-    space: Space,
-    seed: int,
-    objective: Objective,
-    inner: str = "evolution",
-    lowest: float = 1.0,
-    eta: int = 3,
-    rungs: int | None = None,
-    population: int | None = None,
-    tournament: int | None = None,
-    warm: Proxies = False,
-    filter: Proxies = False,
-    draws: int = DRAWS,
-    data: SearchData | None = None,
-) -> Strategy:
-    """Asynchronous successive halving around evolution or random search; `warm`, `filter` and `draws` as in
-    `evolution`."""
-    proposer = _inner(inner, space, seed, objective, population, tournament)
-    advised = _advised(proposer, warm, population or POINTS, filter, draws, data)
-    return SuccessiveHalving(advised, lowest, eta, rungs)
-
-
-def hyperband(
-    space: Space,
-    seed: int,
-    objective: Objective,
-    inner: str = "random",
-    lowest: float = 1.0,
-    eta: int = 3,
-    rungs: int | None = None,
-) -> Strategy:
-    """Brackets of successive halving, around random search unless said."""
-    return Hyperband(_inner(inner, space, seed, objective), lowest, eta, rungs)
-
-
-def bohb(
-    space: Space,
-    seed: int,
-    objective: Objective,
-    lowest: float = 1.0,
-    eta: int = 3,
-    rungs: int | None = None,
-    surrogate: str = "gp",
-    acquisition: str = "ei",
-    candidates: str = "near",
-    start: int = 10,
-) -> Strategy:
-    """Hyperband around Bayesian optimisation, which learns from trainings of all lengths."""
-    proposer = Bayesian(space, seed, objective, surrogate, acquisition, candidates, start)
-    return Hyperband(proposer, lowest, eta, rungs)
-
-
-def stopping(
-    space: Space,
-    seed: int,
-    objective: Objective,
-    inner: str = "evolution",
-    rule: str = "median",
-    lowest: float = 1.0,
-    longest: float | None = None,
-) -> Strategy:
-    """Evolution or random search whose trainings are stopped when they promise nothing."""
-    return EarlyStopping(_inner(inner, space, seed, objective), rule, lowest, longest)
-
-
-def _advised(
-    inner: Strategy,
-    warm: Proxies,
-    points: int,
-    filter: Proxies = False,
-    draws: int = DRAWS,
-    data: SearchData | None = None,
-) -> Strategy:
-    """`inner` with what zero-cost proxies have to say."""
-    if by := names_of(filter):
-        inner = Filtered(inner, by, draws, data)
-    if by := names_of(warm):
-        inner = WarmStart(inner, points, by, data)
-    return inner
-
-
-def _inner(
-    name: str,
-    space: Space,
-    seed: int,
-    objective: Objective,
-    population: int | None = None,
-    tournament: int | None = None,
-) -> Strategy:
-    if name == "random":
-        return RandomSearch(space, seed, objective)
-    if name == "evolution":
-        return RegularizedEvolution(space, seed, objective, population, tournament)
-    if name == "bayesian":
-        return Bayesian(space, seed, objective)
-    raise ConfigError(f"inner={name!r} proposes nothing; {closest(name, ('evolution', 'random', 'bayesian'))}")
-
-
-def pareto(
-    space: Space,
-    seed: int,
-    objectives: Sequence[Objective],
-    epochs: float | None = None,
-    population: int | None = None,
-    crossover: float = 0.9,
-) -> Strategy:
-    """Evolution towards the front of several objectives, every network trained equally long."""
-    return Level(ParetoEvolution(space, seed, objectives, population, crossover), epochs)
-
-
-def optuna(
-    space: Space,
-    seed: int,
-    objectives: Sequence[Objective],
-    epochs: float | None = None,
-    sampler: Sampler = "tpe",
-    start: int = 10,
-    population: int | None = None,
-) -> Strategy:
-    """One of Optuna's samplers, every network trained equally long."""
-    return Level(OptunaSearch(space, seed, objectives, sampler, start, population), epochs)
-
-
 DEFAULT = "halving"
 STRATEGIES: dict[str, Entry] = {
     "random": Entry(
-        random,
+        making.random,
         "draws networks uniformly and trains all equally long",
         "Li & Talwalkar 2019",
         "the yardstick: run it beside any claim",
     ),
     "evolution": Entry(
-        evolution,
+        making.evolution,
         "mutates the best of a few, forgets the oldest, trains all equally long",
         "Real et al. 2019",
         "when a short training misleads about a long one; warm=true, filter=true where larger is better",
     ),
     "genetic": Entry(
-        genetic,
+        making.genetic,
         "crosses and mutates the best of a generation, which live on, and trains all equally long",
         "Holland 1975, Xie & Yuille 2017",
         "when several hundred judgements can be paid for and no surrogate is wanted",
     ),
     "local": Entry(
-        local,
+        making.local,
         "moves to a better neighbour until there is none, then begins elsewhere, and trains all equally long",
         "White et al. 2021",
         "when judgements are exact and a network has tens of neighbours, not hundreds",
     ),
     "reinforce": Entry(
-        reinforce,
+        making.reinforce,
         "an LSTM decides one choice after another and is rewarded for good networks, all trained equally long",
         "Zoph & Le 2017, Williams 1992",
         "to have a policy over the space; it needs 200 to 300 judgements to come level with evolution",
     ),
     "bayesian": Entry(
-        bayesian,
+        making.bayesian,
         "learns what good networks have in common, and trains what promises most, all equally long",
         "White et al. 2021 (BANANAS), Ru et al. 2021",
         "when a training takes minutes and 30 to 300 can be paid for; warm=true where larger is better",
         runs=30,
     ),
     "halving": Entry(
-        halving,
+        making.halving,
         "trains many briefly and the best third three times as long, and so on, around evolution",
         "Li et al. 2020 (ASHA), Real et al. 2019",
         "the default: most networks judged in a given time",
     ),
     "hyperband": Entry(
-        hyperband,
+        making.hyperband,
         "halving with several first lengths side by side, around random search",
         "Li et al. 2018, Li et al. 2020",
         "when it is not known whether a short training tells anything",
     ),
     "bohb": Entry(
-        bohb,
+        making.bohb,
         "hyperband around Bayesian optimisation, which learns from trainings of all lengths",
         "Falkner et al. 2018",
         "when trainings are dear and short ones tell something",
         runs=30,
     ),
     "stopping": Entry(
-        stopping,
+        making.stopping,
         "trains networks on while they are above the median (rule=curve: while they may end up best)",
         "Golovin et al. 2017, Domhan et al. 2015",
         "when nearly all that is begun deserves to be finished but the worst does not",
     ),
     "pareto": Entry(
-        pareto,
+        making.pareto,
         "children of the networks that nothing beats in every objective; trains all equally long",
         "Deb et al. 2002 (NSGA-II)",
         "when two or more --objective are given: accuracy against cost, as a front to choose from",
         single=False,
     ),
     "optuna": Entry(
-        optuna,
+        making.optuna,
         "a sampler of Optuna: sampler=tpe, gp, cmaes, nsga2 or nsga3; trains all equally long",
         "Akiba et al. 2019; pip install azora[optuna]",
         "to compare with what you know, or to have one of them in azora's loop",

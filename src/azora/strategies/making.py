@@ -1,0 +1,271 @@
+"""How strategies are made from the settings that users say by name."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from azora.errors import ConfigError
+from azora.settings import closest
+from azora.space import Space
+from azora.strategies.bayesian import Bayesian
+from azora.strategies.evolution import RegularizedEvolution
+from azora.strategies.filtered import DRAWS, Filtered
+from azora.strategies.genetic import Genetic
+from azora.strategies.halving import SuccessiveHalving
+from azora.strategies.hyperband import Hyperband
+from azora.strategies.hypervolume import HypervolumeSearch
+from azora.strategies.level import Level
+from azora.strategies.local import Improvement, LocalSearch
+from azora.strategies.optuna_search import OptunaSearch, Sampler
+from azora.strategies.pareto import ParetoEvolution
+from azora.strategies.random_search import RandomSearch
+from azora.strategies.reinforce import Policy, Reinforce
+from azora.strategies.scalarised import Scalarised
+from azora.strategies.shortlist import names_of
+from azora.strategies.stopping import EarlyStopping
+from azora.strategies.strategy import Strategy
+from azora.strategies.warm_start import WarmStart
+from azora.tasks import SearchData
+from azora.trial import Objective
+
+Proxies = bool | str | Sequence[str]
+POINTS = 10  # of a warm start, where no population says how many
+FRONTS = ("hypervolume", "scalarised")
+
+
+def random(space: Space, seed: int, objectives: Sequence[Objective], epochs: float | None = None) -> Strategy:
+    """Random search, every network trained equally long."""
+    return Level(RandomSearch(space, seed, objectives[0]), epochs)
+
+
+def evolution(
+    space: Space,
+    seed: int,
+    objective: Objective,
+    epochs: float | None = None,
+    population: int | None = None,
+    tournament: int | None = None,
+    replacement: bool = True,
+    ageing: bool = True,
+    crossover: float = 0.0,
+    start: Sequence[Mapping[str, Any]] = (),
+    warm: Proxies = False,
+    filter: Proxies = False,
+    draws: int = DRAWS,
+    data: SearchData | None = None,
+) -> Strategy:
+    """Regularised evolution, every network trained equally long; `warm`: begun with what these proxies rank high (true:
+    with large networks); `filter`: of so many `draws`, the highest by these proxies is trained."""
+    inner = RegularizedEvolution(space, seed, objective, population, tournament, replacement, ageing, crossover, start)
+    return Level(_advised(inner, warm, population or POINTS, filter, draws, data), epochs)
+
+
+def genetic(
+    space: Space,
+    seed: int,
+    objective: Objective,
+    epochs: float | None = None,
+    population: int | None = None,
+    tournament: int = 3,
+    crossover: float = 0.5,
+    mutation: float | None = None,
+    rewiring: float | None = None,
+    elite: int | None = None,
+    warm: Proxies = False,
+    filter: Proxies = False,
+    draws: int = DRAWS,
+    data: SearchData | None = None,
+) -> Strategy:
+    """A genetic algorithm, every network trained equally long; `warm`, `filter` and `draws` as in `evolution`."""
+    inner = Genetic(space, seed, objective, population, tournament, crossover, mutation, rewiring, elite)
+    return Level(_advised(inner, warm, population or POINTS, filter, draws, data), epochs)
+
+
+def local(
+    space: Space,
+    seed: int,
+    objective: Objective,
+    epochs: float | None = None,
+    improvement: Improvement = "first",
+    starts: int = 5,
+    warm: Proxies = False,
+    data: SearchData | None = None,
+) -> Strategy:
+    """Hill climbing, every network trained equally long; `warm` as in `evolution`."""
+    return Level(_advised(LocalSearch(space, seed, objective, improvement, starts), warm, starts, data=data), epochs)
+
+
+def reinforce(
+    space: Space,
+    seed: int,
+    objective: Objective,
+    epochs: float | None = None,
+    policy: Policy = "lstm",
+    samples: int = 10,
+    rate: float | None = None,
+    entropy: float = 0.01,
+    hidden: int = 64,
+    clip: float | None = None,
+) -> Strategy:
+    """Reinforcement learning, every network trained equally long."""
+    return Level(Reinforce(space, seed, objective, policy, samples, rate, entropy, hidden, clip), epochs)
+
+
+def bayesian(
+    space: Space,
+    seed: int,
+    objectives: Sequence[Objective],
+    epochs: float | None = None,
+    surrogate: str = "gp",
+    acquisition: str = "ei",
+    candidates: str = "near",
+    start: int = 10,
+    warm: Proxies = False,
+    features: Proxies = False,
+    front: str = "hypervolume",
+    data: SearchData | None = None,
+) -> Strategy:
+    """Bayesian optimisation, every network trained equally long; `warm` as in `evolution`, `features`: proxies that
+    the surrogate is told. Of two objectives, towards their front by the area that it covers (the acquisition then is
+    that growth), or by `front` = "scalarised", which is also for more than two."""
+    if front not in FRONTS:
+        raise ConfigError(f"there is no front {front!r}; {closest(front, FRONTS)}")
+
+    def make(space: Space, seed: int, objective: Objective) -> Strategy:
+        return Bayesian(space, seed, objective, surrogate, acquisition, candidates, start, names_of(features), data)
+
+    proposer: Strategy
+    if len(objectives) == 1:
+        proposer = make(space, seed, objectives[0])
+    elif len(objectives) == 2 and front == "hypervolume":
+        if features:
+            raise ConfigError("features= is for one objective, and for several with front=scalarised")
+        around = None if candidates == "near" else candidates
+        proposer = HypervolumeSearch(space, seed, objectives, surrogate, around, start)
+    else:
+        proposer = Scalarised(space, seed, objectives, make)
+    return Level(_advised(proposer, warm, start, data=data), epochs)
+
+
+def halving(
+    space: Space,
+    seed: int,
+    objective: Objective,
+    inner: str = "evolution",
+    lowest: float = 1.0,
+    eta: int = 3,
+    rungs: int | None = None,
+    population: int | None = None,
+    tournament: int | None = None,
+    warm: Proxies = False,
+    filter: Proxies = False,
+    draws: int = DRAWS,
+    data: SearchData | None = None,
+) -> Strategy:
+    """Asynchronous successive halving around evolution or random search; `warm`, `filter` and `draws` as in
+    `evolution`."""
+    proposer = _inner(inner, space, seed, objective, population, tournament)
+    advised = _advised(proposer, warm, population or POINTS, filter, draws, data)
+    return SuccessiveHalving(advised, lowest, eta, rungs)
+
+
+def hyperband(
+    space: Space,
+    seed: int,
+    objective: Objective,
+    inner: str = "random",
+    lowest: float = 1.0,
+    eta: int = 3,
+    rungs: int | None = None,
+) -> Strategy:
+    """Brackets of successive halving, around random search unless said."""
+    return Hyperband(_inner(inner, space, seed, objective), lowest, eta, rungs)
+
+
+def bohb(
+    space: Space,
+    seed: int,
+    objective: Objective,
+    lowest: float = 1.0,
+    eta: int = 3,
+    rungs: int | None = None,
+    surrogate: str = "gp",
+    acquisition: str = "ei",
+    candidates: str = "near",
+    start: int = 10,
+) -> Strategy:
+    """Hyperband around Bayesian optimisation, which learns from trainings of all lengths."""
+    proposer = Bayesian(space, seed, objective, surrogate, acquisition, candidates, start)
+    return Hyperband(proposer, lowest, eta, rungs)
+
+
+def stopping(
+    space: Space,
+    seed: int,
+    objective: Objective,
+    inner: str = "evolution",
+    rule: str = "median",
+    lowest: float = 1.0,
+    longest: float | None = None,
+) -> Strategy:
+    """Evolution or random search whose trainings are stopped when they promise nothing."""
+    return EarlyStopping(_inner(inner, space, seed, objective), rule, lowest, longest)
+
+
+def _advised(
+    inner: Strategy,
+    warm: Proxies,
+    points: int,
+    filter: Proxies = False,
+    draws: int = DRAWS,
+    data: SearchData | None = None,
+) -> Strategy:
+    """`inner` with what zero-cost proxies have to say."""
+    if by := names_of(filter):
+        inner = Filtered(inner, by, draws, data)
+    if by := names_of(warm):
+        inner = WarmStart(inner, points, by, data)
+    return inner
+
+
+def _inner(
+    name: str,
+    space: Space,
+    seed: int,
+    objective: Objective,
+    population: int | None = None,
+    tournament: int | None = None,
+) -> Strategy:
+    if name == "random":
+        return RandomSearch(space, seed, objective)
+    if name == "evolution":
+        return RegularizedEvolution(space, seed, objective, population, tournament)
+    if name == "bayesian":
+        return Bayesian(space, seed, objective)
+    raise ConfigError(f"inner={name!r} proposes nothing; {closest(name, ('evolution', 'random', 'bayesian'))}")
+
+
+def pareto(
+    space: Space,
+    seed: int,
+    objectives: Sequence[Objective],
+    epochs: float | None = None,
+    population: int | None = None,
+    crossover: float = 0.5,
+) -> Strategy:
+    """Evolution towards the front of several objectives, every network trained equally long."""
+    return Level(ParetoEvolution(space, seed, objectives, population, crossover), epochs)
+
+
+def optuna(
+    space: Space,
+    seed: int,
+    objectives: Sequence[Objective],
+    epochs: float | None = None,
+    sampler: Sampler = "tpe",
+    start: int = 10,
+    population: int | None = None,
+) -> Strategy:
+    """One of Optuna's samplers, every network trained equally long."""
+    return Level(OptunaSearch(space, seed, objectives, sampler, start, population), epochs)
