@@ -71,10 +71,11 @@ class Borrowed(nn.Module):
         tensors: dict[str, Tensor],
         transforms: Mapping[str, list[tuple[Tensor, Size]]],
         current: Callable[[], bool],
+        collect: Callable[[], None] | None,
     ) -> None:
         super().__init__()
         self.structure, self.tensors = structure, tensors
-        self._transforms, self._current = transforms, current
+        self._transforms, self._current, self._collect = transforms, current, collect
 
     def forward(self, x: Tensor) -> Tensor:
         network = self.structure.network
@@ -82,7 +83,10 @@ class Borrowed(nn.Module):
             raise RuntimeError("the shared weights have changed since this network was borrowed: borrow it again")
         if network.training != self.training:
             network.train(self.training)
-        return self._run(network, x)
+        out = self._run(network, x)
+        if self._collect is not None and out.requires_grad:
+            out.register_hook(self._at_the_end)  # type: ignore[no-untyped-call]
+        return out
 
     def extract(self) -> nn.Module:
         """A stand-alone network with copies of all that this one runs on, in the same mode."""
@@ -128,6 +132,12 @@ class Borrowed(nn.Module):
                 norm.momentum = momentum
         if not count:
             raise ValueError("statistics are measured on batches, and there was none")
+
+    def _at_the_end(self, gradient: Tensor) -> None:
+        """Have gradients collected when the backward pass that came by here is done: all at once is much cheaper than
+        a hook on every tensor."""
+        if self._collect is not None:
+            torch.autograd.Variable._execution_engine.queue_callback(self._collect)
 
     def _run(self, network: nn.Module, x: Tensor) -> Tensor:
         out: Tensor = functional_call(network, self._given(), (x,), tie_weights=self.structure.tied)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import final
 
 import torch
@@ -23,21 +24,26 @@ class Gradients:
         self._kept: dict[nn.Parameter, tuple[Tensor, list[Box]]] = {}
 
     @torch.no_grad()
-    def give(self, parameter: nn.Parameter, box: Box, gradient: Tensor) -> None:
-        """Add `gradient` to the part `box` of `parameter.grad`; it may be kept."""
-        if parameter.grad is not None:
-            boxes = self._boxes.setdefault(parameter, [])
-            if box not in boxes:
-                boxes.append(box)
-            parameter.grad[index(box)].add_(gradient)
-            return
-        self._boxes[parameter] = [box]
-        if box == whole(tuple(parameter.shape)):
-            parameter.grad = gradient
-        else:
-            buffer = self._zeros(parameter, box)
-            buffer[index(box)].copy_(gradient)
-            parameter.grad = buffer
+    def give(self, given: Iterable[tuple[nn.Parameter, Box, Tensor]]) -> None:
+        """Add gradients to parts of the parameters' `grad`; what is given may be kept."""
+        fresh, more = list[tuple[Tensor, Tensor]](), list[tuple[Tensor, Tensor]]()
+        for parameter, box, gradient in given:
+            if parameter.grad is not None:
+                boxes = self._boxes.setdefault(parameter, [])
+                if box not in boxes:
+                    boxes.append(box)
+                more.append((parameter.grad[index(box)], gradient))
+                continue
+            self._boxes[parameter] = [box]
+            if box == whole(tuple(parameter.shape)):
+                parameter.grad = gradient
+            else:
+                parameter.grad = self._zeros(parameter, box)
+                fresh.append((parameter.grad[index(box)], gradient))
+        if fresh:
+            torch._foreach_copy_([part for part, _ in fresh], [gradient for _, gradient in fresh])
+        if more:
+            torch._foreach_add_([part for part, _ in more], [gradient for _, gradient in more])
 
     def region(self, parameter: nn.Parameter) -> tuple[Box, Tensor | None] | None:
         """The smallest box around all that was given, and which of its entries were (None: all); None for nothing."""

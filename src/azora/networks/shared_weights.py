@@ -77,14 +77,19 @@ class SharedWeights(nn.Module):
             SpaceError: a module of it cannot be sliced so.
         """
         structure, version = self._structure(architecture), self.version
-        tensors = dict(structure.views)
+        tensors, lent = dict(structure.views), list[Lent]()
         for slot in structure.parameters:
-            tensors[slot.name] = self._lent(slot.whole, tensors[slot.name], slot.box, learns)
+            tensors[slot.name] = _leaf(slot.whole, tensors[slot.name], slot.box, lent if learns else None)
         transforms = {}
         for slot in structure.parameters:
             if slot.steps:
-                transforms[slot.name] = [(self._matrix(name, learns), size) for name, size in slot.steps]
-        return Borrowed(structure, tensors, transforms, lambda: self.version == version).train(learns)
+                matrices = [(self.transforms.get_parameter(name), size) for name, size in slot.steps]
+                transforms[slot.name] = [
+                    (_leaf(matrix, matrix, whole(tuple(matrix.shape)), lent if learns else None), size)
+                    for matrix, size in matrices
+                ]
+        collect = partial(_collect, self.gradients, lent) if learns else None
+        return Borrowed(structure, tensors, transforms, lambda: self.version == version, collect).train(learns)
 
     def recalibrate(self, architecture: Architecture, batches: Iterable[Tensor]) -> Borrowed:
         """The architecture's network with batch-norm statistics of its own, measured on `batches`, in eval mode.
@@ -137,24 +142,6 @@ class SharedWeights(nn.Module):
         check_flattened(name, structures[:RUN], signature_of(self.space).shape)
         return structures
 
-    def _lent(self, owner: Tensor, part: Tensor, box: Box, learns: bool) -> Tensor:
-        """A leaf whose gradient goes to the owner's part."""
-        part = part.detach() if part.is_contiguous() else part.contiguous()
-        if learns and isinstance(owner, nn.Parameter) and owner.requires_grad:
-            give = self.gradients.give
-
-            def pass_on(leaf: Tensor) -> None:
-                gradient, leaf.grad = leaf.grad, None
-                if gradient is not None:
-                    give(owner, box, gradient)
-
-            part.requires_grad_().register_post_accumulate_grad_hook(pass_on)  # type: ignore[no-untyped-call]
-        return part
-
-    def _matrix(self, name: str, learns: bool) -> Tensor:
-        matrix = self.transforms.get_parameter(name)
-        return self._lent(matrix, matrix.detach(), whole(tuple(matrix.shape)), learns)
-
     def _structure(self, architecture: Architecture) -> Structure:
         # By decisions and not by key: networks that compute the same may be built differently.
         key = tuple((name, value) for name, value in architecture.items() if name.startswith(self._prefix))
@@ -197,6 +184,25 @@ class SharedWeights(nn.Module):
         large = self.transforms.sizes[path][0]
         begins = [(great - small) // 2 for great, small in zip(large, size, strict=True)]
         return box[:2] + tuple((begin, begin + small) for begin, small in zip(begins, size, strict=True))
+
+
+Lent = tuple[nn.Parameter, Box, Tensor]  # whose part, which one, and the leaf that stands for it
+
+
+def _leaf(owner: Tensor, part: Tensor, box: Box, lent: list[Lent] | None) -> Tensor:
+    """The part in one piece and without history; where `lent` is given, one that learns, and is entered there."""
+    leaf = part.detach() if part.is_contiguous() else part.detach().contiguous()
+    if lent is not None and isinstance(owner, nn.Parameter) and owner.requires_grad:
+        lent.append((owner, box, leaf.requires_grad_()))
+    return leaf
+
+
+def _collect(gradients: Gradients, lent: list[Lent]) -> None:
+    """Pass the leaves' gradients on to their owners."""
+    given = [(owner, box, leaf.grad) for owner, box, leaf in lent if leaf.grad is not None]
+    for _, _, leaf in lent:
+        leaf.grad = None
+    gradients.give(given)
 
 
 def _loaded(shared: SharedWeights, keys: object) -> None:
