@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any, final
 
-from azora.space import Architecture, Option, Space
+from azora.space import Derived, Option, Space
 
 
 @final
-class Apart(Space):
+class Apart(Derived):
     """`space`, but no two points of it are one network.
 
     Costs were measured with all that was decided, operations that no path passes through among them: on NAS-Bench-201
@@ -18,29 +18,7 @@ class Apart(Space):
     """
 
     def __init__(self, space: Space) -> None:
-        super().__init__(space.name, list(space.choices.values()), space.rules)
-        self.whole = space
-        self.fingerprint = space.fingerprint
+        super().__init__(space, list(space.choices.values()))
 
-    @property
-    def root(self) -> Space:
-        return self.whole.root
-
-    def familiar(self) -> Sequence[Mapping[str, Option]]:
-        return self.whole.familiar()
-
-    def features(self, decisions: Mapping[str, Option]) -> Mapping[str, Sequence[float]]:
-        return self.whole.features(decisions)
-
-    def cost(self, decisions: Mapping[str, Option]) -> Mapping[str, int] | None:
-        return self.whole.cost(decisions)
-
-    def build(self, decide: Any) -> Any:
-        return self.whole.build(decide)
-
-    def encode(self, architecture: Architecture) -> tuple[float, ...]:
-        return self.whole.encode(architecture)
-
-    @property
-    def columns(self) -> tuple[str, ...]:
-        return self.whole.columns
+    def representative(self, decisions: Mapping[str, Option]) -> Any:
+        return Space.representative(self, decisions)

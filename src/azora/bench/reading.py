@@ -53,7 +53,7 @@ def read_cost(path: Path, word: str, table: Table) -> Numbers:
     written, costs = _architectures(sheet, schema, table.name), sheet.numbers(column)
     if schema.distinct:
         of = {_key(written.space, point): cost for point, cost in zip(written.points, costs, strict=True)}
-        found = np.array([of.get(table.architecture(row).key, np.nan) for row in range(len(table))])
+        found = np.array([of.get(_key(written.space, point), np.nan) for point in table.points])
     else:
         said = dict(zip(written.points, costs, strict=True))
         found = np.array([said.get(point, np.nan) for point in table.points])

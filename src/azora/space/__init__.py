@@ -2,6 +2,7 @@
 
 from azora.space.architecture import Architecture
 from azora.space.choice import Categorical, Choice, Integer, Option, Real, Subset, When
+from azora.space.derived import Derived
 from azora.space.graph import Edge, Graph, Node
 from azora.space.product import Product
 from azora.space.space import Rule, Space
@@ -11,6 +12,7 @@ __all__ = [
     "Architecture",
     "Categorical",
     "Choice",
+    "Derived",
     "Edge",
     "Graph",
     "Integer",

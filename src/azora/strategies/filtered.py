@@ -8,16 +8,17 @@ from dataclasses import replace
 from typing import final
 
 from azora.errors import ConfigError
+from azora.strategies.around import Around
 from azora.strategies.shortlist import Shortlist
-from azora.strategies.strategy import Affordable, Strategy
+from azora.strategies.strategy import Strategy
 from azora.tasks import SearchData
-from azora.trial import Proposal, Report
+from azora.trial import Proposal
 
 DRAWS = 4
 
 
 @final
-class Filtered(Strategy):
+class Filtered(Around):
     """Of some proposals of `inner`, that which is highest by zero-cost proxies (the move proposal of Abdelfattah et
     al., 2021, who compare all neighbours). Where a space has no networks, the first.
 
@@ -40,10 +41,10 @@ class Filtered(Strategy):
         draws: int = DRAWS,
         data: SearchData | None = None,
     ) -> None:
-        super().__init__(inner.space, inner.seed, inner.objective)
+        super().__init__(inner)
         if draws < 2:
             raise ConfigError(f"draws={draws} must be at least 2")
-        self.inner, self.proxies, self.draws = inner, tuple(proxies), draws
+        self.proxies, self.draws = tuple(proxies), draws
         self.shortlist = Shortlist(inner.space, proxies, data, inner.seed)
 
     def propose(self, rng: random.Random) -> Proposal | None:
@@ -57,15 +58,3 @@ class Filtered(Strategy):
             return distinct[0]
         best = distinct[scores.index(max(scores))]
         return replace(best, origin=f"{best.origin}, of {len(distinct)} the highest by {', '.join(self.proxies)}")
-
-    def proposed(self, proposal: Proposal) -> None:
-        self.inner.proposed(proposal)
-
-    def learn(self, proposal: Proposal, report: Report) -> None:
-        self.inner.tell(proposal, report)
-
-    def fit(self, affordable: Affordable) -> None:
-        self.inner.fit(affordable)
-
-    def keep(self) -> set[str] | None:
-        return self.inner.keep()

@@ -7,15 +7,16 @@ from dataclasses import replace
 from typing import final
 
 from azora.errors import ConfigError
+from azora.strategies.around import Around
 from azora.strategies.strategy import Affordable, Strategy
-from azora.trial import Proposal, Report
+from azora.trial import Proposal
 
 TRIALS = 40  # how many judgements a search that trains everything equally long should have, at least
 LONGEST = 30.0
 
 
 @final
-class Level(Strategy):
+class Level(Around):
     """Judges every proposal of `inner` that names no budget of its own at one budget.
 
     Args:
@@ -28,23 +29,17 @@ class Level(Strategy):
     """
 
     def __init__(self, inner: Strategy, epochs: float | None = None) -> None:
-        super().__init__(inner.space, inner.seed, inner.objective)
+        super().__init__(inner)
         if epochs is not None and epochs <= 0:
             raise ConfigError(f"epochs={epochs} must be above 0")
-        self.inner, self.epochs = inner, epochs
+        self.epochs = epochs
         self.length = epochs or 1.0
 
     def fit(self, affordable: Affordable) -> None:
         if self.epochs is None:
             self.length = float(max(1, min(LONGEST, affordable.units // TRIALS)))
-        self.inner.fit(Affordable(affordable.units / self.length))
+        super().fit(Affordable(affordable.units / self.length))
 
     def propose(self, rng: random.Random) -> Proposal | None:
         fresh = self.inner.propose(rng)
         return fresh if fresh is None or fresh.budget is not None else replace(fresh, budget=self.length)
-
-    def proposed(self, proposal: Proposal) -> None:
-        self.inner.proposed(proposal)
-
-    def learn(self, proposal: Proposal, report: Report) -> None:
-        self.inner.tell(proposal, report)

@@ -10,18 +10,19 @@ import numpy as np
 
 from azora.errors import ConfigError
 from azora.space import Architecture
+from azora.strategies.around import Around
 from azora.strategies.shortlist import Shortlist
-from azora.strategies.strategy import Affordable, Strategy
+from azora.strategies.strategy import Strategy
 from azora.strategies.surrogates import Description
 from azora.tasks import SearchData
-from azora.trial import Proposal, Report
+from azora.trial import Proposal
 
 DRAWN, BUILT = 1_000, 100  # architectures among which the best are found; fewer where each must be built
 HIGH = 0.05  # the share of them that is high enough
 
 
 @final
-class WarmStart(Strategy):
+class WarmStart(Around):
     """The first proposals are high by zero-cost proxies and differ from each other; then `inner` goes on, and knows of
     all (Abdelfattah et al., 2021).
 
@@ -46,10 +47,10 @@ class WarmStart(Strategy):
         proxies: Sequence[str] = ("size",),
         data: SearchData | None = None,
     ) -> None:
-        super().__init__(inner.space, inner.seed, inner.objective)
+        super().__init__(inner)
         if points < 1:
             raise ConfigError(f"points={points} must be at least 1")
-        self.inner, self.points, self.proxies = inner, points, tuple(proxies)
+        self.points, self.proxies = points, tuple(proxies)
         self.shortlist = Shortlist(inner.space, proxies, data, inner.seed)
         self.seen: set[str] = set()
         self._planned: list[Architecture] | None = None
@@ -65,16 +66,7 @@ class WarmStart(Strategy):
 
     def proposed(self, proposal: Proposal) -> None:
         self.seen.add(proposal.architecture.key)
-        self.inner.proposed(proposal)
-
-    def learn(self, proposal: Proposal, report: Report) -> None:
-        self.inner.tell(proposal, report)
-
-    def fit(self, affordable: Affordable) -> None:
-        self.inner.fit(affordable)
-
-    def keep(self) -> set[str] | None:
-        return self.inner.keep()
+        super().proposed(proposal)
 
     def _origin(self) -> str:
         return "large" if self.proxies == ("size",) else f"high by {', '.join(self.proxies)}"
