@@ -80,7 +80,7 @@ def test_a_gaussian_process_learns_after_its_start() -> None:
         assert proposal is not None
         spans.append(lack(proposal))
         strategy.tell(proposal, Report({"accuracy": -lack(proposal)}))
-    assert min(spans[8:]) < min(spans[:8])
+    assert sum(spans[8:]) / 4 < sum(spans[:8]) / 8  # a single guess may be lucky
 
 
 def test_two_objectives_cover_more_than_random_search() -> None:
