@@ -17,7 +17,9 @@ from pathlib import Path
 import numpy as np
 from scipy.stats import kendalltau, rankdata
 
-from azora.networks.nb201 import EDGES, NB201, OPERATIONS
+from azora.networks.four_nodes import EDGES
+from azora.networks.nb201 import NB201, OPERATIONS
+from azora.space import Architecture
 from azora.strategies.bayesian import SURROGATES
 from azora.strategies.surrogates import Description, normal_ranks
 from azora.tasks import Signature
@@ -33,6 +35,20 @@ SETS = {
 SIZES = (25, 50, 100, 200)
 
 
+def cells_of(space: NB201, proxies: Path, dataset: str) -> tuple[list[Architecture], list[dict[str, str]]]:
+    """The distinct cells of the file, and the first row of each."""
+    assert set(CODES) == set(OPERATIONS)
+    cells = {}
+    with gzip.open(proxies, "rt", encoding="utf-8") as opened:
+        for row in csv.DictReader(opened):
+            if row["dataset"] == dataset:
+                digits = zip(EDGES, row["code"].zfill(6), strict=True)
+                decided = {f"operation_{a}_{b}": CODES[int(digit)] for (a, b), digit in digits}
+                architecture = space.architecture(**decided)
+                cells.setdefault(architecture.key, (architecture, row))
+    return [each for each, _ in cells.values()], [row for _, row in cells.values()]
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("proxies", type=Path)
@@ -40,18 +56,8 @@ def main() -> None:
     parser.add_argument("--runs", type=int, default=20)
     parser.add_argument("--seed", type=int, default=0)
     words = parser.parse_args()
-    with gzip.open(words.proxies, "rt", encoding="utf-8") as opened:
-        rows = [row for row in csv.DictReader(opened) if row["dataset"] == words.dataset]
     space = NB201(Signature("classification", (3, 32, 32), 10))
-    assert set(CODES) == set(OPERATIONS)
-    cells = {}
-    for row in rows:
-        decided = {
-            f"operation_{a}_{b}": CODES[int(digit)] for (a, b), digit in zip(EDGES, row["code"].zfill(6), strict=True)
-        }
-        architecture = space.architecture(**decided)
-        cells.setdefault(architecture.key, (architecture, row))
-    architectures, kept = zip(*cells.values(), strict=True)
+    architectures, kept = cells_of(space, words.proxies, words.dataset)
     describe = Description(space)
     plain, groups = describe(architectures), describe.groups(architectures[0])
     truth = np.array([float(row["val_accuracy"]) for row in kept])

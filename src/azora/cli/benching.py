@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from azora.bench import Comparison
 
 Repeated = list[str] | None
+Limits = tuple[str | None, float | None, int | None, float | None, str | None, float | None]  # of `Setup`, in its order
 TableWord = Annotated[str, typer.Argument(help="A table (.csv or .csv.gz), a benchmark's name, or module:Name.")]
 StrategyWord = Annotated[
     Repeated, typer.Option("--strategy", help="A strategy, or module:Name of your own; again for more (default: all).")
@@ -56,7 +57,6 @@ def bench(
 ) -> int:
     """Score search strategies on a table of networks that were all judged, random search beside them."""
     begun = time.monotonic()
-    from azora.bench import Setup, compare
     from azora.bench.predictors import find_ranking, for_ranking_only, predict
     from azora.cli.predicting import refuse_what_plays, show_predictions
 
@@ -69,22 +69,12 @@ def bench(
             ranked = predict(find_ranking(table), runs, seed, seen)
         show_predictions(ranked, time.monotonic() - begun, out, as_json)
         return 0
-    from azora.bench.comparison import contestants
-    from azora.bench.setup import share_settings
-    from azora.cli.searching import read_settings
-    from azora.strategies.registry import STRATEGIES
-
     if queries is not None and seconds is not None:
         raise BenchmarkError(f"--queries {queries} and --seconds {seconds:g}: say one of the two")
     if workers is not None and workers < 1:
         raise ConfigError(f"--workers {workers}: one at least")
-    names = contestants(strategy or [], several=cost is not None)
-    shared = share_settings(names, read_settings(settings or []))
-    setup = Setup(table, shared, noise, fidelity, queries, seconds, cost, floor)
-    # Who names a strategy means all of its runs; where none is named, those that think long make fewer.
-    most = {} if strategy else {name: entry.runs for name, entry in STRATEGIES.items() if entry.runs is not None}
-    with _watched() as seen:
-        found = compare(setup, runs=runs, seed=seed, workers=workers or os.cpu_count() or 1, most=most, seen=seen)
+    limits = (noise, fidelity, queries, seconds, cost, floor)
+    found = _compared(table, strategy or [], settings or [], limits, runs, seed, workers or os.cpu_count() or 1)
     wall = time.monotonic() - begun
     if out is not None:
         from azora.bench.writing import write
@@ -95,6 +85,24 @@ def bench(
     else:
         _print(found, wall)
     return 0
+
+
+def _compared(
+    table: str, strategies: list[str], settings: list[str], limits: Limits, runs: int, seed: int, workers: int
+) -> Comparison:
+    from azora.bench import Setup, compare
+    from azora.bench.comparison import contestants
+    from azora.bench.setup import share_settings
+    from azora.cli.searching import read_settings
+    from azora.strategies.registry import STRATEGIES
+
+    noise, fidelity, queries, seconds, cost, floor = limits
+    names = contestants(strategies, several=cost is not None)
+    setup = Setup(table, share_settings(names, read_settings(settings)), noise, fidelity, queries, seconds, cost, floor)
+    # Who names a strategy means all of its runs; where none is named, those that think long make fewer.
+    most = {} if strategies else {name: entry.runs for name, entry in STRATEGIES.items() if entry.runs is not None}
+    with _watched() as seen:
+        return compare(setup, runs=runs, seed=seed, workers=workers, most=most, seen=seen)
 
 
 @contextmanager
