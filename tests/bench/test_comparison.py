@@ -17,13 +17,14 @@ from tests.bench.made import MACRO_HEADER, NB201_HEADER, macro_rows, write
 from azora.bench import Comparison, Protocol, Setup, Table, compare, registry
 from azora.bench.comparison import contestants
 from azora.bench.curves import checkpoints
-from azora.bench.plot import ticks, to_svg
+from azora.bench.plot import COLOURS, ticks, to_svg
 from azora.bench.published import published
 from azora.bench.setup import share_settings
 from azora.bench.writing import HEADER
 from azora.bench.writing import write as write_out
 from azora.cli.main import main
 from azora.errors import ConfigError
+from azora.strategies.registry import STRATEGIES
 
 BOTH = {"random": {}, "evolution": {"population": 8}}
 
@@ -153,6 +154,16 @@ def test_the_picture_has_a_band_and_a_line_for_each_strategy(found: Comparison) 
     ]
     across = [float(x) for x, _ in points]
     assert across == sorted(across[: len(across) // 2]) * 2
+
+
+def test_more_lines_than_colours_are_told_apart_by_dashes_in_the_key_too(macro_file: Path) -> None:
+    names = [name for name, entry in STRATEGIES.items() if entry.single and entry.extra is None]
+    strategies = {name: {} for name in names}
+    assert len(strategies) > len(COLOURS)
+    root = ElementTree.fromstring(to_svg(compare(Setup(str(macro_file), strategies, queries=3), runs=1)))
+    keys = root.findall("{http://www.w3.org/2000/svg}path[@stroke-width='2']")
+    drawn = {(key.get("stroke"), key.get("stroke-dasharray")) for key in keys}
+    assert len(keys) == len(drawn) == len(strategies)
 
 
 @pytest.mark.parametrize(

@@ -25,6 +25,11 @@ POINTS = 200  # along a curve in seconds
 FIRST = 0.15  # what the first part of a search shows is left of the picture: it would press the rest into a line
 
 
+def _dash(round_: int) -> str:
+    """Beyond as many lines as there are colours, lines are dashed."""
+    return f' stroke-dasharray="{5 * round_} 3"' if round_ else ""
+
+
 @final
 @dataclass(frozen=True)
 class Line:
@@ -70,10 +75,11 @@ def to_svg(comparison: Comparison) -> str:
     ]
     for number, line in enumerate(drawn):
         colour = COLOURS[number % len(COLOURS)]
-        parts += frame.draw(line, colour, number // len(COLOURS))
+        dash = _dash(number // len(COLOURS))
+        parts += frame.draw(line, colour, dash)
         y = TOP + 14 + 18 * number
         parts.append(
-            f'<path d="M{RIGHT + 12} {y - 4}h18" stroke="{colour}" stroke-width="2"/>'
+            f'<path d="M{RIGHT + 12} {y - 4}h18" stroke="{colour}" stroke-width="2"{dash}/>'
             f'<text x="{RIGHT + 36}" y="{y}">{html.escape(line.name)}</text>'
         )
     return "".join([*parts, "</svg>\n"])
@@ -126,15 +132,14 @@ class _Frame:
         )
         return parts
 
-    def draw(self, line: Line, colour: str, round_: int) -> list[str]:
-        """The interval as a band, the mean as steps; beyond as many lines as there are colours, dashed."""
+    def draw(self, line: Line, colour: str, dash: str) -> list[str]:
+        """The interval as a band, the mean as steps."""
         if not len(line.places):
             return []
         upper = self._steps(line.places, line.high)
         lower = self._steps(line.places, line.low)[::-1]
         band = " ".join(f"{x:.1f},{y:.1f}" for x, y in [*upper, *lower])
         middle = " ".join(f"{x:.1f},{y:.1f}" for x, y in self._steps(line.places, line.mean))
-        dash = f' stroke-dasharray="{5 * round_} 3"' if round_ else ""
         return [
             f'<polygon points="{band}" fill="{colour}" fill-opacity="0.15" clip-path="url(#inside)"/>',
             f'<polyline points="{middle}" fill="none" stroke="{colour}" stroke-width="2"{dash}'
@@ -173,7 +178,7 @@ def to_html(comparison: Comparison) -> str:
         figure.add_scatter(x=line.places.tolist(), y=line.low.tolist(), fill="tonexty", fillcolor=fill, **band)
         figure.add_scatter(
             x=line.places.tolist(), y=line.mean.tolist(), name=html.escape(line.name), legendgroup=line.name,
-            line={"color": colour, "shape": "hv"},
+            line={"color": colour, "shape": "hv", "dash": "dash" if number >= len(COLOURS) else "solid"},
         )  # fmt: skip
     protocol = comparison.protocol
     frame = _Frame.around(lines(comparison), comparison)
