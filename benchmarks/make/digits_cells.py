@@ -29,6 +29,7 @@ import statistics
 import time
 import warnings
 from collections import defaultdict
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -54,7 +55,8 @@ def splits() -> tuple[Split, Split, Split]:
     order = np.random.default_rng(0).permutation(len(data.target))
     x, y = data.images[order][:, None].astype(np.uint8), data.target[order].astype(np.int64)
     ends = (0, TRAIN, TRAIN + VALIDATION, len(y))
-    return tuple(Split(x[a:b], y[a:b]) for a, b in zip(ends, ends[1:], strict=False))  # type: ignore[return-value]
+    train, validation, test = (Split(x[a:b], y[a:b]) for a, b in pairwise(ends))
+    return train, validation, test
 
 
 def right(network: torch.nn.Module, split: Split, scaling: Scaling) -> float:

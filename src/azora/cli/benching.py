@@ -19,7 +19,6 @@ if TYPE_CHECKING:
     from azora.bench import Comparison
 
 Repeated = list[str] | None
-Limits = tuple[str | None, float | None, int | None, float | None, str | None, float | None]  # of `Setup`, in its order
 TableWord = Annotated[str, typer.Argument(help="A table (.csv or .csv.gz), a benchmark's name, or module:Name.")]
 StrategyWord = Annotated[
     Repeated, typer.Option("--strategy", help="A strategy, or module:Name of your own; again for more (default: all).")
@@ -73,9 +72,15 @@ def bench(
         raise BenchmarkError(f"--queries {queries} and --seconds {seconds:g}: say one of the two")
     if workers is not None and workers < 1:
         raise ConfigError(f"--workers {workers}: one at least")
-    limits = (noise, fidelity, queries, seconds, cost, floor)
-    found = _compared(table, strategy or [], settings or [], limits, runs, seed, workers or os.cpu_count() or 1)
-    wall = time.monotonic() - begun
+    found = _compared(
+        table, strategy or [], settings or [], runs, seed, workers or os.cpu_count() or 1,
+        noise=noise, fidelity=fidelity, queries=queries, seconds=seconds, cost=cost, floor=floor,
+    )  # fmt: skip
+    _deliver(found, time.monotonic() - begun, out, as_json)
+    return 0
+
+
+def _deliver(found: Comparison, wall: float, out: Path | None, as_json: bool) -> None:
     if out is not None:
         from azora.bench.writing import write
 
@@ -84,21 +89,20 @@ def bench(
         typer.echo(json.dumps(found.to_json()))
     else:
         _print(found, wall)
-    return 0
 
 
 def _compared(
-    table: str, strategies: list[str], settings: list[str], limits: Limits, runs: int, seed: int, workers: int
+    table: str, strategies: list[str], settings: list[str], runs: int, seed: int, workers: int, **rules: Any
 ) -> Comparison:
+    """What is compared by these `rules`, in the words of `Setup`."""
     from azora.bench import Setup, compare
     from azora.bench.comparison import contestants
     from azora.bench.setup import share_settings
     from azora.cli.searching import read_settings
     from azora.strategies.registry import STRATEGIES
 
-    noise, fidelity, queries, seconds, cost, floor = limits
-    names = contestants(strategies, several=cost is not None)
-    setup = Setup(table, share_settings(names, read_settings(settings)), noise, fidelity, queries, seconds, cost, floor)
+    names = contestants(strategies, several=rules["cost"] is not None)
+    setup = Setup(table, share_settings(names, read_settings(settings)), **rules)
     # Who names a strategy means all of its runs; where none is named, those that think long make fewer.
     most = {} if strategies else {name: entry.runs for name, entry in STRATEGIES.items() if entry.runs is not None}
     with _watched() as seen:

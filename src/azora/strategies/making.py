@@ -163,7 +163,7 @@ def halving(
     draws: int = DRAWS,
     data: SearchData | None = None,
 ) -> Strategy:
-    """Asynchronous successive halving around evolution or random search; `warm`, `filter` and `draws` as in
+    """Asynchronous successive halving around evolution, random search or `bayesian`; `warm`, `filter` and `draws` as in
     `evolution`."""
     proposer = _inner(inner, space, seed, objective, population, tournament)
     advised = _advised(proposer, warm, population or POINTS, filter, draws, data)
@@ -179,7 +179,7 @@ def hyperband(
     eta: int = 3,
     rungs: int | None = None,
 ) -> Strategy:
-    """Brackets of successive halving, around random search unless said."""
+    """Brackets of successive halving, around random search unless said (as in `halving`)."""
     return Hyperband(_inner(inner, space, seed, objective), lowest, eta, rungs)
 
 
