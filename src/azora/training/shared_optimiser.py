@@ -33,10 +33,14 @@ class SharedOptimiser:
         """Forget all gradients."""
         self.shared.zero_grad()
 
+    def gradients(self) -> list[Tensor]:
+        """Views of the gradients that there are; the order is the same for the same networks."""
+        return [each.grad[index(box)] for _, each, (box, _) in self._used() if each.grad is not None]
+
     @torch.no_grad()
     def clip(self, most: float) -> float:
         """Scale all gradients so that their norm together is `most` at most; gives the norm that it was."""
-        parts = [each.grad[index(box)] for _, each, (box, _) in self._used() if each.grad is not None]
+        parts = self.gradients()
         norm = torch.nn.utils.get_total_norm(parts, foreach=True) if parts else torch.zeros(())
         torch._foreach_mul_(parts, torch.clamp(most / (norm + 1e-6), max=1.0))
         return float(norm)
