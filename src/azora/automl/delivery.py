@@ -6,7 +6,7 @@ import json
 import math
 import os
 import platform
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -18,9 +18,11 @@ from azora.automl.baseline import compared
 from azora.automl.result import Result
 from azora.automl.setting import Setting
 from azora.automl.winner import Winner
+from azora.automl.working import FOLDER
 from azora.errors import BundleError
 from azora.export import OnnxSession, export_onnx, median_ms, write_bundle
 from azora.fronts import hypervolume
+from azora.methods.diagnosis import diagnose
 from azora.methods.method import PHASE
 from azora.networks.complexity import cost
 from azora.networks.drawing import to_svg
@@ -51,11 +53,14 @@ def deliver(setting: Setting, study: Study, best: Trial, winner: Winner, out: Pa
     beside = compared(out, setting.space, study, setting.objectives, setting.job.budget is not None)
     curves = beside.pop("curves", {})
     figures |= {"baseline": beside} if beside else {}
+    one_shot = diagnose(out / FOLDER, setting.space, study, setting.objective) if setting.method else {}
+    pairs = one_shot.pop("pairs", [])
+    figures |= {"one_shot": one_shot} if one_shot else {}
     figures |= {f"test_{name}": value for name, value in test_metrics.items()}
     metric = setting.objective.metric if setting.objective.metric in METRICS else next(iter(test_metrics))
     figures["test_interval"] = {"metric": metric, **_interval(setting, found, test.y, metric)}
     figures |= _ship(setting, winner, test, figures, out)
-    _write_report(setting, study, winner, found, test.y, figures, curves, out)
+    _write_report(setting, study, winner, found, test.y, figures, curves, pairs, out)
     part = out / ".result.json.part"
     part.write_text(json.dumps(figures, indent=1) + "\n", encoding="utf-8")
     part.replace(out / "result.json")
@@ -235,6 +240,7 @@ def _write_report(
     y: Array,
     figures: Mapping[str, Any],
     versus: Mapping[str, Any],
+    pairs: Sequence[tuple[float, float]],
     out: Path,
 ) -> None:
     metric = setting.objective.metric
@@ -273,5 +279,6 @@ def _write_report(
             clock=_clock(study, winner),
             beside=setting.beside,
             versus=versus,
+            pairs=pairs,
         ),
     )

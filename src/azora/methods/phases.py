@@ -15,7 +15,7 @@ from azora.space import Product, Space
 from azora.strategies import Strategy
 from azora.study import SqlJournal, Study
 from azora.study.folder import JOURNAL
-from azora.training import Paths, Recipe, SharedTraining, TrainingDiverged
+from azora.training import Paths, Recipe, TrainingDiverged
 
 SHARING, INHERITING = "sharing", "inheriting"
 STORED = "azora.evaluation.sharing:Stored"
@@ -36,10 +36,11 @@ def of_networks(space: Space) -> Space:
     return space.constrain(None, "the recipe is the usual one", **fixed)
 
 
-def share_weights(work: Work, about: Mapping[str, Any], paths: Paths) -> SharedTraining | None:
+def share_weights(work: Work, about: Mapping[str, Any], paths: Paths) -> Mapping[str, float] | None:
     """Train shared weights along `paths` in the phase `sharing`, or go on from what a killed session left.
 
-    Each epoch is put down when it is finished. None, with a note to the user, where the training diverged.
+    Each epoch is put down when it is finished. Gives `epochs` and `loss`; None, with a note to the user, where the
+    training diverged.
     """
     training = start_sharing(work.space, work.data, about, work.seed, work.precision, work.device, paths)
     save_about(about, work.folder)
@@ -64,7 +65,7 @@ def share_weights(work: Work, about: Mapping[str, Any], paths: Paths) -> SharedT
     finally:
         partners.close()
     save_state(training.state_tensors(), work.folder)
-    return training
+    return {"epochs": round(training.epochs, 2), "loss": training.loss}
 
 
 def open_inherited(work: Work, networks: Space) -> Study:

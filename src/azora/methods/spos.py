@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import final
 
 from azora.errors import ConfigError
@@ -54,10 +55,10 @@ class Spos(OneShot):
         SharedWeights(space.root)
         make_paths(self.paths, of_networks(space))
 
-    def learn(self, work: Work, networks: Space) -> bool:
+    def learn(self, work: Work, networks: Space) -> Mapping[str, float] | None:
         paths = make_paths(self.paths, networks)
         about = {"epochs": self.epochs, "distils": paths.distils, "kernel_transforms": False, "recipe": {}}
-        return share_weights(work, about, paths) is not None
+        return share_weights(work, about, paths)
 
     def searcher(self, work: Work, networks: Space) -> Strategy:
         return RegularizedEvolution(networks, work.seed, work.objective, self.population, ageing=False, crossover=0.5)
