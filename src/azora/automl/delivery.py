@@ -29,7 +29,7 @@ from azora.networks.drawing import to_svg
 from azora.report.card import write_card
 from azora.report.importance import importance
 from azora.report.page import ReportData, TrialRow, write_page
-from azora.space import Product
+from azora.space import Architecture, Product, Space
 from azora.study import Study
 from azora.tasks import METRICS, Split, Task, evaluate
 from azora.tasks.array import Array
@@ -158,7 +158,7 @@ def _ship(setting: Setting, winner: Winner, test: Split, figures: Mapping[str, A
     except BundleError as error:
         # A layer of a user's own space that ONNX has no word for must not cost the network.
         measured["onnx_error"], onnx = str(error), None
-    part = _network_part(setting, winner)
+    part = network_part(setting.space, winner.architecture)
     write_bundle(
         out / "model",
         winner.network,
@@ -182,12 +182,12 @@ def _table(task: Task) -> Table | None:
     return None if preparation is None else preparation.table
 
 
-def _network_part(setting: Setting, winner: Winner) -> dict[str, Any]:
+def network_part(space: Space, architecture: Architecture) -> dict[str, Any]:
     """The architecture without its recipe: what the bundle must rebuild."""
-    root = setting.space.root
+    root = space.root
     if isinstance(root, Product) and "network" in root.parts:
-        return root.project(winner.architecture, "network").to_json()
-    return winner.architecture.to_json()
+        return root.project(architecture, "network").to_json()
+    return architecture.to_json()
 
 
 def _residuals(setting: Setting, found: Array, y: Array) -> list[tuple[float, float]]:

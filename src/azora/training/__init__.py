@@ -4,7 +4,7 @@ from azora.training.fit import Training, TrainingDiverged
 from azora.training.fit_shared import SharedTraining, fit_shared
 from azora.training.mode import MODES, Mode, choose_mode, fastest_mode
 from azora.training.outputs import outputs
-from azora.training.paths import PATHS, Paths, make_paths
+from azora.training.paths import PATHS, Paths, check_paths, make_paths
 from azora.training.recipe import Recipe, RecipeSettings
 from azora.training.shared_optimiser import SharedOptimiser
 
@@ -19,6 +19,7 @@ __all__ = [
     "SharedTraining",
     "Training",
     "TrainingDiverged",
+    "check_paths",
     "choose_mode",
     "fastest_mode",
     "fit_shared",
