@@ -5,19 +5,17 @@ from __future__ import annotations
 import tempfile
 import threading
 import time
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from shutil import rmtree
 from typing import Any, final
-
-import torch
 
 from azora.automl.baseline import SHARE, START, open_baseline, split, statement
 from azora.automl.delivery import deliver
 from azora.automl.pacing import FINAL_SHARE, MARGIN, Pacing
 from azora.automl.result import Result
 from azora.automl.setting import Setting
+from azora.automl.threads import one_thread
 from azora.automl.watching import Sight, Watcher
 from azora.automl.winner import LONGEST, Winner, train_winner
 from azora.automl.working import FOLDER, clear, make_work
@@ -87,18 +85,6 @@ def _run(job: Job, started: float, stop: threading.Event, watch: Watcher, worker
     finally:
         watch.close()
         folder.release()
-
-
-@contextmanager
-def one_thread() -> Iterator[None]:
-    """One torch thread in this process, as in every worker: what is measured here must hold there, and threads that
-    wait for each other inside an operation come to a standstill when workers have the cores."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(before)
 
 
 @final

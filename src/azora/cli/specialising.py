@@ -30,21 +30,23 @@ def specialise(
     if (seconds is None) != (task is None):
         raise ConfigError("--tune and --task go together: a time to train for, and what to train on")
     from azora.automl.specialise import Specialiser
+    from azora.automl.threads import one_thread
 
-    specialiser = Specialiser(out)
-    found = []
-    for text, wanted in limits:
-        made = specialiser.specialise(wanted)
-        if seconds is not None:
-            made = specialiser.tune(made, task, seconds)
-        folder = (to or out / "specialised") / text.replace("=", "-").replace(",", "-").replace(" ", "")
-        found.append(specialiser.write(made, folder) | {"out": str(folder)})
-        if not as_json:
-            metric = specialiser.objective.metric
-            typer.echo(
-                f"{text}: {made.cost['macs']:,} multiply-accumulates, {made.cost['params']:,} parameters,"
-                f" validation {metric} {made.metrics[metric]:.4f}, in {made.seconds:.1f}s; {folder}"
-            )
+    with one_thread():
+        specialiser = Specialiser(out)
+        found = []
+        for text, wanted in limits:
+            made = specialiser.specialise(wanted)
+            if seconds is not None:
+                made = specialiser.tune(made, task, seconds)
+            folder = (to or out / "specialised") / text.replace("=", "-").replace(",", "-").replace(" ", "")
+            found.append(specialiser.write(made, folder) | {"out": str(folder)})
+            if not as_json:
+                metric = specialiser.objective.metric
+                typer.echo(
+                    f"{text}: {made.cost['macs']:,} multiply-accumulates, {made.cost['params']:,} parameters,"
+                    f" validation {metric} {made.metrics[metric]:.4f}, in {made.seconds:.1f}s; {folder}"
+                )
     if as_json:
         typer.echo(json.dumps({"networks": found}))
     return 0
