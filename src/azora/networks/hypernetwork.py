@@ -36,7 +36,7 @@ class Hypernetwork(nn.Module):
     `SharedWeights` would lend it, each row of it then scaled to the norm √2, whatever its number of inputs. Without
     that the scores of architectures do not tell which is better (Brock et al., 2018).
 
-    Deviations: there, a convolutional network writes 1 × 1 convolutions alone and others are shared; its input has noise.
+    Deviations: there, a convolutional network writes 1 × 1 convolutions alone, others are shared, and noise is put in.
 
     Args:
         space: of networks, constrained or not, or a product with one.

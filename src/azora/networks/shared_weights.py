@@ -114,7 +114,7 @@ class SharedWeights(nn.Module):
         return self.borrow(architecture, learns=False).extract()
 
     def structure(self, architecture: Architecture) -> Structure:
-        """The architecture's own network on the meta device, and what it borrows; the same object while it is remembered.
+        """The architecture's own network on the meta device, and what it borrows.
 
         Raises:
             SpaceError: a module of it cannot be sliced so.

@@ -30,9 +30,10 @@ class SharedTraining:
     """Shared weights in training, that can be put down and taken up.
 
     A step draws networks by `paths`, adds up the gradients of one batch's mean loss over them, and moves what they
-    borrowed by SGD with Nesterov's momentum, or what wrote it by Adam. Normalisations use the batch's own statistics; what is judged later is
-    recalibrated. The rate warms up and then falls to zero on a cosine over `epochs` (Loshchilov & Hutter, 2017). Where
-    the paths distil, the first network learns the targets, and the others its detached outputs (Yu et al., 2020).
+    borrowed by SGD with Nesterov's momentum, or what wrote it by Adam. Normalisations use the batch's own statistics;
+    what is judged later is recalibrated. The rate warms up and then falls to zero on a cosine over `epochs` (Loshchilov
+    & Hutter, 2017). Where the paths distil, the first network learns the targets, and the others its detached outputs
+    (Yu et al., 2020).
 
     The rows, their augmentation and the networks of a step are functions of the seed and the step, so training can be
     taken up anywhere and goes on exactly.
