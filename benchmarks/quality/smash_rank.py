@@ -36,7 +36,7 @@ from azora.training import RecipeSettings, SharedTraining, Training, make_paths,
 from azora.training.fit_shared import HYPER_RATE
 from azora.trial import Proposal
 
-# Widths from 4: of the shipped ones nearly all come to the same 94 %, give or take what 288 rows of validation can tell.
+# Widths from 4: with the shipped ones nearly all come to the same 94 %, give or take what 288 rows can tell apart.
 SETTINGS: dict[str, dict[str, Sequence[object] | int]] = {
     "mlp": {"widths": (4, 8, 16, 32, 64)},
     "mlp-shipped": {},
