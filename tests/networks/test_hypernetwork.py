@@ -185,6 +185,13 @@ def test_what_cannot_be_written_is_refused_by_name(layer: nn.Module, reason: str
         Hypernetwork(Own(layer))
 
 
+def test_one_that_would_be_too_large_is_refused() -> None:
+    space = make_space("mlp", PICTURES, depths=(1,), widths=(4, 8))  # 8 × 192, 4 × 8 and 4 × 192 weights
+    with pytest.raises(SpaceError, match=r"0\.0 million weights .* of 3 bases has 0\.0 million .* above 0\.009343"):
+        Hypernetwork(space, bases=3, most_parameters=9_343)
+    Hypernetwork(space, bases=3, most_parameters=9_344)
+
+
 @pytest.mark.parametrize("wrong", [{"bases": -1}, {"hidden": 0}])
 def test_numbers_out_of_bounds_are_refused(wrong: dict[str, int]) -> None:
     with pytest.raises(ConfigError, match="at least 0 and 1"):

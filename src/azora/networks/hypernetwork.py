@@ -24,6 +24,7 @@ NORMS = nn.modules.batchnorm._NormBase | nn.LayerNorm | nn.RMSNorm | nn.GroupNor
 GAIN = math.sqrt(2.0)  # of a row: activations keep their size through a rectified layer (He et al., 2015)
 LAYER_CODE = 8  # learned numbers that tell layers apart
 LEAST_NORM = 1e-12
+MOST_PARAMETERS = 64_000_000  # a quarter of a gigabyte, three times as much while it is trained
 
 
 @final
@@ -44,19 +45,29 @@ class Hypernetwork(nn.Module):
         bases: numbers that an architecture's code comes down to. With 0 there is no hypernetwork left: all
             architectures share one weight, normalised, which shows what generating is worth.
         hidden: width of the perceptron's one hidden layer.
+        most_parameters: that the hypernetwork may have; there are `bases` + 1 times as many as the whole network has.
 
     Raises:
         SpaceError: the space cannot share weights, or has weights of a kind that is not generated; the error names it.
+            Or it would take more parameters than it may have.
         ConfigError: `bases` is below 0 or `hidden` below 1.
     """
 
-    def __init__(self, space: Space, seed: int = 0, bases: int = 8, hidden: int = 64) -> None:
+    def __init__(
+        self,
+        space: Space,
+        seed: int = 0,
+        bases: int = 8,
+        hidden: int = 64,
+        most_parameters: int = MOST_PARAMETERS,
+    ) -> None:
         super().__init__()
         if bases < 0 or hidden < 1:
             raise ConfigError(f"bases={bases} and hidden={hidden}: they must be at least 0 and 1")
         self.space, self.seed, self.bases = space, seed, bases
         self.shared = SharedWeights(space, seed)
         self._layers = {name: place for place, name in enumerate(_generated(space.name, self.shared.whole))}
+        self._check_size(most_parameters)
         part, _ = space.root.builder() if isinstance(space.root, Product) else ("", space)
         self._columns = [place for place, name in enumerate(space.columns) if not part or name.startswith(f"{part}.")]
         with torch.random.fork_rng(devices=[]):
@@ -115,6 +126,15 @@ class Hypernetwork(nn.Module):
         return made
 
     # Inside -----------------------------------------------------------------------------------------------------
+
+    def _check_size(self, most: int) -> None:
+        written = sum(self.shared.whole.get_parameter(name).numel() for name in self._layers)
+        if (count := written * (self.bases + 1)) > most:
+            raise SpaceError(
+                f"{self.space.name}: the whole network has {written / 1e6:.1f} million weights to write, so a"
+                f" hypernetwork of {self.bases} bases has {count / 1e6:.1f} million parameters, above"
+                f" {most / 1e6:g} million; constrain widths and depths, or take fewer bases"
+            )
 
     @property
     def _device(self) -> torch.device:
