@@ -1,4 +1,4 @@
-"""Judging a proposal by weights that it shares with all others."""
+"""Judging a proposal by weights that it shares with all others, or that were written for it."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import final
 
 from torch import Tensor
 
-from azora.networks.shared_weights import SharedWeights
+from azora.networks.borrowed import Lender
 from azora.tasks import Scaling, SearchData, evaluate
 from azora.training import Mode, outputs
 from azora.trial import Proposal
@@ -21,7 +21,7 @@ class Inherited:
     NAS-Bench-201: rank correlation 0.49, and none among the best tenth), so train what they choose before choosing.
 
     Args:
-        shared: trained weights; `azora.training.SharedTraining` makes them.
+        shared: trained weights, or a trained hypernetwork; `azora.training.SharedTraining` makes them.
         data: search-train and search-validation.
         calibration: batches of scaled training rows, on which every network's batch-norm statistics are measured anew.
         scaling: that the weights were trained with (None: the data's own).
@@ -31,7 +31,7 @@ class Inherited:
 
     def __init__(
         self,
-        shared: SharedWeights,
+        shared: Lender,
         data: SearchData,
         calibration: Sequence[Tensor],
         scaling: Scaling | None = None,

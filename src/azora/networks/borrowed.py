@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import OrderedDict
 from collections.abc import Callable, Hashable, Iterable, Mapping
 from dataclasses import dataclass
-from typing import final
+from typing import Protocol, final
 
 import torch
 from torch import Tensor, nn
@@ -13,6 +13,7 @@ from torch.func import functional_call
 
 from azora.networks.kernels import Size, transform
 from azora.networks.slicing import Box
+from azora.space import Architecture, Space
 
 BatchNorm = nn.modules.batchnorm._BatchNorm
 
@@ -149,6 +150,27 @@ class Borrowed(nn.Module):
             return self.tensors
         made = {name: transform(self.tensors[name], steps) for name, steps in self._transforms.items()}
         return {**self.tensors, **made}
+
+
+class Lender(Protocol):
+    """What gives any architecture of a space weights to run on, without training it (see `SharedWeights`)."""
+
+    @property
+    def space(self) -> Space:
+        """The space whose architectures it knows."""
+        ...
+
+    def borrow(self, architecture: Architecture, *, learns: bool = True) -> Borrowed:
+        """The architecture's network, in training mode; in eval mode where it does not learn."""
+        ...
+
+    def recalibrate(self, architecture: Architecture, batches: Iterable[Tensor]) -> Borrowed:
+        """The architecture's network in eval mode, its batch-norm statistics measured on `batches`."""
+        ...
+
+    def extract(self, architecture: Architecture) -> nn.Module:
+        """A stand-alone network with its own copies, in eval mode."""
+        ...
 
 
 @final

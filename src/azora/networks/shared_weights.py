@@ -82,7 +82,7 @@ class SharedWeights(nn.Module):
         Raises:
             SpaceError: a module of it cannot be sliced so.
         """
-        structure, version = self._structure(architecture), self.version
+        structure, version = self.structure(architecture), self.version
         tensors, lent = dict(structure.views), list[Lent]()
         for slot in structure.parameters:
             tensors[slot.name] = _leaf(slot.whole, tensors[slot.name], slot.box, lent if learns else None)
@@ -119,6 +119,16 @@ class SharedWeights(nn.Module):
         """
         return self.borrow(architecture, learns=False).extract()
 
+    def structure(self, architecture: Architecture) -> Structure:
+        """The architecture's own network on the meta device, and what it borrows.
+
+        Raises:
+            SpaceError: a module of it cannot be sliced so.
+        """
+        # By decisions and not by key: networks that compute the same may be built differently.
+        key = tuple((name, value) for name, value in architecture.items() if name.startswith(self._prefix))
+        return self._recent.get(key, partial(self._built, architecture))
+
     def changed(self) -> None:
         """Tell that the weights are not what they were: networks borrowed before refuse to run."""
         self.version += 1
@@ -142,16 +152,11 @@ class SharedWeights(nn.Module):
     def _checked(self) -> list[Structure]:
         """Structures in which every option occurs, after a look whether they can be shared."""
         name = self.space.name
-        structures = [self._structure(architecture) for architecture in covering(self.space, self._prefix)]
+        structures = [self.structure(architecture) for architecture in covering(self.space, self._prefix)]
         for structure in structures:
             check_tensors(name, structure)
         check_flattened(name, structures[:RUN], signature_of(self.space).shape)
         return structures
-
-    def _structure(self, architecture: Architecture) -> Structure:
-        # By decisions and not by key: networks that compute the same may be built differently.
-        key = tuple((name, value) for name, value in architecture.items() if name.startswith(self._prefix))
-        return self._recent.get(key, partial(self._built, architecture))
 
     def _built(self, architecture: Architecture) -> Structure:
         build = partial(self.space.build, As(architecture))

@@ -12,6 +12,7 @@ from azora.strategies.local import LocalSearch
 from azora.strategies.random_search import RandomSearch
 from azora.strategies.reinforce import Reinforce
 from azora.strategies.shortlist import Shortlist
+from azora.strategies.smash import Smash
 from azora.strategies.strategy import Affordable, Event, Strategy
 from azora.strategies.warm_start import WarmStart
 
@@ -32,6 +33,7 @@ __all__ = [
     "RegularizedEvolution",
     "Reinforce",
     "Shortlist",
+    "Smash",
     "Strategy",
     "SuccessiveHalving",
     "ThompsonSampling",

@@ -2,6 +2,7 @@
 
 from azora.training.fit import Training, TrainingDiverged
 from azora.training.fit_shared import SharedTraining, fit_shared
+from azora.training.hyper_optimiser import HyperOptimiser
 from azora.training.mode import MODES, Mode, choose_mode, fastest_mode
 from azora.training.outputs import outputs
 from azora.training.paths import PATHS, Paths, check_paths, make_paths
@@ -11,6 +12,7 @@ from azora.training.shared_optimiser import SharedOptimiser
 __all__ = [
     "MODES",
     "PATHS",
+    "HyperOptimiser",
     "Mode",
     "Paths",
     "Recipe",

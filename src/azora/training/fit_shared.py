@@ -1,4 +1,4 @@
-"""Training the weights that all networks of a space share."""
+"""Training the weights that all networks of a space share, or the network that writes them."""
 
 from __future__ import annotations
 
@@ -12,17 +12,20 @@ from typing import final
 import torch
 from torch import Tensor, nn
 
+from azora.networks.hypernetwork import Hypernetwork
 from azora.networks.shared_weights import SharedWeights
 from azora.space import Architecture
 from azora.tasks import Scaling, Signature, Split
 from azora.training.batches import Batches
 from azora.training.fit import CHECK_EVERY, CLIP, TrainingDiverged
+from azora.training.hyper_optimiser import HyperOptimiser
 from azora.training.link import Link, LinkLost
 from azora.training.mode import Mode
 from azora.training.paths import Paths
 from azora.training.recipe import RecipeSettings
 from azora.training.shared_optimiser import SharedOptimiser
 
+HYPER_RATE = 3e-3
 RECALIBRATION_ROWS = 1_024  # enough for the mean and spread of a channel
 LOOK = 0.5  # seconds between calls of a watch
 Clock = Callable[[], float]  # the share (0 to 1) of a training's time that has gone
@@ -34,24 +37,26 @@ class SharedTraining:
     """Shared weights in training, that can be put down and taken up.
 
     A step draws networks by `paths`, adds up the gradients of one batch's mean loss over them, and moves what they
-    borrowed by SGD with Nesterov's momentum. Normalisations use the batch's own statistics; what is judged later is
-    recalibrated. The rate warms up and then falls to zero on a cosine over `epochs`, or over the time that a clock
-    gives (Loshchilov & Hutter, 2017). Where
-    the paths distil, the first network learns the targets, and the others its detached outputs (Yu et al., 2020).
+    borrowed by SGD with Nesterov's momentum, or what wrote it by Adam. Normalisations use the batch's own statistics;
+    what is judged later is recalibrated. The rate warms up and then falls to zero on a cosine over `epochs`, or over the
+    time that a clock gives (Loshchilov & Hutter, 2017). Where the paths distil, the first network learns the targets,
+    and the others its detached outputs (Yu et al., 2020).
 
     The rows, their augmentation and the networks of a step are functions of the seed and the step, so training can be
     taken up anywhere and goes on exactly.
 
     Args:
+        shared: weights that networks borrow, or a hypernetwork that writes them.
         split: raw rows to learn from.
         scaling: of the raw values.
-        recipe: its optimiser is not looked at; SGD is what one-shot training uses.
+        recipe: its optimiser is not looked at: SGD is what one-shot training uses, and Adam what SMASH does (then its
+            decay is not looked at either, and 0.003 is a good rate).
         epochs: in all, at least one step; an epoch is one pass over the rows, however many networks learn from each.
     """
 
     def __init__(
         self,
-        shared: SharedWeights,
+        shared: SharedWeights | Hypernetwork,
         split: Split,
         signature: Signature,
         scaling: Scaling,
@@ -64,12 +69,13 @@ class SharedTraining:
         device: str = "cpu",
     ) -> None:
         self.mode, self.device, self.recipe, self.signature = mode or Mode(), device, recipe, signature
-        self.shared, self.paths, self.seed = shared.to(device), paths, seed
+        self.shared: SharedWeights | Hypernetwork = shared.to(device)
+        self.paths, self.seed = paths, seed
         self.scaling = scaling.taking(recipe.scaling, recipe.encoding, recipe.imputation)
         self.batches = Batches(
             split, signature, self.scaling, recipe.batch_size, mode=self.mode, seed=seed, device=device
         )
-        self.optimiser = SharedOptimiser(shared, recipe.weight_decay)
+        self.optimiser = optimiser_of(shared, recipe)
         self.steps = max(1, round(epochs * self.batches.steps))
         self.step = 0
         self.share = 0.0  # of the schedule, at the last step
@@ -247,8 +253,15 @@ class SharedTraining:
         return nn.functional.cross_entropy(outputs, torch.softmax(teacher, dim=1))
 
 
+def optimiser_of(shared: SharedWeights | Hypernetwork, recipe: RecipeSettings) -> SharedOptimiser | HyperOptimiser:
+    """What steps them."""
+    if isinstance(shared, Hypernetwork):
+        return HyperOptimiser(shared)
+    return SharedOptimiser(shared, recipe.weight_decay)
+
+
 def fit_shared(
-    shared: SharedWeights,
+    shared: SharedWeights | Hypernetwork,
     split: Split,
     signature: Signature,
     scaling: Scaling,
@@ -258,12 +271,15 @@ def fit_shared(
     recipe: RecipeSettings | None = None,
     seed: int = 0,
 ) -> SharedTraining:
-    """Train shared weights for `epochs`; `recipe` is by default SGD at 0.1 without augmentation.
+    """Train shared weights for `epochs`; `recipe` is by default SGD at 0.1 (a hypernetwork's: Adam at 0.003) without
+    augmentation.
 
     Raises:
         TrainingDiverged: the loss became NaN or infinite.
     """
-    recipe = recipe or RecipeSettings(augmentation=0.0, label_smoothing=0.0)
+    if recipe is None:
+        rate = HYPER_RATE if isinstance(shared, Hypernetwork) else RecipeSettings.learning_rate
+        recipe = RecipeSettings(learning_rate=rate, augmentation=0.0, label_smoothing=0.0)
     training = SharedTraining(shared, split, signature, scaling, recipe, paths, epochs, seed=seed)
     training.advance()
     return training
