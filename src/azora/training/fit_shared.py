@@ -12,6 +12,7 @@ from torch import Tensor, nn
 
 from azora.networks.shared_weights import SharedWeights
 from azora.tasks import Scaling, Signature, Split
+from azora.training.averaged import Averaged
 from azora.training.batches import Batches
 from azora.training.fit import CHECK_EVERY, CLIP, TrainingDiverged
 from azora.training.mode import Mode
@@ -39,6 +40,7 @@ class SharedTraining:
         scaling: of the raw values.
         recipe: its optimiser is not looked at; SGD is what one-shot training uses.
         epochs: in all, at least one step; an epoch is one pass over the rows, however many networks learn from each.
+        ema: decay of the weights' moving average, by which `judged` then judges; None for no average.
     """
 
     def __init__(
@@ -54,6 +56,7 @@ class SharedTraining:
         seed: int = 0,
         mode: Mode | None = None,
         device: str = "cpu",
+        ema: float | None = None,
     ) -> None:
         self.mode, self.device, self.recipe, self.signature = mode or Mode(), device, recipe, signature
         self.shared, self.paths, self.seed = shared.to(device), paths, seed
@@ -62,6 +65,7 @@ class SharedTraining:
             split, signature, self.scaling, recipe.batch_size, mode=self.mode, seed=seed, device=device
         )
         self.optimiser = SharedOptimiser(shared, recipe.weight_decay)
+        self.averaged = None if ema is None else Averaged(self.shared, ema)
         self.steps = max(1, round(epochs * self.batches.steps))
         self.step = 0
         self.seconds = 0.0  # of this object's own work
@@ -71,6 +75,11 @@ class SharedTraining:
     def epochs(self) -> float:
         """Epochs trained since the beginning."""
         return self.step / self.batches.steps
+
+    @property
+    def judged(self) -> SharedWeights:
+        """The weights to judge networks by: the averaged ones, where they are averaged."""
+        return self.shared if self.averaged is None else self.averaged.shared
 
     def advance(self, epochs: float = math.inf) -> None:
         """Train on to `epochs` since the beginning, and no further than the schedule's end.
@@ -98,6 +107,8 @@ class SharedTraining:
         """All that `load_state` needs to go on exactly here, by name: copies, which going on does not change."""
         state = {f"shared.{name}": value for name, value in self.shared.state_dict().items()}
         state |= {f"moments.{name}": value for name, value in self.optimiser.state().items()}
+        if self.averaged is not None:
+            state |= {f"averaged.{name}": value for name, value in self.averaged.state().items()}
         state |= {"step": torch.tensor(self.step), "loss": torch.tensor(self.loss, dtype=torch.float64)}
         return {name: value.detach().cpu().contiguous().clone() for name, value in state.items()}
 
@@ -107,13 +118,15 @@ class SharedTraining:
         Raises:
             KeyError, RuntimeError: it is of another space.
         """
-        parts: dict[str, dict[str, Tensor]] = {"shared": {}, "moments": {}}
+        parts: dict[str, dict[str, Tensor]] = {"shared": {}, "moments": {}, "averaged": {}}
         for name, value in state.items():
             part, _, rest = name.partition(".")
             if part in parts:
                 parts[part][rest] = value
         self.shared.load_state_dict(parts["shared"])
         self.optimiser.load(parts["moments"])
+        if self.averaged is not None:
+            self.averaged.load(parts["averaged"])
         self.step, self.loss = int(state["step"]), float(state["loss"])
 
     # Inside -----------------------------------------------------------------------------------------------------
@@ -143,6 +156,8 @@ class SharedTraining:
                 teacher = outputs.detach().float() if self.paths.distils else None
         self.optimiser.clip(CLIP)
         self.optimiser.step(self.rate())
+        if self.averaged is not None:
+            self.averaged.follow(self.step)
         return first
 
     def _loss(self, outputs: Tensor, y: Tensor) -> Tensor:
@@ -166,6 +181,7 @@ def fit_shared(
     *,
     recipe: RecipeSettings | None = None,
     seed: int = 0,
+    ema: float | None = None,
 ) -> SharedTraining:
     """Train shared weights for `epochs`; `recipe` is by default SGD at 0.1 without augmentation.
 
@@ -173,6 +189,6 @@ def fit_shared(
         TrainingDiverged: the loss became NaN or infinite.
     """
     recipe = recipe or RecipeSettings(augmentation=0.0, label_smoothing=0.0)
-    training = SharedTraining(shared, split, signature, scaling, recipe, paths, epochs, seed=seed)
+    training = SharedTraining(shared, split, signature, scaling, recipe, paths, epochs, seed=seed, ema=ema)
     training.advance()
     return training
