@@ -2,15 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import final
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Protocol, final
 
-from torch import Tensor
+from torch import Tensor, nn
 
-from azora.networks.shared_weights import SharedWeights
+from azora.space import Architecture
 from azora.tasks import Scaling, SearchData, evaluate
 from azora.training import Mode, outputs
 from azora.trial import Proposal
+
+
+class Lender(Protocol):
+    """What has weights for every architecture: `SharedWeights`, `SplitWeights`."""
+
+    def recalibrate(self, architecture: Architecture, batches: Iterable[Tensor]) -> nn.Module:
+        """The architecture's network, its batch-norm statistics measured on `batches`, in eval mode."""
+        ...
 
 
 @final
@@ -21,7 +29,7 @@ class Inherited:
     NAS-Bench-201: rank correlation 0.49, and none among the best tenth), so train what they choose before choosing.
 
     Args:
-        shared: trained weights; `azora.training.SharedTraining` makes them.
+        shared: trained weights; `judged` of `azora.training.SharedTraining` and `SplitTraining` are.
         data: search-train and search-validation.
         calibration: batches of scaled training rows, on which every network's batch-norm statistics are measured anew.
         scaling: that the weights were trained with (None: the data's own).
@@ -31,7 +39,7 @@ class Inherited:
 
     def __init__(
         self,
-        shared: SharedWeights,
+        shared: Lender,
         data: SearchData,
         calibration: Sequence[Tensor],
         scaling: Scaling | None = None,

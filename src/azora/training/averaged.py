@@ -18,9 +18,9 @@ from azora.networks.slicing import Box, index
 class Averaged:
     """The exponential moving average of shared weights (Polyak & Juditsky, 1992), as shared weights of their own.
 
-    A part that a step did not move is not averaged then: the mean reaches over the last 1 / (1 - decay) steps that moved
-    it, however seldom it is borrowed, and a step costs in proportion to what it moved. In the first steps the mean
-    reaches less far back, so that the weights it began with are soon forgotten.
+    A part that a step did not move is not averaged then: the mean reaches over the last 1 / (1 - decay) steps that
+    moved it, however seldom it is borrowed, and a step costs in proportion to what it moved. In the first steps the
+    mean reaches less far back, so that the weights it began with are soon forgotten.
 
     Batch-norm statistics are not followed: recalibrate what is borrowed here before it is judged.
 
