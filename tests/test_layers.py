@@ -26,16 +26,18 @@ FLOORS = [
     {"evaluation", "strategies", "study"},
     {"executors"},
     {"loop"},
-    {"export", "report"},
+    {"export", "methods", "report"},
     {"model", "job", "bench"},
     {"automl"},
     {"cli", "testing"},
     {"__main__"},
 ]
 LEVEL = {name: level for level, names in enumerate(FLOORS) for name in names}
-HEAVY = {"operations", "networks", "training", "proxies", "evaluation", "export", "model", "automl", "testing"}
+HEAVY = {
+    "operations", "networks", "training", "proxies", "evaluation", "export", "methods", "model", "automl", "testing",
+}  # fmt: skip
 LIGHT = LEVEL.keys() - HEAVY
-IN_WORKERS = {"azora.executors.worker", "azora.executors.workplace"}
+IN_WORKERS = {"azora.executors.partners", "azora.executors.worker", "azora.executors.workplace"}
 WHEN_MADE = {"azora.strategies.controller"}  # imported by the constructor of what needs it
 
 

@@ -147,6 +147,8 @@ def _cut(study: Study, running: dict[int, Future[Report]], why: str) -> None:
 def _events(study: Study) -> list[tuple[str, Proposal] | tuple[str, Proposal, Report] | tuple[str, Affordable]]:
     events: list[tuple[str, Proposal] | tuple[str, Proposal, Report] | tuple[str, Affordable]] = []
     for kind, first, second in study.history():
+        if kind != "fitted" and (second if kind == "asked" else first).budget == 0:
+            continue  # judged without a training of its own, which no strategy asked for
         if kind == "asked":
             events.append(("asked", second))
         elif kind == "told":

@@ -93,7 +93,7 @@ def test_only_the_first_of_a_sandwich_learns_the_targets(stripes: Task) -> None:
     seen = []
     one._loss = lambda outputs, y: seen.append("targets") or outputs.square().mean()  # type: ignore
     one._distilled = lambda outputs, teacher: seen.append(teacher.requires_grad) or outputs.square().mean()  # type: ignore
-    one._step()
+    one._step(one.paths.draw(random.Random(0)), 0.1)
     assert seen == ["targets", False, False, False]
 
 
@@ -138,7 +138,7 @@ def test_the_average_is_over_the_steps_that_moved_a_weight(stripes: Task) -> Non
     rested = False
     for step in range(6):
         before = {name: each.detach().clone() for name, each in one.shared.named_parameters()}
-        one._step()
+        one._step(one.paths.draw(random.Random(step)), 0.1)
         one.step += 1
         share = 1 - min(0.5, (1 + step) / (10 + step))
         for name, each in one.shared.named_parameters():

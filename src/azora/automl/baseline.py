@@ -25,7 +25,7 @@ QUARTERS = (0.25, 0.5, 0.75, 1.0)
 Curve = list[tuple[float, float]]
 
 
-def check_baseline(job: Job, strategy: Strategy) -> None:
+def check_baseline(job: Job, strategy: Strategy | None) -> None:
     """Refuse what cannot be compared before anything is begun.
 
     Raises:
@@ -33,7 +33,8 @@ def check_baseline(job: Job, strategy: Strategy) -> None:
     """
     if job.baseline is None:
         return
-    random_in_place_of(strategy)
+    if strategy is not None:  # a method's is not known yet, and is never random search
+        random_in_place_of(strategy)
     if job.trials is not None and job.trials < 2:
         raise BudgetError(f"trials={job.trials} leaves none for the baseline; give 2 or more")
 
@@ -81,7 +82,7 @@ def compared(out: Path, space: Space, study: Study, objectives: Sequence[Objecti
         other = Study(journal, space)
     finally:
         journal.close()
-    costs = [each.spent.get("search", 0.0) if by_time else float(len(each.trials)) for each in (study, other)]
+    costs = [each.spent_before("search") if by_time else float(len(each.trials)) for each in (study, other)]
     cost = min(costs)
     reference = _worst([*study.trials, *other.trials], objectives)
     curves = [_curve(each, objectives, reference, by_time, cost) for each in (study, other)]

@@ -21,6 +21,7 @@ from azora.automl.winner import Winner
 from azora.errors import BundleError
 from azora.export import OnnxSession, export_onnx, median_ms, write_bundle
 from azora.fronts import hypervolume
+from azora.methods.method import PHASE
 from azora.networks.complexity import cost
 from azora.networks.drawing import to_svg
 from azora.report.card import write_card
@@ -36,6 +37,7 @@ from azora.trial import Trial
 
 RESAMPLES = 1_000
 MOST_POINTS = 4_000
+CLOCKED = {"sharing": "training shared weights", "inheriting": "judging by shared weights"}
 
 
 def deliver(setting: Setting, study: Study, best: Trial, winner: Winner, out: Path) -> Result:
@@ -193,15 +195,19 @@ def _residuals(setting: Setting, found: Array, y: Array) -> list[tuple[float, fl
 
 def _clock(study: Study, winner: Winner) -> list[tuple[str, float]]:
     """What took how long, of all sessions of the study."""
-    searching, ending = study.phases.get("search", 0.0), study.phases.get("final", study.elapsed)
+    searching = min((begun for name, begun in study.phases.items() if name.startswith("search")), default=0.0)
+    ending = study.phases.get("final", study.elapsed)
+    before = [(name, study.spent.get(f"{PHASE}{name}", 0.0)) for name in ("sharing", "inheriting")]
     judged = [trial for trial in study.trials if "judging_seconds" in trial.report.metrics]
     training = sum(trial.report.seconds - trial.report.metrics["judging_seconds"] for trial in judged)
     baseline = study.spent.get("baseline", 0.0)
-    all_trials, span = sum(trial.report.seconds for trial in study.trials), ending - searching - baseline
+    all_trials = sum(trial.report.seconds for trial in study.trials)
+    span = ending - searching - baseline - sum(seconds for _, seconds in before)
     # Workers overlap: their seconds are brought to the clock's.
     scale = min(1.0, span / all_trials) if all_trials > 0 else 0.0
     return [
         ("reading data, starting, measuring the machine", searching),
+        *((CLOCKED[name], seconds) for name, seconds in before if seconds),
         ("training candidates", scale * training),
         ("judging candidates", scale * (all_trials - training)),
         ("choosing, waiting, writing the journal", max(0.0, span - scale * all_trials)),

@@ -15,17 +15,19 @@ import torch
 
 from azora.automl.baseline import SHARE, START, open_baseline, split, statement
 from azora.automl.delivery import deliver
-from azora.automl.pace import Ceiling, Pace, measure_pace, sampled_epochs
+from azora.automl.pacing import FINAL_SHARE, MARGIN, Pacing
 from azora.automl.result import Result
 from azora.automl.setting import Setting
 from azora.automl.watching import Sight, Watcher
 from azora.automl.winner import LONGEST, Winner, train_winner
+from azora.automl.working import clear, make_work
 from azora.errors import BudgetError, StudyError
 from azora.evaluation.checkpoints import prune
 from azora.evaluation.trained import EACH
 from azora.executors import ProcessExecutor, WorkerProcess, spawn
 from azora.job import Job
-from azora.loop import MEASURED, Budget, search
+from azora.loop import Budget, search
+from azora.methods import Work
 from azora.space import Space
 from azora.strategies import Strategy
 from azora.strategies.registry import make_strategy
@@ -34,18 +36,8 @@ from azora.study.folder import BASELINE
 from azora.training import choose_mode
 from azora.trial import Trial
 
-FINAL_SHARE = 0.4  # of the whole budget: at most this much is kept for the last training
-JUDGED = 100  # how many networks a search should judge at least; what is too slow for that is left out
-PER_START = 7 / 3  # epochs trained for each network that is begun, promotions included
-OVERHEAD = 0.15  # seconds of a judgement that are no training
-FINAL_EPOCHS = 20  # epochs that the last training should have
-FIRST_ROWS = 9_000  # rows that a first training sees before it is cut short: fewer favour whatever learns quickest
-FEWER, MANY_ROWS = 40, 5_000  # networks that are enough where a first training sees so many rows: each tells more
-FULL = 0.8  # a search drifts towards what the ceiling allows: the mean network takes this share of it
 EACH_ROWS = 8_000  # rows of search-train from which the number format is measured for each network
-LEFT = 0.05  # of a space's networks: the quickest share, which is searched however short the budget
 CHECKPOINT_BYTES = 40_000_000
-MARGIN = 0.5  # seconds kept for what nobody measured
 
 
 def run(
@@ -121,20 +113,16 @@ class _Run:
         stop: threading.Event,
         watch: Watcher,
         scratch: Path,
-        spawned: Sequence[WorkerProcess],
+        spawned: list[WorkerProcess],
     ) -> None:
-        self.limited = limited
         self.setting, self.job, self.folder, self.stop, self.watch = setting, setting.job, folder, stop, watch
         self.checkpoints = folder.path / "checkpoints"
         self.data = scratch / "data"
         self.study: Study = folder.study(setting.space, setting.about(), started)
         self.workers, self.spawned = self.job.workers, spawned
-        self.pace: Pace | None = None
-        self.ceiling: float | None = None  # seconds of an epoch
-        self.rule: Ceiling | None = None
+        self.pacing = Pacing(setting, self.study, limited)
         self.space: Space = limited
         self.strategy: Strategy | None = None
-        self.first = 1.0  # epochs of a network's first training, where a strategy does not say
 
     def go(self) -> Result:
         study, job = self.study, self.job
@@ -150,6 +138,7 @@ class _Run:
         winner = self._final(best)
         result = deliver(self.setting, study, best, winner, job.out)
         rmtree(self.checkpoints, ignore_errors=True)
+        clear(self.setting)
         study.finish(result.figures)
         study.close()
         return result
@@ -157,22 +146,39 @@ class _Run:
     # The search ---------------------------------------------------------------------------------------------------
 
     def _search(self) -> None:
-        study, job = self.study, self.job
+        study, job, method = self.study, self.job, self.setting.method
         self.setting.data.save(self.data)
         mode = study.measures.get("precision") or self._precision()
-        executor = self._executor(self.checkpoints, mode, self.spawned)
+        executor = None if method else self._executor(self.checkpoints, mode)
         try:
             # While the workers get ready, this process finds out how fast the machine is.
-            self._measure(mode)
-            self.space = self._space()
-            self.strategy = strategy = self._strategy(job.strategy, job.strategy_settings)
+            self.pacing.measure(mode)
+            self.space = self.pacing.space()
+            if method is None:
+                strategy = self._strategy(job.strategy, job.strategy_settings)
+            else:
+                strategy = method.prepare(self._work(mode))
+            executor = executor or self._executor(self.checkpoints, mode)
+            self.strategy = strategy
             if job.baseline:
                 self.watch.note(statement(job, None if job.budget is None else self._both()))
             study.enter("search")
             budget = Budget(split(job)[0], self._search_end, job.stop_at, self.stop)
             search(strategy, executor, study, budget, lambda _: self._after_trial(strategy))
         finally:
-            executor.shutdown()
+            if executor is not None:
+                executor.shutdown()
+
+    def _work(self, mode: str) -> Work:
+        def executor(changes: Mapping[str, Any]) -> ProcessExecutor:
+            made = self._executor(self.checkpoints, mode, changes)
+            self.spawned.extend(spawn(self.workers))  # those of the next phase get ready in this one
+            return made
+
+        setting, watch = self.setting, self.watch
+        return make_work(
+            setting, self.study, self.pacing, self.space, self.data, self.stop, executor, self._show, watch
+        )
 
     def _baseline(self) -> None:
         """Random search on the same space by workers of the same kind, for as long as the search had, or as many
@@ -181,7 +187,8 @@ class _Run:
         other = open_baseline(job.out, self.setting.space, self.setting.about(), self.strategy)
         assert other.created is not None
         checkpoints = job.out / BASELINE / "checkpoints"
-        executor = self._executor(checkpoints, study.measures["precision"], spawn(self.workers))
+        self.spawned.extend(spawn(self.workers))
+        executor = self._executor(checkpoints, study.measures["precision"])
         try:
             study.enter("baseline")
             executor.wait_for_worker(self._default_timeout() or 60.0)
@@ -209,9 +216,11 @@ class _Run:
             other.close()
             rmtree(checkpoints, ignore_errors=True)
 
-    def _executor(self, checkpoints: Path, mode: str, spawned: Sequence[WorkerProcess]) -> ProcessExecutor:
+    def _executor(self, checkpoints: Path, mode: str, changes: Mapping[str, Any] | None = None) -> ProcessExecutor:
+        """Workers, those first that were started already; `changes` are of what they are told."""
+        spawned = [self.spawned.pop() for _ in range(min(self.workers, len(self.spawned)))]
         return ProcessExecutor(
-            self.setting.workplace(self.data, checkpoints, mode),
+            {**self.setting.workplace(self.data, checkpoints, mode), **(changes or {})},
             self.workers,
             memory=self.job.worker_memory,
             timeout=self.job.trial_timeout or self._default_timeout(),
@@ -226,7 +235,7 @@ class _Run:
             seed=self.job.seed,
             objectives=self.setting.objectives,
             settings=settings,
-            lowest=self.first,
+            lowest=self.pacing.first,
             data=self.setting.data,
         )
 
@@ -238,72 +247,8 @@ class _Run:
             return EACH
         return choose_mode(job.precision, data.signature, job.device).name
 
-    def _measure(self, mode: str) -> None:
-        """How fast this machine trains, unless the study knows. Refuses a budget that not one training fits into."""
-        study, data, job = self.study, self.setting.data, self.job
-        if study.measures:
-            pace = study.measures["pace"]
-            self.pace = None if pace is None else Pace.from_json(pace)
-            self.ceiling, self.first = study.measures["ceiling"], study.measures["first"]
-            return
-        if job.evaluator != "trained" or job.budget is None:
-            # Without a clock nothing may depend on the clock.
-            study.measured({"precision": mode, "pace": None, "ceiling": None, "first": 1.0})
-            return
-        self.pace = measure_pace(self.setting.space, data, mode, job.device, job.seed)
-        self._fit_to_budget()
-        pace = self.pace.to_json()
-        study.measured({"precision": mode, "pace": pace, "ceiling": self.ceiling, "first": self.first})
-        # One epoch in the search and one after it, the start of a worker, and what has gone already.
-        quick = sampled_epochs(self.setting.space, self.pace, data, job.seed)[0]
-        least = study.elapsed * 2 + 3.0 * quick + MARGIN
-        if job.budget < least:
-            raise BudgetError(
-                f"a budget of {job.budget:g}s is too short for one training of {self.setting.task.name} here;"
-                f" the least is about {least:.0f}s"
-            )
-
-    def _fit_to_budget(self) -> None:
-        """Set what an epoch may take, and which share of one the first training of a network gets.
-
-        A search should judge many networks, and the last training should have many epochs of the one that was chosen.
-        Where a whole epoch of a network that could still be trained to the end is too long for the first of these, the
-        networks begin with less than one; not with so few steps that nothing can be seen.
-        """
-        assert self.job.budget is not None
-        data = self.setting.data
-        seconds = (1 - FINAL_SHARE) * self.job.budget - self.study.elapsed
-        if self.job.baseline:
-            seconds *= SHARE
-        judged = JUDGED if len(data.train) < MANY_ROWS else FEWER
-        unit = max(0.0, seconds * self.workers / judged / PER_START - OVERHEAD) / FULL
-        rows = 1 + len(data.validation) / len(data.train)
-        longest = FINAL_SHARE * self.job.budget / FINAL_EPOCHS / rows
-        least = FIRST_ROWS / len(data.train)
-        while unit / self.first < longest and self.first / 3 >= least:
-            self.first /= 3
-        self.ceiling = min(unit / self.first, max(unit, longest))
-
-    def _space(self) -> Space:
-        """The space within the limits, and without what is too slow for the budget."""
-        space = self.limited
-        if self.pace is not None:
-            # Where hardly anything is quick enough, the quicker part of what there is can be searched.
-            epochs = sampled_epochs(space, self.pace, self.setting.data, self.job.seed)
-            least = epochs[int(LEFT * len(epochs))]
-            ceiling = max(self.ceiling or 0.0, least)
-            self.rule = Ceiling(self.pace, self.setting.space, self.setting.data, ceiling, least)
-            self._correct()
-            space = space.constrain(self.rule, f"an epoch within {ceiling:.2g} s")
-        return space
-
-    def _correct(self) -> None:
-        """Once some networks are trained, what they took says more than what was predicted from two steps."""
-        if self.rule is not None and not self.rule.corrected and len(self.study.trials) >= MEASURED:
-            self.rule.correct(self.study.trials[:MEASURED])
-
     def _after_trial(self, strategy: Strategy) -> None:
-        self._correct()
+        self.pacing.correct()
         keep = strategy.keep()
         best = self.study.best(self.setting.objective)
         kept = (keep or set()) | ({best.proposal.architecture.key} if best else set())

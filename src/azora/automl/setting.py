@@ -15,6 +15,8 @@ from azora.errors import ConfigError, SpaceError
 from azora.evaluation import EVALUATORS
 from azora.executors.workplace import joint_space
 from azora.job import Job
+from azora.methods import METHODS, Method, find_method
+from azora.methods.registry import check_method
 from azora.networks.complexity import cost
 from azora.networks.registry import SPACES, default_space
 from azora.settings import closest, resolve
@@ -32,7 +34,8 @@ def check_names(job: Job) -> None:
     Raises:
         ConfigError: with the nearest known name.
     """
-    find_maker(job.strategy)
+    if job.strategy not in METHODS:
+        find_maker(job.strategy)
     for word, name, known in (
         ("space", job.space, {**SPACES, "auto": None}),
         ("evaluator", job.evaluator, EVALUATORS),
@@ -54,6 +57,7 @@ class Setting:
     space: Space
     space_about: Mapping[str, Any]
     objectives: tuple[Objective, ...]
+    method: Method | None = None
     beside: Sequence[Mapping[str, Any]] = ()
 
     @classmethod
@@ -65,23 +69,30 @@ class Setting:
         """
         check_names(job)
         task = find_task(job.task, job.seed, Reading.of(job.reading))
-        name = default_space(task.signature) if job.space == "auto" else job.space
-        about = {"name": name, "settings": dict(job.space_settings), "recipe": job.recipe}
+        method = _method(job)
+        name, settings = default_space(task.signature) if job.space == "auto" else job.space, job.space_settings
+        if method is not None and job.space == "auto" and (own := method.space(task.signature)) is not None:
+            name, settings = own[0], {**own[1], **settings}
+        about = {"name": name, "settings": dict(settings), "recipe": job.recipe}
         space = joint_space(about, task.signature)
         objectives = _objectives(job, task.signature)
         # Read before the search: what is wrong with it must not be found out after.
         beside = bands(job.beside, objectives[0], task.name)
         # Settings are tried on a strategy that is thrown away: a mistake must be told before anything is begun.
-        made = make_strategy(
-            job.strategy,
-            space,
-            seed=job.seed,
-            objectives=objectives,
-            settings=job.strategy_settings,
-            data=task.search_data,
-        )
+        made = None
+        if method is None:
+            made = make_strategy(
+                job.strategy,
+                space,
+                seed=job.seed,
+                objectives=objectives,
+                settings=job.strategy_settings,
+                data=task.search_data,
+            )
+        else:
+            check_method(method, space, task.search_data)
         check_baseline(job, made)
-        return cls(job, task, space, about, objectives, beside)
+        return cls(job, task, space, about, objectives, method, beside)
 
     def within_limits(self) -> Space:
         """The space within the job's limits.
@@ -139,6 +150,16 @@ class Setting:
             "metric": self.objective.metric,
             "also": [each.metric for each in self.objectives[1:]],
         }
+
+
+def _method(job: Job) -> Method | None:
+    """The method that the job names, if it names one; methods train, and for one objective."""
+    method = find_method(job.strategy, job.strategy_settings)
+    if method is not None and len(job.objectives) > 1:
+        raise ConfigError(f"{method.name} is for one objective; give limits for the others, such as --limit macs=5M")
+    if method is not None and job.evaluator != "trained":
+        raise ConfigError(f"{method.name} brings its own evaluator, so there is no other for it than trained")
+    return method
 
 
 def _objectives(job: Job, signature: Signature) -> tuple[Objective, ...]:

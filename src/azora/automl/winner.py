@@ -12,11 +12,11 @@ from pathlib import Path
 import torch
 from torch import nn
 
-from azora.automl.partners import Partners
 from azora.automl.rehearsal import useful_epochs
 from azora.automl.setting import Setting
 from azora.evaluation.checkpoints import Checkpoints
 from azora.evaluation.trained import recipe_of, resume, start_training
+from azora.executors.partners import Partners
 from azora.networks.decide import As
 from azora.space import Architecture
 from azora.tasks import Scaling, SearchData

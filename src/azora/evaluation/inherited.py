@@ -54,6 +54,8 @@ class Inherited:
 
     def __call__(self, proposal: Proposal) -> Mapping[str, float]:
         """Raises SpaceError when the architecture cannot borrow."""
-        data, network = self.data, self.shared.recalibrate(proposal.architecture, self.calibration)
+        data = self.data
+        with (self.mode or Mode()).cast(self.device):  # statistics of what is judged, which is cheaper too
+            network = self.shared.recalibrate(proposal.architecture, self.calibration)
         found = outputs(network, data.validation.x, data.signature, self.scaling, mode=self.mode, device=self.device)
         return evaluate(data.signature, found, data.validation.y, {self.metric, *self.also})

@@ -63,9 +63,13 @@ class Study:
         return len(self._judged)
 
     def spent_in(self, phase: str) -> float:
-        """Seconds that a phase has taken, until now."""
-        going = self.elapsed - self._clock if self._in_phase and phase == self.phase else 0.0
-        return self.spent.get(phase, 0.0) + going
+        """Seconds that a phase has taken, until now; `search:x` is a part of `search`."""
+        going = self.elapsed - self._clock if self._in_phase and _within(self.phase, phase) else 0.0
+        return self.spent_before(phase) + going
+
+    def spent_before(self, phase: str) -> float:
+        """Seconds that a phase had taken at the last event."""
+        return sum(seconds for name, seconds in self.spent.items() if _within(name, phase))
 
     def find(self, proposal: Proposal) -> Report | None:
         """The report on the same architecture at the same budget, if there is one."""
@@ -216,7 +220,7 @@ class Study:
 
     def _count(self, trial: Trial) -> None:
         self.trials.append(trial)
-        self.worked.append(self.spent.get(self.phase, 0.0))
+        self.worked.append(self.spent_before(self.phase.partition(":")[0]))
         budget = trial.proposal.budget
         if not trial.report.ok:
             self.failed += 1
@@ -242,6 +246,10 @@ class _Best:
     trial: Trial | None = None
     score: float = -math.inf
     looked: int = 0
+
+
+def _within(name: str, phase: str) -> bool:
+    return name == phase or name.startswith(f"{phase}:")
 
 
 def _standing(trial: Trial, objective: Objective) -> tuple[float, tuple[float, float], int]:

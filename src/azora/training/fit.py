@@ -78,6 +78,11 @@ class Training:
         return self.step / self.batches.steps
 
     @property
+    def numbers(self) -> int:
+        """How many numbers its gradients have."""
+        return sum(parameter.numel() for parameter in self.network.parameters())
+
+    @property
     def epoch_seconds(self) -> float:
         """Seconds an epoch takes here, as measured; NaN before the first step."""
         return self.seconds / self.worked * self.batches.steps if self.worked else math.nan
@@ -103,7 +108,7 @@ class Training:
         def goes_on() -> bool:
             nonlocal rate
             heard = link.hear()
-            rate = 0.0 if heard is None else heard / self.recipe.learning_rate
+            rate = 0.0 if heard is None else heard[0] / self.recipe.learning_rate
             return heard is not None
 
         self._run(math.inf, lambda: rate, goes_on)

@@ -2,25 +2,32 @@
 
 from __future__ import annotations
 
+import json
 import math
 import random
 import time
+from collections.abc import Callable, Sequence
 from typing import final
 
 import torch
 from torch import Tensor, nn
 
 from azora.networks.shared_weights import SharedWeights
+from azora.space import Architecture
 from azora.tasks import Scaling, Signature, Split
 from azora.training.averaged import Averaged
 from azora.training.batches import Batches
 from azora.training.fit import CHECK_EVERY, CLIP, TrainingDiverged
+from azora.training.link import Link, LinkLost
 from azora.training.mode import Mode
 from azora.training.paths import Paths
 from azora.training.recipe import RecipeSettings
 from azora.training.shared_optimiser import SharedOptimiser
 
 RECALIBRATION_ROWS = 1_024  # enough for the mean and spread of a channel
+LOOK = 0.5  # seconds between calls of a watch
+Clock = Callable[[], float]  # the share (0 to 1) of a training's time that has gone
+Watch = Callable[[float, float], bool]  # (that share, loss) → whether to go on
 
 
 @final
@@ -29,7 +36,8 @@ class SharedTraining:
 
     A step draws networks by `paths`, adds up the gradients of one batch's mean loss over them, and moves what they
     borrowed by SGD with Nesterov's momentum. Normalisations use the batch's own statistics; what is judged later is
-    recalibrated. The rate warms up and then falls to zero on a cosine over `epochs` (Loshchilov & Hutter, 2017). Where
+    recalibrated. The rate warms up and then falls to zero on a cosine over `epochs`, or over the time that a clock
+    gives (Loshchilov & Hutter, 2017). Where
     the paths distil, the first network learns the targets, and the others its detached outputs (Yu et al., 2020).
 
     The rows, their augmentation and the networks of a step are functions of the seed and the step, so training can be
@@ -68,8 +76,10 @@ class SharedTraining:
         self.averaged = None if ema is None else Averaged(self.shared, ema)
         self.steps = max(1, round(epochs * self.batches.steps))
         self.step = 0
+        self.share = 0.0  # of the schedule, at the last step
         self.seconds = 0.0  # of this object's own work
         self.loss = math.nan
+        self.link: Link | None = None
 
     @property
     def epochs(self) -> float:
@@ -81,21 +91,64 @@ class SharedTraining:
         """The weights to judge networks by: the averaged ones, where they are averaged."""
         return self.shared if self.averaged is None else self.averaged.shared
 
-    def advance(self, epochs: float = math.inf) -> None:
-        """Train on to `epochs` since the beginning, and no further than the schedule's end.
+    @property
+    def numbers(self) -> int:
+        """How many numbers the gradients of a step have, at most."""
+        return sum(parameter.numel() for parameter in self.shared.parameters())
+
+    def advance(
+        self,
+        epochs: float = math.inf,
+        clock: Clock | None = None,
+        watch: Watch | None = None,
+        join: Callable[[], Link | None] = lambda: None,
+    ) -> bool:
+        """Train on to `epochs` since the beginning, and no further than the schedule's end; whether that was reached.
+
+        With a `clock` the schedule is what it says, and not the number of steps; it must never go back. `watch` is
+        called about twice a second. `join` is asked before every step, until it gives the link to processes that take
+        their parts of the batches from then on.
 
         Raises:
             TrainingDiverged: the loss became NaN or infinite.
         """
-        last = min(self.steps, epochs * self.batches.steps)
-        begun, loss = time.perf_counter(), torch.tensor(math.nan)
-        with torch.random.fork_rng(devices=[] if self.device == "cpu" else [self.device]):
-            while self.step < last:
-                loss = self._step()
-                self.step += 1
-                if self.step % CHECK_EVERY == 0 or self.step >= last:
-                    self._look(loss)
-        self.seconds += time.perf_counter() - begun
+        last = epochs * self.batches.steps
+        seen = time.monotonic()
+
+        def goes_on() -> Sequence[Architecture] | None:
+            nonlocal seen
+            self.share = self.step / self.steps if clock is None else max(self.share, clock())
+            if self.share >= 1.0 or self.step >= last:
+                return None
+            if watch is not None and time.monotonic() - seen > LOOK:
+                seen = time.monotonic()
+                if not watch(self.share, self.loss):
+                    return None
+            if self.link is None:
+                self.link = join()
+            return self.paths.draw(random.Random(f"{self.seed}:{self.step}"), self.share)
+
+        self._run(goes_on, self.rate)
+        return self.share >= 1.0
+
+    def follow(self, link: Link) -> None:
+        """Make the leader's steps with it, on this process's part of every batch, until it ends.
+
+        Raises:
+            LinkLost, TrainingDiverged: the leader has gone on alone; the loss became NaN or infinite.
+        """
+        self.link = link
+        rate = 0.0
+
+        def goes_on() -> Sequence[Architecture] | None:
+            nonlocal rate
+            heard = link.hear()
+            if heard is None:
+                return None
+            rate, drawn = heard[0], json.loads(heard[1])
+            return [self.shared.space.root.parse(decisions) for decisions in drawn]
+
+        self._run(goes_on, lambda: rate)
 
     def calibration(self, rows: int = RECALIBRATION_ROWS, size: int = 256) -> list[Tensor]:
         """Batches of training rows as they are, for `SharedWeights.recalibrate`: the same every time."""
@@ -109,7 +162,10 @@ class SharedTraining:
         state |= {f"moments.{name}": value for name, value in self.optimiser.state().items()}
         if self.averaged is not None:
             state |= {f"averaged.{name}": value for name, value in self.averaged.state().items()}
-        state |= {"step": torch.tensor(self.step), "loss": torch.tensor(self.loss, dtype=torch.float64)}
+        state |= {
+            name: torch.tensor(value, dtype=torch.float64)
+            for name, value in (("step", self.step), ("share", self.share), ("loss", self.loss))
+        }
         return {name: value.detach().cpu().contiguous().clone() for name, value in state.items()}
 
     def load_state(self, state: dict[str, Tensor]) -> None:
@@ -127,23 +183,62 @@ class SharedTraining:
         self.optimiser.load(parts["moments"])
         if self.averaged is not None:
             self.averaged.load(parts["averaged"])
-        self.step, self.loss = int(state["step"]), float(state["loss"])
+        self.step, self.share, self.loss = int(state["step"]), float(state["share"]), float(state["loss"])
 
     # Inside -----------------------------------------------------------------------------------------------------
 
     def rate(self) -> float:
         """The learning rate of the next step."""
         warm = min(1.0, (self.step + 1) / max(1.0, min(self.recipe.warmup * self.batches.steps, self.steps / 4)))
-        return self.recipe.learning_rate * warm * 0.5 * (1 + math.cos(math.pi * self.step / self.steps))
+        return self.recipe.learning_rate * warm * 0.5 * (1 + math.cos(math.pi * self.share))
+
+    def _run(self, goes_on: Callable[[], Sequence[Architecture] | None], rate: Callable[[], float]) -> None:
+        begun, first, loss = time.perf_counter(), self.step, torch.tensor(math.nan)
+        with torch.random.fork_rng(devices=[] if self.device == "cpu" else [self.device]):
+            while (drawn := goes_on()) is not None:
+                loss = self._step(drawn, rate())
+                self.step += 1
+                if self.step % CHECK_EVERY == 0:
+                    self._look(loss)
+        if self.step > first:
+            self._look(loss)
+        self.seconds += time.perf_counter() - begun
 
     def _look(self, loss: Tensor) -> None:
         self.loss = float(loss)
         if not math.isfinite(self.loss):
             raise TrainingDiverged(f"the shared weights' loss became {self.loss} at step {self.step}")
 
-    def _step(self) -> Tensor:
+    def _step(self, drawn: Sequence[Architecture], rate: float) -> Tensor:
         x, y = self.batches.batch(self.step, self.recipe)
-        drawn = self.paths.draw(random.Random(f"{self.seed}:{self.step}"), self.step / self.steps)
+        loss = self._linked_gradients(x, y, drawn, rate)
+        self.optimiser.clip(CLIP)
+        self.optimiser.step(rate)
+        if self.averaged is not None:
+            self.averaged.follow(self.step)
+        return loss
+
+    def _linked_gradients(self, x: Tensor, y: Tensor, drawn: Sequence[Architecture], rate: float) -> Tensor:
+        """The gradients of the whole batch: of this process's part, with those of the others added."""
+        link = self.link
+        if link is None:
+            return self._gradients(x, y, drawn)
+        try:
+            if link.rank == 0:
+                link.tell(rate, json.dumps([architecture.to_json() for architecture in drawn]))
+            mine, theirs = (whole.tensor_split(link.count)[link.rank] for whole in (x, y))
+            loss = self._gradients(mine, theirs, drawn)
+            parts = self.optimiser.gradients()
+            torch._foreach_mul_(parts, len(mine) / len(x))
+            link.add(parts)
+            return loss
+        except LinkLost:
+            if link.rank > 0:
+                raise
+            self.link = None  # whoever was lost is not asked again: `join` gives nothing once it was closed
+            return self._gradients(x, y, drawn)
+
+    def _gradients(self, x: Tensor, y: Tensor, drawn: Sequence[Architecture]) -> Tensor:
         self.optimiser.zero_grad()
         first, teacher = torch.zeros(()), None
         for place, architecture in enumerate(drawn):
@@ -154,10 +249,6 @@ class SharedTraining:
             if place == 0:
                 first = loss.detach()
                 teacher = outputs.detach().float() if self.paths.distils else None
-        self.optimiser.clip(CLIP)
-        self.optimiser.step(self.rate())
-        if self.averaged is not None:
-            self.averaged.follow(self.step)
         return first
 
     def _loss(self, outputs: Tensor, y: Tensor) -> Tensor:

@@ -27,16 +27,22 @@ class SharedOptimiser:
 
     def __init__(self, shared: SharedWeights, weight_decay: float = 0.0, momentum: float = MOMENTUM) -> None:
         self.shared, self.weight_decay, self.momentum = shared, weight_decay, momentum
-        self.moments = {name: torch.zeros_like(each) for name, each in shared.named_parameters()}
+        self._named = list(shared.named_parameters())  # finding them anew costs milliseconds a step
+        self.moments = {name: torch.zeros_like(each) for name, each in self._named}
 
     def zero_grad(self) -> None:
         """Forget all gradients."""
-        self.shared.zero_grad()
+        for _, parameter in self._named:
+            parameter.grad = None
+
+    def gradients(self) -> list[Tensor]:
+        """Views of the gradients that there are; the order is the same for the same networks."""
+        return [each.grad[index(box)] for _, each, (box, _) in self._used() if each.grad is not None]
 
     @torch.no_grad()
     def clip(self, most: float) -> float:
         """Scale all gradients so that their norm together is `most` at most; gives the norm that it was."""
-        parts = [each.grad[index(box)] for _, each, (box, _) in self._used() if each.grad is not None]
+        parts = self.gradients()
         norm = torch.nn.utils.get_total_norm(parts, foreach=True) if parts else torch.zeros(())
         torch._foreach_mul_(parts, torch.clamp(most / (norm + 1e-6), max=1.0))
         return float(norm)
@@ -75,7 +81,7 @@ class SharedOptimiser:
             moment.copy_(state[name])
 
     def _used(self) -> Iterator[tuple[str, nn.Parameter, tuple[Box, Tensor | None]]]:
-        for name, parameter in self.shared.named_parameters():
+        for name, parameter in self._named:
             if (region := self.shared.gradients.region(parameter)) is not None:
                 yield name, parameter, region
 

@@ -1,4 +1,4 @@
-"""The other cores' share of the last training.
+"""The other cores' share of a long training: the last one, or that of shared weights.
 
 Threads inside an operation wait for each other hundreds of times a step: on small networks two threads are little
 faster than one, and, when anybody else uses a core, fifty times slower. Processes that each take a part of every batch
@@ -25,9 +25,11 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from azora.executors.child import die_with, start_child
-from azora.training import Training
-from azora.training.link import LinkLost
+from azora.space import Space
+from azora.tasks import SearchData
+from azora.training.link import Linked, LinkLost
 
+HEAD = "=dI"  # of a message: a number, and how many bytes of a note follow
 STEP, LOAD, SUMMED, END = 0.0, -2.0, -3.0, -1.0  # what the leader sends: a rate, or one of these below zero
 READY, LOADED, DONE = b"R", b"L", b"G"  # what the others send
 PATIENCE = 3.0  # seconds beyond which another process is not waited for
@@ -51,7 +53,7 @@ class Partners:
         self._waiting = set(range(len(self._processes)))
         self._shared: list[Tensor] = []
 
-    def join(self, training: Training) -> Partners | None:
+    def join(self, training: Linked) -> Partners | None:
         """This, once all are ready and stand where `training` stands; None until then. Asked before every step."""
         if not self._processes:
             return None
@@ -70,11 +72,11 @@ class Partners:
             return None
         return self
 
-    def tell(self, rate: float) -> None:
+    def tell(self, rate: float, note: str = "") -> None:
         with self._closed_when_lost():
-            self._send(rate)
+            self._send(rate, note)
 
-    def hear(self) -> float | None:
+    def hear(self) -> tuple[float, str] | None:
         return None
 
     def add(self, parts: list[Tensor]) -> None:
@@ -83,8 +85,8 @@ class Partners:
             for _, answers in self._processes:
                 _expect(answers, DONE)
             for share in self._shared[1:]:
-                flat += share
-            self._shared[0].copy_(flat)
+                flat += share[: len(flat)]
+            self._shared[0][: len(flat)].copy_(flat)
             self._send(SUMMED)
         _scatter(flat, parts)
 
@@ -109,19 +111,20 @@ class Partners:
                     process.stdin.close()
         self._processes = []
 
-    def _open(self, training: Training) -> None:
+    def _open(self, training: Linked) -> None:
         save_file(training.state_tensors(), self._folder / "state.safetensors")
-        size = sum(parameter.numel() for parameter in training.network.parameters())
-        self._shared = _shared(self._folder, size, self.count)
+        self._shared = _shared(self._folder, training.numbers, self.count)
         self._send(LOAD)
         for _, answers in self._processes:
             _expect(answers, LOADED)
 
-    def _send(self, number: float) -> None:
+    def _send(self, number: float, note: str = "") -> None:
+        words = note.encode()
+        message = struct.pack(HEAD, number, len(words)) + words
         for process, _ in self._processes:
             assert process.stdin is not None
             try:
-                process.stdin.write(struct.pack("d", number))
+                process.stdin.write(message)
                 process.stdin.flush()
             except OSError as error:
                 raise LinkLost("a partner is gone") from error
@@ -135,34 +138,34 @@ class Partner:
         self.rank, self.count, self._folder, self._answers = rank, count, folder, answers
         self._shared: list[Tensor] = []
 
-    def follow(self, training: Training) -> None:
+    def follow(self, training: Linked) -> None:
         """Say that all is ready, take up the leader's state, and step with it until it ends."""
         os.write(self._answers, READY)
-        if _receive() != LOAD:
+        if _receive() != (LOAD, ""):
             return
         training.load_state(load_file(self._folder / "state.safetensors"))
-        size = sum(parameter.numel() for parameter in training.network.parameters())
-        self._shared = _shared(self._folder, size, self.count)
+        self._shared = _shared(self._folder, training.numbers, self.count)
         os.write(self._answers, LOADED)
         training.follow(self)
 
-    def tell(self, rate: float) -> None:
+    def tell(self, rate: float, note: str = "") -> None:
         raise LinkLost("only the leader tells")
 
-    def hear(self) -> float | None:
-        rate = _receive()
-        return rate if rate is not None and rate >= STEP else None
+    def hear(self) -> tuple[float, str] | None:
+        heard = _receive()
+        return heard if heard is not None and heard[0] >= STEP else None
 
     def add(self, parts: list[Tensor]) -> None:
-        self._shared[self.rank].copy_(torch.cat([part.reshape(-1) for part in parts]))
+        flat = torch.cat([part.reshape(-1) for part in parts])
+        self._shared[self.rank][: len(flat)].copy_(flat)
         os.write(self._answers, DONE)
-        if _receive() != SUMMED:
+        if _receive() != (SUMMED, ""):
             raise LinkLost("the leader has gone on without this process")
-        _scatter(self._shared[0], parts)
+        _scatter(self._shared[0][: len(flat)], parts)
 
 
 def _spawn(setup: Mapping[str, Any]) -> tuple[subprocess.Popen[bytes], int]:
-    process, answers = start_child("azora.automl.partners")
+    process, answers = start_child("azora.executors.partners")
     assert process.stdin is not None
     with contextlib.suppress(OSError):  # one that died at once is noticed when it is asked to join
         process.stdin.write(json.dumps(setup).encode() + b"\n")
@@ -194,25 +197,31 @@ def _expect(answers: int, wanted: bytes) -> None:
         raise LinkLost("a partner is gone")
 
 
-def _receive() -> float | None:
-    """The leader's next number; None when it has gone."""
+def _receive() -> tuple[float, str] | None:
+    """The leader's next number and its note; None when it has gone."""
+    if (head := _read(struct.calcsize(HEAD))) is None:
+        return None
+    number, length = struct.unpack(HEAD, head)
+    note = _read(length)
+    return None if note is None else (number, note.decode())
+
+
+def _read(length: int) -> bytes | None:
     data = b""
-    while len(data) < 8:
-        part = os.read(0, 8 - len(data))
+    while len(data) < length:
+        part = os.read(0, length - len(data))
         if not part:
             return None
         data += part
-    number: float = struct.unpack("d", data)[0]
-    return number
+    return data
 
 
 def main(arguments: list[str]) -> None:
-    """`python -m azora.automl.partners FD PARENT`, with the setup as one JSON line on standard input: `{"space",
-    "architecture", "data", "seed", "precision", "folder", "rank", "count"}`."""
+    """`python -m azora.executors.partners FD PARENT`, with the setup as one JSON line on standard input: `{"space",
+    "data", "seed", "precision", "folder", "rank", "count"}`, and `"architecture"` or, of shared weights, `"shared"`
+    (see `azora.evaluation.sharing`)."""
     die_with(int(arguments[1]))
-    from azora.evaluation.trained import start_training
     from azora.executors.workplace import joint_space
-    from azora.tasks import SearchData
 
     line = b""
     while not line.endswith(b"\n"):
@@ -220,11 +229,21 @@ def main(arguments: list[str]) -> None:
     setup = json.loads(line)
     torch.set_num_threads(1)
     data = SearchData.load(Path(setup["data"]))
-    space = joint_space(setup["space"], data.signature)
-    architecture = space.parse(setup["architecture"])
-    training = start_training(space, architecture, data, setup["seed"], setup["precision"], "cpu")
+    training = _training(setup, joint_space(setup["space"], data.signature), data)
     with contextlib.suppress(LinkLost):
         Partner(setup["rank"], setup["count"], Path(setup["folder"]), int(arguments[0])).follow(training)
+
+
+def _training(setup: Mapping[str, Any], space: Space, data: SearchData) -> Linked:
+    """The leader's training, made once more."""
+    if "shared" in setup:
+        from azora.evaluation.sharing import start_sharing
+
+        return start_sharing(space, data, setup["shared"], setup["seed"], setup["precision"])
+    from azora.evaluation.trained import start_training
+
+    architecture = space.parse(setup["architecture"])
+    return start_training(space, architecture, data, setup["seed"], setup["precision"], "cpu")
 
 
 if __name__ == "__main__":

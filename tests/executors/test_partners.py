@@ -11,9 +11,9 @@ from pathlib import Path
 import pytest
 import torch
 
-from azora.automl.partners import Partners
 from azora.automl.setting import Setting
 from azora.evaluation.trained import start_training
+from azora.executors.partners import Partners
 from azora.job import Job
 from azora.space import Architecture
 from azora.tasks import Task
@@ -114,7 +114,7 @@ def test_when_a_partner_dies_the_leader_goes_on_alone(
 def test_a_partner_that_hangs_is_left_behind(
     setting: Setting, architecture: Architecture, partners: Partners, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from azora.automl import partners as module
+    from azora.executors import partners as module
 
     monkeypatch.setattr(module, "PATIENCE", 0.5)
     training = make(setting, architecture)

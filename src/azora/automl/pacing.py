@@ -1,0 +1,138 @@
+"""What the speed of this machine leaves of a space, and of a budget."""
+
+from __future__ import annotations
+
+import statistics
+from collections.abc import Mapping
+from typing import final
+
+from azora.automl.baseline import SHARE
+from azora.automl.pace import Ceiling, Pace, measure_pace, sampled_epochs
+from azora.automl.setting import Setting
+from azora.errors import BudgetError
+from azora.loop import MEASURED
+from azora.space import Space
+from azora.study import Study
+
+FINAL_SHARE = 0.4  # of the whole budget: at most this much is kept for the last training
+JUDGED = 100  # how many networks a search should judge at least; what is too slow for that is left out
+PER_START = 7 / 3  # epochs trained for each network that is begun, promotions included
+OVERHEAD = 0.15  # seconds of a judgement that are no training
+FINAL_EPOCHS = 20  # epochs that the last training should have
+FIRST_ROWS = 9_000  # rows that a first training sees before it is cut short: fewer favour whatever learns quickest
+FEWER, MANY_ROWS = 40, 5_000  # networks that are enough where a first training sees so many rows: each tells more
+SHORTLISTED = 16  # networks that are enough where something else has chosen them
+SHARED_EPOCHS = 3.0  # of networks of the middle size: fewer teach shared weights nothing
+FULL = 0.8  # a search drifts towards what the ceiling allows: the mean network takes this share of it
+LEFT = 0.05  # of a space's networks: the quickest share, which is searched however short the budget
+MARGIN = 0.5  # seconds kept for what nobody measured
+
+
+@final
+class Pacing:
+    """How fast networks train here, as measured once for a study; what that leaves of the space and of the budget.
+
+    Args:
+        limited: the space within the job's limits.
+        workers: processes that train at once.
+    """
+
+    def __init__(self, setting: Setting, study: Study, limited: Space) -> None:
+        self.setting, self.study, self.limited = setting, study, limited
+        self.pace: Pace | None = None
+        self.ceiling: float | None = None  # seconds of an epoch
+        self.rule: Ceiling | None = None
+        self.first = 1.0  # epochs of a network's first training, where a strategy does not say
+        self.phases: Mapping[str, float] = {}  # seconds for each phase of a method
+
+    def measure(self, mode: str) -> None:
+        """Measure, unless the study knows.
+
+        Raises:
+            BudgetError: not one training fits into the budget, or not the phases of the method.
+        """
+        study, data, job = self.study, self.setting.data, self.setting.job
+        if study.measures:
+            pace = study.measures["pace"]
+            self.pace = None if pace is None else Pace.from_json(pace)
+            self.ceiling, self.first = study.measures["ceiling"], study.measures["first"]
+            self.phases = study.measures.get("phases", {})
+            return
+        if job.evaluator != "trained" or job.budget is None:
+            # Without a clock nothing may depend on the clock.
+            study.measured({"precision": mode, "pace": None, "ceiling": None, "first": 1.0})
+            return
+        self.pace = measure_pace(self.setting.space, data, mode, job.device, job.seed)
+        self._fit_to_budget()
+        if (method := self.setting.method) is not None:
+            whole = self.before_the_last()
+            self.phases = {name: share * whole for name, share in method.shares().items()}
+        measures = {"precision": mode, "pace": self.pace.to_json(), "ceiling": self.ceiling, "first": self.first}
+        study.measured(measures | ({"phases": dict(self.phases)} if self.phases else {}))
+        least = self._least()
+        if job.budget < least:
+            what = "one training" if method is None else f"the phases of {method.name} with a training"
+            raise BudgetError(
+                f"a budget of {job.budget:g}s is too short for {what} of {self.setting.task.name} here;"
+                f" the least is about {least:.0f}s"
+            )
+
+    def space(self) -> Space:
+        """The space within the limits, and without what is too slow for the budget."""
+        if self.pace is None:
+            return self.limited
+        # Where hardly anything is quick enough, the quicker part of what there is can be searched.
+        epochs = sampled_epochs(self.limited, self.pace, self.setting.data, self.setting.job.seed)
+        least = epochs[int(LEFT * len(epochs))]
+        ceiling = max(self.ceiling or 0.0, least)
+        self.rule = Ceiling(self.pace, self.setting.space, self.setting.data, ceiling, least)
+        self.correct()
+        return self.limited.constrain(self.rule, f"an epoch within {ceiling:.2g} s")
+
+    def correct(self) -> None:
+        """Once some networks are trained, what they took says more than what was predicted from two steps."""
+        if self.rule is not None and not self.rule.corrected and len(self.study.trials) >= MEASURED:
+            self.rule.correct(self.study.trials[:MEASURED])
+
+    def before_the_last(self) -> float:
+        """Seconds until the last training, its share being all that it may have."""
+        job = self.setting.job
+        assert job.budget is not None
+        seconds = (1 - FINAL_SHARE) * job.budget - self.study.elapsed
+        return seconds * SHARE if job.baseline else seconds
+
+    def _least(self) -> float:
+        """Seconds of a budget in which something can be done."""
+        assert self.pace is not None
+        data, method = self.setting.data, self.setting.method
+        epochs = sampled_epochs(self.setting.space, self.pace, data, self.setting.job.seed)
+        # One epoch in the search and one after it, the start of a worker, and what has gone already.
+        least = self.study.elapsed * 2 + 3.0 * epochs[0] + MARGIN
+        if method is None:
+            return least
+        # Beside that, what the least share of a phase must be enough for: some epochs of shared weights.
+        shared = SHARED_EPOCHS * statistics.median(epochs) / next(iter(method.shares().values()))
+        halves = SHARE if self.setting.job.baseline else 1.0
+        return max(least, (self.study.elapsed + shared / halves) / (1 - FINAL_SHARE))
+
+    def _fit_to_budget(self) -> None:
+        """Set what an epoch may take, and which share of one the first training of a network gets.
+
+        A search should judge many networks, and the last training should have many epochs of the one that was chosen.
+        Where a whole epoch of a network that could still be trained to the end is too long for the first of these, the
+        networks begin with less than one; not with so few steps that nothing can be seen.
+        """
+        data, job, method = self.setting.data, self.setting.job, self.setting.method
+        assert job.budget is not None
+        seconds = self.before_the_last()
+        judged = JUDGED if len(data.train) < MANY_ROWS else FEWER
+        if method is not None:
+            seconds *= 1 - sum(method.shares().values())
+            judged = SHORTLISTED
+        unit = max(0.0, seconds * job.workers / judged / PER_START - OVERHEAD) / FULL
+        rows = 1 + len(data.validation) / len(data.train)
+        longest = FINAL_SHARE * job.budget / FINAL_EPOCHS / rows
+        least = FIRST_ROWS / len(data.train)
+        while unit / self.first < longest and self.first / 3 >= least:
+            self.first /= 3
+        self.ceiling = min(unit / self.first, max(unit, longest))

@@ -1,0 +1,126 @@
+"""The phases that methods are made of."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from azora.evaluation.sharing import load_state, save_about, save_state, start_sharing
+from azora.executors.partners import Partners
+from azora.loop import Budget, search
+from azora.methods.method import PHASE, Work
+from azora.space import Product, Space
+from azora.strategies import Strategy
+from azora.study import SqlJournal, Study
+from azora.study.folder import JOURNAL
+from azora.training import Paths, Recipe, SharedTraining, TrainingDiverged
+
+SHARING, INHERITING = "sharing", "inheriting"
+STORED = "azora.evaluation.sharing:Stored"
+ALIVE = 1.0  # seconds between notes of the time in the journal, so that a killed session's work is counted
+
+
+def of_networks(space: Space) -> Space:
+    """The part of a space of networks and recipes in which the recipe is its first familiar one."""
+    root = space.root
+    if not isinstance(root, Product):
+        return space
+    fixed = {
+        f"{part}.{name}": value
+        for part, inner in root.parts.items()
+        if isinstance(inner.root, Recipe)
+        for name, value in inner.familiar()[0].items()
+    }
+    return space.constrain(None, "the recipe is the usual one", **fixed)
+
+
+def share_weights(work: Work, about: Mapping[str, Any], paths: Paths) -> SharedTraining | None:
+    """Train shared weights along `paths` in the phase `sharing`, or go on from what a killed session left.
+
+    Each epoch is put down when it is finished. None, with a note to the user, where the training diverged.
+    """
+    training = start_sharing(work.space, work.data, about, work.seed, work.precision, work.device, paths)
+    save_about(about, work.folder)
+    if (state := load_state(work.folder)) is not None:
+        training.load_state(state)
+    work.study.enter(PHASE + SHARING)
+    partners = _partners(work, about)
+    try:
+        while not training.advance(
+            math.floor(training.epochs) + 1,
+            clock=(lambda: work.gone(SHARING)) if work.seconds else None,
+            watch=_watch(work, SHARING),
+            join=lambda: partners.join(training),
+        ):
+            if work.stop.is_set():
+                break
+            work.study.alive()
+            save_state(training.state_tensors(), work.folder)
+    except TrainingDiverged as error:
+        work.note(f"{error}: networks are trained one by one instead")
+        return None
+    finally:
+        partners.close()
+    save_state(training.state_tensors(), work.folder)
+    return training
+
+
+def open_inherited(work: Work, networks: Space) -> Study:
+    """The study of what was judged by shared weights; begun where there is none yet."""
+    work.folder.mkdir(parents=True, exist_ok=True)
+    study = Study(SqlJournal(work.folder / JOURNAL), networks)
+    if study.created is None:
+        study.create({"seed": work.seed, "evaluator": "inherited"})
+    study.open()
+    return study
+
+
+def judge_inherited(work: Work, study: Study, strategy: Strategy, most: int) -> None:
+    """Let `strategy` search by the weights in the method's folder, in the phase `inheriting`."""
+    work.study.enter(PHASE + INHERITING)
+    executor = work.executor({"evaluator": STORED, "folder": str(work.folder), "precision": work.precision})
+    noted = time.monotonic()
+
+    def end() -> float | None:
+        return time.monotonic() + work.left(INHERITING) if work.seconds else None
+
+    def after(_: Study) -> None:
+        nonlocal noted
+        if time.monotonic() - noted > ALIVE:
+            noted = time.monotonic()
+            work.study.alive()
+        work.show("judging by shared weights", work.left(INHERITING) if work.seconds else None, study)
+
+    try:
+        search(strategy, executor, study, Budget(most, end, None, work.stop), after)
+    finally:
+        executor.shutdown()
+
+
+def _watch(work: Work, phase: str) -> Callable[[float, float], bool]:
+    noted = time.monotonic()
+
+    def see(share: float, loss: float) -> bool:
+        nonlocal noted
+        if time.monotonic() - noted > ALIVE:
+            noted = time.monotonic()
+            work.study.alive()
+        work.show(f"training shared weights, loss {loss:.3f}", work.left(phase) if work.seconds else None, None)
+        return not work.stop.is_set()
+
+    return see
+
+
+def _partners(work: Work, about: Mapping[str, Any]) -> Partners:
+    """The other cores; none without a clock, for who joins when is not in the seed."""
+    setup = {
+        "space": dict(work.about),
+        "shared": dict(about),
+        "data": str(work.rows),
+        "seed": work.seed,
+        "precision": work.precision,
+        "folder": str(work.scratch),
+    }
+    return Partners(setup, work.workers if work.seconds and work.device == "cpu" else 1, work.scratch)

@@ -1,0 +1,63 @@
+"""Methods by name."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from azora.errors import ConfigError, SpaceError
+from azora.methods.method import Method
+from azora.methods.spos import Spos
+from azora.settings import construct, resolve
+from azora.space import Space
+from azora.strategies.registry import STRATEGIES
+from azora.tasks import SearchData
+
+
+@dataclass(frozen=True)
+class MethodEntry:
+    """A method as users see it: what it is, where it comes from, when to use it."""
+
+    make: Callable[..., Method]
+    summary: str
+    source: str
+    advice: str
+
+
+METHODS: dict[str, MethodEntry] = {
+    "spos": MethodEntry(
+        Spos,
+        "trains weights that all networks share, lets evolution judge by them, trains a shortlist from scratch",
+        "Guo et al. 2020",
+        "when a training is dear and the space holds networks of like sizes",
+    ),
+}
+
+
+def find_method(name: str, settings: Mapping[str, Any]) -> Method | None:
+    """The method called `name`, one of azora's or the user's own at `module:Name`; None where it is no method.
+
+    Raises:
+        ConfigError: an unknown setting, or a value that the method refuses.
+    """
+    if name in METHODS:
+        return construct(METHODS[name].make, settings)
+    if ":" in name and isinstance(found := resolve(name), type) and issubclass(found, Method):
+        return construct(found, settings)
+    return None
+
+
+def check_method(method: Method, space: Space, data: SearchData) -> None:
+    """Refuse a space that the method cannot work on.
+
+    Raises:
+        SpaceError: with the reason, and the strategies that can.
+    """
+    try:
+        method.check(space, data)
+    except SpaceError as error:
+        able = ", ".join(STRATEGIES)
+        raise SpaceError(f"{method.name} cannot search this space: {error}; strategies that can: {able}") from None
+    except ConfigError as error:
+        raise ConfigError(f"{method.name}: {error}") from None

@@ -1,0 +1,63 @@
+"""Single-path one-shot search."""
+
+from __future__ import annotations
+
+from typing import final
+
+from azora.errors import ConfigError
+from azora.methods.method import Work
+from azora.methods.one_shot import OneShot
+from azora.methods.phases import of_networks, share_weights
+from azora.networks.shared_weights import SharedWeights
+from azora.space import Space
+from azora.strategies import Strategy
+from azora.strategies.evolution import RegularizedEvolution
+from azora.tasks import SearchData
+from azora.training import make_paths
+
+
+@final
+class Spos(OneShot):
+    """Single-path one-shot search (Guo et al., 2020): weights are trained with another random network each step, then
+    evolution judges thousands by them, their batch normalisations measured anew each time.
+
+    The evolution keeps the best for good and crosses half of its children. Limits are kept before anything is judged.
+
+    Args:
+        paths: which networks train a step (see `azora.training.PATHS`).
+        population: of the evolution.
+        epochs: of the shared weights, where there is no clock.
+        share, judging, judged, size: as in `OneShot`.
+
+    Raises:
+        ConfigError: a setting out of its range.
+    """
+
+    name = "spos"
+
+    def __init__(
+        self,
+        paths: str = "uniform",
+        population: int = 50,
+        epochs: float = 20.0,
+        share: float = 0.45,
+        judging: float = 0.15,
+        judged: int = 1000,
+        size: int = 16,
+    ) -> None:
+        super().__init__(share, judging, judged, size)
+        if population < 2 or epochs <= 0:
+            raise ConfigError(f"population={population} must be at least 2 and epochs={epochs} above 0")
+        self.paths, self.population, self.epochs = paths, population, float(epochs)
+
+    def check(self, space: Space, data: SearchData) -> None:
+        SharedWeights(space.root)
+        make_paths(self.paths, of_networks(space))
+
+    def learn(self, work: Work, networks: Space) -> bool:
+        paths = make_paths(self.paths, networks)
+        about = {"epochs": self.epochs, "distils": paths.distils, "kernel_transforms": False, "recipe": {}}
+        return share_weights(work, about, paths) is not None
+
+    def searcher(self, work: Work, networks: Space) -> Strategy:
+        return RegularizedEvolution(networks, work.seed, work.objective, self.population, ageing=False, crossover=0.5)
