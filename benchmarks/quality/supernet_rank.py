@@ -22,9 +22,10 @@ import platform
 import subprocess
 import tempfile
 import time
-from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from multiprocessing import get_context
+from multiprocessing.connection import Connection
+from multiprocessing.synchronize import Barrier
 from pathlib import Path
 from typing import Any
 
@@ -33,6 +34,7 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 import numpy as np
 import torch
 from PIL import Image
+from torch import Tensor
 from zero_cost import agreement, drawn, read
 
 from azora.evaluation.inherited import Inherited
@@ -53,13 +55,42 @@ TIMED = 10  # cells judged to know what judging will take
 
 @dataclass(frozen=True)
 class Part:
-    """What one process does: a supernet, and the seconds that it has."""
+    """What one process does."""
 
     words: argparse.Namespace
+    rank: int
     seed: int
     folder: Path
-    cells: tuple[str, ...]  # in the published notation
-    until: float  # by time.time(), which processes share
+    cells: tuple[str, ...]  # to judge, in the published notation
+    link: Pair | None
+
+
+class Pair:
+    """Two processes that add their gradients in memory which both see (an `azora.training` link)."""
+
+    count = 2
+
+    def __init__(self, rank: int, sums: Tensor, barrier: Barrier, notes: Connection) -> None:
+        self.rank, self._sums, self._barrier, self._notes = rank, sums, barrier, notes
+
+    def tell(self, rate: float, note: str = "") -> None:
+        self._notes.send((rate, note))
+
+    def hear(self) -> tuple[float, str] | None:
+        heard: tuple[float, str] | None = self._notes.recv()
+        return heard
+
+    def end(self) -> None:
+        self._notes.send(None)
+
+    def add(self, parts: list[Tensor]) -> None:
+        flat = torch.cat([part.reshape(-1) for part in parts])
+        self._sums[self.rank, : len(flat)].copy_(flat)
+        self._barrier.wait()
+        flat = self._sums[:, : len(flat)].sum(0)
+        self._barrier.wait()
+        shaped = zip(torch.split(flat, [part.numel() for part in parts]), parts, strict=True)
+        torch._foreach_copy_(parts, [piece.view(part.shape) for piece, part in shaped])
 
 
 def pictures_of(data: Path) -> tuple[Array, Array]:
@@ -84,21 +115,15 @@ def search_data(words: argparse.Namespace) -> SearchData:
     return task.search_data
 
 
-def train(training: SharedTraining, seconds: float) -> None:
-    """Train for so long: the steps that are left, and with them the cosine, follow the speed that is seen."""
-    begun = time.perf_counter()
-    while training.step < training.steps:
-        training.advance((training.step + CHUNK) / training.batches.steps)
-        spent = time.perf_counter() - begun
-        training.steps = training.step + max(0, round((seconds - spent) * training.step / spent))
+def now(words: argparse.Namespace) -> float:
+    """Seconds of this process on a core, or by the clock."""
+    return time.process_time() if words.clock == "processor" else time.perf_counter()
 
 
-def supernet(part: Part) -> dict[str, Any]:
-    """Train one and judge all cells with it."""
-    torch.set_num_threads(1)
-    words, data, mode = part.words, SearchData.load(part.folder), Mode.parse(part.words.precision)
+def start(part: Part, data: SearchData) -> SharedTraining:
+    """A supernet before its first step."""
+    words = part.words
     space = NB201(data.signature, width=words.width, depth=words.depth)
-    proposals = [Proposal(space.from_string(text)) for text in part.cells]
     shared = SharedWeights(space, part.seed, remembered=words.remembered)
     for module in shared.whole.modules():
         if not words.affine and isinstance(module, torch.nn.BatchNorm2d):
@@ -106,55 +131,105 @@ def supernet(part: Part) -> dict[str, Any]:
     recipe = RecipeSettings(
         learning_rate=words.rate, batch_size=words.batch, label_smoothing=words.smoothing, augmentation=0.0, flip=True
     )
-    paths = make_paths(words.paths, space)
-    training = SharedTraining(
-        shared, data.train, data.signature, data.scaling, recipe, paths, words.epochs, seed=part.seed, mode=mode
-    )
-    evaluate = Inherited(
-        shared, data, training.calibration(words.calibration), training.scaling, mode, metric="loss", also=["accuracy"]
-    )
-    begun = time.perf_counter()
+    return SharedTraining(
+        shared, data.train, data.signature, data.scaling, recipe, make_paths(words.paths, space), words.epochs,
+        seed=part.seed, mode=Mode.parse(words.precision), ema=words.ema or None,
+    )  # fmt: skip
+
+
+def work(part: Part, begun: float) -> None:
+    """Train a supernet, or half of one, and judge cells with it; what came of it is written into the folder.
+
+    `begun` are the seconds that went before, which count too.
+    """
+    torch.set_num_threads(1)
+    words, data = part.words, SearchData.load(part.folder)
+    training = start(part, data)
+    calibration = training.calibration(words.calibration)
+    evaluate = Inherited(training.judged, data, calibration, training.scaling, training.mode, metric="loss")
+    proposals = [Proposal(training.shared.space.root.from_string(text)) for text in part.cells]
+    timed = now(words)
     for proposal in proposals[:TIMED]:
         evaluate(proposal)
-    judging = (time.perf_counter() - begun) * len(proposals) / TIMED
-    train(training, part.until - time.time() - judging)
-    trained = time.perf_counter()
+    judging = (now(words) - timed) * len(proposals) / TIMED
+    first = now(words)
+    seconds = 60 * words.minutes - begun - (first if words.clock == "processor" else 0.0) - judging
+    if part.rank == 0 or part.link is None:
+        training.advance(clock=lambda: (now(words) - first) / seconds, join=lambda: part.link)
+        if part.link is not None:
+            part.link.end()
+    else:
+        training.follow(part.link)
+    trained = now(words)
     judged = [evaluate(proposal) for proposal in proposals]
-    return {
-        "loss": [each["loss"] for each in judged],
-        "accuracy": [each["accuracy"] for each in judged],
-        "steps": training.step,
-        "epochs": round(training.epochs, 2),
-        "training_seconds": round(training.seconds, 1),
-        "judging_seconds": round(time.perf_counter() - trained, 1),
-    }
+    told = {name: [each[name] for each in judged] for name in ("loss", "accuracy")}
+    told |= {"steps": training.step, "epochs": round(training.epochs, 2)}
+    told |= {"training_seconds": round(trained - first, 1), "judging_seconds": round(now(words) - trained, 1)}
+    (part.folder / f"{part.rank}.json").write_text(json.dumps(told), encoding="utf-8")
+
+
+def parts(words: argparse.Namespace, folder: Path, data: SearchData, names: tuple[str, ...]) -> list[Part]:
+    """Both processes' parts: a supernet each, or halves of one."""
+    seeds = [words.seed] if words.supernets < 2 else [2 * words.seed, 2 * words.seed + 1]
+    if not (words.linked and words.supernets < 2):
+        return [Part(words, rank, seed, folder, names, None) for rank, seed in enumerate(seeds)]
+    context = get_context("spawn")
+    numbers = SharedWeights(NB201(data.signature, width=words.width, depth=words.depth)).parameters()
+    sums = torch.zeros(2, sum(each.numel() for each in numbers)).share_memory_()
+    barrier, ends = context.Barrier(2), context.Pipe()
+    return [
+        Part(words, rank, words.seed, folder, names[rank::2], Pair(rank, sums, barrier, ends[rank])) for rank in (0, 1)
+    ]
+
+
+def run(todo: list[Part], begun: float) -> list[dict[str, Any]]:
+    """What the processes made of it."""
+    processes = [get_context("spawn").Process(target=work, args=(part, begun)) for part in todo]
+    for process in processes:
+        process.start()
+    for process in processes:
+        process.join()
+    return [json.loads((part.folder / f"{part.rank}.json").read_text(encoding="utf-8")) for part in todo]
+
+
+def whole(words: argparse.Namespace, made: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Of halves of one supernet, one whole."""
+    if not (words.linked and words.supernets < 2):
+        return made
+    both = dict(made[0])
+    for name in ("loss", "accuracy"):
+        both[name] = [0.0] * words.cells
+        for rank in (0, 1):
+            both[name][rank::2] = made[rank][name]
+    return [both]
 
 
 def main() -> None:
     begun = time.time()
     words = arguments()
     rows = read(words.table)
+    torch.set_num_threads(1)
     with tempfile.TemporaryDirectory() as name:
         folder, data = Path(name), search_data(words)
         data.save(folder)
         table_space = NB201(data.signature)
         cells = drawn(rows, words.column, words.cells, words.cells_seed, table_space)
         names = tuple(to_string(architecture) for architecture, _, _ in cells)
-        decoded = time.time() - begun
-        seeds = [2 * words.seed + place for place in range(words.supernets)]
-        parts = [Part(words, seed, folder, names, begun + 60 * words.minutes) for seed in seeds]
-        with ProcessPoolExecutor(len(parts), get_context("spawn")) as pool:
-            made = list(pool.map(supernet, parts))
+        todo, decoded = (
+            parts(words, folder, data, names),
+            now(words) if words.clock == "processor" else time.time() - begun,
+        )
+        made = whole(words, run(todo, decoded))
     truth = np.array([figure for _, figure, _ in cells])
     params = np.array([cost(table_space, architecture)["params"] for architecture, _, _ in cells])
     if words.scores:
         kept = {name: np.array([each[name] for each in made]) for name in ("loss", "accuracy")}
         np.savez(words.scores, truth=truth, params=params, **kept)
-    told = {"table": words.table.name, "column": words.column, "cells": len(cells), "seeds": seeds}
-    told |= {"settings": {name: value for name, value in vars(words).items() if name in SETTINGS}}
+    told = {"table": words.table.name, "column": words.column, "cells": len(cells)}
+    told |= {"settings": {name: str(value) for name, value in sorted(vars(words).items()) if name not in UNTOLD}}
     told |= agreements(made, truth, params)
     told["supernets"] = [{name: each[name] for name in each if name not in ("loss", "accuracy")} for each in made]
-    told["seconds"] = {"decoding": round(decoded, 1), "all": round(time.time() - begun, 1)}
+    told["seconds"] = {"decoding": round(decoded, 1), "all_by_the_clock": round(time.time() - begun, 1)}
     print(json.dumps(told | about(), indent=1))
 
 
@@ -181,6 +256,7 @@ def about() -> dict[str, str]:
 
 
 QUANTILES = (0.0, 0.1, 0.5, 0.9, 1.0)
+UNTOLD = ("table", "data", "scores", "column", "cells", "remembered", "epochs")
 SETTINGS: dict[str, Any] = {
     "paths": "fair",
     "width": 16,
@@ -194,6 +270,13 @@ SETTINGS: dict[str, Any] = {
     "precision": "bf16-channels-last",
     "epochs": 100.0,
     "remembered": 16_000,
+    "ema": 0.0,
+    "minutes": 20.0,
+    "supernets": 1,
+    "cells": 300,
+    "cells-seed": 0,
+    "seed": 0,
+    "clock": "wall",
 }
 
 
@@ -202,13 +285,9 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("table", type=Path)
     parser.add_argument("--data", type=Path, required=True)
     parser.add_argument("--column", default="c10_test200")
-    parser.add_argument("--minutes", type=float, default=20.0)
-    parser.add_argument("--supernets", type=int, default=2, help="of a process each")
-    parser.add_argument("--cells", type=int, default=300)
-    parser.add_argument("--cells-seed", type=int, default=0)
-    parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--scores", type=Path)
     parser.add_argument("--affine", action=argparse.BooleanOptionalAction, default=True)
+    parser.add_argument("--linked", action=argparse.BooleanOptionalAction, default=True)
     for name, value in SETTINGS.items():
         parser.add_argument(f"--{name}", type=type(value), default=value)
     return parser.parse_args()
