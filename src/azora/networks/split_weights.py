@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import final
 
-import torch
 from torch import Tensor, nn
 
 from azora.errors import SpaceError
 from azora.networks.borrowed import Borrowed
+from azora.networks.kernels import KernelTransforms
 from azora.networks.shared_weights import SharedWeights
 from azora.networks.slicing import Unsliceable, box_of, index
 from azora.settings import closest
@@ -88,29 +88,32 @@ def _splittable(space: Space, decision: str) -> Categorical:
 
 def _part(parent: SharedWeights, decision: str, group: tuple[Option, ...]) -> SharedWeights:
     """Weights for the networks with an option of `group`, equal to what they borrow from the parent."""
-    fixed: Option = list(group) if len(group) > 1 else group[0]
-    space = parent.space.constrain(None, "", **{decision: fixed})
-    part = SharedWeights(space, parent.seed, parent.kernel_transforms, parent.remembered)
+    space = parent.space.constrain(None, "", **{decision: list(group) if len(group) > 1 else group[0]})
+    part = SharedWeights(space, parent.seed, remembered=parent.remembered)
+    state = {f"whole.{name}": _begun(parent, part, name) for name in part.whole.state_dict()}
     if parent.kernel_transforms:
-        _take_transforms(parent, part, decision)
-    modules = dict(parent.whole.named_modules())
-    with torch.no_grad():
-        for name, tensor in (*part.whole.named_parameters(), *part.whole.named_buffers()):
-            path, _, own = name.rpartition(".")
-            try:
-                box = box_of(modules[path], part.whole.get_submodule(path), own)
-            except Unsliceable as error:
-                raise SpaceError(f"{space.name}: {name} cannot begin with the whole's weights: {error}") from None
-            tensor.copy_(getattr(modules[path], own)[index(box)])
-    part.to(next(parent.parameters()).device)
-    return part
+        part.transforms, part.kernel_transforms = _transforms(parent, part, decision), True
+        theirs = parent.transforms.state_dict()
+        state |= {f"transforms.{name}": theirs[name] for name in part.transforms.state_dict()}
+    part.load_state_dict(state)
+    return part.to(next(parent.parameters()).device)
 
 
-def _take_transforms(parent: SharedWeights, part: SharedWeights, decision: str) -> None:
-    """Take over the matrices between kernels, which lead from each size to the next: all sizes must be in both."""
-    paths = {path for path, _ in part.whole.named_modules()}
-    theirs = {path: sizes for path, sizes in parent.transforms.sizes.items() if path in paths}
-    if theirs != part.transforms.sizes:
-        raise SpaceError(f"{parent.space.name}: {decision!r} decides learned kernels; split on another")
-    matrices = parent.transforms.state_dict()
-    part.transforms.load_state_dict({name: matrices[name] for name in part.transforms.state_dict()})
+def _begun(parent: SharedWeights, part: SharedWeights, name: str) -> Tensor:
+    """What a tensor of the part's whole network is in the parent's."""
+    path, _, own = name.rpartition(".")
+    large, small = parent.whole.get_submodule(path), part.whole.get_submodule(path)
+    try:
+        begun: Tensor = getattr(large, own)[index(box_of(large, small, own))]
+    except Unsliceable as error:
+        raise SpaceError(f"{part.space.name}: {name} cannot begin with the whole's weights: {error}") from None
+    return begun
+
+
+def _transforms(parent: SharedWeights, part: SharedWeights, decision: str) -> KernelTransforms:
+    """The matrices between kernels of convolutions that are in the part; they lead from the largest one downwards."""
+    convolutions = {path: module for path, module in part.whole.named_modules() if path in parent.transforms.sizes}
+    for path, module in convolutions.items():
+        if tuple(module.get_parameter("weight").shape[2:]) != parent.transforms.sizes[path][0]:
+            raise SpaceError(f"{parent.space.name}: {decision!r} decides kernels that are learned; split on another")
+    return KernelTransforms({path: parent.transforms.sizes[path] for path in convolutions})
