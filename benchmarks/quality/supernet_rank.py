@@ -2,10 +2,12 @@
 
 `python benchmarks/quality/supernet_rank.py TABLE.csv.gz --data cifar10_full.npz [--minutes 20] [--seed 0]` decodes
 CIFAR-10 (lossless WebP: `webp_train`, `offsets_train`, `y_train`; another .npz with `x_train, y_train` serves too),
-brings its pictures to 16×16 and keeps the last 5,000 rows for validation. Two processes of one thread each then train a
-supernet of their own, of different seeds, and judge the same random cells by what they borrow, with batch norm
-recalibrated (`azora.evaluation.Inherited`). A cell's score is the mean over both of its validation loss, or of its
-accuracy. All of that fits into `--minutes`: training gets what decoding and judging leave.
+brings its pictures to 16×16 and keeps the last 5,000 rows for validation. Two processes of one thread
+each then train one supernet, half of each batch each (with `--supernets 2` one each, of different seeds), and judge
+random cells by what they borrow, with batch norm recalibrated (`azora.evaluation.Inherited`). A cell's score is its
+validation loss, or its accuracy; of two supernets the mean. All of that fits into `--minutes`: training gets what
+decoding and judging leave. `--clock processor` counts the seconds of a process on a core, which others who use the
+machine do not change; on a machine of one's own they are the clock's.
 
 Prints JSON: Kendall's τ of the scores with the table's test accuracy (and among the best fifth), the same of the count
 of live parameters, and of the log-rank sum of both; seconds of each part, seeds, settings, commit and machine. With
@@ -61,7 +63,7 @@ class Part:
     rank: int
     seed: int
     folder: Path
-    cells: tuple[str, ...]  # to judge, in the published notation
+    cells: dict[int, str]  # to judge, in the published notation, by their places
     link: Pair | None
 
 
@@ -120,21 +122,29 @@ def now(words: argparse.Namespace) -> float:
     return time.process_time() if words.clock == "processor" else time.perf_counter()
 
 
-def start(part: Part, data: SearchData) -> SharedTraining:
+def start(words: argparse.Namespace, shared: SharedWeights, data: SearchData, rate: float, seed: int) -> SharedTraining:
     """A supernet before its first step."""
-    words = part.words
-    space = NB201(data.signature, width=words.width, depth=words.depth)
-    shared = SharedWeights(space, part.seed, remembered=words.remembered)
     for module in shared.whole.modules():
         if not words.affine and isinstance(module, torch.nn.BatchNorm2d):
             module.requires_grad_(False)
     recipe = RecipeSettings(
-        learning_rate=words.rate, batch_size=words.batch, label_smoothing=words.smoothing, augmentation=0.0, flip=True
+        learning_rate=rate, batch_size=words.batch, label_smoothing=words.smoothing, augmentation=0.0, flip=True
     )
     return SharedTraining(
-        shared, data.train, data.signature, data.scaling, recipe, make_paths(words.paths, space), words.epochs,
-        seed=part.seed, mode=Mode.parse(words.precision), ema=words.ema or None,
+        shared, data.train, data.signature, data.scaling, recipe, make_paths(words.paths, shared.space), words.epochs,
+        seed=seed, mode=Mode.parse(words.precision), ema=words.ema or None,
     )  # fmt: skip
+
+
+def train(training: SharedTraining, words: argparse.Namespace, seconds: float, link: Pair | None) -> None:
+    """For so long, by oneself or with the other process."""
+    if link is not None and link.rank > 0:
+        training.follow(link)
+        return
+    begun = now(words)
+    training.advance(clock=lambda: (now(words) - begun) / seconds, join=lambda: link)
+    if link is not None:
+        link.end()
 
 
 def work(part: Part, begun: float) -> None:
@@ -144,42 +154,51 @@ def work(part: Part, begun: float) -> None:
     """
     torch.set_num_threads(1)
     words, data = part.words, SearchData.load(part.folder)
-    training = start(part, data)
-    calibration = training.calibration(words.calibration)
-    evaluate = Inherited(training.judged, data, calibration, training.scaling, training.mode, metric="loss")
-    proposals = [Proposal(training.shared.space.root.from_string(text)) for text in part.cells]
-    timed = now(words)
-    for proposal in proposals[:TIMED]:
-        evaluate(proposal)
-    judging = (now(words) - timed) * len(proposals) / TIMED
+    space = NB201(data.signature, width=words.width, depth=words.depth)
+    training = start(words, SharedWeights(space, part.seed, remembered=words.remembered), data, words.rate, part.seed)
+    proposals = {place: Proposal(space.from_string(text)) for place, text in part.cells.items()}
+    judging = judging_seconds(words, training, data, list(proposals.values()))
     first = now(words)
     seconds = 60 * words.minutes - begun - (first if words.clock == "processor" else 0.0) - judging
-    if part.rank == 0 or part.link is None:
-        training.advance(clock=lambda: (now(words) - first) / seconds, join=lambda: part.link)
-        if part.link is not None:
-            part.link.end()
-    else:
-        training.follow(part.link)
+    train(training, words, seconds, part.link)
     trained = now(words)
-    judged = [evaluate(proposal) for proposal in proposals]
-    told = {name: [each[name] for each in judged] for name in ("loss", "accuracy")}
+    evaluate = judge(words, training, data)
+    judged = {place: evaluate(proposal) for place, proposal in proposals.items()}
+    told: dict[str, Any] = {name: {place: judged[place][name] for place in judged} for name in ("loss", "accuracy")}
     told |= {"steps": training.step, "epochs": round(training.epochs, 2)}
     told |= {"training_seconds": round(trained - first, 1), "judging_seconds": round(now(words) - trained, 1)}
     (part.folder / f"{part.rank}.json").write_text(json.dumps(told), encoding="utf-8")
 
 
-def parts(words: argparse.Namespace, folder: Path, data: SearchData, names: tuple[str, ...]) -> list[Part]:
-    """Both processes' parts: a supernet each, or halves of one."""
-    seeds = [words.seed] if words.supernets < 2 else [2 * words.seed, 2 * words.seed + 1]
-    if not (words.linked and words.supernets < 2):
-        return [Part(words, rank, seed, folder, names, None) for rank, seed in enumerate(seeds)]
+def judge(words: argparse.Namespace, training: SharedTraining, data: SearchData) -> Inherited:
+    calibration = training.calibration(words.calibration)
+    return Inherited(training.judged, data, calibration, training.scaling, training.mode, metric="loss")
+
+
+def judging_seconds(
+    words: argparse.Namespace, training: SharedTraining, data: SearchData, proposals: list[Proposal]
+) -> float:
+    """How long it will take to judge all of these, by judging a few."""
+    evaluate, begun = judge(words, training, data), now(words)
+    for proposal in proposals[:TIMED]:
+        evaluate(proposal)
+    return (now(words) - begun) * len(proposals) / TIMED
+
+
+def parts(words: argparse.Namespace, folder: Path, data: SearchData, names: list[str]) -> list[Part]:
+    """What each process does: a supernet of its own, or half of one."""
+    cells = dict(enumerate(names))
+    if words.supernets > 1:
+        return [Part(words, rank, 2 * words.seed + rank, folder, cells, None) for rank in (0, 1)]
+    if not words.linked:
+        return [Part(words, 0, words.seed, folder, cells, None)]
     context = get_context("spawn")
     numbers = SharedWeights(NB201(data.signature, width=words.width, depth=words.depth)).parameters()
     sums = torch.zeros(2, sum(each.numel() for each in numbers)).share_memory_()
     barrier, ends = context.Barrier(2), context.Pipe()
-    return [
-        Part(words, rank, words.seed, folder, names[rank::2], Pair(rank, sums, barrier, ends[rank])) for rank in (0, 1)
-    ]
+    halves = [{place: text for place, text in cells.items() if place % 2 == rank} for rank in (0, 1)]
+    links = [Pair(rank, sums, barrier, ends[rank]) for rank in (0, 1)]
+    return [Part(words, rank, words.seed, folder, halves[rank], links[rank]) for rank in (0, 1)]
 
 
 def run(todo: list[Part], begun: float) -> list[dict[str, Any]]:
@@ -193,15 +212,14 @@ def run(todo: list[Part], begun: float) -> list[dict[str, Any]]:
 
 
 def whole(words: argparse.Namespace, made: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """Of halves of one supernet, one whole."""
-    if not (words.linked and words.supernets < 2):
-        return made
-    both = dict(made[0])
+    """One for each supernet: halves are put together, and scores in the order of the cells."""
+    together = made if words.supernets > 1 or not words.linked else [made[0]]
     for name in ("loss", "accuracy"):
-        both[name] = [0.0] * words.cells
-        for rank in (0, 1):
-            both[name][rank::2] = made[rank][name]
-    return [both]
+        if together is not made:
+            together[0][name] |= made[1][name]
+        for each in together:
+            each[name] = [each[name][place] for place in sorted(each[name], key=int)]
+    return together
 
 
 def main() -> None:
@@ -214,7 +232,7 @@ def main() -> None:
         data.save(folder)
         table_space = NB201(data.signature)
         cells = drawn(rows, words.column, words.cells, words.cells_seed, table_space)
-        names = tuple(to_string(architecture) for architecture, _, _ in cells)
+        names = [to_string(architecture) for architecture, _, _ in cells]
         todo, decoded = (
             parts(words, folder, data, names),
             now(words) if words.clock == "processor" else time.time() - begun,
