@@ -128,9 +128,9 @@ def disagreements(
     """Of every decision that weights can be split on, most disagreement first (Hu et al., 2022: GM-NAS).
 
     In random networks the options of the decision are exchanged, and the gradients of the loss on one batch compared
-    where they meet, in what both networks borrow. A decision's two groups are those between which the mean of
-    1 - cosine is greatest. Shared weights and their statistics stay as they are; one forward and backward pass is made
-    for each option of each decision, `contexts` times.
+    where they meet, in what both networks borrow. A decision's two groups are the halves of its options between which
+    the mean of 1 - cosine is greatest: a part that holds most networks would be little better than the whole. One pass
+    is made for each option of each decision, `contexts` times. Shared weights and their statistics stay as they are.
 
     Args:
         x: a batch as networks take it, (B, …).
@@ -171,9 +171,9 @@ def _apart(drawn: Sequence[Architecture], name: str, options: Sequence[Option], 
 
 
 def _halved(name: str, options: Sequence[Option], apart: Pairs) -> Disagreement:
-    """The two groups of the options between which the mean is greatest; the first option is in the first group."""
+    """The two groups of the options, as many in each, give or take one, between which the mean is greatest."""
     best = Disagreement(name, ((options[0],), tuple(options[1:])), -1.0)
-    for size in range(1, len(options)):
+    for size in {len(options) // 2, len(options) - len(options) // 2}:
         for others in combinations(options[1:], size):
             group = tuple(option for option in options if option not in others)
             between = [value for (one, other), value in apart.items() if (one in others) != (other in others)]
