@@ -77,7 +77,7 @@ def test_the_rate_warms_up_and_falls_to_zero(stripes: Task) -> None:
     one.recipe = replace(RECIPE, warmup=1.0)
     rates = []
     for step in range(one.steps):
-        one.step = step
+        one.step, one.share = step, step / one.steps
         rates.append(one.rate())
     top, warm = rates.index(max(rates)), one.batches.steps
     assert rates[0] == pytest.approx(0.1 / warm)
