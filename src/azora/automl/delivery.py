@@ -6,7 +6,7 @@ import json
 import math
 import os
 import platform
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -18,16 +18,18 @@ from azora.automl.baseline import compared
 from azora.automl.result import Result
 from azora.automl.setting import Setting
 from azora.automl.winner import Winner
+from azora.automl.working import FOLDER
 from azora.errors import BundleError
 from azora.export import OnnxSession, export_onnx, median_ms, write_bundle
 from azora.fronts import hypervolume
+from azora.methods.diagnosis import diagnose
 from azora.methods.method import PHASE
 from azora.networks.complexity import cost
 from azora.networks.drawing import to_svg
 from azora.report.card import write_card
 from azora.report.importance import importance
 from azora.report.page import ReportData, TrialRow, write_page
-from azora.space import Product
+from azora.space import Architecture, Product, Space
 from azora.study import Study
 from azora.tasks import METRICS, Split, Task, evaluate
 from azora.tasks.array import Array
@@ -51,11 +53,14 @@ def deliver(setting: Setting, study: Study, best: Trial, winner: Winner, out: Pa
     beside = compared(out, setting.space, study, setting.objectives, setting.job.budget is not None)
     curves = beside.pop("curves", {})
     figures |= {"baseline": beside} if beside else {}
+    one_shot = diagnose(out / FOLDER, setting.space, study, setting.objective) if setting.method else {}
+    pairs = one_shot.pop("pairs", [])
+    figures |= {"one_shot": one_shot} if one_shot else {}
     figures |= {f"test_{name}": value for name, value in test_metrics.items()}
     metric = setting.objective.metric if setting.objective.metric in METRICS else next(iter(test_metrics))
     figures["test_interval"] = {"metric": metric, **_interval(setting, found, test.y, metric)}
     figures |= _ship(setting, winner, test, figures, out)
-    _write_report(setting, study, winner, found, test.y, figures, curves, out)
+    _write_report(setting, study, winner, found, test.y, figures, curves, pairs, out)
     part = out / ".result.json.part"
     part.write_text(json.dumps(figures, indent=1) + "\n", encoding="utf-8")
     part.replace(out / "result.json")
@@ -153,7 +158,7 @@ def _ship(setting: Setting, winner: Winner, test: Split, figures: Mapping[str, A
     except BundleError as error:
         # A layer of a user's own space that ONNX has no word for must not cost the network.
         measured["onnx_error"], onnx = str(error), None
-    part = _network_part(setting, winner)
+    part = network_part(setting.space, winner.architecture)
     write_bundle(
         out / "model",
         winner.network,
@@ -177,12 +182,12 @@ def _table(task: Task) -> Table | None:
     return None if preparation is None else preparation.table
 
 
-def _network_part(setting: Setting, winner: Winner) -> dict[str, Any]:
+def network_part(space: Space, architecture: Architecture) -> dict[str, Any]:
     """The architecture without its recipe: what the bundle must rebuild."""
-    root = setting.space.root
+    root = space.root
     if isinstance(root, Product) and "network" in root.parts:
-        return root.project(winner.architecture, "network").to_json()
-    return winner.architecture.to_json()
+        return root.project(architecture, "network").to_json()
+    return architecture.to_json()
 
 
 def _residuals(setting: Setting, found: Array, y: Array) -> list[tuple[float, float]]:
@@ -235,6 +240,7 @@ def _write_report(
     y: Array,
     figures: Mapping[str, Any],
     versus: Mapping[str, Any],
+    pairs: Sequence[tuple[float, float]],
     out: Path,
 ) -> None:
     metric = setting.objective.metric
@@ -273,5 +279,6 @@ def _write_report(
             clock=_clock(study, winner),
             beside=setting.beside,
             versus=versus,
+            pairs=pairs,
         ),
     )

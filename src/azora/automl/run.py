@@ -20,9 +20,10 @@ from azora.automl.result import Result
 from azora.automl.setting import Setting
 from azora.automl.watching import Sight, Watcher
 from azora.automl.winner import LONGEST, Winner, train_winner
-from azora.automl.working import clear, make_work
+from azora.automl.working import FOLDER, clear, make_work
 from azora.errors import BudgetError, StudyError
 from azora.evaluation.checkpoints import prune
+from azora.evaluation.sharing import WEIGHTS
 from azora.evaluation.trained import EACH
 from azora.executors import ProcessExecutor, WorkerProcess, spawn
 from azora.job import Job
@@ -78,7 +79,7 @@ def _run(job: Job, started: float, stop: threading.Event, watch: Watcher, worker
     except StudyError:
         raise
     except BaseException:
-        if not folder.judged_anything():
+        if not folder.judged_anything() and not (job.out / FOLDER / WEIGHTS).is_file():
             rmtree(job.out / "checkpoints", ignore_errors=True)
             (job.out / "workers.log").unlink(missing_ok=True)
             folder.discard()

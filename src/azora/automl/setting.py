@@ -102,14 +102,7 @@ class Setting:
         """
         if not self.job.limits:
             return self.space
-        within, rng = Within(self.space, self.job.limits), random.Random(self.job.seed)
-        begun = time.monotonic()
-        for draw in range(DRAWS):
-            if within(self.space.sample(rng)):
-                return self.space.constrain(within, within.reason)
-            if draw >= FEWEST_DRAWS and time.monotonic() - begun > DRAWING_SECONDS:
-                break
-        raise within.nothing()
+        return Within(self.space, self.job.limits).constrained(self.job.seed)
 
     @property
     def objective(self) -> Objective:
@@ -210,6 +203,20 @@ class Within:
         for quantity in self.least:
             self.least[quantity] = min(self.least[quantity], found[quantity])
         return all(limit.met(found) for limit in self.limits)
+
+    def constrained(self, seed: int) -> Space:
+        """The space within the limits.
+
+        Raises:
+            SpaceError: none of up to 1,000 random networks, or of what was drawn in ten seconds, is within them.
+        """
+        rng, begun = random.Random(seed), time.monotonic()
+        for draw in range(DRAWS):
+            if self(self.space.sample(rng)):
+                return self.space.constrain(self, self.reason)
+            if draw >= FEWEST_DRAWS and time.monotonic() - begun > DRAWING_SECONDS:
+                break
+        raise self.nothing()
 
     @property
     def reason(self) -> str:

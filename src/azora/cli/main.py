@@ -15,6 +15,7 @@ from azora import __version__
 from azora.cli.benching import bench
 from azora.cli.looking import show, spaces, strategies, tasks
 from azora.cli.searching import search
+from azora.cli.specialising import specialise
 from azora.cli.using import export, predict
 from azora.errors import AzoraError
 
@@ -27,7 +28,7 @@ app = typer.Typer(
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
 )
-for command in (search, show, predict, export, bench, spaces, strategies, tasks):
+for command in (search, show, predict, export, specialise, bench, spaces, strategies, tasks):
     app.command()(command)
 
 

@@ -49,13 +49,14 @@ def start_sharing(
     """The training of shared weights that `about` describes, before its first step.
 
     Args:
-        space: without limits, so that every process holds the same weights.
+        space: one that shared weights were found to hold; its limits are not looked at, so that every process holds the
+            same weights.
         about: `{"epochs", "distils", "kernel_transforms", "recipe"}`; `recipe` has the settings that are not the
             default's of shared weights (SGD at 0.1, no augmentation, no label smoothing).
         precision: a mode's name.
         paths: that draw the networks of a step; None where another process does.
     """
-    shared = SharedWeights(space.root, seed, kernel_transforms=about["kernel_transforms"])
+    shared = SharedWeights(space.root, seed, kernel_transforms=about["kernel_transforms"], checked=True)
     recipe = RecipeSettings(**{"augmentation": 0.0, "label_smoothing": 0.0, **about["recipe"]})
     return SharedTraining(
         shared,

@@ -57,8 +57,9 @@ class OneShot(Method):
         self.share, self.judging, self.judged, self.size = share, judging, judged, size
 
     @abstractmethod
-    def learn(self, work: Work, networks: Space) -> bool:
-        """Train the shared weights, or go on with that, and put them into the work's folder; whether they are of use.
+    def learn(self, work: Work, networks: Space) -> Mapping[str, float] | None:
+        """Train the shared weights, or go on with that, and put them into the work's folder; figures of it, or None
+        where they are of no use.
 
         Args:
             networks: of the work's space, those with the usual recipe.
@@ -79,11 +80,12 @@ class OneShot(Method):
         inherited = open_inherited(work, networks)
         try:
             if inherited.result is None:
-                if (able := self.learn(work, networks)) and not work.stop.is_set():
+                learned = self.learn(work, networks)
+                if learned is not None and not work.stop.is_set():
                     judge_inherited(work, inherited, self.searcher(work, networks), self.judged)
                 if not work.stop.is_set():
-                    inherited.finish({})
-                elif able:
+                    inherited.finish(learned or {})
+                elif learned is not None:
                     _remember_best(work, networks, inherited)
             return self._strategy(work, inherited)
         finally:

@@ -7,17 +7,22 @@ import time
 from collections.abc import Callable, Mapping
 from typing import Any
 
+import torch
+
 from azora.evaluation.sharing import load_state, save_about, save_state, start_sharing
 from azora.executors.partners import Partners
 from azora.loop import Budget, search
 from azora.methods.method import PHASE, Work
 from azora.space import Product, Space
 from azora.strategies import Strategy
+from azora.strategies.evolution import RegularizedEvolution
 from azora.study import SqlJournal, Study
 from azora.study.folder import JOURNAL
-from azora.training import Paths, Recipe, SharedTraining, TrainingDiverged
+from azora.tasks import SearchData, Split
+from azora.training import Paths, Recipe, TrainingDiverged
 
 SHARING, INHERITING = "sharing", "inheriting"
+ROWS, KEPT_ROWS = "rows", 2_048
 STORED = "azora.evaluation.sharing:Stored"
 ALIVE = 1.0  # seconds between notes of the time in the journal, so that a killed session's work is counted
 
@@ -36,10 +41,11 @@ def of_networks(space: Space) -> Space:
     return space.constrain(None, "the recipe is the usual one", **fixed)
 
 
-def share_weights(work: Work, about: Mapping[str, Any], paths: Paths) -> SharedTraining | None:
+def share_weights(work: Work, about: Mapping[str, Any], paths: Paths) -> Mapping[str, float] | None:
     """Train shared weights along `paths` in the phase `sharing`, or go on from what a killed session left.
 
-    Each epoch is put down when it is finished. None, with a note to the user, where the training diverged.
+    Each epoch is put down when it is finished. Gives `epochs` and `loss`; None, with a note to the user, where the
+    training diverged.
     """
     training = start_sharing(work.space, work.data, about, work.seed, work.precision, work.device, paths)
     save_about(about, work.folder)
@@ -64,7 +70,21 @@ def share_weights(work: Work, about: Mapping[str, Any], paths: Paths) -> SharedT
     finally:
         partners.close()
     save_state(training.state_tensors(), work.folder)
-    return training
+    return {"epochs": round(training.epochs, 2), "loss": training.loss}
+
+
+def evolution_by_weights(work: Work, networks: Space, population: int) -> Strategy:
+    """Evolution that keeps the best for good, half of its children crosses, as Guo et al. (2020) search."""
+    return RegularizedEvolution(networks, work.seed, work.objective, population, ageing=False, crossover=0.5)
+
+
+def keep_rows(work: Work) -> None:
+    """Keep what networks need to be taken out of the weights later: rows for their normalisations, and search-
+    validation."""
+    data = work.data
+    some = torch.randperm(len(data.train), generator=torch.Generator().manual_seed(work.seed))[:KEPT_ROWS].numpy()
+    few = Split(data.train.x[some], data.train.y[some])
+    SearchData(data.signature, few, data.validation, data.scaling).save(work.folder / ROWS)
 
 
 def open_inherited(work: Work, networks: Space) -> Study:

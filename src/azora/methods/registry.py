@@ -8,6 +8,7 @@ from typing import Any
 
 from azora.errors import ConfigError, SpaceError
 from azora.methods.method import Method
+from azora.methods.ofa import Ofa
 from azora.methods.spos import Spos
 from azora.settings import construct, resolve
 from azora.space import Space
@@ -31,6 +32,12 @@ METHODS: dict[str, MethodEntry] = {
         "trains weights that all networks share, lets evolution judge by them, trains a shortlist from scratch",
         "Guo et al. 2020",
         "when a training is dear and the space holds networks of like sizes",
+    ),
+    "ofa": MethodEntry(
+        Ofa,
+        "trains one elastic network whose slices are the others; it is kept, and gives networks for other limits",
+        "Cai et al. 2020, Yu et al. 2020 (BigNAS)",
+        "when several devices or limits are to be served: then azora specialise",
     ),
 }
 

@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import final
 
 from azora.errors import ConfigError
 from azora.methods.method import Work
 from azora.methods.one_shot import OneShot
-from azora.methods.phases import of_networks, share_weights
+from azora.methods.phases import evolution_by_weights, share_weights
 from azora.networks.shared_weights import SharedWeights
 from azora.space import Space
 from azora.strategies import Strategy
-from azora.strategies.evolution import RegularizedEvolution
 from azora.tasks import SearchData
-from azora.training import make_paths
+from azora.training import check_paths, make_paths
 
 
 @final
@@ -48,16 +48,16 @@ class Spos(OneShot):
         super().__init__(share, judging, judged, size)
         if population < 2 or epochs <= 0:
             raise ConfigError(f"population={population} must be at least 2 and epochs={epochs} above 0")
+        check_paths(paths)
         self.paths, self.population, self.epochs = paths, population, float(epochs)
 
     def check(self, space: Space, data: SearchData) -> None:
         SharedWeights(space.root)
-        make_paths(self.paths, of_networks(space))
 
-    def learn(self, work: Work, networks: Space) -> bool:
+    def learn(self, work: Work, networks: Space) -> Mapping[str, float] | None:
         paths = make_paths(self.paths, networks)
         about = {"epochs": self.epochs, "distils": paths.distils, "kernel_transforms": False, "recipe": {}}
-        return share_weights(work, about, paths) is not None
+        return share_weights(work, about, paths)
 
     def searcher(self, work: Work, networks: Space) -> Strategy:
-        return RegularizedEvolution(networks, work.seed, work.objective, self.population, ageing=False, crossover=0.5)
+        return evolution_by_weights(work, networks, self.population)

@@ -41,6 +41,7 @@ class SharedWeights(nn.Module):
         seed: of the initial weights.
         kernel_transforms: whether small kernels are learned from the centre of large ones, by matrices that are the
             identity at first, instead of being that centre.
+        checked: that the space can be held was found out before, and need not be again.
         remembered: architectures whose structure is kept; what is not kept is built again on the meta device.
 
     Raises:
@@ -48,7 +49,12 @@ class SharedWeights(nn.Module):
     """
 
     def __init__(
-        self, space: Space, seed: int = 0, kernel_transforms: bool = False, remembered: int = REMEMBERED
+        self,
+        space: Space,
+        seed: int = 0,
+        kernel_transforms: bool = False,
+        remembered: int = REMEMBERED,
+        checked: bool = False,
     ) -> None:
         super().__init__()
         self.space, self.seed, self.kernel_transforms, self.remembered = space, seed, kernel_transforms, remembered
@@ -62,7 +68,7 @@ class SharedWeights(nn.Module):
         self._modules_by_path = dict(self.whole.named_modules())
         self._recent = Recent(remembered)
         self.transforms = KernelTransforms({})
-        structures = self._checked()
+        structures = [] if checked and not kernel_transforms else self._checked()
         if kernel_transforms:
             self.transforms = KernelTransforms(kernel_sizes(structures))
             self._recent = Recent(remembered)

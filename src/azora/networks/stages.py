@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from functools import cache
 from typing import final
 
+import torch
 from torch import nn
 
 from azora.errors import SpaceError
 from azora.networks.blocks import InvertedBottleneck, Residual, Resize, Separable
 from azora.networks.checks import check_counts, check_pictures, check_shares
+from azora.networks.complexity import measure, parameters
 from azora.networks.decide import Decide
 from azora.networks.skeleton import Head, halves, stem, stem_stride
 from azora.space import Architecture, Categorical, Choice, Edge, Graph, Node, Option, Space, When
@@ -110,6 +113,27 @@ class Stages(Space):
             for decided in ({"block": "residual", "kernel": 3}, {"block": "inverted", "kernel": 3, "expansion": 3})
         ]
 
+    def cost(self, decisions: Mapping[str, Option]) -> Mapping[str, int]:
+        """What `azora.networks.complexity.cost` counts, added up from what is counted once for every kind of block."""
+        shape = (decisions["width_0"], *self._map(decisions["resolution"]))
+        parts = [_begin_cost(self.signature, decisions["resolution"], shape[0])]
+        for stage in range(len(self.widths)):
+            for place in range(decisions[f"depth_{stage}"]):
+                tag = self._tag(stage, place)
+                block, wide = decisions[f"block_{tag}"], decisions[f"width_{stage}"]
+                stride = 2 if place == 0 and stage > 0 and halves(min(shape[1:])) else 1
+                expansion = decisions.get(f"expansion_{tag}", 1)
+                parts.append(_block_cost(shape, block, wide, stride, decisions[f"kernel_{tag}"], expansion))
+                shape = (wide, *(-(-side // stride) for side in shape[1:]))
+        parts.append(_end_cost(shape, self.signature.outputs))
+        most = max(part["memory"] for part in parts)
+        return {name: most if name == "memory" else sum(part[name] for part in parts) for name in parts[0]}
+
+    def _map(self, resolution: float) -> tuple[int, int]:
+        """Height and width of what comes out of the stem."""
+        size, stride = Resize(resolution, *self.signature.shape[1:]).size, stem_stride(self.signature)
+        return -(-size[0] // stride), -(-size[1] // stride)
+
     def graph(self, architecture: Architecture) -> Graph:
         nodes = [Node("input", f"input × {architecture['resolution']:g}", "input")]
         for stage in range(len(self.widths)):
@@ -147,12 +171,44 @@ class Stages(Space):
         kernel = decide.number(f"kernel_{tag}")
 
         def make(name: str) -> nn.Module:
-            if name == "residual":
-                return Residual(channels_in, channels_out, stride, kernel)
-            if name == "separable":
-                return Separable(channels_in, channels_out, stride, kernel)
-            expansion = decide.number(f"expansion_{tag}")
-            excite = name == "inverted_se"
-            return InvertedBottleneck(channels_in, channels_out, stride, kernel, expansion, excite=excite)
+            expansion = decide.number(f"expansion_{tag}") if name.startswith("inverted") else 1
+            return _make_block(name, channels_in, channels_out, stride, kernel, expansion)
 
         return decide.module(f"block_{tag}", make)
+
+
+def _make_block(name: str, channels_in: int, channels_out: int, stride: int, kernel: int, expansion: int) -> nn.Module:
+    if name == "residual":
+        return Residual(channels_in, channels_out, stride, kernel)
+    if name == "separable":
+        return Separable(channels_in, channels_out, stride, kernel)
+    excite = name == "inverted_se"
+    return InvertedBottleneck(channels_in, channels_out, stride, kernel, expansion, excite=excite)
+
+
+Shape = tuple[int, int, int]
+
+
+@cache
+def _block_cost(shape: Shape, name: str, out: int, stride: int, kernel: int, expansion: int) -> Mapping[str, int]:
+    """What a block costs for an input of `shape`."""
+    with torch.device("meta"):
+        block = _make_block(name, shape[0], out, stride, kernel, expansion)
+    return _counted(block, shape)
+
+
+@cache
+def _begin_cost(signature: Signature, resolution: float, channels: int) -> Mapping[str, int]:
+    with torch.device("meta"):
+        resize = Resize(resolution, *signature.shape[1:])
+        return _counted(nn.Sequential(resize, stem(signature, channels), nn.ReLU()), signature.shape)
+
+
+@cache
+def _end_cost(shape: Shape, outputs: int) -> Mapping[str, int]:
+    with torch.device("meta"):
+        return _counted(Head(shape[0], outputs), shape)
+
+
+def _counted(module: nn.Module, shape: Sequence[int]) -> Mapping[str, int]:
+    return {"params": parameters(module)} | measure(module, tuple(shape))

@@ -58,6 +58,7 @@ class ReportData:
         importance: what the score hung on.
         clock: what took how many seconds, in the order of its beginning.
         beside: of other studies `name`, and lists `at`, `low`, `middle` and `high` of their best so far.
+        pairs: of networks that shared weights had judged: that score, and the one after a training of its own.
         versus: `search` and `random`: (cost, best so far) whenever it rose, for what `figures["baseline"]` tells.
     """
 
@@ -74,6 +75,7 @@ class ReportData:
     clock: Sequence[tuple[str, float]] = ()
     beside: Sequence[Mapping[str, Any]] = ()
     versus: Mapping[str, Sequence[tuple[float, float]]] = field(default_factory=dict)
+    pairs: Sequence[tuple[float, float]] = ()
 
 
 def write_page(file: Path, data: ReportData) -> None:
@@ -99,6 +101,7 @@ def write_page(file: Path, data: ReportData) -> None:
             decisions=[(name, _show(value)) for name, value in data.figures["architecture"].items()],
             lost=charts["lost"],
             versus=_against(data.figures["baseline"]) if data.versus else None,
+            shared=_shared(data) if data.figures.get("one_shot") else None,
             curve=(f"{loss[0]:.3f}", f"{loss[-1]:.3f}") if loss else None,
             confusion=_confusion(data.confusion, data.classes) if data.confusion else None,
             choices=_bars(data.importance.choices, lambda value: f"{value:.3f}"),
@@ -116,6 +119,25 @@ def write_page(file: Path, data: ReportData) -> None:
         part.replace(file)
     finally:
         part.unlink(missing_ok=True)
+
+
+def _shared(data: ReportData) -> dict[str, Any]:
+    """What the shared weights were, and what they were worth, in words, and as lines of a table."""
+    about = data.figures["one_shot"]
+    lines = [("networks judged by shared weights", f"{about['judged']:,}")]
+    if "epochs" in about:
+        lines.append(("epochs of the shared weights", f"{about['epochs']:,.0f}"))
+    lines += [(f"{data.metric.replace('_', ' ')}, {name}", _figure(value)) for name, value in about["spread"].items()]
+    lines.append(("networks that were trained too", f"{about['trained']:,}"))
+    if about["kendall"] is not None:
+        lines.append(("rank correlation of both (Kendall)", f"{about['kendall']:.2f}"))
+    if about["kendall_best_fifth"] is not None:
+        lines.append((f"of the best {about['best_fifth']} of them", f"{about['kendall_best_fifth']:.2f}"))
+    return {
+        "lines": lines,
+        "share": f"{100 * about['share']:.0f} %",
+        "seconds": show_seconds(sum(about["seconds"].values())),
+    }
 
 
 def _against(about: Mapping[str, Any]) -> dict[str, Any]:
@@ -235,6 +257,8 @@ def _charts(data: ReportData) -> dict[str, Any]:
         "lost": [round(trial.at, 2) for trial in data.trials if not trial.counts],
         "beside": [dict(band) for band in data.beside],
         "versus": _versus(data),
+        "inherited": [round(score, 6) for score, _ in data.pairs],
+        "trained": [round(score, 6) for _, score in data.pairs],
         "curve": _curve(data.curve),
         "true": [round(true, 6) for true, _ in data.residuals],
         "answer": [round(answer, 6) for _, answer in data.residuals],

@@ -5,7 +5,7 @@ from azora.training.fit_shared import SharedTraining, fit_shared
 from azora.training.fit_split import SplitTraining, disagreements
 from azora.training.mode import MODES, Mode, choose_mode, fastest_mode
 from azora.training.outputs import outputs
-from azora.training.paths import PATHS, Paths, make_paths
+from azora.training.paths import PATHS, Paths, check_paths, make_paths
 from azora.training.recipe import Recipe, RecipeSettings
 from azora.training.shared_optimiser import SharedOptimiser
 
@@ -21,6 +21,7 @@ __all__ = [
     "SplitTraining",
     "Training",
     "TrainingDiverged",
+    "check_paths",
     "choose_mode",
     "disagreements",
     "fastest_mode",

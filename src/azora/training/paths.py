@@ -207,12 +207,17 @@ PATHS: dict[str, Callable[..., Paths]] = {
 }
 
 
+def check_paths(name: str) -> None:
+    """Raises ConfigError where there are no paths of this name."""
+    if name not in PATHS:
+        raise ConfigError(f"there are no paths {name!r}; {closest(name, PATHS)}")
+
+
 def make_paths(name: str, space: Space, **settings: object) -> Paths:
     """The paths called `name`.
 
     Raises:
         ConfigError: an unknown name or setting.
     """
-    if name not in PATHS:
-        raise ConfigError(f"there are no paths {name!r}; {closest(name, PATHS)}")
+    check_paths(name)
     return construct(PATHS[name], settings, space=space)

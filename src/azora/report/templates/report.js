@@ -54,6 +54,11 @@ function draw() {
       line("random", "random search", c("--other-1"), "dash"), line("search", "the search", c("--mark"), "solid")
     ], { ...base(unit, "best " + D.versus.metric + " so far"), showlegend: true }, options);
   }
+  if (at("shared")) {
+    Plotly.react("shared", [
+      { x: D.inherited, y: D.trained, mode: "markers", marker: { color: c("--mark"), opacity: 0.7, size: 8 }, hovertemplate: "%{x:.4f} by shared weights, %{y:.4f} trained<extra></extra>" }
+    ], { ...base(D.metric + " by shared weights", D.metric + " trained"), showlegend: false }, options);
+  }
   if (at("curve")) {
     const line = { x: D.curve.seconds, mode: "lines", customdata: D.curve.epochs, hovertemplate: "%{y:.4f} in epoch %{customdata:.1f}<extra></extra>" };
     Plotly.react("curve", [

@@ -1,0 +1,238 @@
+"""Networks for many limits out of one training: no network is trained, or only for a short while."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, final
+
+from torch import nn
+
+from azora import __version__
+from azora.automl.delivery import network_part
+from azora.automl.reading import read_events
+from azora.automl.setting import Within, find_task
+from azora.automl.working import FOLDER
+from azora.errors import BundleError, StudyError
+from azora.evaluation.inherited import Inherited
+from azora.evaluation.sharing import ABOUT, load_state, start_sharing
+from azora.executors.inline import judge
+from azora.executors.workplace import joint_space
+from azora.export import export_onnx, write_bundle
+from azora.export.bundle import read_about
+from azora.methods.phases import ROWS, of_networks
+from azora.networks.complexity import cost
+from azora.space import Architecture, Space
+from azora.strategies.evolution import RegularizedEvolution
+from azora.strategies.surrogates import Description, NetworkEnsemble, normal_ranks
+from azora.study import SqlJournal, Study
+from azora.study.folder import JOURNAL
+from azora.tasks import Scaling, SearchData, evaluate
+from azora.training import RecipeSettings, Training, outputs
+from azora.trial import Limit, Objective, Proposal, Report
+
+POPULATION, PREDICTED = 100, 2_000  # of the evolution by predictions
+LOOKED_AT = 12  # of the best predicted and the best judged each: these are judged by their weights
+SECONDS = 8.0  # for the evolution of one network
+FEWEST = 8  # judged networks, with fewer of which nothing can be predicted
+RATE = 0.1  # of the usual learning rate: what is fine-tuned has learned before
+
+
+@final
+@dataclass(frozen=True)
+class Specialised:
+    """A network taken out of shared weights, in eval mode: what it costs, and how it does on search-validation."""
+
+    network: nn.Module
+    scaling: Scaling
+    architecture: Architecture
+    limits: tuple[Limit, ...]
+    cost: Mapping[str, int]
+    metrics: Mapping[str, float]
+    seconds: float
+    tuned: float = 0.0  # epochs of fine-tuning
+
+    def figures(self) -> dict[str, Any]:
+        """What is told of it, as JSON."""
+        return {
+            "limits": {limit.quantity: limit.most for limit in self.limits},
+            "key": self.architecture.key,
+            "architecture": dict(self.architecture),
+            "parameters": self.cost["params"],
+            "macs": self.cost["macs"],
+            "memory": self.cost["memory"],
+            **{f"validation_{name}": value for name, value in self.metrics.items()},
+            "tuned_epochs": self.tuned,
+            "seconds": round(self.seconds, 2),
+        }
+
+
+@final
+class Specialiser:
+    """The shared weights that a search has left in a folder, and a predictor of what its networks score by them (Cai et
+    al., 2020), learned from those that the search has judged.
+
+    Raises:
+        StudyError: the folder holds no study, or one that has kept no shared weights.
+    """
+
+    def __init__(self, out: Path) -> None:
+        self.out, folder = out, out / FOLDER
+        begun = [event for event in read_events(out) if event["kind"] == "created"]
+        state = load_state(folder)
+        if state is None or not (folder / ROWS).is_dir():
+            raise StudyError(f"{out} keeps no shared weights; `azora search … --strategy ofa` leaves some")
+        self.about = about = begun[0]["about"]
+        self.data = SearchData.load(folder / ROWS)
+        self.space: Space = joint_space(about["space"], self.data.signature)
+        self.networks = of_networks(self.space)
+        metric, _, direction = about["objective"].partition(":")
+        self.objective = Objective(metric, direction != "min")
+        shared = json.loads((folder / ABOUT).read_text(encoding="utf-8"))
+        self.training = start_sharing(self.space, self.data, shared, about["seed"], "float32")
+        self.training.load_state(state)
+        self.evaluate = Inherited(
+            self.training.shared, self.data, self.training.calibration(), self.training.scaling, metric=metric
+        )
+        self.reports = self._judged(folder)
+        self._known: dict[str, Report] = {}
+        self._describe = Description(self.space)
+        self._predictor = self._fitted()
+
+    def specialise(self, limits: Sequence[Limit]) -> Specialised:
+        """The network within `limits` that does best by the shared weights, of those that a search by predictions finds
+        and those that were judged before. Nothing is trained.
+
+        Raises:
+            SpaceError: no network within the limits was found; the smallest found is named.
+        """
+        begun = time.monotonic()
+        space = Within(self.networks, tuple(limits)).constrained(self.about["seed"])
+        found = [each for each in self._by_predictions(space) if space.valid(dict(each)) is not None]
+        before = [each for each in self._best_before() if space.valid(dict(each)) is not None]
+        candidates = list(dict.fromkeys([*found[:LOOKED_AT], *before[:LOOKED_AT]]))
+        best = max(candidates, key=lambda each: self.objective.order(self._report(each)))
+        network = self.training.shared.recalibrate(best, self.training.calibration()).extract()
+        return Specialised(
+            network.eval(),
+            self.training.scaling,
+            best,
+            tuple(limits),
+            cost(self.space, best),
+            self._report(best).metrics,
+            time.monotonic() - begun,
+        )
+
+    def tune(self, made: Specialised, task: Any, seconds: float) -> Specialised:
+        """`made` after `seconds` of training on search-train of `task`, at a tenth of the usual rate.
+
+        Raises:
+            StudyError: the task is not the one that the weights were trained on.
+        """
+        begun = time.monotonic()
+        data = find_task(task, self.about["seed"])
+        if data.digest != self.about["data"]:
+            raise StudyError(
+                f"{self.out} is a study of other data than {data.name}; name the task that it was begun with"
+            )
+        signature, split = self.data.signature, data.search_data.train
+        usual = RecipeSettings.default(signature)
+        recipe = RecipeSettings(**{**vars(usual), "learning_rate": RATE * usual.learning_rate})
+        training = Training(made.network, split, signature, self.data.scaling, recipe, seed=self.about["seed"])
+        training.finish(seconds=seconds)
+        network, validation = training.judging_network(), self.data.validation
+        answers = outputs(network, validation.x, signature, training.scaling)
+        metrics = evaluate(signature, answers, validation.y, {self.objective.metric})
+        spent = made.seconds + time.monotonic() - begun
+        return Specialised(
+            network, training.scaling, made.architecture, made.limits, made.cost, metrics, spent, training.epochs
+        )
+
+    def write(self, made: Specialised, folder: Path) -> dict[str, Any]:
+        """A model folder, as a search leaves one; gives the figures in it."""
+        figures = made.figures() | {"task": self.about["task"], "azora": __version__, "shared": str(self.out)}
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        file = folder.parent / f".{folder.name}.onnx"
+        onnx: Path | None = file
+        try:
+            sample = self.data.validation.x[:64]
+            figures["onnx_difference"] = export_onnx(made.network, self.data.signature, made.scaling, file, sample)
+        except BundleError as error:
+            figures["onnx_error"], onnx = str(error), None
+        facts = {"task": {"name": self.about["task"], "sha256": self.about["data"]}, "figures": figures}
+        if self.data.signature.pictures:
+            facts["values"] = read_about(self.out / "model").get("values", self.data.train.values)
+        write_bundle(
+            folder,
+            made.network,
+            self.data.signature,
+            made.scaling,
+            space={"name": self.about["space"]["name"], "settings": self.about["space"]["settings"]},
+            architecture=network_part(self.space, made.architecture),
+            facts=facts,
+            onnx=onnx,
+            card=_card(figures),
+        )
+        return figures
+
+    # Inside -----------------------------------------------------------------------------------------------------
+
+    def _judged(self, folder: Path) -> dict[Architecture, Report]:
+        journal = SqlJournal(folder / JOURNAL)
+        try:
+            study = Study(journal, self.networks)
+        finally:
+            journal.close()
+        return {trial.proposal.architecture: trial.report for trial in study.trials if trial.report.ok}
+
+    def _fitted(self) -> Any:
+        if len(self.reports) < FEWEST:
+            raise StudyError(
+                f"{self.out} has judged {len(self.reports)} networks by shared weights, too few to predict others;"
+                " search longer with --resume"
+            )
+        known = list(self.reports)
+        targets = normal_ranks([self.objective.order(self.reports[each]) for each in known])
+        return NetworkEnsemble(steps=600).fit(self._describe(known), targets, self._describe.groups(known[0]))
+
+    def _by_predictions(self, space: Space) -> list[Architecture]:
+        """What evolution finds by predicted scores, the best predicted first."""
+        strategy = RegularizedEvolution(
+            space, self.about["seed"], Objective("score"), POPULATION, ageing=False, crossover=0.5
+        )
+        found: dict[Architecture, float] = {}
+        begun = time.monotonic()
+        for _ in range(PREDICTED):
+            if time.monotonic() - begun > SECONDS or (proposal := strategy.ask()) is None:
+                break
+            score = float(self._predictor.predict(self._describe([proposal.architecture]))[0][0])
+            found[proposal.architecture] = score
+            strategy.tell(proposal, Report({"score": score}))
+        return sorted(found, key=lambda each: found[each], reverse=True)
+
+    def _best_before(self) -> list[Architecture]:
+        return sorted(self.reports, key=lambda each: self.objective.order(self.reports[each]), reverse=True)
+
+    def _report(self, architecture: Architecture) -> Report:
+        if architecture.key not in self._known:
+            self._known[architecture.key] = judge(self.evaluate, Proposal(architecture))
+        return self._known[architecture.key]
+
+
+def _card(figures: Mapping[str, Any]) -> str:
+    """The text of the model folder's README.md."""
+    limits = ", ".join(f"{name} ≤ {most:,.0f}" for name, most in figures["limits"].items())
+    lines = [f"| {name} | {value:,.4g} |" for name, value in figures.items() if isinstance(value, int | float)]
+    tuned = (
+        f"fine-tuned for {figures['tuned_epochs']:.1f} epochs" if figures["tuned_epochs"] else "not trained by itself"
+    )
+    return (
+        f"# {figures['task']}: a network taken out of shared weights by azora\n\n"
+        f"It is the best within {limits} that was found in the weights of the search in `{figures['shared']}`; it was"
+        f" {tuned}.\nThe validation figures are those by which it was chosen; the test rows were not read.\n\n"
+        "| | |\n|---|---|\n" + "\n".join(lines) + f"\n\nArchitecture `{figures['key']}`:\n\n"
+        f"```json\n{json.dumps(figures['architecture'], indent=1)}\n```\n"
+    )

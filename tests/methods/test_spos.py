@@ -1,0 +1,117 @@
+"""Single-path one-shot search: the contract, and what becomes of it when things go wrong."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from azora.errors import ConfigError
+from azora.evaluation.inherited import Inherited
+from azora.methods import Method
+from azora.methods.spos import Spos
+from azora.study import SqlJournal, Study
+from azora.tasks import Task
+from azora.testing import Desk, MethodContract
+from azora.trial import Objective, Proposal
+
+SMALL = {"nodes": 2, "operations": ("conv_3x3", "skip_connect"), "widths": (4, 8), "depths": (1,), "stages": 2}
+ABOUT = {"name": "cells", "settings": SMALL, "recipe": True}
+
+
+@pytest.fixture
+def desk(stripes: Task, tmp_path: Path) -> Desk:
+    return Desk(stripes, tmp_path, ABOUT)
+
+
+def small(**settings: Any) -> Spos:
+    return Spos(**{"population": 4, "epochs": 2.0, "judged": 12, "size": 4, **settings})
+
+
+def inherited(desk: Desk) -> Study:
+    return Study(SqlJournal(desk.folder / "one_shot" / "study.db"), desk.sit().space)
+
+
+class TestSpos(MethodContract):
+    @pytest.fixture
+    def make(self) -> Callable[[], Method]:
+        return small
+
+
+def test_the_shortlist_is_of_what_the_shared_weights_judged(desk: Desk) -> None:
+    strategy = small().prepare(desk.sit())
+    asked = [proposal for _ in range(4) if (proposal := strategy.ask()) is not None]
+    study = inherited(desk)
+    assert study.judged == 12
+    ranked = study.ranked(Objective())
+    assert asked[0].origin == "given"
+    assert {each.architecture.key for each in asked} < {trial.proposal.architecture.key for trial in ranked}
+    assert ranked[0].proposal.architecture.key in {each.architecture.key for each in asked}
+    assert all(each.architecture["recipe.learning_rate"] == 0.1 for each in asked)
+
+
+def test_a_session_after_a_kill_goes_on_with_the_epoch_that_was_being_trained(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from azora.methods import phases
+
+    saved: list[float] = []
+    save = phases.save_state
+
+    def killed(state: Mapping[str, Any], folder: Path) -> None:
+        save(dict(state), folder)
+        saved.append(float(state["step"]))
+        if len(saved) == 2:
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr(phases, "save_state", killed)
+    with pytest.raises(KeyboardInterrupt):
+        small(epochs=4.0).prepare(desk.sit())
+    small(epochs=4.0).prepare(desk.sit())
+    assert saved == sorted(set(saved))
+    assert inherited(desk).result is not None
+    assert inherited(desk).result["epochs"] == 4.0  # type: ignore[index]
+
+
+def test_scores_that_are_all_the_same_choose_nobody(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Inherited, "__call__", lambda self, proposal: {"accuracy": 0.5, "loss": 0.7})
+    strategy = small().prepare(desk.sit())
+    proposal = strategy.ask()
+    assert isinstance(proposal, Proposal)
+    assert proposal.origin != "given"
+    assert any("cannot tell networks apart" in note for note in desk.notes)
+
+
+def test_weights_that_diverge_choose_nobody(desk: Desk) -> None:
+    method = small()
+    work = desk.sit()
+    work.data.train.x.setflags(write=True)
+    strategy = method.prepare(_broken(work))
+    proposal = strategy.ask()
+    assert proposal is not None and proposal.origin != "given"
+    assert any("trained one by one" in note for note in desk.notes)
+
+
+def _broken(work: Any) -> Any:
+    from dataclasses import replace
+
+    from azora.tasks import Scaling, SearchData
+
+    bad = Scaling(tuple(float("nan") for _ in work.data.scaling.mean), work.data.scaling.spread)
+    return replace(work, data=SearchData(work.data.signature, work.data.train, work.data.validation, bad))
+
+
+@pytest.mark.parametrize(
+    ("settings", "said"),
+    [
+        ({"share": 0.9, "judging": 0.2}, "leave time for the shortlist"),
+        ({"size": 1}, "size=1"),
+        ({"population": 1}, "population=1"),
+        ({"epochs": 0.0}, "epochs=0"),
+    ],
+)
+def test_settings_out_of_range_are_refused(settings: Mapping[str, Any], said: str) -> None:
+    with pytest.raises(ConfigError, match=said):
+        Spos(**settings)
