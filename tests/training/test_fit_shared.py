@@ -8,6 +8,7 @@ from dataclasses import replace
 import pytest
 import torch
 
+from azora.errors import ConfigError
 from azora.networks.registry import make_space
 from azora.networks.shared_weights import SharedWeights
 from azora.space import Space
@@ -22,10 +23,12 @@ def cells(task: Task) -> Space:
     return make_space("cells", task.signature, **SETTINGS)
 
 
-def training(task: Task, space: Space, paths: str = "uniform", epochs: float = 2, seed: int = 0) -> SharedTraining:
+def training(
+    task: Task, space: Space, paths: str = "uniform", epochs: float = 2, seed: int = 0, ema: float | None = None
+) -> SharedTraining:
     data, drawn = task.search_data, make_paths(paths, space)
     shared = SharedWeights(space)
-    return SharedTraining(shared, data.train, data.signature, data.scaling, RECIPE, drawn, epochs, seed=seed)
+    return SharedTraining(shared, data.train, data.signature, data.scaling, RECIPE, drawn, epochs, seed=seed, ema=ema)
 
 
 def test_inherited_weights_know_what_was_learned(stripes: Task) -> None:
@@ -74,7 +77,7 @@ def test_the_rate_warms_up_and_falls_to_zero(stripes: Task) -> None:
     one.recipe = replace(RECIPE, warmup=1.0)
     rates = []
     for step in range(one.steps):
-        one.step = step
+        one.step, one.share = step, step / one.steps
         rates.append(one.rate())
     top, warm = rates.index(max(rates)), one.batches.steps
     assert rates[0] == pytest.approx(0.1 / warm)
@@ -90,7 +93,7 @@ def test_only_the_first_of_a_sandwich_learns_the_targets(stripes: Task) -> None:
     seen = []
     one._loss = lambda outputs, y: seen.append("targets") or outputs.square().mean()  # type: ignore
     one._distilled = lambda outputs, teacher: seen.append(teacher.requires_grad) or outputs.square().mean()  # type: ignore
-    one._step()
+    one._step(one.paths.draw(random.Random(0)), 0.1)
     assert seen == ["targets", False, False, False]
 
 
@@ -110,3 +113,64 @@ def test_regression_learns_too(slopes: Task) -> None:
         drawn = make_paths(paths, space)
         trained = fit_shared(shared, data.train, data.signature, data.scaling, drawn, 6, recipe=recipe)
         assert trained.loss < 1.0
+
+
+@pytest.mark.parametrize("paths", ["uniform", "fair"])
+def test_an_average_goes_on_exactly_where_its_state_was_taken(stripes: Task, paths: str) -> None:
+    space = cells(stripes)
+    whole, first, second = (training(stripes, space, paths, ema=0.9) for _ in range(3))
+    whole.advance()
+    first.advance(1)
+    state = first.state_tensors()
+    second.load_state(state)
+    second.advance()
+    for name, value in whole.state_tensors().items():
+        assert torch.equal(second.state_tensors()[name], value), name
+    plain = training(stripes, space, paths)
+    with pytest.raises(RuntimeError):
+        second.load_state(plain.state_tensors())
+
+
+def test_the_average_is_over_the_steps_that_moved_a_weight(stripes: Task) -> None:
+    one = training(stripes, cells(stripes), ema=0.5)
+    assert one.averaged is not None
+    expected = {name: each.detach().clone() for name, each in one.shared.named_parameters()}
+    rested = False
+    for step in range(6):
+        before = {name: each.detach().clone() for name, each in one.shared.named_parameters()}
+        one._step(one.paths.draw(random.Random(step)), 0.1)
+        one.step += 1
+        share = 1 - min(0.5, (1 + step) / (10 + step))
+        for name, each in one.shared.named_parameters():
+            moved = each.detach() != before[name]
+            rested = rested or not bool(moved.any())
+            expected[name] = torch.where(moved, torch.lerp(expected[name], each.detach(), share), expected[name])
+    assert rested
+    for name, each in one.judged.named_parameters():
+        # A weight may have had a gradient and not moved, if the gradient was zero: the mean is then drawn to it.
+        assert torch.allclose(each, expected[name], atol=1e-6), name
+    assert one.judged is not one.shared
+
+
+def test_averaged_weights_know_what_was_learned(stripes: Task) -> None:
+    space, data = cells(stripes), stripes.search_data
+    shared, paths = SharedWeights(space), make_paths("uniform", space)
+    trained = fit_shared(shared, data.train, data.signature, data.scaling, paths, 12, ema=0.9)
+    right = []
+    for seed in range(6):
+        network = trained.judged.recalibrate(space.sample(random.Random(seed)), trained.calibration())
+        found = outputs(network, data.validation.x, data.signature, data.scaling)
+        right.append((found.argmax(1) == data.validation.y).mean())
+    assert sum(right) / len(right) > 0.9
+
+
+def test_without_an_average_the_trained_weights_are_judged(stripes: Task) -> None:
+    one = training(stripes, cells(stripes))
+    assert one.judged is one.shared
+    assert not any(name.startswith("averaged.") for name in one.state_tensors())
+
+
+@pytest.mark.parametrize("decay", [-0.1, 1.0])
+def test_a_decay_that_averages_nothing_is_refused(stripes: Task, decay: float) -> None:
+    with pytest.raises(ConfigError, match="ema="):
+        training(stripes, cells(stripes), ema=decay)

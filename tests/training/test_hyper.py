@@ -89,7 +89,7 @@ def test_options_that_were_not_taken_stay_where_they_are(stripes: Task) -> None:
     one = training(stripes)
     before = {name: value.detach().clone() for name, value in one.shared.named_parameters()}
     drawn = one.paths.draw(random.Random(f"{one.seed}:0"))
-    one._step()
+    one._step(drawn, 0.003)
     taken = {slot.name for each in drawn for slot in one.shared.borrow(each).structure.parameters}
     stayed = [name for name, value in one.shared.named_parameters() if torch.equal(value, before[name])]
     left = [name for name in before if name.startswith("shared.whole.") and name.split(".", 2)[2] not in taken]

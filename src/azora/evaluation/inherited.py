@@ -21,7 +21,8 @@ class Inherited:
     NAS-Bench-201: rank correlation 0.49, and none among the best tenth), so train what they choose before choosing.
 
     Args:
-        shared: trained weights, or a trained hypernetwork; `azora.training.SharedTraining` makes them.
+        shared: trained weights, or a trained hypernetwork; `judged` of `azora.training.SharedTraining` and
+            `SplitTraining` are.
         data: search-train and search-validation.
         calibration: batches of scaled training rows, on which every network's batch-norm statistics are measured anew.
         scaling: that the weights were trained with (None: the data's own).
@@ -46,6 +47,8 @@ class Inherited:
 
     def __call__(self, proposal: Proposal) -> Mapping[str, float]:
         """Raises SpaceError when the architecture cannot borrow."""
-        data, network = self.data, self.shared.recalibrate(proposal.architecture, self.calibration)
+        data = self.data
+        with (self.mode or Mode()).cast(self.device):  # statistics of what is judged, which is cheaper too
+            network = self.shared.recalibrate(proposal.architecture, self.calibration)
         found = outputs(network, data.validation.x, data.signature, self.scaling, mode=self.mode, device=self.device)
         return evaluate(data.signature, found, data.validation.y, {self.metric, *self.also})

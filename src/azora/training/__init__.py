@@ -2,6 +2,7 @@
 
 from azora.training.fit import Training, TrainingDiverged
 from azora.training.fit_shared import SharedTraining, fit_shared
+from azora.training.fit_split import SplitTraining, disagreements
 from azora.training.hyper_optimiser import HyperOptimiser
 from azora.training.mode import MODES, Mode, choose_mode, fastest_mode
 from azora.training.outputs import outputs
@@ -19,10 +20,12 @@ __all__ = [
     "RecipeSettings",
     "SharedOptimiser",
     "SharedTraining",
+    "SplitTraining",
     "Training",
     "TrainingDiverged",
     "check_paths",
     "choose_mode",
+    "disagreements",
     "fastest_mode",
     "fit_shared",
     "make_paths",

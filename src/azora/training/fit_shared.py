@@ -12,10 +12,12 @@ from typing import final
 import torch
 from torch import Tensor, nn
 
+from azora.errors import ConfigError
 from azora.networks.hypernetwork import Hypernetwork
 from azora.networks.shared_weights import SharedWeights
 from azora.space import Architecture
 from azora.tasks import Scaling, Signature, Split
+from azora.training.averaged import Averaged
 from azora.training.batches import Batches
 from azora.training.fit import CHECK_EVERY, CLIP, TrainingDiverged
 from azora.training.hyper_optimiser import HyperOptimiser
@@ -38,9 +40,9 @@ class SharedTraining:
 
     A step draws networks by `paths`, adds up the gradients of one batch's mean loss over them, and moves what they
     borrowed by SGD with Nesterov's momentum, or what wrote it by Adam. Normalisations use the batch's own statistics;
-    what is judged later is recalibrated. The rate warms up and then falls to zero on a cosine over `epochs`, or over the
-    time that a clock gives (Loshchilov & Hutter, 2017). Where the paths distil, the first network learns the targets,
-    and the others its detached outputs (Yu et al., 2020).
+    what is judged later is recalibrated. The rate warms up and then falls to zero on a cosine over `epochs`, or over
+    the time that a clock gives (Loshchilov & Hutter, 2017). Where the paths distil, the first network learns the
+    targets, and the others its detached outputs (Yu et al., 2020).
 
     The rows, their augmentation and the networks of a step are functions of the seed and the step, so training can be
     taken up anywhere and goes on exactly.
@@ -52,6 +54,10 @@ class SharedTraining:
         recipe: its optimiser is not looked at: SGD is what one-shot training uses, and Adam what SMASH does (then its
             decay is not looked at either, and 0.003 is a good rate).
         epochs: in all, at least one step; an epoch is one pass over the rows, however many networks learn from each.
+        ema: decay of the weights' moving average, by which `judged` then judges; None for no average.
+
+    Raises:
+        ConfigError: a decay out of its range, or one for a hypernetwork.
     """
 
     def __init__(
@@ -67,6 +73,7 @@ class SharedTraining:
         seed: int = 0,
         mode: Mode | None = None,
         device: str = "cpu",
+        ema: float | None = None,
     ) -> None:
         self.mode, self.device, self.recipe, self.signature = mode or Mode(), device, recipe, signature
         self.shared: SharedWeights | Hypernetwork = shared.to(device)
@@ -76,6 +83,7 @@ class SharedTraining:
             split, signature, self.scaling, recipe.batch_size, mode=self.mode, seed=seed, device=device
         )
         self.optimiser = optimiser_of(shared, recipe)
+        self.averaged = None if ema is None else _averaged(self.shared, ema)
         self.steps = max(1, round(epochs * self.batches.steps))
         self.step = 0
         self.share = 0.0  # of the schedule, at the last step
@@ -87,6 +95,11 @@ class SharedTraining:
     def epochs(self) -> float:
         """Epochs trained since the beginning."""
         return self.step / self.batches.steps
+
+    @property
+    def judged(self) -> SharedWeights | Hypernetwork:
+        """The weights to judge networks by: the averaged ones, where they are averaged."""
+        return self.shared if self.averaged is None else self.averaged.shared
 
     @property
     def numbers(self) -> int:
@@ -157,6 +170,8 @@ class SharedTraining:
         """All that `load_state` needs to go on exactly here, by name: copies, which going on does not change."""
         state = {f"shared.{name}": value for name, value in self.shared.state_dict().items()}
         state |= {f"moments.{name}": value for name, value in self.optimiser.state().items()}
+        if self.averaged is not None:
+            state |= {f"averaged.{name}": value for name, value in self.averaged.state().items()}
         state |= {
             name: torch.tensor(value, dtype=torch.float64)
             for name, value in (("step", self.step), ("share", self.share), ("loss", self.loss))
@@ -169,13 +184,15 @@ class SharedTraining:
         Raises:
             KeyError, RuntimeError: it is of another space.
         """
-        parts: dict[str, dict[str, Tensor]] = {"shared": {}, "moments": {}}
+        parts: dict[str, dict[str, Tensor]] = {"shared": {}, "moments": {}, "averaged": {}}
         for name, value in state.items():
             part, _, rest = name.partition(".")
             if part in parts:
                 parts[part][rest] = value
         self.shared.load_state_dict(parts["shared"])
         self.optimiser.load(parts["moments"])
+        if self.averaged is not None:
+            self.averaged.load(parts["averaged"])
         self.step, self.share, self.loss = int(state["step"]), float(state["share"]), float(state["loss"])
 
     # Inside -----------------------------------------------------------------------------------------------------
@@ -207,6 +224,8 @@ class SharedTraining:
         loss = self._linked_gradients(x, y, drawn, rate)
         self.optimiser.clip(CLIP)
         self.optimiser.step(rate)
+        if self.averaged is not None:
+            self.averaged.follow(self.step)
         return loss
 
     def _linked_gradients(self, x: Tensor, y: Tensor, drawn: Sequence[Architecture], rate: float) -> Tensor:
@@ -253,6 +272,12 @@ class SharedTraining:
         return nn.functional.cross_entropy(outputs, torch.softmax(teacher, dim=1))
 
 
+def _averaged(shared: SharedWeights | Hypernetwork, decay: float) -> Averaged:
+    if isinstance(shared, Hypernetwork):
+        raise ConfigError(f"ema={decay}: what a hypernetwork writes is not averaged; leave ema out")
+    return Averaged(shared, decay)
+
+
 def optimiser_of(shared: SharedWeights | Hypernetwork, recipe: RecipeSettings) -> SharedOptimiser | HyperOptimiser:
     """What steps them."""
     if isinstance(shared, Hypernetwork):
@@ -270,6 +295,7 @@ def fit_shared(
     *,
     recipe: RecipeSettings | None = None,
     seed: int = 0,
+    ema: float | None = None,
 ) -> SharedTraining:
     """Train shared weights for `epochs`; `recipe` is by default SGD at 0.1 (a hypernetwork's: Adam at 0.003) without
     augmentation.
@@ -280,6 +306,6 @@ def fit_shared(
     if recipe is None:
         rate = HYPER_RATE if isinstance(shared, Hypernetwork) else RecipeSettings.learning_rate
         recipe = RecipeSettings(learning_rate=rate, augmentation=0.0, label_smoothing=0.0)
-    training = SharedTraining(shared, split, signature, scaling, recipe, paths, epochs, seed=seed)
+    training = SharedTraining(shared, split, signature, scaling, recipe, paths, epochs, seed=seed, ema=ema)
     training.advance()
     return training

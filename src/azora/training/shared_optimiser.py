@@ -27,11 +27,13 @@ class SharedOptimiser:
 
     def __init__(self, shared: SharedWeights, weight_decay: float = 0.0, momentum: float = MOMENTUM) -> None:
         self.shared, self.weight_decay, self.momentum = shared, weight_decay, momentum
-        self.moments = {name: torch.zeros_like(each) for name, each in shared.named_parameters()}
+        self._named = list(shared.named_parameters())  # finding them anew costs milliseconds a step
+        self.moments = {name: torch.zeros_like(each) for name, each in self._named}
 
     def zero_grad(self) -> None:
         """Forget all gradients."""
-        self.shared.zero_grad()
+        for _, parameter in self._named:
+            parameter.grad = None
 
     def gradients(self) -> list[Tensor]:
         """Views of the gradients that there are; the order is the same for the same networks."""
@@ -79,7 +81,7 @@ class SharedOptimiser:
             moment.copy_(state[name])
 
     def _used(self) -> Iterator[tuple[str, nn.Parameter, tuple[Box, Tensor | None]]]:
-        for name, parameter in self.shared.named_parameters():
+        for name, parameter in self._named:
             if (region := self.shared.gradients.region(parameter)) is not None:
                 yield name, parameter, region
 

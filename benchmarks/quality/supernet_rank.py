@@ -1,0 +1,315 @@
+"""How well shared weights order cells of NAS-Bench-201, with the count of live parameters beside and beneath them.
+
+`python benchmarks/quality/supernet_rank.py TABLE.csv.gz --data cifar10_full.npz [--minutes 20] [--seed 0]` decodes
+CIFAR-10 (lossless WebP: `webp_train`, `offsets_train`, `y_train`; another .npz with `x_train, y_train` serves too),
+brings its pictures to 16×16 and keeps the last 5,000 rows for validation. Two processes of one thread
+each then train one supernet, half of each batch each (with `--supernets 2` one each, of different seeds), and judge
+random cells by what they borrow, with batch norm recalibrated (`azora.evaluation.Inherited`). A cell's score is its
+validation loss, or its accuracy; of two supernets the mean. All of that fits into `--minutes`: training gets what
+decoding and judging leave. `--clock processor` counts the seconds of a process on a core, which others who use the
+machine do not change; on a machine of one's own they are the clock's.
+
+Prints JSON: Kendall's τ of the scores with the table's test accuracy (and among the best fifth), the same of the count
+of live parameters, and of the log-rank sum of both; seconds of each part, seeds, settings, commit and machine. With
+`--scores FILE`, each supernet's losses and accuracies are kept as .npz.
+"""
+
+from __future__ import annotations
+
+import argparse
+import io
+import json
+import os
+import platform
+import subprocess
+import tempfile
+import time
+from dataclasses import dataclass
+from multiprocessing import get_context
+from multiprocessing.connection import Connection
+from multiprocessing.synchronize import Barrier
+from pathlib import Path
+from typing import Any
+
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+
+import numpy as np
+import torch
+from PIL import Image
+from torch import Tensor
+from zero_cost import agreement, drawn, read
+
+from azora.evaluation.inherited import Inherited
+from azora.networks.complexity import cost
+from azora.networks.nb201 import NB201, to_string
+from azora.networks.shared_weights import SharedWeights
+from azora.proxies import log_rank
+from azora.tasks import SearchData
+from azora.tasks.array import Array
+from azora.tasks.arrays import from_arrays
+from azora.training import Mode, RecipeSettings, SharedTraining, make_paths
+from azora.trial import Proposal
+
+SIDE, HELD_OUT = 16, 5_000
+CHUNK = 20  # steps between two looks at the clock
+TIMED = 10  # cells judged to know what judging will take
+
+
+@dataclass(frozen=True)
+class Part:
+    """What one process does."""
+
+    words: argparse.Namespace
+    rank: int
+    seed: int
+    folder: Path
+    cells: dict[int, str]  # to judge, in the published notation, by their places
+    link: Pair | None
+
+
+class Pair:
+    """Two processes that add their gradients in memory which both see (an `azora.training` link)."""
+
+    count = 2
+
+    def __init__(self, rank: int, sums: Tensor, barrier: Barrier, notes: Connection) -> None:
+        self.rank, self._sums, self._barrier, self._notes = rank, sums, barrier, notes
+
+    def tell(self, rate: float, note: str = "") -> None:
+        self._notes.send((rate, note))
+
+    def hear(self) -> tuple[float, str] | None:
+        heard: tuple[float, str] | None = self._notes.recv()
+        return heard
+
+    def end(self) -> None:
+        self._notes.send(None)
+
+    def add(self, parts: list[Tensor]) -> None:
+        flat = torch.cat([part.reshape(-1) for part in parts])
+        self._sums[self.rank, : len(flat)].copy_(flat)
+        self._barrier.wait()
+        flat = self._sums[:, : len(flat)].sum(0)
+        self._barrier.wait()
+        shaped = zip(torch.split(flat, [part.numel() for part in parts]), parts, strict=True)
+        torch._foreach_copy_(parts, [piece.view(part.shape) for piece, part in shaped])
+
+
+def pictures_of(data: Path) -> tuple[Array, Array]:
+    """All training pictures (N, 16, 16, 3) uint8, each pixel the mean of what lies in it, and their classes."""
+    with np.load(data) as arrays:
+        y = arrays["y_train"]
+        if "webp_train" in arrays:
+            packed, offsets = arrays["webp_train"], arrays["offsets_train"]
+            rows = zip(offsets, offsets[1:], strict=False)
+            opened = (Image.open(io.BytesIO(packed[begin:end].tobytes())).convert("RGB") for begin, end in rows)
+        else:
+            opened = (Image.fromarray(row) for row in arrays["x_train"])
+        return np.stack([np.asarray(picture.resize((SIDE, SIDE), Image.Resampling.BOX)) for picture in opened]), y
+
+
+def search_data(words: argparse.Namespace) -> SearchData:
+    """The pictures in two parts; there is no test here, for the table has it."""
+    x, y = pictures_of(words.data)
+    rows = slice(0, min(words.rows or len(x), len(x) - HELD_OUT))
+    held = slice(len(x) - HELD_OUT, len(x) - HELD_OUT + words.validation)
+    task = from_arrays(x[rows], y[rows], x_validation=x[held], y_validation=y[held], x_test=x[:10], y_test=y[:10])
+    return task.search_data
+
+
+def now(words: argparse.Namespace) -> float:
+    """Seconds of this process on a core, or by the clock."""
+    return time.process_time() if words.clock == "processor" else time.perf_counter()
+
+
+def start(words: argparse.Namespace, shared: SharedWeights, data: SearchData, rate: float, seed: int) -> SharedTraining:
+    """A supernet before its first step."""
+    for module in shared.whole.modules():
+        if not words.affine and isinstance(module, torch.nn.BatchNorm2d):
+            module.requires_grad_(False)
+    recipe = RecipeSettings(
+        learning_rate=rate, batch_size=words.batch, label_smoothing=words.smoothing, augmentation=0.0, flip=True
+    )
+    return SharedTraining(
+        shared, data.train, data.signature, data.scaling, recipe, make_paths(words.paths, shared.space), words.epochs,
+        seed=seed, mode=Mode.parse(words.precision), ema=words.ema or None,
+    )  # fmt: skip
+
+
+def train(training: SharedTraining, words: argparse.Namespace, seconds: float, link: Pair | None) -> None:
+    """For so long, by oneself or with the other process."""
+    if link is not None and link.rank > 0:
+        training.follow(link)
+        return
+    begun = now(words)
+    training.advance(clock=lambda: (now(words) - begun) / seconds, join=lambda: link)
+    if link is not None:
+        link.end()
+
+
+def work(part: Part, begun: float) -> None:
+    """Train a supernet, or half of one, and judge cells with it; what came of it is written into the folder.
+
+    `begun` are the seconds that went before, which count too.
+    """
+    torch.set_num_threads(1)
+    words, data = part.words, SearchData.load(part.folder)
+    space = NB201(data.signature, width=words.width, depth=words.depth)
+    training = start(words, SharedWeights(space, part.seed, remembered=words.remembered), data, words.rate, part.seed)
+    proposals = {place: Proposal(space.from_string(text)) for place, text in part.cells.items()}
+    judging = judging_seconds(words, training, data, list(proposals.values()))
+    first = now(words)
+    seconds = 60 * words.minutes - begun - (first if words.clock == "processor" else 0.0) - judging
+    train(training, words, seconds, part.link)
+    trained = now(words)
+    evaluate = judge(words, training, data)
+    judged = {place: evaluate(proposal) for place, proposal in proposals.items()}
+    told: dict[str, Any] = {name: {place: judged[place][name] for place in judged} for name in ("loss", "accuracy")}
+    told |= {"steps": training.step, "epochs": round(training.epochs, 2)}
+    told |= {"training_seconds": round(trained - first, 1), "judging_seconds": round(now(words) - trained, 1)}
+    (part.folder / f"{part.rank}.json").write_text(json.dumps(told), encoding="utf-8")
+
+
+def judge(words: argparse.Namespace, training: SharedTraining, data: SearchData) -> Inherited:
+    calibration = training.calibration(words.calibration)
+    return Inherited(training.judged, data, calibration, training.scaling, training.mode, metric="loss")
+
+
+def judging_seconds(
+    words: argparse.Namespace, training: SharedTraining, data: SearchData, proposals: list[Proposal]
+) -> float:
+    """How long it will take to judge all of these, by judging a few."""
+    evaluate, begun = judge(words, training, data), now(words)
+    for proposal in proposals[:TIMED]:
+        evaluate(proposal)
+    return (now(words) - begun) * len(proposals) / TIMED
+
+
+def parts(words: argparse.Namespace, folder: Path, data: SearchData, names: list[str]) -> list[Part]:
+    """What each process does: a supernet of its own, or half of one."""
+    cells = dict(enumerate(names))
+    if words.supernets > 1:
+        return [Part(words, rank, 2 * words.seed + rank, folder, cells, None) for rank in (0, 1)]
+    if not words.linked:
+        return [Part(words, 0, words.seed, folder, cells, None)]
+    context = get_context("spawn")
+    numbers = SharedWeights(NB201(data.signature, width=words.width, depth=words.depth)).parameters()
+    sums = torch.zeros(2, sum(each.numel() for each in numbers)).share_memory_()
+    barrier, ends = context.Barrier(2), context.Pipe()
+    halves = [{place: text for place, text in cells.items() if place % 2 == rank} for rank in (0, 1)]
+    links = [Pair(rank, sums, barrier, ends[rank]) for rank in (0, 1)]
+    return [Part(words, rank, words.seed, folder, halves[rank], links[rank]) for rank in (0, 1)]
+
+
+def run(todo: list[Part], begun: float) -> list[dict[str, Any]]:
+    """What the processes made of it."""
+    processes = [get_context("spawn").Process(target=work, args=(part, begun)) for part in todo]
+    for process in processes:
+        process.start()
+    for process in processes:
+        process.join()
+    return [json.loads((part.folder / f"{part.rank}.json").read_text(encoding="utf-8")) for part in todo]
+
+
+def whole(words: argparse.Namespace, made: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """One for each supernet: halves are put together, and scores in the order of the cells."""
+    together = made if words.supernets > 1 or not words.linked else [made[0]]
+    for name in ("loss", "accuracy"):
+        if together is not made:
+            together[0][name] |= made[1][name]
+        for each in together:
+            each[name] = [each[name][place] for place in sorted(each[name], key=int)]
+    return together
+
+
+def main() -> None:
+    begun = time.time()
+    words = arguments()
+    rows = read(words.table)
+    torch.set_num_threads(1)
+    with tempfile.TemporaryDirectory() as name:
+        folder, data = Path(name), search_data(words)
+        data.save(folder)
+        table_space = NB201(data.signature)
+        cells = drawn(rows, words.column, words.cells, words.cells_seed, table_space)
+        names = [to_string(architecture) for architecture, _, _ in cells]
+        todo, decoded = (
+            parts(words, folder, data, names),
+            now(words) if words.clock == "processor" else time.time() - begun,
+        )
+        made = whole(words, run(todo, decoded))
+    truth = np.array([figure for _, figure, _ in cells])
+    params = np.array([cost(table_space, architecture)["params"] for architecture, _, _ in cells])
+    if words.scores:
+        kept = {name: np.array([each[name] for each in made]) for name in ("loss", "accuracy")}
+        np.savez(words.scores, truth=truth, params=params, **kept)
+    told = {"table": words.table.name, "column": words.column, "cells": len(cells)}
+    told |= {"settings": {name: str(value) for name, value in sorted(vars(words).items()) if name not in UNTOLD}}
+    told |= agreements(made, truth, params)
+    told["supernets"] = [{name: each[name] for name in each if name not in ("loss", "accuracy")} for each in made]
+    told["seconds"] = {"decoding": round(decoded, 1), "all_by_the_clock": round(time.time() - begun, 1)}
+    print(json.dumps(told | about(), indent=1))
+
+
+def agreements(made: list[dict[str, Any]], truth: Array, params: Array) -> dict[str, Any]:
+    """Of the mean over all supernets, and of each alone."""
+    loss = [-np.array(each["loss"]) for each in made]
+    accuracy = [np.array(each["accuracy"]) for each in made]
+    both = log_rank({"loss": list(np.mean(loss, 0)), "params": list(params)})
+    found: dict[str, Any] = {
+        "by_loss": agreement(np.mean(loss, 0), truth),
+        "by_accuracy": agreement(np.mean(accuracy, 0), truth),
+        "params": agreement(params, truth),
+        "log_rank_loss_params": agreement(np.array(both), truth),
+    }
+    found["by_loss_of_each"] = [agreement(each, truth)["kendall"] for each in loss]
+    found["spread_of_accuracies"] = [round(float(value), 4) for value in np.quantile(np.mean(accuracy, 0), QUANTILES)]
+    return found
+
+
+def about() -> dict[str, str]:
+    commit = subprocess.run(["git", "describe", "--always", "--dirty"], capture_output=True, text=True, check=False)
+    machine = f"{platform.machine()}, {os.cpu_count()} cores, torch {torch.__version__}, 1 thread a process"
+    return {"commit": commit.stdout.strip(), "machine": machine}
+
+
+QUANTILES = (0.0, 0.1, 0.5, 0.9, 1.0)
+UNTOLD = ("table", "data", "scores", "column", "cells", "remembered", "epochs")
+SETTINGS: dict[str, Any] = {
+    "paths": "fair",
+    "width": 16,
+    "depth": 1,
+    "batch": 128,
+    "rate": 0.3,
+    "smoothing": 0.0,
+    "rows": 45_000,
+    "validation": 2_000,
+    "calibration": 1_024,
+    "precision": "bf16-channels-last",
+    "epochs": 100.0,
+    "remembered": 16_000,
+    "ema": 0.0,
+    "minutes": 20.0,
+    "supernets": 1,
+    "cells": 300,
+    "cells-seed": 0,
+    "seed": 0,
+    "clock": "wall",
+}
+
+
+def arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("table", type=Path)
+    parser.add_argument("--data", type=Path, required=True)
+    parser.add_argument("--column", default="c10_test200")
+    parser.add_argument("--scores", type=Path)
+    parser.add_argument("--affine", action=argparse.BooleanOptionalAction, default=True)
+    parser.add_argument("--linked", action=argparse.BooleanOptionalAction, default=True)
+    for name, value in SETTINGS.items():
+        parser.add_argument(f"--{name}", type=type(value), default=value)
+    return parser.parse_args()
+
+
+if __name__ == "__main__":
+    main()
