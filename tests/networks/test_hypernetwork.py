@@ -119,6 +119,16 @@ def test_of_a_product_the_recipe_is_not_in_the_code() -> None:
     assert all(torch.equal(states[0][name], value) for name, value in states[1].items())
 
 
+def test_a_constrained_space_has_the_code_of_the_whole() -> None:
+    space = make_space("mlp", PICTURES, **SMALL["mlp"])
+    part = space.constrain(lambda architecture: architecture["depth"] <= 2, "two layers at most", normalisation="batch")
+    hyper = Hypernetwork(part)
+    assert hyper.perceptron[0].in_features == Hypernetwork(space).perceptron[0].in_features
+    for architecture in some(part):
+        with torch.no_grad():
+            assert torch.equal(hyper.borrow(architecture, learns=False)(rows(2)), hyper.extract(architecture)(rows(2)))
+
+
 def test_the_seed_decides_and_copies_are_their_own() -> None:
     space = make_space("mlp", PICTURES, **SMALL["mlp"])
     torch.manual_seed(5)

@@ -88,12 +88,12 @@ class Hypernetwork(nn.Module):
         Raises:
             SpaceError: a module of it cannot be sliced so.
         """
-        structure, version = self.shared.structure(architecture), self.shared.version
+        structure, version = self.shared.structure(architecture), self.version
         # Weights are small and what is normalised must be exact: no narrow numbers here.
         with torch.set_grad_enabled(learns), torch.autocast(self._device.type, enabled=False):
             given = {**self._free(structure), **self._written(architecture, structure)}
         tensors = {**structure.views, **(given if learns else {name: each.detach() for name, each in given.items()})}
-        return Borrowed(structure, tensors, {}, lambda: self.shared.version == version, None).train(learns)
+        return Borrowed(structure, tensors, {}, lambda: self.version == version, None).train(learns)
 
     def recalibrate(self, architecture: Architecture, batches: Iterable[Tensor]) -> Borrowed:
         """The architecture's network with batch-norm statistics of its own, measured on `batches`, in eval mode.
@@ -113,6 +113,11 @@ class Hypernetwork(nn.Module):
             SpaceError: a module of it cannot be sliced so.
         """
         return self.borrow(architecture, learns=False).extract()
+
+    @property
+    def version(self) -> int:
+        """Grows whenever the weights change."""
+        return self.shared.version
 
     def changed(self) -> None:
         """Tell that the weights are not what they were: networks borrowed before refuse to run."""
