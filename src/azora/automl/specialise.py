@@ -95,7 +95,7 @@ class Specialiser:
         self.training = start_sharing(self.space, self.data, shared, about["seed"], "float32")
         self.training.load_state(state)
         self.evaluate = Inherited(
-            self.training.shared, self.data, self.training.calibration(), self.training.scaling, metric=metric
+            self.training.judged, self.data, self.training.calibration(), self.training.scaling, metric=metric
         )
         self.reports = self._judged(folder)
         self._known: dict[str, Report] = {}
@@ -115,7 +115,7 @@ class Specialiser:
         before = [each for each in self._best_before() if space.valid(dict(each)) is not None]
         candidates = list(dict.fromkeys([*found[:LOOKED_AT], *before[:LOOKED_AT]]))
         best = max(candidates, key=lambda each: self.objective.order(self._report(each)))
-        network = self.training.shared.recalibrate(best, self.training.calibration()).extract()
+        network = self.training.judged.recalibrate(best, self.training.calibration()).extract()
         return Specialised(
             network.eval(),
             self.training.scaling,

@@ -16,6 +16,7 @@ from torch import Tensor
 
 from azora.errors import StudyError
 from azora.evaluation.inherited import Inherited
+from azora.networks.hypernetwork import Hypernetwork
 from azora.networks.shared_weights import SharedWeights
 from azora.space import Architecture, Space
 from azora.tasks import SearchData
@@ -51,12 +52,17 @@ def start_sharing(
     Args:
         space: one that shared weights were found to hold; its limits are not looked at, so that every process holds the
             same weights.
-        about: `{"epochs", "distils", "kernel_transforms", "recipe"}`; `recipe` has the settings that are not the
-            default's of shared weights (SGD at 0.1, no augmentation, no label smoothing).
+        about: `{"kind", "epochs", "distils", "recipe"}`, and of the kind "borrowed" `"kernel_transforms"`, of the kind
+            "written" (by a hypernetwork) `"bases"` and `"hidden"`; `recipe` has the settings that are not the default's
+            of shared weights (SGD at 0.1, no augmentation, no label smoothing).
         precision: a mode's name.
         paths: that draw the networks of a step; None where another process does.
     """
-    shared = SharedWeights(space.root, seed, kernel_transforms=about["kernel_transforms"], checked=True)
+    shared: SharedWeights | Hypernetwork
+    if about["kind"] == "written":
+        shared = Hypernetwork(space.root, seed, about["bases"], about["hidden"])
+    else:
+        shared = SharedWeights(space.root, seed, kernel_transforms=about["kernel_transforms"], checked=True)
     recipe = RecipeSettings(**{"augmentation": 0.0, "label_smoothing": 0.0, **about["recipe"]})
     return SharedTraining(
         shared,
@@ -103,7 +109,7 @@ class Stored:
         training = start_sharing(space, data, about, seed, precision, device)
         training.load_state(state)
         self._judge = Inherited(
-            training.shared,
+            training.judged,
             data,
             training.calibration(),
             training.scaling,

@@ -72,7 +72,13 @@ class Ofa(OneShot):
     def learn(self, work: Work, networks: Space) -> Mapping[str, float] | None:
         keep_rows(work)
         paths = make_paths(self.paths, networks)
-        about = {"epochs": self.epochs, "distils": paths.distils, "kernel_transforms": True, "recipe": {}}
+        about = {
+            "kind": "borrowed",
+            "epochs": self.epochs,
+            "distils": paths.distils,
+            "kernel_transforms": True,
+            "recipe": {},
+        }
         return share_weights(work, about, paths)
 
     def searcher(self, work: Work, networks: Space) -> Strategy:

@@ -9,6 +9,7 @@ from typing import Any
 from azora.errors import ConfigError, SpaceError
 from azora.methods.method import Method
 from azora.methods.ofa import Ofa
+from azora.methods.smash import Smash
 from azora.methods.spos import Spos
 from azora.settings import construct, resolve
 from azora.space import Space
@@ -32,6 +33,12 @@ METHODS: dict[str, MethodEntry] = {
         "trains weights that all networks share, lets evolution judge by them, trains a shortlist from scratch",
         "Guo et al. 2020",
         "when a training is dear and the space holds networks of like sizes",
+    ),
+    "smash": MethodEntry(
+        Smash,
+        "a hypernetwork writes weights for every network, by which they are drawn, perturbed and climbed",
+        "Brock et al. 2018",
+        "on mlp and small cells, where networks differ by more than their size",
     ),
     "ofa": MethodEntry(
         Ofa,

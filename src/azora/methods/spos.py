@@ -56,7 +56,13 @@ class Spos(OneShot):
 
     def learn(self, work: Work, networks: Space) -> Mapping[str, float] | None:
         paths = make_paths(self.paths, networks)
-        about = {"epochs": self.epochs, "distils": paths.distils, "kernel_transforms": False, "recipe": {}}
+        about = {
+            "kind": "borrowed",
+            "epochs": self.epochs,
+            "distils": paths.distils,
+            "kernel_transforms": False,
+            "recipe": {},
+        }
         return share_weights(work, about, paths)
 
     def searcher(self, work: Work, networks: Space) -> Strategy:
