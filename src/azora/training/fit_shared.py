@@ -19,7 +19,7 @@ from azora.training.paths import Paths
 from azora.training.recipe import RecipeSettings
 from azora.training.shared_optimiser import SharedOptimiser
 
-RECALIBRATION_ROWS = 1_024  # enough for the mean and spread of a channel
+RECALIBRATION_ROWS = 384  # where maps are 2 × 2, 1,536 values of each channel; ranks are nearly those of 1,024 rows
 
 
 @final
@@ -88,7 +88,7 @@ class SharedTraining:
                     self._look(loss)
         self.seconds += time.perf_counter() - begun
 
-    def calibration(self, rows: int = RECALIBRATION_ROWS, size: int = 256) -> list[Tensor]:
+    def calibration(self, rows: int = RECALIBRATION_ROWS, size: int = 384) -> list[Tensor]:
         """Batches of training rows as they are, for `SharedWeights.recalibrate`: the same every time."""
         numbers = self.batches.some(rows)
         size = min(size, len(numbers))
