@@ -323,6 +323,61 @@ def test_what_was_borrowed_before_a_change_refuses_to_run() -> None:
     assert all(each.grad is None for each in twin.parameters())
 
 
+class _Twice(nn.Module):
+    """One linear layer under two names, and a buffer that is another tensor after every pass."""
+
+    def __init__(self, width: int) -> None:
+        super().__init__()
+        self.first = nn.Linear(7, width)
+        self.inner = nn.ModuleList([nn.Linear(width, width, bias=False)])
+        self.again = self.inner[0]
+        self.head = nn.Linear(width, 3)
+        self.register_buffer("passes", torch.zeros(()))
+
+    def forward(self, x: Tensor) -> Tensor:
+        self.passes = self.passes + 1
+        out: Tensor = self.head(self.again(self.inner[0](self.first(x))))
+        return out
+
+
+def test_tied_modules_and_buffers_that_are_replaced() -> None:
+    class Tied(Space):
+        signature = ROWS
+
+        def __init__(self) -> None:
+            super().__init__("tied", [Categorical("width", (4, 8))])
+
+        def build(self, decide: Decide) -> nn.Module:
+            return _Twice(decide.number("width"))
+
+    space = Tied()
+    shared, x = SharedWeights(space), torch.randn(5, 7)
+    architecture = space.architecture(width=4)
+    alone, borrowed, other = shared.extract(architecture), shared.borrow(architecture), shared.borrow(architecture)
+    for network in (borrowed, alone, borrowed, other):
+        network(x).sum().backward()
+    assert borrowed.tensors["passes"] == 2 and other.tensors["passes"] == 1
+    assert all(tensor.is_meta for tensor in borrowed.structure.network.state_dict().values())
+    inner = shared.whole.get_parameter("inner.0.weight").grad
+    assert inner is not None
+    torch.testing.assert_close(inner[:4, :4], 3 * alone.get_parameter("inner.0.weight").grad)
+    assert not inner[4:].any() and not inner[:, 4:].any()
+
+
+def test_a_pass_that_fails_leaves_the_network_as_it_was_and_frozen_parameters_get_no_gradient() -> None:
+    space = make_space("cells", PICTURES, **SMALL["cells"])
+    shared, architecture = SharedWeights(space), space.sample(random.Random(0))
+    borrowed = shared.borrow(architecture)
+    with pytest.raises(RuntimeError):
+        borrowed(torch.randn(2, 5, 8, 8))
+    assert all(tensor.is_meta for tensor in borrowed.structure.network.state_dict().values())
+    head = shared.whole.get_submodule("head.4")
+    assert isinstance(head, nn.Linear)
+    head.weight.requires_grad_(False)
+    shared.borrow(architecture)(torch.randn(2, 3, 8, 8)).sum().backward()
+    assert head.weight.grad is None and head.bias.grad is not None
+
+
 def test_the_structure_of_a_network_is_built_once_whatever_the_recipe() -> None:
     space = shipped("product")
     shared = SharedWeights(space)

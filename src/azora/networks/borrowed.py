@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections import OrderedDict
 from collections.abc import Callable, Hashable, Iterable, Mapping
 from dataclasses import dataclass
-from typing import Protocol, final
+from functools import cached_property
+from typing import Any, Protocol, final
 
 import torch
 from torch import Tensor, nn
-from torch.func import functional_call
 
 from azora.networks.kernels import Size, transform
 from azora.networks.slicing import Box
@@ -53,8 +53,25 @@ class Structure:
     build: Callable[[], nn.Module]  # the same with weights of its own
     parameters: tuple[Slot, ...]
     buffers: tuple[Slot, ...]
-    tied: bool
     views: dict[str, Tensor]  # of what is borrowed, in the whole's own memory, without history
+
+    @cached_property
+    def places(self) -> tuple[tuple[dict[str, Any], str, str, Tensor], ...]:
+        """Where the network's modules keep their tensors: a table of a module's, the key there, the tensor's name among
+        the network's (tied ones have one), and the tensor on the meta device."""
+        found, names = list[tuple[dict[str, Any], str, str, Tensor]](), dict[int, str]()
+        for path, module in self.network.named_modules():
+            for table in (module._parameters, module._buffers):
+                for key, tensor in table.items():
+                    if tensor is not None:
+                        name = names.setdefault(id(tensor), f"{path}.{key}" if path else key)
+                        found.append((table, key, name, tensor))
+        return tuple(found)
+
+    @cached_property
+    def parts(self) -> tuple[tuple[str, Tensor, Tensor, Box], ...]:
+        """Of each parameter its name, the whole's, a view of the part that is borrowed, and where that lies."""
+        return tuple((slot.name, slot.whole, self.views[slot.name], slot.box) for slot in self.parameters)
 
 
 @final
@@ -141,7 +158,15 @@ class Borrowed(nn.Module):
             torch.autograd.Variable._execution_engine.queue_callback(self._collect)
 
     def _run(self, network: nn.Module, x: Tensor) -> Tensor:
-        out: Tensor = functional_call(network, self._given(), (x,), tie_weights=self.structure.tied)
+        # As torch's functional_call, which finds its way to every tensor anew in every pass.
+        given, places = self._given(), self.structure.places
+        for table, key, name, _ in places:
+            table[key] = given[name]
+        try:
+            out: Tensor = network(x)
+        finally:
+            for table, key, name, meta in places:
+                given[name], table[key] = table[key], meta  # a buffer may be another now
         return out
 
     def _given(self) -> dict[str, Tensor]:

@@ -8,7 +8,7 @@ from typing import final
 import torch
 from torch import Tensor, nn
 
-from azora.networks.slicing import Box, holds, index, region, whole
+from azora.networks.slicing import Box, holds, index, region
 
 
 @final
@@ -21,29 +21,33 @@ class Gradients:
 
     def __init__(self) -> None:
         self._boxes: dict[nn.Parameter, list[Box]] = {}
-        self._kept: dict[nn.Parameter, tuple[Tensor, list[Box]]] = {}
+        self._kept: dict[nn.Parameter, _Kept] = {}
 
     @torch.no_grad()
     def give(self, given: Iterable[tuple[nn.Parameter, Box, Tensor]]) -> None:
         """Add gradients to parts of the parameters' `grad`; what is given may be kept."""
-        fresh, more = list[tuple[Tensor, Tensor]](), list[tuple[Tensor, Tensor]]()
+        fresh: tuple[list[Tensor], list[Tensor]] = [], []  # where to, and what
+        more: tuple[list[Tensor], list[Tensor]] = [], []
         for parameter, box, gradient in given:
-            if parameter.grad is not None:
+            if (whole := parameter.grad) is not None:
                 boxes = self._boxes.setdefault(parameter, [])
                 if box not in boxes:
                     boxes.append(box)
-                more.append((parameter.grad[index(box)], gradient))
+                more[0].append(whole[index(box)])
+                more[1].append(gradient)
                 continue
             self._boxes[parameter] = [box]
-            if box == whole(tuple(parameter.shape)):
+            if gradient.shape == parameter.shape:
                 parameter.grad = gradient
             else:
-                parameter.grad = self._zeros(parameter, box)
-                fresh.append((parameter.grad[index(box)], gradient))
-        if fresh:
-            torch._foreach_copy_([part for part, _ in fresh], [gradient for _, gradient in fresh])
-        if more:
-            torch._foreach_add_([part for part, _ in more], [gradient for _, gradient in more])
+                kept = self._clean(parameter, box)
+                parameter.grad = kept.buffer
+                fresh[0].append(kept.part(box))
+                fresh[1].append(gradient)
+        if fresh[0]:
+            torch._foreach_copy_(*fresh)
+        if more[0]:
+            torch._foreach_add_(*more)
 
     def region(self, parameter: nn.Parameter) -> tuple[Box, Tensor | None] | None:
         """The smallest box around all that was given, and which of its entries were (None: all); None for nothing."""
@@ -52,13 +56,27 @@ class Gradients:
         box, mask = region(self._boxes[parameter])
         return box, mask if mask is None else mask.to(parameter.device)
 
-    def _zeros(self, parameter: nn.Parameter, box: Box) -> Tensor:
+    def _clean(self, parameter: nn.Parameter, box: Box) -> _Kept:
         """A tensor of the parameter's shape that is zero outside of `box`."""
-        buffer, written = self._kept.get(parameter, (None, []))
-        if buffer is None or buffer.device != parameter.device:
-            buffer, written = torch.zeros_like(parameter), []
-        for stale in written:
-            if not holds(box, stale):
-                buffer[index(stale)].zero_()
-        self._kept[parameter] = buffer, self._boxes[parameter]
-        return buffer
+        kept = self._kept.get(parameter)
+        if kept is None or kept.buffer.device != parameter.device:
+            kept = self._kept[parameter] = _Kept(torch.zeros_like(parameter))
+        for stale in kept.written:
+            if stale != box and not holds(box, stale):
+                kept.part(stale).zero_()
+        kept.written = self._boxes[parameter]
+        return kept
+
+
+@final
+class _Kept:
+    """A tensor that stands behind a `grad`, the parts of it that are not zero, and views of parts."""
+
+    def __init__(self, buffer: Tensor) -> None:
+        self.buffer, self.written = buffer, list[Box]()
+        self._parts: dict[Box, Tensor] = {}
+
+    def part(self, box: Box) -> Tensor:
+        if (part := self._parts.get(box)) is None:
+            part = self._parts[box] = self.buffer[index(box)]
+        return part

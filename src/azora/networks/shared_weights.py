@@ -84,10 +84,10 @@ class SharedWeights(nn.Module):
         """
         structure, version = self.structure(architecture), self.version
         tensors, lent = dict(structure.views), list[Lent]()
-        for slot in structure.parameters:
-            tensors[slot.name] = _leaf(slot.whole, tensors[slot.name], slot.box, lent if learns else None)
+        for name, owner, part, box in structure.parts:
+            tensors[name] = _leaf(owner, part, box, lent if learns else None)
         transforms = {}
-        for slot in structure.parameters:
+        for slot in structure.parameters if self.kernel_transforms else ():
             if slot.steps:
                 matrices = [(self.transforms.get_parameter(name), size) for name, size in slot.steps]
                 transforms[slot.name] = [
@@ -166,10 +166,8 @@ class SharedWeights(nn.Module):
         slot = partial(self._slot, modules)
         parameters = tuple(slot(name) for name, _ in network.named_parameters())
         buffers = tuple(slot(name) for name, _ in network.named_buffers())
-        names = sum(1 for _ in network.named_parameters(remove_duplicate=False))
-        names += sum(1 for _ in network.named_buffers(remove_duplicate=False))
         views = {slot.name: slot.part for slot in (*parameters, *buffers)}
-        return Structure(network, build, parameters, buffers, names > len(views), views)
+        return Structure(network, build, parameters, buffers, views)
 
     def _slot(self, modules: dict[str, nn.Module], name: str) -> Slot:
         path, _, tensor = name.rpartition(".")
@@ -202,8 +200,10 @@ Lent = tuple[nn.Parameter, Box, Tensor]  # whose part, which one, and the leaf t
 
 def _leaf(owner: Tensor, part: Tensor, box: Box, lent: list[Lent] | None) -> Tensor:
     """The part in one piece and without history; where `lent` is given, one that learns, and is entered there."""
-    leaf = part.detach() if part.is_contiguous() else part.detach().contiguous()
-    if lent is not None and isinstance(owner, nn.Parameter) and owner.requires_grad:
+    leaf = part.detach()
+    if not leaf.is_contiguous():
+        leaf = leaf.contiguous()
+    if lent is not None and owner.requires_grad and isinstance(owner, nn.Parameter):
         lent.append((owner, box, leaf.requires_grad_()))
     return leaf
 

@@ -28,7 +28,7 @@ from azora.training.recipe import RecipeSettings
 from azora.training.shared_optimiser import SharedOptimiser
 
 HYPER_RATE = 3e-3
-RECALIBRATION_ROWS = 1_024  # enough for the mean and spread of a channel
+RECALIBRATION_ROWS = 384  # where maps are 2 × 2, 1,536 values of each channel; ranks are nearly those of 1,024 rows
 LOOK = 0.5  # seconds between calls of a watch
 Clock = Callable[[], float]  # the share (0 to 1) of a training's time that has gone
 Watch = Callable[[float, float], bool]  # (that share, loss) → whether to go on
@@ -160,7 +160,7 @@ class SharedTraining:
 
         self._run(goes_on, lambda: rate)
 
-    def calibration(self, rows: int = RECALIBRATION_ROWS, size: int = 256) -> list[Tensor]:
+    def calibration(self, rows: int = RECALIBRATION_ROWS, size: int = 384) -> list[Tensor]:
         """Batches of training rows as they are, for `SharedWeights.recalibrate`: the same every time."""
         numbers = self.batches.some(rows)
         size = min(size, len(numbers))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import final
+
 import torch
 from torch import nn
 
@@ -9,6 +11,45 @@ from azora.tasks import Scaling, Signature, Split
 from azora.tasks.array import Array
 from azora.training.batches import Batches
 from azora.training.mode import Mode
+
+
+@final
+class Asking:
+    """Raw rows made ready once, (N, C, H, W) or (N, F), of which many networks are asked."""
+
+    def __init__(
+        self,
+        x: Array,
+        signature: Signature,
+        scaling: Scaling,
+        *,
+        mode: Mode | None = None,
+        device: str = "cpu",
+        batch_size: int = 256,
+    ) -> None:
+        import numpy as np
+
+        self.signature, self.scaling, self.mode, self.device = signature, scaling, mode or Mode(), device
+        self.size = batch_size
+        blind = np.zeros(len(x), np.int64) if signature.kind == "classification" else np.zeros((len(x), 1), np.float32)
+        self.rows = Batches(Split(x, blind), signature, scaling, batch_size, mode=self.mode, device=device)
+
+    def __call__(self, network: nn.Module) -> Array:
+        """Probabilities (N, classes) float32 of a classifier, or predictions (N, outputs) in the target's own unit.
+
+        `network` is put into eval mode.
+        """
+        network.eval()
+        starts = range(0, len(self.rows.x), self.size)
+        with torch.no_grad(), self.mode.cast(self.device):
+            found = torch.cat([network(self.rows.plain(slice(at, at + self.size))).float() for at in starts])
+        if self.signature.kind == "classification":
+            found = torch.softmax(found, dim=1)
+        else:
+            found = found * torch.tensor(self.scaling.target_spread, device=self.device)
+            found = found + torch.tensor(self.scaling.target_mean, device=self.device)
+        answer: Array = found.cpu().numpy()
+        return answer
 
 
 def outputs(
@@ -25,21 +66,4 @@ def outputs(
 
     `network` is put into eval mode; `x` is raw, (N, C, H, W) or (N, F).
     """
-    import numpy as np
-
-    mode = mode or Mode()
-    blind = np.zeros(len(x), np.int64) if signature.kind == "classification" else np.zeros((len(x), 1), np.float32)
-    rows = Batches(Split(x, blind), signature, scaling, batch_size, mode=mode, device=device)
-    network.eval()
-    with torch.no_grad(), mode.cast(device):
-        parts = [
-            network(rows.plain(slice(start, start + batch_size))).float() for start in range(0, len(x), batch_size)
-        ]
-    found = torch.cat(parts)
-    if signature.kind == "classification":
-        found = torch.softmax(found, dim=1)
-    else:
-        found = found * torch.tensor(scaling.target_spread, device=device)
-        found = found + torch.tensor(scaling.target_mean, device=device)
-    answer: Array = found.cpu().numpy()
-    return answer
+    return Asking(x, signature, scaling, mode=mode, device=device, batch_size=batch_size)(network)
