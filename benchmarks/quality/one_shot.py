@@ -1,0 +1,162 @@
+"""What one-shot methods choose, against random networks under the same last training and random search at equal time.
+
+`python benchmarks/quality/one_shot.py DATA.npz [--budget 1200] [--seeds 3] [--systems spos ofa random-cells …]` runs
+each system with each seed, one after the other, writes one JSON a run under `benchmarks/results/one_shot/`, and prints
+all of them with means. A run that has its file is not run again. The systems are methods by name; `enas-random`, whose
+controller draws at random; `random-SPACE`, random search on the space of that method (`spos`: cells, `ofa`: stages)
+for the same time; and `eight-SPACE`: eight random networks of it that are quick enough for the budget, each trained as
+the last training of a search is, for as long as that took in the method's run of the same seed, which must have been
+run. The test split decides nothing here: it is read for the figures.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import platform
+import random
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+RESULTS = Path(__file__).parents[1] / "results" / "one_shot"
+OF_SPACE = {"cells": "spos", "stages": "ofa"}
+WORDS = {"enas-random": ["--strategy", "enas", "--set", "controller=random"]}
+RANDOM_NETWORKS = 8
+KEPT = (
+    "test_accuracy", "validation_accuracy", "one_shot", "judged", "trials", "seconds", "final_seconds", "final_epochs",
+    "parameters", "macs", "architecture", "machine",
+)  # fmt: skip
+
+
+def machine() -> dict[str, Any]:
+    """What ran it: processor, cores, versions, commit."""
+    import torch
+
+    lines = Path("/proc/cpuinfo").read_text().splitlines()
+    model = next((line.partition(":")[2].strip() for line in lines if line.startswith("model name")), "")
+    commit = subprocess.run(["git", "rev-parse", "--short", "HEAD"], capture_output=True, text=True, check=False)
+    return {
+        "processor": model or platform.machine(),
+        "cores": os.cpu_count(),
+        "torch": torch.__version__,
+        "commit": commit.stdout.strip(),
+    }
+
+
+def space_of(method: str, data: Path) -> tuple[str, Mapping[str, Any]]:
+    """The space that a method searches on this data."""
+    from azora.methods import find_method
+    from azora.tasks import load_task
+
+    made = find_method(method, {})
+    found = None if made is None else made.space(load_task(data).signature)
+    assert found is not None, f"{method} has no space of its own for {data}"
+    return found
+
+
+def run_search(data: Path, seconds: float, seed: int, words: list[str]) -> dict[str, Any]:
+    """One search by the command line, in a process of its own."""
+    with tempfile.TemporaryDirectory() as folder:
+        command = [sys.executable, "-m", "azora", "search", str(data), "--budget", f"{seconds}s", "--seed", str(seed)]
+        command += ["--out", f"{folder}/out", "--json", "--quiet", *words]
+        begun = time.monotonic()
+        done = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True)
+        wall = time.monotonic() - begun
+    figures = json.loads(done.stdout)
+    return {name: figures[name] for name in KEPT if name in figures} | {"wall": round(wall, 1)}
+
+
+def run_eight(data: Path, seconds: float, seed: int, method: str, each: float) -> dict[str, Any]:
+    """Random networks of the method's space, within what is quick enough for the budget, each trained for `each` s."""
+    from azora.automl.pacing import Pacing
+    from azora.automl.setting import Setting
+    from azora.automl.winner import train_winner
+    from azora.job import Job
+    from azora.methods.phases import of_networks
+    from azora.study import StudyFolder
+    from azora.tasks import evaluate
+    from azora.training import choose_mode, outputs
+
+    found = []
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        job = Job.parse(task=data, budget=seconds, seed=seed, strategy=method, out=folder / "out")
+        setting = Setting.of(job)
+        study = StudyFolder(job.out, resume=False).study(setting.space, setting.about(), time.monotonic())
+        mode = choose_mode(job.precision, setting.data.signature, job.device).name
+        pacing = Pacing(setting, study, setting.within_limits())
+        pacing.measure(mode)
+        space, rng = of_networks(pacing.space()), random.Random(f"eight {seed}")
+        test = setting.task.read_test()
+        for _ in range(RANDOM_NETWORKS):
+            winner = train_winner(
+                setting,
+                space.sample(rng),
+                folder / "none",
+                folder,
+                seconds=each,
+                precision=job.precision,
+                watch=lambda progress, loss: True,
+            )
+            answers = outputs(winner.network, test.x, setting.task.signature, winner.scaling)
+            metrics = evaluate(setting.task.signature, answers, test.y)
+            found.append({"test_accuracy": metrics["accuracy"], "epochs": round(winner.epochs, 2)})
+        study.close()
+    accuracies = [one["test_accuracy"] for one in found]
+    return {"test_accuracy": statistics.mean(accuracies), "networks": found, "seconds_each": each}
+
+
+def run(system: str, data: Path, seconds: float, seed: int, file: Path) -> dict[str, Any]:
+    """One run of a system."""
+    kind, _, space = system.partition("-")
+    if kind == "eight":
+        method = OF_SPACE[space]
+        before = json.loads(file.with_name(file.name.replace(system, method)).read_text())
+        return run_eight(data, seconds, seed, method, before["final_seconds"])
+    if kind == "random":
+        name, settings = space_of(OF_SPACE[space], data)
+        words = ["--strategy", "random", "--space", name]
+        for setting, value in settings.items():
+            words += ["--set", f"space.{setting}={json.dumps(value)}"]
+        return run_search(data, seconds, seed, words)
+    return run_search(data, seconds, seed, WORDS.get(system, ["--strategy", system]))
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser()
+    parser.add_argument("data", type=Path)
+    parser.add_argument("--budget", type=float, default=1200.0)
+    parser.add_argument("--seeds", type=int, default=3)
+    parser.add_argument("--systems", nargs="+", default=["spos", "random-cells", "eight-cells", "ofa"])
+    asked = parser.parse_args()
+    RESULTS.mkdir(parents=True, exist_ok=True)
+    found: dict[str, list[float]] = {}
+    for seed in range(asked.seeds):
+        for system in asked.systems:
+            file = RESULTS / f"{asked.data.stem}-{asked.budget:g}s-{system}-{seed}.json"
+            if not file.is_file():
+                figures = run(system, asked.data, asked.budget, seed, file)
+                file.write_text(
+                    json.dumps({"system": system, "seed": seed, **figures, "on": machine()}, indent=1) + "\n"
+                )
+            found.setdefault(system, []).append(json.loads(file.read_text())["test_accuracy"])
+    summary = {
+        system: {
+            "test_accuracy": values,
+            "mean": statistics.mean(values),
+            "deviation": statistics.stdev(values) if len(values) > 1 else None,
+        }
+        for system, values in found.items()
+    }
+    print(json.dumps({"data": asked.data.stem, "budget": asked.budget, "systems": summary}, indent=1))
+
+
+if __name__ == "__main__":
+    main()
