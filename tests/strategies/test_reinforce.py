@@ -11,12 +11,12 @@ import torch
 from azora.errors import ConfigError
 from azora.space import Categorical, Integer, Real, Rule, Space, Subset, When
 from azora.strategies import RandomSearch, Reinforce, Strategy
-from azora.strategies.reinforce import Policy, _clipped, _Moving
+from azora.strategies.policy import Kind, Moving, clipped
 from azora.strategies.tokens import tokens_of
 from azora.testing.strategy_contract import judge, tiny_space
 from azora.trial import Report
 
-POLICIES: list[Policy] = ["lstm", "independent"]
+POLICIES: list[Kind] = ["lstm", "independent"]
 
 
 def finite() -> Space:
@@ -34,7 +34,7 @@ def finite() -> Space:
     )
 
 
-def taught(policy: Policy, space: Space, updates: int = 4) -> Reinforce:
+def taught(policy: Kind, space: Space, updates: int = 4) -> Reinforce:
     """A policy that is no longer uniform."""
     strategy = Reinforce(space, 0, policy=policy, samples=5, rate=0.2)
     for number in range(5 * updates):
@@ -45,7 +45,7 @@ def taught(policy: Policy, space: Space, updates: int = 4) -> Reinforce:
 
 
 @pytest.mark.parametrize("policy", POLICIES)
-def test_probabilities_of_all_architectures_add_up_to_one(policy: Policy) -> None:
+def test_probabilities_of_all_architectures_add_up_to_one(policy: Kind) -> None:
     strategy = taught(policy, finite())
     chances = [math.exp(strategy.log_prob(architecture)) for architecture in strategy.space]
     assert math.fsum(chances) == pytest.approx(1.0, abs=1e-9)
@@ -54,7 +54,7 @@ def test_probabilities_of_all_architectures_add_up_to_one(policy: Policy) -> Non
 
 @pytest.mark.parametrize("policy", POLICIES)
 @pytest.mark.parametrize("space", [finite(), tiny_space()], ids=["finite", "tiny"])
-def test_log_prob_agrees_with_the_sampler(policy: Policy, space: Space) -> None:
+def test_log_prob_agrees_with_the_sampler(policy: Kind, space: Space) -> None:
     strategy = taught(policy, space)
     for architecture, log in strategy.draw(random.Random(3), 60):
         assert strategy.log_prob(architecture) == pytest.approx(log, abs=1e-9)
@@ -73,8 +73,10 @@ def test_an_architecture_is_one_probability_alone_and_among_others() -> None:
     strategy = taught("lstm", finite())
     drawn = [architecture for architecture, _ in strategy.draw(random.Random(0), 20)]
     with torch.no_grad():
-        together, _ = strategy.controller.log_prob(strategy._tensor(drawn))
-        alone = [float(strategy.controller.log_prob(strategy._tensor([each]))[0]) for each in drawn]
+        together, _ = strategy.controlled.controller.log_prob(strategy.controlled._tensor(drawn))
+        alone = [
+            float(strategy.controlled.controller.log_prob(strategy.controlled._tensor([each]))[0]) for each in drawn
+        ]
     assert together.tolist() == pytest.approx(alone, abs=1e-12)
 
 
@@ -82,16 +84,16 @@ def test_the_entropy_of_a_uniform_policy_is_that_of_its_choices() -> None:
     space = Space("even", [Categorical("a", (1, 2)), Categorical("b", tuple("wxyz"), (When("a", (2,)),))])
     strategy = Reinforce(space, 0, policy="independent")
     with torch.no_grad():
-        strategy.controller.logits.zero_()  # type: ignore[union-attr,operator]
+        strategy.controlled.controller.logits.zero_()  # type: ignore[union-attr,operator]
     both, one = space.architecture(a=2, b="w"), space.architecture(a=1)
-    _, entropy = strategy.controller.log_prob(strategy._tensor([both, one]))
+    _, entropy = strategy.controlled.controller.log_prob(strategy.controlled._tensor([both, one]))
     assert entropy.tolist() == pytest.approx([math.log(8), math.log(2)])
     assert strategy.log_prob(one) == pytest.approx(-math.log(2))
 
 
 @pytest.mark.parametrize("policy", POLICIES)
 @pytest.mark.parametrize("clip", [None, 0.2])
-def test_it_learns_what_is_rewarded(policy: Policy, clip: float | None) -> None:
+def test_it_learns_what_is_rewarded(policy: Kind, clip: float | None) -> None:
     space = Space("many", [Categorical(f"c{place}", tuple("abcd")) for place in range(8)])
     strategy = Reinforce(space, 0, policy=policy, clip=clip)
     for _ in range(150):
@@ -119,18 +121,18 @@ def test_it_beats_random_search_on_a_conditional_space() -> None:
 
 def test_equal_rewards_do_not_move_the_policy() -> None:
     strategy = Reinforce(finite(), 0, samples=5, entropy=0.0)
-    before = [parameter.clone() for parameter in strategy.controller.parameters()]
+    before = [parameter.clone() for parameter in strategy.controlled.controller.parameters()]
     for _ in range(10):
         proposal = strategy.ask()
         assert proposal is not None
         strategy.tell(proposal, Report({"accuracy": 0.5}))
     assert strategy.updates == 2
-    after = strategy.controller.parameters()
+    after = strategy.controlled.controller.parameters()
     assert all(torch.equal(old, new) for old, new in zip(before, after, strict=True))
 
 
 def test_the_baseline_is_not_drawn_to_its_start() -> None:
-    moving = _Moving(0.9)
+    moving = Moving(0.9)
     for _ in range(3):
         moving.add(7.0)
         assert moving.mean == pytest.approx(7.0)
@@ -140,7 +142,7 @@ def test_the_baseline_is_not_drawn_to_its_start() -> None:
 
 def test_ppo_gains_nothing_beyond_its_clip() -> None:
     ratio, gains = torch.tensor([0.5, 1.0, 2.0, 2.0, 0.5]), torch.tensor([1.0, 1.0, 1.0, -1.0, -1.0])
-    assert _clipped(ratio, gains, 0.2).tolist() == pytest.approx([0.5, 1.0, 1.2, -2.0, -0.8])
+    assert clipped(ratio, gains, 0.2).tolist() == pytest.approx([0.5, 1.0, 1.2, -2.0, -0.8])
 
 
 def test_failures_are_the_worst_reward() -> None:

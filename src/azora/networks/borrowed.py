@@ -126,11 +126,25 @@ class Borrowed(nn.Module):
         Raises:
             ValueError: there are normalisations and no batch.
         """
-        network = self.structure.network
-        norms = [module for module in network.modules() if isinstance(module, BatchNorm) and module.track_running_stats]
         self.eval()
-        if not norms:
-            return
+        if self._norms() and not self._measured(batches):
+            raise ValueError("statistics are measured on batches, and there was none")
+
+    def by_batch_statistics(self, batches: Iterable[Tensor]) -> list[Tensor]:
+        """What the network in eval mode says of each batch, its normalisations by that batch's own statistics.
+
+        The plain means of these become the network's own statistics, as `measure_statistics` has it.
+        """
+        self.eval()
+        return self._measured(batches)
+
+    def _norms(self) -> list[BatchNorm]:
+        modules = self.structure.network.modules()
+        return [module for module in modules if isinstance(module, BatchNorm) and module.track_running_stats]
+
+    def _measured(self, batches: Iterable[Tensor]) -> list[Tensor]:
+        """The outputs for the batches, whose statistics go into tensors of this network's own."""
+        network, norms = self.structure.network, self._norms()
         own = {slot.name: torch.zeros_like(slot.part) for slot in self.structure.buffers if slot.norm}
         self.tensors = {**self.tensors, **own}
         network.eval()
@@ -138,18 +152,13 @@ class Borrowed(nn.Module):
         for norm in norms:
             norm.train()
             norm.momentum = None  # the plain mean
-        count = 0
         try:
             with torch.no_grad():
-                for batch in batches:
-                    self._run(network, batch)
-                    count += 1
+                return [self._run(network, batch) for batch in batches]
         finally:
             network.eval()
             for norm, momentum in zip(norms, momenta, strict=True):
                 norm.momentum = momentum
-        if not count:
-            raise ValueError("statistics are measured on batches, and there was none")
 
     def _at_the_end(self, gradient: Tensor) -> None:
         """Have gradients collected when the backward pass that came by here is done: all at once is much cheaper than

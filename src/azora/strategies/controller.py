@@ -69,10 +69,15 @@ class Recurrent(Controller):
     """An LSTM that reads the decisions before (Zoph & Le, 2017), one layer, with its own outputs for each choice.
 
     Weights begin uniform in ±0.1 (as Pham et al., 2018), so all tokens are about equally likely.
+
+    Args:
+        bound: logits are this times the hyperbolic tangent of what the network says, so that no choice is ever certain
+            (Bello et al., 2017; Pham et al., 2018); None: they are what it says.
     """
 
-    def __init__(self, counts: Sequence[int], hidden: int, seed: int) -> None:
+    def __init__(self, counts: Sequence[int], hidden: int, seed: int, bound: float | None = None) -> None:
         super().__init__(counts)
+        self.bound = bound
         self.read = nn.Embedding(self.total + 1, hidden, dtype=torch.float64)  # the last is read before all decisions
         self.lstm = nn.LSTM(hidden, hidden, batch_first=True, dtype=torch.float64)
         self.outputs = nn.Linear(hidden, self.total, dtype=torch.float64)
@@ -88,7 +93,7 @@ class Recurrent(Controller):
         read, hidden, memory = state
         hidden, memory = torch.lstm_cell(read, [hidden, memory], *self.lstm.all_weights[0])
         span = self.spans[place]
-        return linear(hidden, self.outputs.weight[span], self.outputs.bias[span]), (read, hidden, memory)
+        return self._bounded(linear(hidden, self.outputs.weight[span], self.outputs.bias[span])), (read, hidden, memory)
 
     def decided(self, place: int, state: State, tokens: Tensor) -> State:
         return self.read.weight[tokens + self.spans[place].start], *state[1:]
@@ -96,8 +101,10 @@ class Recurrent(Controller):
     def forward(self, numbers: Tensor) -> Tensor:
         first = numbers.new_full((len(numbers), 1), self.total)
         hidden, _ = self.lstm(self.read(torch.cat([first, numbers[:, :-1]], dim=1)))
-        logits: Tensor = self.outputs(hidden)
-        return logits
+        return self._bounded(self.outputs(hidden))
+
+    def _bounded(self, logits: Tensor) -> Tensor:
+        return logits if self.bound is None else self.bound * torch.tanh(logits)
 
 
 @final

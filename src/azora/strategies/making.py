@@ -19,8 +19,9 @@ from azora.strategies.level import Level
 from azora.strategies.local import Improvement, LocalSearch
 from azora.strategies.optuna_search import OptunaSearch, Sampler
 from azora.strategies.pareto import ParetoEvolution
+from azora.strategies.policy import Kind
 from azora.strategies.random_search import RandomSearch
-from azora.strategies.reinforce import Policy, Reinforce
+from azora.strategies.reinforce import Reinforce
 from azora.strategies.scalarised import Scalarised
 from azora.strategies.shortlist import names_of
 from azora.strategies.stopping import EarlyStopping
@@ -101,7 +102,7 @@ def reinforce(
     seed: int,
     objective: Objective,
     epochs: float | None = None,
-    policy: Policy = "lstm",
+    policy: Kind = "lstm",
     samples: int = 10,
     rate: float | None = None,
     entropy: float = 0.01,

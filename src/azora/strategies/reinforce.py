@@ -2,26 +2,20 @@
 
 from __future__ import annotations
 
-import math
 import random
 from bisect import bisect_left, bisect_right, insort
-from typing import TYPE_CHECKING, Literal, final, get_args
+from typing import final, get_args
 
 from azora.errors import ConfigError
 from azora.settings import closest
-from azora.space import Architecture, Option, Space
+from azora.space import Architecture, Space
 from azora.strategies.fresh import stranger, walk
 from azora.strategies.member import Rank, rank
+from azora.strategies.policy import Kind, Moving, Policy
 from azora.strategies.strategy import Strategy
-from azora.strategies.tokens import tokens_of
 from azora.trial import Objective, Proposal, Report
 
-if TYPE_CHECKING:
-    from torch import Tensor
-
-Policy = Literal["lstm", "independent"]
 PASSES = 8  # of drawing, where rules forbid most of what the policy says
-PPO_EPOCHS = 4
 DECAY = 0.9  # of the baseline, a judgement
 
 
@@ -55,7 +49,7 @@ class Reinforce(Strategy):
         space: Space,
         seed: int = 0,
         objective: Objective | None = None,
-        policy: Policy = "lstm",
+        policy: Kind = "lstm",
         samples: int = 10,
         rate: float | None = None,
         entropy: float = 0.01,
@@ -63,27 +57,26 @@ class Reinforce(Strategy):
         clip: float | None = None,
     ) -> None:
         super().__init__(space, seed, objective)
-        if policy not in get_args(Policy):
-            raise ConfigError(f"policy={policy!r}: {closest(str(policy), get_args(Policy))}")
+        if policy not in get_args(Kind):
+            raise ConfigError(f"policy={policy!r}: {closest(str(policy), get_args(Kind))}")
         if samples < 1 or hidden < 1:
             raise ConfigError(f"samples={samples} and hidden={hidden} must be at least 1")
         if entropy < 0 or (rate is not None and rate <= 0) or (clip is not None and clip <= 0):
             raise ConfigError(f"entropy={entropy} must be at least 0, rate={rate} and clip={clip} above 0")
-        import torch
-
-        from azora.strategies.controller import Independent, Recurrent
-
         self.policy, self.samples, self.rate, self.entropy = policy, samples, rate, entropy
         self.hidden, self.clip = hidden, clip
-        self.tokens = {name: tokens_of(choice) for name, choice in space.choices.items()}
-        counts = [tokens.count for tokens in self.tokens.values()]
-        lstm = policy == "lstm"
-        with torch.random.fork_rng(devices=()):  # modules draw from the caller's generator, whatever they hold later
-            self.controller = Recurrent(counts, hidden, seed) if lstm else Independent(counts, seed)
-        self.optimiser = torch.optim.Adam(self.controller.parameters(), lr=rate or (0.01 if lstm else 0.1))
+        self.controlled = Policy(
+            space,
+            seed,
+            policy,
+            rate=rate or (0.01 if policy == "lstm" else 0.1),
+            entropy=entropy,
+            hidden=hidden,
+            clip=clip,
+        )
         self.batch: list[tuple[Architecture, float, float]] = []  # with reward, and log-probability when asked for
         self.ranks: list[Rank] = []  # of all judgements, rising
-        self.baseline = _Moving(DECAY)
+        self.baseline = Moving(DECAY)
         self.chances: dict[str, float] = {}  # log-probability of what is pending, for PPO
         self.known: set[str] = set()
         self.seen: set[str] = set()
@@ -116,53 +109,17 @@ class Reinforce(Strategy):
     def draw(self, rng: random.Random, rows: int) -> list[tuple[Architecture, float]]:
         """Up to `rows` architectures from the policy, each with its `log_prob`; what breaks a rule of the space is left
         out."""
-        import torch
-
-        decided: list[dict[str, Option]] = [{} for _ in range(rows)]
-        logs = [0.0] * rows
-        with torch.inference_mode():
-            state = self.controller.begin(rows)
-            for place, (name, tokens) in enumerate(self.tokens.items()):
-                exists = [self.space.exists(self.space.choices[name], kept) for kept in decided]
-                if not any(exists):
-                    continue
-                logits, looked = self.controller.look(place, state)
-                chances = logits.softmax(1).tolist()
-                taken = [_pick(each, rng) for each in chances]
-                following = self.controller.decided(place, looked, torch.tensor(taken))
-                if not all(exists):
-                    there = torch.tensor(exists)[:, None]
-                    following = tuple(new.where(there, old) for new, old in zip(following, state, strict=True))
-                state = following
-                for row, token in enumerate(taken):
-                    if exists[row]:
-                        decided[row][name] = tokens.draw(token, rng)
-                        logs[row] += math.log(chances[row][token]) + tokens.spread(token)
-        made = ((self.space.valid(kept), log) for kept, log in zip(decided, logs, strict=True))
-        return [(architecture, log) for architecture, log in made if architecture is not None]
+        return self.controlled.draw(rng, rows)
 
     def log_prob(self, architecture: Architecture) -> float:
-        """The logarithm of the chance of drawing `architecture` (its decisions as they stand); where real numbers are
-        among them, of the density, over ranges from 0 to 1. Rules of the space are not looked at."""
-        import torch
-
-        with torch.inference_mode():
-            return float(self.controller.log_prob(self._tensor([architecture]))[0]) + self._spread(architecture)
+        """The logarithm of the chance of drawing `architecture`, as `Policy.log_prob` has it."""
+        return self.controlled.log_prob(architecture)
 
     def _update(self) -> None:
-        import torch
-
-        old = torch.tensor([chance - self._spread(made) for made, _, chance in self.batch], dtype=torch.float64)
-        tokens = self._tensor([made for made, _, _ in self.batch])
         for _, reward, _ in self.batch:
             self.baseline.add(reward)
-        gains = torch.tensor([reward - self.baseline.mean for _, reward, _ in self.batch], dtype=torch.float64)
-        for _ in range(1 if self.clip is None else PPO_EPOCHS):
-            chances, entropy = self.controller.log_prob(tokens)
-            gained = gains * chances if self.clip is None else _clipped((chances - old).exp(), gains, self.clip)
-            self.optimiser.zero_grad()
-            (-gained.mean() - self.entropy * entropy.mean()).backward()  # type: ignore[no-untyped-call]
-            self.optimiser.step()
+        gains = [reward - self.baseline.mean for _, reward, _ in self.batch]
+        self.controlled.update([made for made, _, _ in self.batch], gains, [chance for _, _, chance in self.batch])
         self.batch = []
         self.updates += 1
         self._fill()
@@ -175,44 +132,3 @@ class Reinforce(Strategy):
             self.pool += self.draw(rng, 2 * self.samples)
             if len(self.pool) >= self.samples:
                 break
-
-    def _tensor(self, architectures: list[Architecture]) -> Tensor:
-        import torch
-
-        return torch.tensor(
-            [
-                [tokens.token(made[name]) if name in made else -1 for name, tokens in self.tokens.items()]
-                for made in architectures
-            ]
-        )
-
-    def _spread(self, architecture: Architecture) -> float:
-        return sum(self.tokens[name].spread(self.tokens[name].token(value)) for name, value in architecture.items())
-
-
-class _Moving:
-    """An exponential moving mean that is not drawn to its start."""
-
-    def __init__(self, decay: float) -> None:
-        self.decay, self.total, self.weight = decay, 0.0, 0.0
-
-    def add(self, value: float) -> None:
-        self.total = self.decay * self.total + (1 - self.decay) * value
-        self.weight = self.decay * self.weight + (1 - self.decay)
-
-    @property
-    def mean(self) -> float:
-        return self.total / self.weight
-
-
-def _pick(chances: list[float], rng: random.Random) -> int:
-    left = rng.random() * math.fsum(chances)
-    for token, chance in enumerate(chances):
-        left -= chance
-        if left < 0:
-            return token
-    return len(chances) - 1
-
-
-def _clipped(ratio: Tensor, gains: Tensor, clip: float) -> Tensor:
-    return (ratio * gains).minimum(ratio.clamp(1 - clip, 1 + clip) * gains)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import final
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from azora.tasks import Scaling, Signature, Split
 from azora.tasks.array import Array
@@ -43,6 +43,11 @@ class Asking:
         starts = range(0, len(self.rows.x), self.size)
         with torch.no_grad(), self.mode.cast(self.device):
             found = torch.cat([network(self.rows.plain(slice(at, at + self.size))).float() for at in starts])
+        return self.answer(found)
+
+    def answer(self, found: Tensor) -> Array:
+        """What a network's outputs (N, outputs) say: probabilities, or predictions in the target's own unit."""
+        found = found.float()
         if self.signature.kind == "classification":
             found = torch.softmax(found, dim=1)
         else:
