@@ -10,6 +10,7 @@ import pytest
 
 from azora.errors import ConfigError
 from azora.methods import Method
+from azora.methods.enas import Enas
 from azora.methods.ofa import Ofa
 from azora.methods.smash import Smash
 from azora.tasks import Task
@@ -41,6 +42,22 @@ class TestSmashOfRows(MethodContract):
         return lambda: Smash(bases=2, hidden=8, samples=6, perturbations=3, epochs=2.0, judged=12, size=4)
 
 
+class TestEnas(MethodContract):
+    @pytest.fixture
+    def desk(self, stripes: Task, tmp_path: Path) -> Desk:
+        return Desk(stripes, tmp_path, {"name": "cells", "settings": CELLS, "recipe": True})
+
+    @pytest.fixture
+    def make(self) -> Callable[[], Method]:
+        return lambda: Enas(samples=2, batches=1, epochs=2.0, judged=10, size=4)
+
+
+class TestEnasAtRandom(TestEnas):
+    @pytest.fixture
+    def make(self) -> Callable[[], Method]:
+        return lambda: Enas(controller="random", epochs=2.0, judged=10, size=4)
+
+
 class TestOfa(MethodContract):
     @pytest.fixture
     def desk(self, stripes: Task, tmp_path: Path) -> Desk:
@@ -63,6 +80,8 @@ class TestOfaShrinking(TestOfa):
         (Smash, {"bases": 0}, "bases=0"),
         (Smash, {"samples": 0}, "samples=0"),
         (Smash, {"paths": "unifrom"}, "did you mean 'uniform'"),
+        (Enas, {"controller": "lstn"}, "did you mean 'lstm'"),
+        (Enas, {"samples": 1}, "samples=1"),
         (Ofa, {"paths": "none"}, "no paths 'none'"),
         (Ofa, {"population": 1}, "population=1"),
     ],

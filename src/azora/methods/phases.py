@@ -5,9 +5,10 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import Any, Protocol
 
 import torch
+from torch import Tensor
 
 from azora.evaluation.sharing import load_state, save_about, save_state, start_sharing
 from azora.executors.partners import Partners
@@ -19,7 +20,7 @@ from azora.strategies.evolution import RegularizedEvolution
 from azora.study import SqlJournal, Study
 from azora.study.folder import JOURNAL
 from azora.tasks import SearchData, Split
-from azora.training import Paths, Recipe, TrainingDiverged
+from azora.training import Paths, Recipe, SharedTraining, TrainingDiverged
 
 SHARING, INHERITING = "sharing", "inheriting"
 ROWS, KEPT_ROWS = "rows", 2_048
@@ -41,16 +42,36 @@ def of_networks(space: Space) -> Space:
     return space.constrain(None, "the recipe is the usual one", **fixed)
 
 
-def share_weights(work: Work, about: Mapping[str, Any], paths: Paths) -> Mapping[str, float] | None:
+class Companion(Protocol):
+    """Something that learns in turn with shared weights, and is put down with them."""
+
+    def after_epoch(self, training: SharedTraining) -> None:
+        """Its turn: an epoch of the weights is over."""
+        ...
+
+    def state_tensors(self) -> dict[str, Tensor]:
+        """All that `load_state` needs, under names that are not the training's."""
+        ...
+
+    def load_state(self, state: Mapping[str, Tensor]) -> None:
+        """Go on where `state`, which holds the training's too, was taken."""
+        ...
+
+
+def share_weights(
+    work: Work, about: Mapping[str, Any], paths: Paths, companion: Companion | None = None
+) -> Mapping[str, float] | None:
     """Train shared weights along `paths` in the phase `sharing`, or go on from what a killed session left.
 
-    Each epoch is put down when it is finished. Gives `epochs` and `loss`; None, with a note to the user, where the
-    training diverged.
+    Each epoch is put down when it is finished, and a companion has had its turn. Gives `epochs` and `loss`; None, with a
+    note to the user, where the training diverged.
     """
     training = start_sharing(work.space, work.data, about, work.seed, work.precision, work.device, paths)
     save_about(about, work.folder)
     if (state := load_state(work.folder)) is not None:
         training.load_state(state)
+        if companion is not None:
+            companion.load_state(state)
     work.study.enter(PHASE + SHARING)
     partners = _partners(work, about)
     try:
@@ -62,15 +83,22 @@ def share_weights(work: Work, about: Mapping[str, Any], paths: Paths) -> Mapping
         ):
             if work.stop.is_set():
                 break
+            if companion is not None:
+                companion.after_epoch(training)
             work.study.alive()
-            save_state(training.state_tensors(), work.folder)
+            _put_down(work, training, companion)
     except TrainingDiverged as error:
         work.note(f"{error}: networks are trained one by one instead")
         return None
     finally:
         partners.close()
-    save_state(training.state_tensors(), work.folder)
+    _put_down(work, training, companion)
     return {"epochs": round(training.epochs, 2), "loss": training.loss}
+
+
+def _put_down(work: Work, training: SharedTraining, companion: Companion | None) -> None:
+    beside = {} if companion is None else companion.state_tensors()
+    save_state({**training.state_tensors(), **beside}, work.folder)
 
 
 def evolution_by_weights(work: Work, networks: Space, population: int) -> Strategy:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from azora.errors import ConfigError, SpaceError
+from azora.methods.enas import Enas
 from azora.methods.method import Method
 from azora.methods.ofa import Ofa
 from azora.methods.smash import Smash
@@ -33,6 +34,12 @@ METHODS: dict[str, MethodEntry] = {
         "trains weights that all networks share, lets evolution judge by them, trains a shortlist from scratch",
         "Guo et al. 2020",
         "when a training is dear and the space holds networks of like sizes",
+    ),
+    "enas": MethodEntry(
+        Enas,
+        "a controller draws the networks that train shared weights, and learns which do well by them",
+        "Pham et al. 2018",
+        "to have a policy over the space; controller=random is what it must beat",
     ),
     "smash": MethodEntry(
         Smash,
