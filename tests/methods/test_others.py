@@ -71,7 +71,7 @@ class TestOfa(MethodContract):
 class TestOfaShrinking(TestOfa):
     @pytest.fixture
     def make(self) -> Callable[[], Method]:
-        return lambda: Ofa(paths="shrinking", population=4, epochs=1.0, judged=12, size=4)
+        return lambda: Ofa(paths="shrinking", ema=0.9, population=4, epochs=1.0, judged=12, size=4)
 
 
 @pytest.mark.parametrize(

@@ -54,7 +54,7 @@ def start_sharing(
             same weights.
         about: `{"kind", "epochs", "distils", "recipe"}`, and of the kind "borrowed" `"kernel_transforms"`, of the kind
             "written" (by a hypernetwork) `"bases"` and `"hidden"`; `recipe` has the settings that are not the default's
-            of shared weights (SGD at 0.1, no augmentation, no label smoothing).
+            of shared weights (SGD at 0.1, no augmentation, no label smoothing). `"ema"` may be there.
         precision: a mode's name.
         paths: that draw the networks of a step; None where another process does.
     """
@@ -75,6 +75,7 @@ def start_sharing(
         seed=seed,
         mode=choose_mode(precision, data.signature, device),
         device=device,
+        ema=about.get("ema"),
     )
 
 

@@ -39,6 +39,7 @@ class Ofa(OneShot):
         paths: "sandwich", "shrinking", or others of `azora.training.PATHS`.
         population: of the evolution.
         epochs: of the shared weights, where there is no clock.
+        ema: decay of a moving average of the weights, which then judges; None for no average.
         share, judging, judged, size: as in `OneShot`.
 
     Raises:
@@ -52,16 +53,19 @@ class Ofa(OneShot):
         paths: str = "sandwich",
         population: int = 50,
         epochs: float = 20.0,
+        ema: float | None = None,
         share: float = 0.5,
         judging: float = 0.15,
         judged: int = 1000,
         size: int = 12,
     ) -> None:
         super().__init__(share, judging, judged, size)
-        if population < 2 or epochs <= 0:
-            raise ConfigError(f"population={population} must be at least 2 and epochs={epochs} above 0")
+        if population < 2 or epochs <= 0 or not 0 <= (ema or 0) < 1:
+            raise ConfigError(
+                f"population={population} must be at least 2, epochs={epochs} above 0, ema={ema} from 0 to below 1"
+            )
         check_paths(paths)
-        self.paths, self.population, self.epochs = paths, population, float(epochs)
+        self.paths, self.population, self.epochs, self.ema = paths, population, float(epochs), ema
 
     def check(self, space: Space, data: SearchData) -> None:
         SharedWeights(space.root, kernel_transforms=True)
@@ -78,6 +82,7 @@ class Ofa(OneShot):
             "distils": paths.distils,
             "kernel_transforms": True,
             "recipe": {},
+            "ema": self.ema,
         }
         return share_weights(work, about, paths)
 

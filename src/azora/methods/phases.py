@@ -63,8 +63,8 @@ def share_weights(
 ) -> Mapping[str, float] | None:
     """Train shared weights along `paths` in the phase `sharing`, or go on from what a killed session left.
 
-    Each epoch is put down when it is finished, and a companion has had its turn. Gives `epochs` and `loss`; None, with a
-    note to the user, where the training diverged.
+    Each epoch is put down when it is finished, and a companion has had its turn. Gives `epochs` and `loss`; None, with
+    a note to the user, where the training diverged.
     """
     training = start_sharing(work.space, work.data, about, work.seed, work.precision, work.device, paths)
     save_about(about, work.folder)
