@@ -99,6 +99,16 @@ def test_what_was_asked_and_never_told_is_judged_first_when_resumed() -> None:
     assert again.trials[0].proposal == lost
 
 
+@pytest.mark.parametrize("make", MAKERS)
+def test_what_was_judged_without_a_training_is_not_shown_to_a_strategy(make: Callable[[Space, int], Strategy]) -> None:
+    plain, other = Study(MemoryJournal(), tiny_space()), Study(MemoryJournal(), tiny_space())
+    untrained = Proposal(tiny_space().sample(random.Random(9)), 0.0)
+    other.told(other.asked(untrained), Report({"accuracy": 1.0}))
+    search(make(tiny_space(), 0), InlineExecutor(metrics), plain, Budget.of(trials=6))
+    search(make(tiny_space(), 0), InlineExecutor(metrics), other, Budget.of(trials=7))
+    assert keys(other)[1:] == keys(plain)
+
+
 def test_nothing_is_judged_twice() -> None:
     judged: list[str] = []
 

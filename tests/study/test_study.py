@@ -122,6 +122,20 @@ def test_a_phase_takes_the_time_that_it_had_and_no_start(monkeypatch: pytest.Mon
     assert Study(journal, tiny_space()).worked == again.worked == [2.0, 5.0]
 
 
+def test_parts_of_a_phase_are_in_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    now = [0.0]
+    monkeypatch.setattr(time, "monotonic", lambda: now[0])
+    study = Study(MemoryJournal(), tiny_space(), started=0.0)
+    study.create({})
+    for phase, seconds in (("search:sharing", 3.0), ("search:judging", 2.0), ("search", 4.0), ("searching", 9.0)):
+        study.enter(phase)
+        now[0] += seconds
+    assert study.spent_in("search") == 9.0
+    assert study.spent_in("search:sharing") == 3.0
+    assert study.spent_in("searching") == 9.0
+    assert study.spent_before("searching") == 0.0
+
+
 def test_a_clock_set_back_takes_no_time_away(monkeypatch: pytest.MonkeyPatch) -> None:
     study = Study(MemoryJournal(), tiny_space())
     before = study.elapsed

@@ -18,7 +18,7 @@ from azora.trial import Objective
 
 FEWEST = 3  # networks, with fewer of which no correlation is told
 FIFTH = 5
-QUANTILES = {"least": 0.0, "lower": 0.25, "median": 0.5, "upper": 0.75, "most": 1.0}
+QUANTILES = {"least": 0.0, "lower quartile": 0.25, "median": 0.5, "upper quartile": 0.75, "most": 1.0}
 Pairs = list[tuple[float, float]]
 
 
