@@ -15,6 +15,7 @@ import platform
 import subprocess
 import sys
 import time
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -25,29 +26,30 @@ from azora.automl.setting import find_task
 from azora.automl.specialise import Specialised, Specialiser
 from azora.evaluation.trained import start_training
 from azora.networks.complexity import cost
-from azora.tasks import Scaling, Task, evaluate
+from azora.tasks import Scaling, Split, Task, evaluate
 from azora.training import outputs
 from azora.trial import Limit
 
 SHARES = (1.0, 0.56, 0.32, 0.18, 0.1)
 
 
-def accuracies(network: nn.Module, scaling: Scaling, task: Task) -> dict[str, float]:
-    """On search-validation and on the test split."""
-    splits = {"validation": task.validation, "test": task.read_test()}
+def accuracies(network: nn.Module, scaling: Scaling, task: Task, splits: Mapping[str, Split]) -> dict[str, float]:
+    """On each of the splits."""
     return {
         name: evaluate(task.signature, outputs(network, split.x, task.signature, scaling), split.y, ())["accuracy"]
         for name, split in splits.items()
     }
 
 
-def alone(specialiser: Specialiser, made: Specialised, task: Task, epochs: float) -> dict[str, float]:
+def alone(
+    specialiser: Specialiser, made: Specialised, task: Task, splits: Mapping[str, Split], epochs: float
+) -> dict[str, float]:
     """The same network, trained by itself for so many epochs."""
     training = start_training(
         specialiser.space, made.architecture, task.search_data, specialiser.about["seed"], "measure", "cpu"
     )
     training.finish(epochs=epochs)
-    return accuracies(training.judging_network(), training.scaling, task)
+    return accuracies(training.judging_network(), training.scaling, task, splits)
 
 
 def main() -> None:
@@ -61,11 +63,12 @@ def main() -> None:
     networks = [specialiser.specialise([limit]) for limit in limits]
     whole = time.perf_counter() - begun
     task = find_task(data, specialiser.about["seed"])
-    epochs = specialiser.training.epochs
+    epochs = json.loads((out / "result.json").read_text(encoding="utf-8"))["one_shot"]["epochs"]
+    splits = {"validation": task.validation, "test": task.read_test()}
     rows: list[dict[str, Any]] = []
     for share, made in zip(SHARES, networks, strict=True):
-        inherited = accuracies(made.network, made.scaling, task)
-        trained = alone(specialiser, made, task, epochs)
+        inherited = accuracies(made.network, made.scaling, task, splits)
+        trained = alone(specialiser, made, task, splits, epochs)
         rows.append(
             {
                 "share": share,
