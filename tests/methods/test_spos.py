@@ -60,11 +60,12 @@ def test_a_session_after_a_kill_goes_on_with_the_epoch_that_was_being_trained(
     saved: list[float] = []
     save = phases.save_state
 
-    def killed(state: Mapping[str, Any], folder: Path) -> None:
-        save(dict(state), folder)
+    def killed(state: Mapping[str, Any], folder: Path) -> bool:
+        done = save(dict(state), folder)
         saved.append(float(state["step"]))
         if len(saved) == 2:
             raise KeyboardInterrupt
+        return done
 
     monkeypatch.setattr(phases, "save_state", killed)
     with pytest.raises(KeyboardInterrupt):

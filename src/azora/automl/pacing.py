@@ -78,7 +78,8 @@ class Pacing:
             )
 
     def space(self) -> Space:
-        """The space within the limits, and without what is too slow for the budget."""
+        """The space within the limits, and without what is too slow for the budget as it was measured at first: a later
+        session finds in it what an earlier one chose before `correct`."""
         if self.pace is None:
             return self.limited
         # Where hardly anything is quick enough, the quicker part of what there is can be searched.
@@ -86,7 +87,6 @@ class Pacing:
         least = epochs[int(LEFT * len(epochs))]
         ceiling = max(self.ceiling or 0.0, least)
         self.rule = Ceiling(self.pace, self.setting.space, self.setting.data, ceiling, least)
-        self.correct()
         return self.limited.constrain(self.rule, f"an epoch within {ceiling:.2g} s")
 
     def correct(self) -> None:

@@ -79,6 +79,7 @@ def _run(job: Job, started: float, stop: threading.Event, watch: Watcher, worker
     except BaseException:
         if not folder.judged_anything() and not (job.out / FOLDER / WEIGHTS).is_file():
             rmtree(job.out / "checkpoints", ignore_errors=True)
+            rmtree(job.out / FOLDER, ignore_errors=True)
             (job.out / "workers.log").unlink(missing_ok=True)
             folder.discard()
         raise
@@ -147,6 +148,7 @@ class _Run:
                 strategy = method.prepare(self._work(mode))
             executor = executor or self._executor(self.checkpoints, mode)
             self.strategy = strategy
+            self.pacing.correct()
             if job.baseline:
                 self.watch.note(statement(job, None if job.budget is None else self._both()))
             study.enter("search")

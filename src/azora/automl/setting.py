@@ -19,7 +19,7 @@ from azora.methods import METHODS, Method, find_method
 from azora.methods.registry import check_method
 from azora.networks.complexity import cost
 from azora.networks.registry import SPACES, default_space
-from azora.settings import closest, resolve
+from azora.settings import closest, plain, resolve
 from azora.space import Architecture, Space
 from azora.strategies.registry import find_maker, make_strategy
 from azora.tasks import METRICS, Reading, SearchData, Signature, Task, default_metric, from_arrays, load_task
@@ -35,7 +35,7 @@ def check_names(job: Job) -> None:
         ConfigError: with the nearest known name.
     """
     if job.strategy not in METHODS:
-        find_maker(job.strategy)
+        find_maker(job.strategy, METHODS)
     for word, name, known in (
         ("space", job.space, {**SPACES, "auto": None}),
         ("evaluator", job.evaluator, EVALUATORS),
@@ -73,7 +73,7 @@ class Setting:
         name, settings = default_space(task.signature) if job.space == "auto" else job.space, job.space_settings
         if method is not None and job.space == "auto" and (own := method.space(task.signature)) is not None:
             name, settings = own[0], {**own[1], **settings}
-        about = {"name": name, "settings": dict(settings), "recipe": job.recipe}
+        about = {"name": name, "settings": plain(settings), "recipe": job.recipe}
         space = joint_space(about, task.signature)
         objectives = _objectives(job, task.signature)
         # Read before the search: what is wrong with it must not be found out after.

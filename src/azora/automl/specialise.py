@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -108,13 +109,18 @@ class Specialiser:
 
         Raises:
             SpaceError: no network within the limits was found; the smallest found is named.
+            StudyError: none within them can be judged.
         """
         begun = time.monotonic()
-        space = Within(self.networks, tuple(limits)).constrained(self.about["seed"])
+        space = self.within(limits)
         found = [each for each in self._by_predictions(space) if space.valid(dict(each)) is not None]
         before = [each for each in self._best_before() if space.valid(dict(each)) is not None]
         candidates = list(dict.fromkeys([*found[:LOOKED_AT], *before[:LOOKED_AT]]))
-        best = max(candidates, key=lambda each: self.objective.order(self._report(each)))
+        if not (able := [each for each in candidates if self.objective.score(self._report(each)) > -math.inf]):
+            raise StudyError(
+                f"no network within {' and '.join(map(str, limits))} could be judged by {self.out}'s weights"
+            )
+        best = max(able, key=lambda each: self.objective.order(self._report(each)))
         network = self.training.judged.recalibrate(best, self.training.calibration()).extract()
         return Specialised(
             network.eval(),
@@ -125,6 +131,14 @@ class Specialiser:
             self._report(best).metrics,
             time.monotonic() - begun,
         )
+
+    def within(self, limits: Sequence[Limit]) -> Space:
+        """The networks within `limits`.
+
+        Raises:
+            SpaceError: none was found; the smallest found is named.
+        """
+        return Within(self.networks, tuple(limits)).constrained(self.about["seed"])
 
     def tune(self, made: Specialised, task: Any, seconds: float) -> Specialised:
         """`made` after `seconds` of training on search-train of `task`, at a tenth of the usual rate.

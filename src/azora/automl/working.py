@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from azora.automl.pacing import Pacing
+from azora.automl.reading import read_events
 from azora.automl.setting import Setting
 from azora.automl.watching import Watcher
 from azora.clock import show_seconds
@@ -16,6 +17,7 @@ from azora.executors import Executor
 from azora.methods import Work
 from azora.space import Space
 from azora.study import Study
+from azora.study.folder import JOURNAL
 from azora.training import choose_mode
 
 FOLDER = "one_shot"  # inside of a study's: what was judged by shared weights, and while it is needed, the weights
@@ -37,7 +39,7 @@ def make_work(
     """What the method of `setting` works with; `rows` is the folder of the saved data, in one that ends with the
     session."""
     job = setting.job
-    if pacing.phases:
+    if pacing.phases and not study.phases:
         watch.note(_statement(pacing.phases, pacing.before_the_last()))
     return Work(
         space=space,
@@ -62,9 +64,12 @@ def make_work(
 
 
 def clear(setting: Setting) -> None:
-    """Keep no shared weights that nobody will use."""
-    if setting.method is not None and not setting.method.keeps():
-        forget(setting.job.out / FOLDER)
+    """Keep no shared weights that nobody will use. Those of phases that the user interrupted are for a later session."""
+    folder = setting.job.out / FOLDER
+    if setting.method is None or setting.method.keeps() or not (folder / JOURNAL).is_file():
+        return
+    if any(event["kind"] == "finished" for event in read_events(folder)):
+        forget(folder)
 
 
 def _statement(phases: Mapping[str, float], whole: float) -> str:

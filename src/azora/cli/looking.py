@@ -54,13 +54,16 @@ def spaces(
 
 
 def strategies() -> int:
-    """List the search strategies: what each is, where it comes from, when to use it."""
+    """List the search strategies, those of shared weights marked as one-shot: what each is, where it comes from, when to use it."""
+    from azora.methods import METHODS
     from azora.strategies.registry import DEFAULT, STRATEGIES, offered
 
     for name, entry in STRATEGIES.items():
         typer.echo(
             f"{name}{' (default)' if name == DEFAULT else ''}\n  {entry.summary}\n  {entry.source}; {entry.advice}"
         )
+    for name, method in METHODS.items():
+        typer.echo(f"{name} (one-shot)\n  {method.summary}\n  {method.source}; {method.advice}")
     for name, point in offered().items():
         typer.echo(f"{name}\n  {point.value}, offered by {point.dist.name if point.dist else 'an installed package'}")
     return 0

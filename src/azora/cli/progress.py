@@ -35,9 +35,10 @@ class _Lines(Watcher):
 
     def see(self, sight: Sight) -> None:
         now = time.monotonic()
-        if sight.phase == self._phase and now - self._last < EVERY:
+        phase = sight.phase.partition(",")[0]  # what follows is a figure of it
+        if phase == self._phase and now - self._last < EVERY:
             return
-        self._phase, self._last = sight.phase, now
+        self._phase, self._last = phase, now
         print(f"azora: {_sentence(sight)}", file=self._stream, flush=True)
 
     def note(self, said: str) -> None:

@@ -34,6 +34,8 @@ def specialise(
 
     with one_thread():
         specialiser = Specialiser(out)
+        for _, wanted in limits:
+            specialiser.within(wanted)  # a limit that nothing meets is told before anything is written
         found = []
         for text, wanted in limits:
             made = specialiser.specialise(wanted)

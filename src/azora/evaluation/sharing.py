@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import json
-import os
 import random
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -24,6 +23,7 @@ from azora.training import Paths, RecipeSettings, SharedTraining, choose_mode
 from azora.trial import Proposal
 
 WEIGHTS = "shared.safetensors"  # the file in a method's folder
+PART = f"{WEIGHTS}.part"  # of a process that was killed while it wrote
 ABOUT = "shared.json"
 
 
@@ -131,21 +131,23 @@ def save_about(about: Mapping[str, Any], folder: Path) -> None:
     (folder / ABOUT).write_text(json.dumps(dict(about)), encoding="utf-8")
 
 
-def save_state(state: dict[str, Tensor], folder: Path) -> None:
-    """Put a training's state down, at once or not at all. A full disk loses it, not the search."""
-    part = folder / f"{WEIGHTS}.{os.getpid()}.part"
+def save_state(state: dict[str, Tensor], folder: Path) -> bool:
+    """Put a training's state down, at once or not at all, and say which. One process writes: its search has the lock."""
+    part = folder / PART
     try:
         folder.mkdir(parents=True, exist_ok=True)
         save_file(state, part)
         part.replace(folder / WEIGHTS)
+        return True
     except (OSError, SafetensorError):
         with contextlib.suppress(OSError):
             part.unlink()
+        return False
 
 
 def forget(folder: Path) -> None:
     """Remove the weights that lie in the folder, if there are any."""
-    for name in (WEIGHTS, ABOUT):
+    for name in (WEIGHTS, PART, ABOUT):
         (folder / name).unlink(missing_ok=True)
 
 

@@ -96,8 +96,10 @@ class OneShot(Method):
         start = list[Mapping[str, object]]()
         if usable(inherited, work.objective):
             start = [dict(each) for each in shortlist(inherited, work.objective, self.size)]
-        elif not work.stop.is_set():
+        elif inherited.trials and not work.stop.is_set():
             work.note("the shared weights cannot tell networks apart: they are trained one by one instead")
+        elif inherited.result:  # weights that diverged have been told of
+            work.note("there was no time to judge by the shared weights: networks are trained one by one instead")
         inner = RegularizedEvolution(work.space, work.seed, work.objective, start=start)
         return SuccessiveHalving(inner, work.lowest)
 
@@ -106,10 +108,7 @@ def _remember_best(work: Work, networks: Space, inherited: Study) -> None:
     """When the user wants an end before anything was trained by itself, the best by shared weights is what there is."""
     if work.study.best(work.objective) is not None:
         return
-    if not inherited.trials:
-        best = _hurried(work, networks)
-    elif (first := inherited.best(work.objective)) is not None:
-        best = first
+    best = inherited.best(work.objective) if inherited.trials else _hurried(work, networks)
     if best is not None:
         proposal = replace(best.proposal, budget=UNTRAINED, origin="shared weights")
         work.study.told(work.study.asked(proposal), best.report)

@@ -10,6 +10,7 @@ from typing import Any, Protocol
 import torch
 from torch import Tensor
 
+from azora.errors import StudyError
 from azora.evaluation.sharing import load_state, save_about, save_state, start_sharing
 from azora.executors.partners import Partners
 from azora.loop import Budget, search
@@ -65,6 +66,9 @@ def share_weights(
 
     Each epoch is put down when it is finished, and a companion has had its turn. Gives `epochs` and `loss`; None, with
     a note to the user, where the training diverged.
+
+    Raises:
+        StudyError: the finished weights, by which workers are to judge, cannot be written.
     """
     training = start_sharing(work.space, work.data, about, work.seed, work.precision, work.device, paths)
     save_about(about, work.folder)
@@ -72,6 +76,8 @@ def share_weights(
         training.load_state(state)
         if companion is not None:
             companion.load_state(state)
+    if training.share >= 1.0:
+        return _figures(training)
     work.study.enter(PHASE + SHARING)
     partners = _partners(work, about)
     try:
@@ -92,13 +98,15 @@ def share_weights(
         return None
     finally:
         partners.close()
-    _put_down(work, training, companion)
-    return {"epochs": round(training.epochs, 2), "loss": training.loss}
+    if not _put_down(work, training, companion):
+        raise StudyError(f"the shared weights cannot be written into {work.folder}: make room and go on with --resume")
+    return _figures(training)
 
 
-def _put_down(work: Work, training: SharedTraining, companion: Companion | None) -> None:
+def _put_down(work: Work, training: SharedTraining, companion: Companion | None) -> bool:
+    """Whether there was room for it."""
     beside = {} if companion is None else companion.state_tensors()
-    save_state({**training.state_tensors(), **beside}, work.folder)
+    return save_state({**training.state_tensors(), **beside}, work.folder)
 
 
 def evolution_by_weights(work: Work, networks: Space, population: int) -> Strategy:
@@ -110,9 +118,13 @@ def keep_rows(work: Work) -> None:
     """Keep what networks need to be taken out of the weights later: rows for their normalisations, and search-
     validation."""
     data = work.data
+    if (work.folder / ROWS).is_dir():
+        return
     some = torch.randperm(len(data.train), generator=torch.Generator().manual_seed(work.seed))[:KEPT_ROWS].numpy()
     few = Split(data.train.x[some], data.train.y[some])
-    SearchData(data.signature, few, data.validation, data.scaling).save(work.folder / ROWS)
+    part = work.folder / f"{ROWS}.part"
+    SearchData(data.signature, few, data.validation, data.scaling).save(part)
+    part.rename(work.folder / ROWS)
 
 
 def open_inherited(work: Work, networks: Space) -> Study:
@@ -147,6 +159,10 @@ def judge_inherited(work: Work, study: Study, strategy: Strategy, most: int) -> 
         executor.shutdown()
 
 
+def _figures(training: SharedTraining) -> Mapping[str, float]:
+    return {"epochs": round(training.epochs, 2), "loss": training.loss}
+
+
 def _watch(work: Work, phase: str) -> Callable[[float, float], bool]:
     noted = time.monotonic()
 
@@ -155,7 +171,8 @@ def _watch(work: Work, phase: str) -> Callable[[float, float], bool]:
         if time.monotonic() - noted > ALIVE:
             noted = time.monotonic()
             work.study.alive()
-        work.show(f"training shared weights, loss {loss:.3f}", work.left(phase) if work.seconds else None, None)
+        said = "training shared weights" + (f", loss {loss:.3f}" if math.isfinite(loss) else "")
+        work.show(said, work.left(phase) if work.seconds else None, None)
         return not work.stop.is_set()
 
     return see

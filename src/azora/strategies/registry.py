@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from importlib.metadata import EntryPoint, entry_points
 from inspect import signature
@@ -131,8 +131,10 @@ def offered() -> dict[str, EntryPoint]:
     return {point.name: point for point in entry_points(group=GROUP) if point.name not in STRATEGIES}
 
 
-def find_maker(name: str) -> Callable[..., Any]:
+def find_maker(name: str, others: Iterable[str] = ()) -> Callable[..., Any]:
     """What makes the strategy called `name`: one of azora's, one that an installed package offers, or `module:Name`.
+
+    `others` are names that the user could also have meant.
 
     Raises:
         ConfigError: there is none (the nearest is suggested), or it cannot be imported.
@@ -143,7 +145,7 @@ def find_maker(name: str) -> Callable[..., Any]:
         return STRATEGIES[name].make
     if (point := offered().get(name)) is not None:
         return resolve(point.value)  # type: ignore[no-any-return]
-    raise ConfigError(f"there is no strategy {name!r}; {closest(name, [*STRATEGIES, *offered()])}")
+    raise ConfigError(f"there is no strategy {name!r}; {closest(name, [*STRATEGIES, *offered(), *others])}")
 
 
 def make_strategy(
