@@ -64,7 +64,7 @@ def make_work(
 
 
 def clear(setting: Setting) -> None:
-    """Keep no shared weights that nobody will use. Those of phases that the user interrupted are for a later session."""
+    """Keep no shared weights that nobody will use; those of interrupted phases are for a later session."""
     folder = setting.job.out / FOLDER
     if setting.method is None or setting.method.keeps() or not (folder / JOURNAL).is_file():
         return
