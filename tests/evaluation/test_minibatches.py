@@ -13,7 +13,8 @@ from azora.evaluation.inherited import Inherited
 from azora.evaluation.minibatches import MinibatchReward
 from azora.networks.registry import make_space
 from azora.networks.shared_weights import SharedWeights
-from azora.strategies.policy_training import Learned, PolicyTraining, derive, enas_policy
+from azora.strategies.policy_training import Learned, PolicyTraining, enas_policy
+from azora.strategies.sampled import Sampled
 from azora.tasks import Task
 from azora.training import RecipeSettings, SharedTraining, fit_shared, make_paths
 from azora.trial import Objective, Proposal
@@ -99,4 +100,6 @@ def test_policy_and_weights_trained_in_turn(stripes: Task) -> None:
     assert weights.step == weights.steps and controller.updates == 18
     assert means[-1] > means[0]
     judge = Inherited(shared, data, weights.calibration(), weights.scaling)
-    assert max(judge(Proposal(made))["accuracy"] for made in derive(policy, 4)) > 0.7
+    strategy = Sampled(space, policy=policy)
+    drawn = [proposal for _ in range(4) if (proposal := strategy.ask()) is not None]
+    assert max(judge(proposal)["accuracy"] for proposal in drawn) > 0.7

@@ -114,17 +114,3 @@ class PolicyTraining:
             self.baseline.add(reward)
         self.policy.update(drawn, [reward - self.baseline.mean for reward in told])
         return finite
-
-
-def derive(policy: Policy, count: int, seed: int = 0) -> list[Architecture]:
-    """Up to `count` distinct networks drawn from a policy, in the order in which they came: candidates to be judged.
-
-    Fewer where the policy says hardly anything else: after 20 times `count` draws it is not asked further.
-    """
-    rng, found = random.Random(f"{seed}:derive"), dict[str, Architecture]()
-    for _ in range(PASSES):
-        for architecture, _ in policy.draw(rng, count):
-            found.setdefault(architecture.key, architecture)
-        if len(found) >= count:
-            break
-    return list(found.values())[:count]
