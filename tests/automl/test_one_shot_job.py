@@ -193,6 +193,20 @@ def test_methods_are_among_the_strategies(capsys: pytest.CaptureFixture[str]) ->
         assert f"\n{name} (one-shot)\n" in told
 
 
+def test_an_end_before_the_first_weights_leaves_nothing(
+    home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def interrupted(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("azora.methods.phases.start_sharing", interrupted)
+    for place in ("azora.executors.processes.spawn", "azora.automl.run.spawn"):
+        monkeypatch.setattr(place, lambda *_: [])
+    words = ["--strategy", "ofa", "--trials", "3", "--precision", "float32", "--quiet"]
+    assert main(["search", str(home / "stripes.npz"), *words, "--out", str(tmp_path / "out")]) == 130
+    assert not (tmp_path / "out").exists()
+
+
 # A kill while shared weights are trained --------------------------------------------------------------------------
 
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import math
 import os
+import random
 import signal
 import time
 from collections.abc import Iterator
@@ -12,12 +14,14 @@ import pytest
 import torch
 
 from azora.automl.setting import Setting
+from azora.evaluation.sharing import start_sharing
 from azora.evaluation.trained import start_training
 from azora.executors.partners import Partners
 from azora.job import Job
 from azora.space import Architecture
 from azora.tasks import Task
-from azora.training import Training
+from azora.training import SharedTraining, Training
+from azora.training.paths import Uniform
 
 
 @pytest.fixture
@@ -30,8 +34,6 @@ def setting(stripes: Task, tmp_path: Path) -> Setting:
 
 @pytest.fixture
 def architecture(setting: Setting) -> Architecture:
-    import random
-
     part = setting.space.constrain(None, "", **{"recipe.batch_size": 32, "recipe.optimiser": "sgd"})
     return part.sample(random.Random(0))
 
@@ -137,3 +139,58 @@ def test_a_partner_that_cannot_start_is_not_waited_for(
         assert lost.join(training) is None
         time.sleep(0.1)
     assert not lost._processes
+
+
+# Shared weights ----------------------------------------------------------------------------------------------------
+
+ABOUT = {"kind": "borrowed", "epochs": 12, "distils": False, "kernel_transforms": False, "recipe": {"batch_size": 32}}
+
+
+def of_shared_weights(setting: Setting, folder: Path) -> tuple[SharedTraining, Partners]:
+    """A training of shared weights and a partner that has joined it."""
+    training = start_sharing(setting.space, setting.data, ABOUT, 0, "float32", "cpu", Uniform(setting.space))
+    setting.data.save(folder / "data")
+    setup = {
+        "space": dict(setting.space_about), "shared": ABOUT, "data": str(folder / "data"), "seed": 0,
+        "precision": "float32", "folder": str(folder),
+    }  # fmt: skip
+    made = Partners(setup, 2, folder)
+    deadline = time.monotonic() + 60
+    while training.link is None and time.monotonic() < deadline:
+        training.link = made.join(training)
+        time.sleep(0.05)
+    assert training.link is made
+    return training, made
+
+
+def test_shared_weights_are_trained_together_until_the_partner_dies(setting: Setting, tmp_path: Path) -> None:
+    training, partners = of_shared_weights(setting, tmp_path)
+    try:
+        assert not training.advance(4, join=lambda: partners.join(training))
+        assert training.link is partners and training.epochs == 4
+        for process, _ in partners._processes:
+            os.kill(process.pid, signal.SIGKILL)
+        begun = time.monotonic()
+        assert training.advance(join=lambda: partners.join(training))
+        assert training.link is None and training.epochs == 12
+        assert time.monotonic() - begun < 20
+        assert math.isfinite(training.loss)
+    finally:
+        partners.close()
+
+
+def test_shared_weights_add_up_to_the_gradient_of_the_whole_batch(setting: Setting, tmp_path: Path) -> None:
+    training, partners = of_shared_weights(setting, tmp_path)
+    try:
+        drawn = training.paths.draw(random.Random(0))
+        x, y = training.batches.batch(0, training.recipe)
+        alone = start_sharing(setting.space, setting.data, ABOUT, 0, "float32", "cpu", Uniform(setting.space))
+        halves = []
+        for half in (0, 1):
+            alone._gradients(x.tensor_split(2)[half], y.tensor_split(2)[half], drawn)
+            halves.append([part.clone() / 2 for part in alone.optimiser.gradients()])
+        training._linked_gradients(x, y, drawn, 0.0)
+        for found, *parts in zip(training.optimiser.gradients(), *halves, strict=True):
+            torch.testing.assert_close(found, sum(parts), rtol=1e-4, atol=1e-6)
+    finally:
+        partners.close()

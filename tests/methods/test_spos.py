@@ -7,9 +7,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
 
-from azora.errors import ConfigError
+from azora.errors import ConfigError, StudyError
+from azora.evaluation import sharing
 from azora.evaluation.inherited import Inherited
+from azora.evaluation.sharing import load_state, save_state
 from azora.methods import Method
 from azora.methods.spos import Spos
 from azora.study import SqlJournal, Study
@@ -116,3 +119,37 @@ def _broken(work: Any) -> Any:
 def test_settings_out_of_range_are_refused(settings: Mapping[str, Any], said: str) -> None:
     with pytest.raises(ConfigError, match=said):
         Spos(**settings)
+
+
+def test_interrupted_when_all_judgements_failed_it_gives_nothing(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fails(self: Inherited, proposal: Proposal) -> Mapping[str, float]:
+        desk.stop.set()
+        raise ValueError("no such luck")
+
+    monkeypatch.setattr(Inherited, "__call__", fails)
+    work = desk.sit()
+    small().prepare(work)
+    assert inherited(desk).failed >= 1
+    assert work.study.best(Objective()) is None
+
+
+def test_weights_that_cannot_be_written_are_told_of(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    from azora.methods import phases
+
+    monkeypatch.setattr(phases, "save_state", lambda state, folder: False)
+    with pytest.raises(StudyError, match="make room and go on with --resume"):
+        small().prepare(desk.sit())
+
+
+def test_a_full_disk_leaves_the_weights_of_the_last_epoch(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    folder = desk.folder / "one_shot"
+    assert save_state({"step": torch.tensor(1.0)}, folder)
+
+    def full(state: Mapping[str, Any], file: Path) -> None:
+        file.write_bytes(b"half")
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(sharing, "save_file", full)
+    assert not save_state({"step": torch.tensor(2.0)}, folder)
+    assert [path.name for path in folder.iterdir()] == ["shared.safetensors"]
+    assert load_state(folder) == {"step": torch.tensor(1.0)}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -32,6 +33,19 @@ def test_every_event_is_committed_and_flushed(tmp_path: Path) -> None:
     other.close()
     assert journal._connection.exec_driver_sql("pragma synchronous").scalar() == 2
     journal.close()
+
+
+def test_several_may_open_a_new_one_at_once(tmp_path: Path) -> None:
+    def look(file: Path) -> list[object]:
+        journal = SqlJournal(file)
+        try:
+            return list(journal.read())
+        finally:
+            journal.close()
+
+    with ThreadPoolExecutor(4) as pool:
+        for turn in range(10):
+            assert list(pool.map(look, 4 * [tmp_path / f"{turn}.db"])) == 4 * [[]]
 
 
 def test_a_newer_schema_is_refused_in_words(tmp_path: Path) -> None:

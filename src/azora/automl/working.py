@@ -64,11 +64,11 @@ def make_work(
 
 
 def clear(setting: Setting) -> None:
-    """Keep no shared weights that nobody will use; those of interrupted phases are for a later session."""
+    """Keep no shared weights that nobody will use; those of phases that the user interrupted a later session will."""
     folder = setting.job.out / FOLDER
-    if setting.method is None or setting.method.keeps() or not (folder / JOURNAL).is_file():
+    if setting.method is None or setting.method.keeps():
         return
-    if any(event["kind"] == "finished" for event in read_events(folder)):
+    if not (folder / JOURNAL).is_file() or any(event["kind"] == "finished" for event in read_events(folder)):
         forget(folder)
 
 

@@ -132,7 +132,7 @@ def save_about(about: Mapping[str, Any], folder: Path) -> None:
 
 
 def save_state(state: dict[str, Tensor], folder: Path) -> bool:
-    """Put a training's state down, at once or not at all, and say which. One process writes: the search's."""
+    """Put a training's state down, at once or not at all, and say which. One process alone may write."""
     part = folder / PART
     try:
         folder.mkdir(parents=True, exist_ok=True)

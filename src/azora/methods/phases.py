@@ -26,6 +26,7 @@ from azora.training import Paths, Recipe, SharedTraining, TrainingDiverged
 SHARING, INHERITING = "sharing", "inheriting"
 ROWS, KEPT_ROWS = "rows", 2_048
 STORED = "azora.evaluation.sharing:Stored"
+FEWEST_ROWS = 8  # of a batch for each process: fewer make no mean for a normalisation
 ALIVE = 1.0  # seconds between notes of the time in the journal, so that a killed session's work is counted
 
 
@@ -79,7 +80,7 @@ def share_weights(
     if training.share >= 1.0:
         return _figures(training)
     work.study.enter(PHASE + SHARING)
-    partners = _partners(work, about)
+    partners = _partners(work, about, training.recipe.batch_size)
     try:
         while not training.advance(
             math.floor(training.epochs) + 1,
@@ -178,8 +179,8 @@ def _watch(work: Work, phase: str) -> Callable[[float, float], bool]:
     return see
 
 
-def _partners(work: Work, about: Mapping[str, Any]) -> Partners:
-    """The other cores; none without a clock, for who joins when is not in the seed."""
+def _partners(work: Work, about: Mapping[str, Any], rows: int) -> Partners:
+    """The other cores, for batches of so many rows; none without a clock, for who joins when is not in the seed."""
     setup = {
         "space": dict(work.about),
         "shared": dict(about),
@@ -188,4 +189,5 @@ def _partners(work: Work, about: Mapping[str, Any]) -> Partners:
         "precision": work.precision,
         "folder": str(work.scratch),
     }
-    return Partners(setup, work.workers if work.seconds and work.device == "cpu" else 1, work.scratch)
+    count = max(1, min(work.workers, rows // FEWEST_ROWS)) if work.seconds and work.device == "cpu" else 1
+    return Partners(setup, count, work.scratch)

@@ -79,8 +79,10 @@ class SqlJournal:
             self._engine = sql.create_engine(url)
             if self._engine.dialect.name == "sqlite":
                 sql.event.listen(self._engine, "connect", _durable)
-            _TABLES.create_all(self._engine)
             self._connection = self._engine.connect()
+            for table in _TABLES.sorted_tables:  # another process may be making them: who looks at a search that begins
+                self._connection.execute(sql.schema.CreateTable(table, if_not_exists=True))
+            self._connection.commit()
             self._check_schema()
         except sql.exc.SQLAlchemyError as error:
             raise StudyError(f"the journal {where} cannot be opened: {_first_line(error)}") from error
@@ -126,7 +128,8 @@ class SqlJournal:
     def _check_schema(self) -> None:
         found = self._connection.execute(sql.select(_ABOUT.c.schema)).scalar()
         if found is None:
-            self._connection.execute(sql.insert(_ABOUT), {"schema": SCHEMA})
+            with contextlib.suppress(sql.exc.IntegrityError):  # another process has said the same
+                self._connection.execute(sql.insert(_ABOUT), {"schema": SCHEMA})
         self._connection.commit()
         if found is not None and found > SCHEMA:
             raise StudyError(
