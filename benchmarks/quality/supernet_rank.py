@@ -2,8 +2,7 @@
 
 `python benchmarks/quality/supernet_rank.py TABLE.csv.gz --data cifar10_full.npz [--minutes 20] [--seed 0]` decodes
 CIFAR-10 (lossless WebP: `webp_train`, `offsets_train`, `y_train`; another .npz with `x_train, y_train` serves too),
-brings its pictures to 16×16 and keeps the last 5,000 rows for validation. Two processes of one thread
-each then train one supernet, half of each batch each (with `--supernets 2` one each, of different seeds), and judge
+brings its pictures to 16×16 and keeps the last 5,000 rows for validation. Two processes of one thread each then train one supernet, half of each batch each (with `--supernets 2` one each, of different seeds), and judge
 random cells by what they borrow, with batch norm recalibrated (`azora.evaluation.Inherited`). A cell's score is its
 validation loss, or its accuracy; of two supernets the mean. All of that fits into `--minutes`: training gets what
 decoding and judging leave. `--clock processor` counts the seconds of a process on a core, which others who use the
@@ -142,7 +141,8 @@ def train(training: SharedTraining, words: argparse.Namespace, seconds: float, l
         training.follow(link)
         return
     begun = now(words)
-    training.advance(clock=lambda: (now(words) - begun) / seconds, join=lambda: link)
+    # Without any time left a share would never reach one: then nothing is trained, and `steps` says so.
+    training.advance(clock=lambda: (now(words) - begun) / seconds if seconds > 0 else 1.0, join=lambda: link)
     if link is not None:
         link.end()
 
