@@ -2,11 +2,12 @@
 
 `python benchmarks/quality/supernet_rank.py TABLE.csv.gz --data cifar10_full.npz [--minutes 20] [--seed 0]` decodes
 CIFAR-10 (lossless WebP: `webp_train`, `offsets_train`, `y_train`; another .npz with `x_train, y_train` serves too),
-brings its pictures to 16×16 and keeps the last 5,000 rows for validation. Two processes of one thread each then train one supernet, half of each batch each (with `--supernets 2` one each, of different seeds), and judge
-random cells by what they borrow, with batch norm recalibrated (`azora.evaluation.Inherited`). A cell's score is its
-validation loss, or its accuracy; of two supernets the mean. All of that fits into `--minutes`: training gets what
-decoding and judging leave. `--clock processor` counts the seconds of a process on a core, which others who use the
-machine do not change; on a machine of one's own they are the clock's.
+brings its pictures to 16×16 and keeps the last 5,000 rows for validation. Two processes of one thread each then train
+one supernet, half of each batch each (with `--supernets 2` one each, of different seeds), and judge random cells by
+what they borrow, with batch norm recalibrated (`azora.evaluation.Inherited`). A cell's score is its validation loss, or
+its accuracy; of two supernets the mean. All of that fits into `--minutes`: training gets what decoding and judging
+leave. `--clock processor` counts the seconds of a process on a core, which others who use the machine do not change; on
+a machine of one's own they are the clock's.
 
 Prints JSON: Kendall's τ of the scores with the table's test accuracy (and among the best fifth), the same of the count
 of live parameters, and of the log-rank sum of both; seconds of each part, seeds, settings, commit and machine. With
