@@ -15,7 +15,9 @@ import pytest
 from azora.automl import specialise
 from azora.cli.main import main
 from azora.model import Model
+from azora.networks.complexity import cost
 from azora.study import SqlJournal
+from azora.trial import Limit
 
 SETTINGS = [
     "space.widths=[[4,8],[8,12]]", "space.depths=[1,2]", "space.kernels=[3,5]", "space.expansions=[1,2]",
@@ -158,3 +160,10 @@ def test_too_few_judged_networks_predict_nothing(
     journal.close()
     assert main(["specialise", str(tmp_path / "ofa"), "--limit", "macs=70k"]) == 2
     assert "has judged 7 networks by shared weights, too few to predict others" in capsys.readouterr().err
+
+
+def test_a_limit_that_random_networks_miss_is_met_by_what_is_near_the_smallest(home: Path) -> None:
+    specialiser = specialise.Specialiser(home / "ofa")
+    least = cost(specialiser.space, specialiser.smallest)["macs"]
+    made = specialiser.specialise([Limit("macs", 1.2 * least)])
+    assert made.cost["macs"] <= 1.2 * least

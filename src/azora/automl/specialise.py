@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import random
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -17,7 +18,7 @@ from azora.automl.delivery import network_part
 from azora.automl.reading import read_events
 from azora.automl.setting import Within, find_task
 from azora.automl.working import FOLDER
-from azora.errors import BundleError, StudyError
+from azora.errors import BundleError, SpaceError, StudyError
 from azora.evaluation.inherited import Inherited
 from azora.evaluation.sharing import ABOUT, load_state, start_sharing
 from azora.executors.inline import judge
@@ -33,9 +34,11 @@ from azora.study import SqlJournal, Study
 from azora.study.folder import JOURNAL
 from azora.tasks import Scaling, SearchData, evaluate
 from azora.training import RecipeSettings, Training, outputs
+from azora.training.paths import extreme
 from azora.trial import Limit, Objective, Proposal, Report
 
 POPULATION, PREDICTED = 100, 2_000  # of the evolution by predictions
+DRAWS = 200  # random networks, of which those within the limits are in its first population
 LOOKED_AT = 12  # of the best predicted and the best judged each: these are judged by their weights
 SECONDS = 8.0  # for the evolution of one network
 FEWEST = 8  # judged networks, with fewer of which nothing can be predicted
@@ -99,6 +102,7 @@ class Specialiser:
             self.training.judged, self.data, self.training.calibration(), self.training.scaling, metric=metric
         )
         self.reports = self._judged(folder)
+        self.smallest = extreme(self.networks, -1)
         self._known: dict[str, Report] = {}
         self._describe = Description(self.space)
         self._predictor = self._fitted()
@@ -136,9 +140,12 @@ class Specialiser:
         """The networks within `limits`.
 
         Raises:
-            SpaceError: none was found; the smallest found is named.
+            SpaceError: neither the smallest network nor any that was judged is; the smallest's cost is named.
         """
-        return Within(self.networks, tuple(limits)).constrained(self.about["seed"])
+        inside = Within(self.networks, tuple(limits))
+        if not any(map(inside, (self.smallest, *self.reports))):
+            raise inside.nothing()
+        return self.networks.constrain(inside, inside.reason)
 
     def tune(self, made: Specialised, task: Any, seconds: float) -> Specialised:
         """`made` after `seconds` of training on search-train of `task`, at a tenth of the usual rate.
@@ -213,14 +220,27 @@ class Specialiser:
         return NetworkEnsemble(steps=600).fit(self._describe(known), targets, self._describe.groups(known[0]))
 
     def _by_predictions(self, space: Space) -> list[Architecture]:
-        """What evolution finds by predicted scores, the best predicted first."""
+        """What evolution finds by predicted scores, the best predicted first.
+
+        It begins with what was judged and with random networks as far as they are within the limits, and with the
+        smallest: within a narrow limit random draws alone would find hardly any.
+        """
+        rng = random.Random(self.about["seed"])
+        drawn = [*self._best_before(), self.smallest, *(self.networks.sample(rng) for _ in range(DRAWS))]
+        start = [dict(each) for each in drawn if space.valid(dict(each)) is not None][:POPULATION]
         strategy = RegularizedEvolution(
-            space, self.about["seed"], Objective("score"), POPULATION, ageing=False, crossover=0.5
+            space, self.about["seed"], Objective("score"), len(start), ageing=False, crossover=0.5, start=start
         )
         found: dict[Architecture, float] = {}
         begun = time.monotonic()
         for _ in range(PREDICTED):
-            if time.monotonic() - begun > SECONDS or (proposal := strategy.ask()) is None:
+            if time.monotonic() - begun > SECONDS:
+                break
+            try:
+                proposal = strategy.ask()
+            except SpaceError:  # there is nothing more to be drawn within the limits
+                break
+            if proposal is None:
                 break
             score = float(self._predictor.predict(self._describe([proposal.architecture]))[0][0])
             found[proposal.architecture] = score
