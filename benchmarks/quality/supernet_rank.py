@@ -281,7 +281,7 @@ SETTINGS: dict[str, Any] = {
     "width": 16,
     "depth": 1,
     "batch": 128,
-    "rate": 0.3,
+    "rate": 0.1,
     "smoothing": 0.0,
     "rows": 45_000,
     "validation": 2_000,

@@ -38,11 +38,12 @@ Watch = Callable[[float, float], bool]  # (that share, loss) → whether to go o
 class SharedTraining:
     """Shared weights in training, that can be put down and taken up.
 
-    A step draws networks by `paths`, adds up the gradients of one batch's mean loss over them, and moves what they
-    borrowed by SGD with Nesterov's momentum, or what wrote it by Adam. Normalisations use the batch's own statistics;
-    what is judged later is recalibrated. The rate warms up and then falls to zero on a cosine over `epochs`, or over
-    the time that a clock gives (Loshchilov & Hutter, 2017). Where the paths distil, the first network learns the
-    targets, and the others its detached outputs (Yu et al., 2020).
+    A step draws networks by `paths`, adds up the gradients of one batch's mean loss for each of them (their sum, not
+    their mean: Chu et al., 2021; Cai et al., 2020), and moves what they borrowed by SGD with Nesterov's momentum, or
+    what wrote it by Adam. Normalisations use the batch's own statistics; what is judged later is recalibrated. The rate
+    warms up and then falls to zero on a cosine over `epochs`, or over the time that a clock gives (Loshchilov & Hutter,
+    2017). Where the paths distil, the first network learns the targets, and the others its detached outputs (Yu et al.,
+    2020).
 
     The rows, their augmentation and the networks of a step are functions of the seed and the step, so training can be
     taken up anywhere and goes on exactly.
@@ -255,7 +256,7 @@ class SharedTraining:
             with self.mode.cast(self.device):
                 outputs = self.shared.borrow(architecture)(x)
             loss = self._loss(outputs.float(), y) if teacher is None else self._distilled(outputs.float(), teacher)
-            (loss / len(drawn)).backward()  # type: ignore[no-untyped-call]
+            loss.backward()  # type: ignore[no-untyped-call]
             if place == 0:
                 first = loss.detach()
                 teacher = outputs.detach().float() if self.paths.distils else None
