@@ -34,7 +34,6 @@ class Pacing:
 
     Args:
         limited: the space within the job's limits.
-        workers: processes that train at once.
     """
 
     def __init__(self, setting: Setting, study: Study, limited: Space) -> None:

@@ -16,7 +16,7 @@ from azora.automl.rehearsal import useful_epochs
 from azora.automl.setting import Setting
 from azora.evaluation.checkpoints import Checkpoints
 from azora.evaluation.trained import recipe_of, resume, start_training
-from azora.executors.partners import Partners
+from azora.executors.partners import FEWEST_ROWS, Partners
 from azora.networks.decide import As
 from azora.space import Architecture
 from azora.tasks import Scaling, SearchData
@@ -24,7 +24,6 @@ from azora.training import Training, fastest_mode
 
 LONGEST = 200.0  # epochs; more has never helped, and the rest of the time is better spent searching
 FEWEST = 40.0  # epochs where nothing but a number of trials was given
-FEWEST_ROWS = 8  # of a batch for each process: fewer make no mean for a normalisation
 
 
 @dataclass(frozen=True)

@@ -32,6 +32,7 @@ from azora.training.link import Linked, LinkLost
 HEAD = "=dI"  # of a message: a number, and how many bytes of a note follow
 STEP, LOAD, SUMMED, END = 0.0, -2.0, -3.0, -1.0  # what the leader sends: a rate, or one of these below zero
 READY, LOADED, DONE = b"R", b"L", b"G"  # what the others send
+FEWEST_ROWS = 8  # of a batch for each process: fewer make no mean for a normalisation
 PATIENCE = 3.0  # seconds beyond which another process is not waited for
 
 

@@ -5,15 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, final
 
-from azora.errors import ConfigError
+from azora.methods.borrowing import Borrowing
 from azora.methods.method import Work
-from azora.methods.one_shot import OneShot
-from azora.methods.phases import evolution_by_weights, keep_rows, share_weights
-from azora.networks.shared_weights import SharedWeights
+from azora.methods.phases import keep_rows
 from azora.space import Space
-from azora.strategies import Strategy
-from azora.tasks import SearchData, Signature
-from azora.training import check_paths, make_paths
+from azora.tasks import Signature
 
 # Of one kind of block, so that all networks are slices of the largest; its numbers are what is elastic.
 STAGES = {
@@ -26,7 +22,7 @@ STAGES = {
 
 
 @final
-class Ofa(OneShot):
+class Ofa(Borrowing):
     """Once-for-All (Cai et al., 2020): elastic depth, width, kernel and resolution in one set of weights, which is
     kept.
 
@@ -35,18 +31,14 @@ class Ofa(OneShot):
     ones. The search ends as that of every one-shot method, with a shortlist that is trained by itself; what is kept is
     for `azora specialise`, which takes networks for other limits out of the weights.
 
-    Args:
-        paths: "sandwich", "shrinking", or others of `azora.training.PATHS`.
-        population: of the evolution.
-        epochs: of the shared weights, where there is no clock.
-        ema: decay of a moving average of the weights, which then judges; None for no average.
-        share, judging, judged, size: as in `OneShot`.
+    Args: those of `Borrowing`; `paths` is "sandwich", "shrinking", or others.
 
     Raises:
         ConfigError: a setting out of its range.
     """
 
     name = "ofa"
+    kernel_transforms = True
 
     def __init__(
         self,
@@ -59,35 +51,14 @@ class Ofa(OneShot):
         judged: int = 1000,
         size: int = 12,
     ) -> None:
-        super().__init__(share, judging, judged, size)
-        if population < 2 or epochs <= 0 or not 0 <= (ema or 0) < 1:
-            raise ConfigError(
-                f"population={population} must be at least 2, epochs={epochs} above 0, ema={ema} from 0 to below 1"
-            )
-        check_paths(paths)
-        self.paths, self.population, self.epochs, self.ema = paths, population, float(epochs), ema
-
-    def check(self, space: Space, data: SearchData) -> None:
-        SharedWeights(space.root, kernel_transforms=True)
+        super().__init__(paths, population, epochs, ema, share, judging, judged, size)
 
     def space(self, signature: Signature) -> tuple[str, Mapping[str, Any]] | None:
         return ("stages", STAGES) if signature.pictures else None
 
     def learn(self, work: Work, networks: Space) -> Mapping[str, float] | None:
         keep_rows(work)
-        paths = make_paths(self.paths, networks)
-        about = {
-            "kind": "borrowed",
-            "epochs": self.epochs,
-            "distils": paths.distils,
-            "kernel_transforms": True,
-            "recipe": {},
-            "ema": self.ema,
-        }
-        return share_weights(work, about, paths)
-
-    def searcher(self, work: Work, networks: Space) -> Strategy:
-        return evolution_by_weights(work, networks, self.population)
+        return super().learn(work, networks)
 
     def keeps(self) -> bool:
         return True

@@ -12,7 +12,7 @@ from torch import Tensor
 
 from azora.errors import StudyError
 from azora.evaluation.sharing import load_state, save_about, save_state, start_sharing
-from azora.executors.partners import Partners
+from azora.executors.partners import FEWEST_ROWS, Partners
 from azora.loop import Budget, search
 from azora.methods.method import PHASE, Work
 from azora.space import Product, Space
@@ -26,7 +26,6 @@ from azora.training import Paths, Recipe, SharedTraining, TrainingDiverged
 SHARING, INHERITING = "sharing", "inheriting"
 ROWS, KEPT_ROWS = "rows", 2_048
 STORED = "azora.evaluation.sharing:Stored"
-FEWEST_ROWS = 8  # of a batch for each process: fewer make no mean for a normalisation
 ALIVE = 1.0  # seconds between notes of the time in the journal, so that a killed session's work is counted
 
 
