@@ -11,6 +11,7 @@ import pytest
 
 from azora.errors import StudyError
 from azora.study import Journal, MemoryJournal, SqlJournal
+from azora.study.journal import _write_ahead
 from azora.testing import JournalContract
 
 
@@ -46,6 +47,27 @@ def test_several_may_open_a_new_one_at_once(tmp_path: Path) -> None:
     with ThreadPoolExecutor(4) as pool:
         for turn in range(10):
             assert list(pool.map(look, 4 * [tmp_path / f"{turn}.db"])) == 4 * [[]]
+
+
+def test_an_answer_of_busy_to_the_change_of_mode_is_waited_out() -> None:
+    """SQLite gives it at once, whatever the time-out, where two connections are just opening a new file."""
+
+    class Cursor:
+        def __init__(self, *answers: int) -> None:
+            self.answers = list(answers)
+
+        def execute(self, statement: str) -> None:
+            assert statement == "PRAGMA journal_mode=WAL"
+            if self.answers:
+                error = sqlite3.OperationalError("database is locked")
+                error.sqlite_errorcode = self.answers.pop()
+                raise error
+
+    cursor = Cursor(sqlite3.SQLITE_BUSY, sqlite3.SQLITE_BUSY_RECOVERY)
+    _write_ahead(cursor)
+    assert not cursor.answers
+    with pytest.raises(sqlite3.OperationalError):
+        _write_ahead(Cursor(sqlite3.SQLITE_NOTADB))
 
 
 def test_a_newer_schema_is_refused_in_words(tmp_path: Path) -> None:

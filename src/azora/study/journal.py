@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import contextlib
 import json
+import sqlite3
+import time
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, Protocol, final
@@ -138,13 +140,28 @@ class SqlJournal:
 
 
 _INSERT = sql.insert(_EVENTS)
+_LOCKED_FOR = 5.0
+"""Seconds to wait for who holds the file; SQLite's own wait is the same."""
 
 
 def _durable(connection: Any, record: object) -> None:
     cursor = connection.cursor()
-    cursor.execute("PRAGMA journal_mode=WAL")
+    _write_ahead(cursor)
     cursor.execute("PRAGMA synchronous=FULL")
     cursor.close()
+
+
+def _write_ahead(cursor: Any) -> None:
+    """SQLite waits for a locked file with every statement but this; several may be opening a new journal at once."""
+    until = time.monotonic() + _LOCKED_FOR
+    while True:
+        try:
+            cursor.execute("PRAGMA journal_mode=WAL")
+            return
+        except sqlite3.OperationalError as error:
+            if error.sqlite_errorcode & 0xFF != sqlite3.SQLITE_BUSY or time.monotonic() > until:
+                raise
+            time.sleep(0.01)
 
 
 def _first_line(error: Exception) -> str:
