@@ -10,12 +10,13 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 import evaluators
 from azora.errors import ConfigError
-from azora.executors import Executor, InlineExecutor, ProcessExecutor
+from azora.executors import Executor, InlineExecutor, ProcessExecutor, WorkerProcess, spawn
 from azora.executors.child import start_child
 from azora.loop import Budget, search
 from azora.networks.registry import make_space
@@ -44,7 +45,7 @@ def pool(stripes: Task, tmp_path: Path) -> Iterator[Pool]:
     stripes.search_data.save(tmp_path / "data")
     started: list[ProcessExecutor] = []
 
-    def start(evaluator: str, workers: int = 1, **limits: float) -> ProcessExecutor:
+    def start(evaluator: str, workers: int = 1, **more: Any) -> ProcessExecutor:
         setup = {
             "space": {"name": "mlp", "settings": {}, "recipe": False},
             "evaluator": evaluator if ":" in evaluator else f"evaluators:{evaluator}",
@@ -55,7 +56,7 @@ def pool(stripes: Task, tmp_path: Path) -> Iterator[Pool]:
             "precision": "float32",
             "metric": "accuracy",
         }
-        started.append(ProcessExecutor(setup, workers, log=tmp_path / "log", **limits))  # type: ignore[arg-type]
+        started.append(ProcessExecutor(setup, workers, log=tmp_path / "log", **more))
         return started[-1]
 
     yield start
@@ -199,6 +200,40 @@ def test_shutdown_is_quick_and_leaves_no_process(pool: Pool, space: Space) -> No
     assert time.monotonic() - begun < 2
     assert future.cancelled() or future.done()
     assert not _workers_of(os.getpid())
+
+
+def test_workers_may_go_over_to_another_executor(pool: Pool, space: Space) -> None:
+    left: list[WorkerProcess] = []
+    first = pool("raises", spawned=spawn(1), leave=left)
+    assert "no such luck" in (judge(first, space).error or "")
+    first.shutdown()
+    before = _workers_of(os.getpid())
+    assert len(left) == len(before) == 1
+    second = pool("executors.test_executors:half", spawned=left)
+    assert judge(second, space).metrics == {"accuracy": 0.5}
+    assert _workers_of(os.getpid()) == before
+    second.shutdown()
+    assert not _workers_of(os.getpid())
+
+
+def test_a_worker_that_replaced_another_does_not_go_over(pool: Pool, space: Space) -> None:
+    left: list[WorkerProcess] = []
+    executor = pool("executors.test_executors:half", leave=left)  # the keeper's own, which would die with it
+    assert judge(executor, space).metrics == {"accuracy": 0.5}
+    executor.shutdown()
+    assert not left and not _workers_of(os.getpid())
+
+
+def test_a_worker_that_is_not_well_does_not_go_over(pool: Pool, space: Space) -> None:
+    left: list[WorkerProcess] = []
+    executor = pool("sleeps", spawned=spawn(1), leave=left)
+    executor.wait_for_worker(60.0)
+    executor.submit(Proposal(space.sample(random.Random(0)), 1.0))
+    time.sleep(0.5)
+    begun = time.monotonic()
+    executor.shutdown()
+    assert time.monotonic() - begun < 4.0
+    assert not left and not _workers_of(os.getpid())
 
 
 def test_workers_die_with_their_parent(stripes: Task, tmp_path: Path) -> None:

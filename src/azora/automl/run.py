@@ -160,9 +160,7 @@ class _Run:
 
     def _work(self, mode: str) -> Work:
         def executor(changes: Mapping[str, Any]) -> ProcessExecutor:
-            made = self._executor(self.checkpoints, mode, changes)
-            self.spawned.extend(spawn(self.workers))  # those of the next phase get ready in this one
-            return made
+            return self._executor(self.checkpoints, mode, changes, leave=self.spawned)  # for the next phase
 
         setting, watch = self.setting, self.watch
         return make_work(
@@ -205,7 +203,13 @@ class _Run:
             other.close()
             rmtree(checkpoints, ignore_errors=True)
 
-    def _executor(self, checkpoints: Path, mode: str, changes: Mapping[str, Any] | None = None) -> ProcessExecutor:
+    def _executor(
+        self,
+        checkpoints: Path,
+        mode: str,
+        changes: Mapping[str, Any] | None = None,
+        leave: list[WorkerProcess] | None = None,
+    ) -> ProcessExecutor:
         """Workers, those first that were started already; `changes` are of what they are told."""
         spawned = [self.spawned.pop() for _ in range(min(self.workers, len(self.spawned)))]
         return ProcessExecutor(
@@ -215,6 +219,7 @@ class _Run:
             timeout=self.job.trial_timeout or self._default_timeout(),
             log=self.job.out / "workers.log",
             spawned=spawned,
+            leave=leave,
         )
 
     def _strategy(self, name: str, settings: Mapping[str, Any]) -> Strategy:

@@ -41,7 +41,8 @@ def start_child(module: str, threads: int = 1) -> tuple[subprocess.Popen[bytes],
 
 
 def die_with(parent: int) -> None:
-    """Of a child: let the kernel end it with its parent (on Linux; elsewhere the end of input does)."""
+    """Of a child: let the kernel end it with the thread that started it, and so with its parent (on Linux; elsewhere
+    the end of input does)."""
     try:
         ctypes.CDLL(None).prctl(1, signal.SIGKILL)  # PR_SET_PDEATHSIG
     except (OSError, AttributeError):

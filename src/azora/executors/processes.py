@@ -25,6 +25,7 @@ from azora.trial import Proposal, Report
 TICK = 0.05  # seconds between looks at a worker's time and memory
 START_TIMEOUT = 120.0
 STOP_TIMEOUT = 5.0
+LEAVE_TIMEOUT = 2.0  # for the last judgement of workers that another executor takes over: a new one takes longer
 START_FAILURES = 3  # in a row: then it is not the trials' fault
 PAUSE = 0.5  # seconds before the next try, longer each time: memory may be short just now
 
@@ -57,7 +58,11 @@ class ProcessExecutor(Executor):
         memory: bytes that a worker may use; None is four fifths of what is free, shared equally.
         timeout: seconds for one judgement; None is no limit.
         log: file for what workers print.
-        spawned: processes from `spawn`, started while nobody knew yet what they would work on.
+        spawned: processes from `spawn` or left by another executor, started while nobody knew yet what they would work
+            on.
+        leave: a list to which workers that are well go after `shutdown`, for another executor, in place of their end;
+            a last judgement may take a moment. Their `threads` and `memory` must be the same there. Those that replaced
+            others end: the system ends a process with the thread that started it.
     """
 
     def __init__(
@@ -70,8 +75,9 @@ class ProcessExecutor(Executor):
         timeout: float | None = None,
         log: Path | None = None,
         spawned: Sequence[WorkerProcess] = (),
+        leave: list[WorkerProcess] | None = None,
     ) -> None:
-        self._spawned = list(spawned)
+        self._spawned, self._left_to = list(spawned), leave
         self.workers, self.timeout = workers, timeout
         self.memory = memory or max(512 * 2**20, int(0.8 * free_memory() / workers))
         about = {**setup, "threads": threads, "memory": self.memory, "log": None if log is None else str(log)}
@@ -102,16 +108,25 @@ class ProcessExecutor(Executor):
         self._known.wait(timeout)
 
     def shutdown(self) -> None:
-        self._stopping.set()
+        for job in self._waiting():
+            job.future.cancel()
+        if self._left_to is None:
+            self._stopping.set()
         for _ in self._keepers:
             self._jobs.put(None)
-        latest = time.monotonic() + STOP_TIMEOUT
-        for keeper in self._keepers:
-            keeper.join(timeout=max(0.0, latest - time.monotonic()))
+        if self._left_to is not None:
+            self._join(LEAVE_TIMEOUT)
+            self._stopping.set()
+        self._join(STOP_TIMEOUT)
         while self._spawned:
             self._spawned.pop().kill()
         for job in self._waiting():
             job.future.cancel()
+
+    def _join(self, timeout: float) -> None:
+        latest = time.monotonic() + timeout
+        for keeper in self._keepers:
+            keeper.join(timeout=max(0.0, latest - time.monotonic()))
 
     def _waiting(self) -> Iterator[_Job]:
         """Take what nobody has begun."""
@@ -131,12 +146,14 @@ class ProcessExecutor(Executor):
             except _Lost as lost:
                 self._leave(str(lost))
                 return
-            try:
-                while (job := self._jobs.get()) is not None and self._serve(worker, job):
-                    pass
-            finally:
+            well = True
+            while well and (job := self._jobs.get()) is not None:
+                well = self._serve(worker, job)
+            if well and self._left_to is not None and worker.maker is not threading.current_thread():
+                self._left_to.append(worker)
+            else:
                 worker.kill()
-            if job is None:
+            if well:
                 return
 
     def _serve(self, worker: WorkerProcess, job: _Job) -> bool:
@@ -232,9 +249,10 @@ def spawn(workers: int, threads: int = 1) -> list[WorkerProcess]:
 
 @final
 class WorkerProcess:
-    """One process and the two pipes to it."""
+    """One process and the two pipes to it. It ends with the thread that makes it (see `die_with`)."""
 
     def __init__(self, threads: int = 1) -> None:
+        self.maker = threading.current_thread()
         self._process, from_worker = start_child("azora.executors.worker", threads)
         os.set_blocking(from_worker, False)
         self._answers, self._buffer, self._closed = from_worker, b"", threading.Lock()

@@ -1,7 +1,7 @@
 """The other side of `ProcessExecutor`: `python -m azora.executors.worker FD PARENT`.
 
-Reads JSON lines from standard input: first the setup, then proposals. Writes JSON lines to the file descriptor FD. Ends
-when its parent does.
+Reads JSON lines from standard input: first a setup, then proposals, or another setup for those that follow. Writes JSON
+lines to the file descriptor FD. Ends when its parent does.
 """
 
 from __future__ import annotations
@@ -13,11 +13,14 @@ import resource
 import sys
 import threading
 from collections.abc import Mapping
-from typing import Any, TextIO
+from typing import TYPE_CHECKING, Any, TextIO
 
 from azora.executors.child import die_with
 from azora.executors.inline import judge
 from azora.trial import Proposal, Report
+
+if TYPE_CHECKING:
+    from azora.executors.workplace import Workplace
 
 
 def main(arguments: list[str]) -> None:
@@ -41,24 +44,33 @@ def main(arguments: list[str]) -> None:
         # While the parent reads data and measures, what every evaluator needs is imported.
         from azora.executors.workplace import Workplace
 
-        setup = json.loads(lines.get())
-        if setup["log"] is not None:
-            log = os.open(setup["log"], os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
-            os.dup2(log, 1)
-            os.dup2(log, 2)
-        _limit(2 * setup["memory"])
-        workplace = Workplace.open(setup)
+        message = json.loads(lines.get())
+        while True:
+            _settle(message)
+            workplace = Workplace.open(message)
+            answer({"ready": True})
+            while "proposal" in (message := json.loads(lines.get())):
+                answer({"report": _judged(workplace, message["proposal"]).to_json()})
+            del workplace  # two would take twice the memory
     except Exception as error:
         answer({"error": f"{type(error).__name__}: {error}"})
-        return
-    answer({"ready": True})
-    while True:
-        proposal = Proposal.from_json(json.loads(lines.get())["proposal"], workplace.space)
-        try:
-            report = judge(workplace.evaluate, proposal)
-        except SystemExit as error:
-            report = Report(error=f"the evaluator ended the process: SystemExit({error.code})")
-        answer({"report": report.to_json()})
+
+
+def _judged(workplace: Workplace, proposal: Mapping[str, Any]) -> Report:
+    try:
+        return judge(workplace.evaluate, Proposal.from_json(proposal, workplace.space))
+    except SystemExit as error:
+        return Report(error=f"the evaluator ended the process: SystemExit({error.code})")
+
+
+def _settle(setup: Mapping[str, Any]) -> None:
+    """What is printed goes to the log, and memory has its limit."""
+    if setup["log"] is not None:
+        log = os.open(setup["log"], os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
+        os.dup2(log, 1)
+        os.dup2(log, 2)
+        os.close(log)
+    _limit(2 * setup["memory"])
 
 
 def _limit(most: int) -> None:
