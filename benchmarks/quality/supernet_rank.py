@@ -47,7 +47,7 @@ from azora.proxies import log_rank
 from azora.tasks import SearchData
 from azora.tasks.array import Array
 from azora.tasks.arrays import from_arrays
-from azora.training import Mode, RecipeSettings, SharedTraining, make_paths
+from azora.training import Mode, RecipeSettings, SharedTraining, choose_mode, make_paths
 from azora.trial import Proposal
 
 SIDE, HELD_OUT = 16, 5_000
@@ -231,6 +231,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as name:
         folder, data = Path(name), search_data(words)
         data.save(folder)
+        words.precision = choose_mode(words.precision, data.signature).name
         table_space = NB201(data.signature)
         cells = drawn(rows, words.column, words.cells, words.cells_seed, table_space)
         names = [to_string(architecture) for architecture, _, _ in cells]
@@ -286,7 +287,7 @@ SETTINGS: dict[str, Any] = {
     "rows": 45_000,
     "validation": 2_000,
     "calibration": 1_024,
-    "precision": "bf16-channels-last",
+    "precision": "measure",
     "epochs": 100.0,
     "remembered": 16_000,
     "ema": 0.0,

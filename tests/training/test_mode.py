@@ -69,8 +69,9 @@ def test_rows_are_not_measured_and_a_name_is_taken_as_it_is(cache: Path) -> None
 def test_a_convolution_sees_the_layout_that_was_chosen_whatever_the_channels(name: str, stripes: Task) -> None:
     mode = Mode.parse(name)
     batches = Batches(stripes.train, stripes.signature, stripes.scaling, 16, mode=mode)
-    x, _ = batches.batch(0, RecipeSettings())
-    convolution = torch.nn.Conv2d(1, 4, 3, padding=1)
+    convolution = torch.nn.Conv2d(1, 4, 3, padding=1)  # as shared weights lie, whatever the mode
+    for x in (batches.batch(0, RecipeSettings())[0], batches.batch(1, RecipeSettings())[0], batches.plain(slice(8))):
+        assert convolution(x).is_contiguous(memory_format=torch.channels_last) == mode.channels_last
     if mode.channels_last:
         convolution = convolution.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     assert convolution(x).is_contiguous(memory_format=torch.channels_last) == mode.channels_last

@@ -66,7 +66,7 @@ class Batches:
         if step % 2:
             x = blank(x, round(strength * side / 2))
         elif strength > 0:
-            x = self._arranged(warp(x, strength))
+            x = self.mode.arrange(warp(x, strength))
         return x, self.y[rows]
 
     def plain(self, rows: slice | Tensor) -> Tensor:
@@ -82,13 +82,7 @@ class Batches:
         return torch.randperm(len(self.x), generator=generator)[:count].to(self.device)
 
     def _scaled(self, x: Tensor) -> Tensor:
-        return self._arranged(((x.float() - self.mean) * self.scale).permute(0, 3, 1, 2))
-
-    def _arranged(self, x: Tensor) -> Tensor:
-        if x.shape[1] == 1 and not self.mode.channels_last:
-            # One channel is both layouts at once, and a convolution would take the strides for channels last.
-            return x.reshape(-1).view(x.shape)
-        return self.mode.arrange(x)
+        return self.mode.arrange(((x.float() - self.mean) * self.scale).permute(0, 3, 1, 2))
 
     def _rows(self, step: int) -> Tensor:
         epoch, place = divmod(step, self.steps)

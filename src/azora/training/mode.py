@@ -46,6 +46,11 @@ class Mode:
         """`x` in this memory layout."""
         if x.ndim != 4:
             return x
+        if x.shape[1] == 1:
+            # One channel is both layouts at once, and what follows goes by the strides: they must say which is meant.
+            height, width = x.shape[2:]
+            strides = (height * width, 1 if self.channels_last else height * width, width, 1)
+            return x.reshape(-1).as_strided(x.shape, strides)
         return x.contiguous(memory_format=torch.channels_last if self.channels_last else torch.contiguous_format)
 
     def cast(self, device: str) -> torch.autocast:
