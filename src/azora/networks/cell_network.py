@@ -10,11 +10,11 @@ from functools import cache
 from math import prod
 from typing import final
 
-import torch
 from torch import nn
 
 from azora.networks.cell import live
 from azora.networks.complexity import measure, parameters
+from azora.networks.shapes_only import ShapesOnly
 from azora.networks.skeleton import stage_sides, staged
 from azora.operations import make_operation
 from azora.tasks import Signature
@@ -94,14 +94,14 @@ class CellNetwork:
 
 @cache
 def _operation_cost(name: str, channels: int, height: int, width: int) -> Cost:
-    with torch.device("meta"):
+    with ShapesOnly():
         module = make_operation(name, channels)
     return {"params": parameters(module)} | measure(module, (channels, height, width))
 
 
 @cache
 def _bare_cost(skeleton: Skeleton) -> Cost:
-    with torch.device("meta"):
+    with ShapesOnly():
         network = staged(
             skeleton.signature, skeleton.widths, 0, lambda channels: nn.Identity(), skeleton.shrink, skeleton.plain
         )

@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 from azora.errors import SpaceError
 from azora.networks.decide import As
+from azora.networks.shapes_only import ShapesOnly
 from azora.space import Architecture, Space
 from azora.tasks import Signature
 
@@ -120,7 +121,7 @@ def cost(space: Space, architecture: Architecture) -> dict[str, int]:
     # By decisions and not by key: cells that share a node and cells that copy it have one key, and different costs.
     decisions = tuple(architecture.items())
     if (decisions, signature) not in known:
-        with torch.device("meta"):
+        with ShapesOnly():
             network = space.root.build(As(architecture))
         known[decisions, signature] = {"params": parameters(network)} | measure(network, signature.shape)
     return dict(known[decisions, signature])

@@ -16,6 +16,7 @@ from azora.networks.coverage import covering
 from azora.networks.decide import As, Everything
 from azora.networks.gradients import Gradients
 from azora.networks.kernels import KernelTransforms, Size
+from azora.networks.shapes_only import ShapesOnly
 from azora.networks.shareable import check_flattened, check_tensors, kernel_sizes, refusal
 from azora.networks.slicing import PLACE, Box, Unsliceable, box_of, index, whole
 from azora.space import Architecture, Product, Space
@@ -160,7 +161,7 @@ class SharedWeights(nn.Module):
 
     def _built(self, architecture: Architecture) -> Structure:
         build = partial(self.space.build, As(architecture))
-        with torch.device("meta"):
+        with ShapesOnly():
             network: nn.Module = build()
         modules = dict(network.named_modules())
         slot = partial(self._slot, modules)

@@ -6,7 +6,6 @@ from collections.abc import Mapping, Sequence
 from functools import cache
 from typing import final
 
-import torch
 from torch import nn
 
 from azora.errors import SpaceError
@@ -14,6 +13,7 @@ from azora.networks.blocks import InvertedBottleneck, Residual, Resize, Separabl
 from azora.networks.checks import check_counts, check_pictures, check_shares
 from azora.networks.complexity import measure, parameters
 from azora.networks.decide import Decide
+from azora.networks.shapes_only import ShapesOnly
 from azora.networks.skeleton import Head, halves, stem, stem_stride
 from azora.space import Architecture, Categorical, Choice, Edge, Graph, Node, Option, Space, When
 from azora.tasks import Signature
@@ -192,21 +192,21 @@ Shape = tuple[int, int, int]
 @cache
 def _block_cost(shape: Shape, name: str, out: int, stride: int, kernel: int, expansion: int) -> Mapping[str, int]:
     """What a block costs for an input of `shape`."""
-    with torch.device("meta"):
+    with ShapesOnly():
         block = _make_block(name, shape[0], out, stride, kernel, expansion)
     return _counted(block, shape)
 
 
 @cache
 def _begin_cost(signature: Signature, resolution: float, channels: int) -> Mapping[str, int]:
-    with torch.device("meta"):
+    with ShapesOnly():
         resize = Resize(resolution, *signature.shape[1:])
         return _counted(nn.Sequential(resize, stem(signature, channels), nn.ReLU()), signature.shape)
 
 
 @cache
 def _end_cost(shape: Shape, outputs: int) -> Mapping[str, int]:
-    with torch.device("meta"):
+    with ShapesOnly():
         return _counted(Head(shape[0], outputs), shape)
 
 
