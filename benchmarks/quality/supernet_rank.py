@@ -5,9 +5,9 @@ CIFAR-10 (lossless WebP: `webp_train`, `offsets_train`, `y_train`; another .npz 
 brings its pictures to 16×16 and keeps the last 5,000 rows for validation. Two processes of one thread each then train
 one supernet, half of each batch each (with `--supernets 2` one each, of different seeds), and judge random cells by
 what they borrow, with batch norm recalibrated (`azora.evaluation.Inherited`). A cell's score is its validation loss, or
-its accuracy; of two supernets the mean. All of that fits into `--minutes`: training gets what decoding and judging
-leave. `--clock processor` counts the seconds of a process on a core, which others who use the machine do not change; on
-a machine of one's own they are the clock's.
+its accuracy; of two supernets the mean. With `--tune 30` there are also those after 30 steps of the cell's own. All of
+that fits into `--minutes`: training gets what decoding and judging leave. `--clock processor` counts the seconds of a
+process on a core, which others who use the machine do not change; on a machine of one's own they are the clock's.
 
 Prints JSON: Kendall's τ of the scores with the table's test accuracy (and among the best fifth), the same of the count
 of live parameters, and of the log-rank sum of both; seconds of each part, seeds, settings, commit and machine. With
@@ -163,26 +163,36 @@ def work(part: Part, begun: float) -> None:
     seconds = 60 * words.minutes - begun - (first if words.clock == "processor" else 0.0) - judging
     train(training, words, seconds, part.link)
     trained = now(words)
-    evaluate = judge(words, training, data)
-    judged = {place: evaluate(proposal) for place, proposal in proposals.items()}
-    told: dict[str, Any] = {name: {place: judged[place][name] for place in judged} for name in ("loss", "accuracy")}
+    told: dict[str, Any] = {}
+    for kind, evaluate in judges(words, training, data).items():
+        judged = {place: evaluate(proposal) for place, proposal in proposals.items()}
+        told |= {f"{kind}{name}": {place: judged[place][name] for place in judged} for name in ("loss", "accuracy")}
     told |= {"steps": training.step, "epochs": round(training.epochs, 2)}
     told |= {"training_seconds": round(trained - first, 1), "judging_seconds": round(now(words) - trained, 1)}
     (part.folder / f"{part.rank}.json").write_text(json.dumps(told), encoding="utf-8")
 
 
-def judge(words: argparse.Namespace, training: SharedTraining, data: SearchData) -> Inherited:
+def judges(words: argparse.Namespace, training: SharedTraining, data: SearchData) -> dict[str, Inherited]:
+    """By what is borrowed, and, where it is asked for, after a few steps of the cell's own."""
     calibration = training.calibration(words.calibration)
-    return Inherited(training.judged, data, calibration, training.scaling, training.mode, metric="loss")
+
+    def judge(tune: int) -> Inherited:
+        return Inherited(
+            training.judged, data, calibration, training.scaling, training.mode, metric="loss", also=["accuracy"],
+            tune=tune,
+        )  # fmt: skip
+
+    return {"": judge(0)} | ({"tuned_": judge(words.tune)} if words.tune else {})
 
 
 def judging_seconds(
     words: argparse.Namespace, training: SharedTraining, data: SearchData, proposals: list[Proposal]
 ) -> float:
     """How long it will take to judge all of these, by judging a few."""
-    evaluate, begun = judge(words, training, data), now(words)
-    for proposal in proposals[:TIMED]:
-        evaluate(proposal)
+    begun = now(words)
+    for evaluate in judges(words, training, data).values():
+        for proposal in proposals[:TIMED]:
+            evaluate(proposal)
     return (now(words) - begun) * len(proposals) / TIMED
 
 
@@ -215,12 +225,17 @@ def run(todo: list[Part], begun: float) -> list[dict[str, Any]]:
 def whole(words: argparse.Namespace, made: list[dict[str, Any]]) -> list[dict[str, Any]]:
     """One for each supernet: halves are put together, and scores in the order of the cells."""
     together = made if words.supernets > 1 or not words.linked else [made[0]]
-    for name in ("loss", "accuracy"):
+    for name in scores_of(made):
         if together is not made:
             together[0][name] |= made[1][name]
         for each in together:
             each[name] = [each[name][place] for place in sorted(each[name], key=int)]
     return together
+
+
+def scores_of(made: list[dict[str, Any]]) -> list[str]:
+    """The names of what every cell has a figure of."""
+    return [name for name in made[0] if name.endswith(("loss", "accuracy"))]
 
 
 def main() -> None:
@@ -243,29 +258,26 @@ def main() -> None:
     truth = np.array([figure for _, figure, _ in cells])
     params = np.array([cost(table_space, architecture)["params"] for architecture, _, _ in cells])
     if words.scores:
-        kept = {name: np.array([each[name] for each in made]) for name in ("loss", "accuracy")}
+        kept = {name: np.array([each[name] for each in made]) for name in scores_of(made)}
         np.savez(words.scores, truth=truth, params=params, **kept)
     told = {"table": words.table.name, "column": words.column, "cells": len(cells)}
     told |= {"settings": {name: str(value) for name, value in sorted(vars(words).items()) if name not in UNTOLD}}
     told |= agreements(made, truth, params)
-    told["supernets"] = [{name: each[name] for name in each if name not in ("loss", "accuracy")} for each in made]
+    told["supernets"] = [{name: each[name] for name in each if name not in scores_of(made)} for each in made]
     told["seconds"] = {"decoding": round(decoded, 1), "all_by_the_clock": round(time.time() - begun, 1)}
     print(json.dumps(told | about(), indent=1))
 
 
 def agreements(made: list[dict[str, Any]], truth: Array, params: Array) -> dict[str, Any]:
     """Of the mean over all supernets, and of each alone."""
-    loss = [-np.array(each["loss"]) for each in made]
-    accuracy = [np.array(each["accuracy"]) for each in made]
-    both = log_rank({"loss": list(np.mean(loss, 0)), "params": list(params)})
-    found: dict[str, Any] = {
-        "by_loss": agreement(np.mean(loss, 0), truth),
-        "by_accuracy": agreement(np.mean(accuracy, 0), truth),
-        "params": agreement(params, truth),
-        "log_rank_loss_params": agreement(np.array(both), truth),
-    }
-    found["by_loss_of_each"] = [agreement(each, truth)["kendall"] for each in loss]
-    found["spread_of_accuracies"] = [round(float(value), 4) for value in np.quantile(np.mean(accuracy, 0), QUANTILES)]
+    found: dict[str, Any] = {"params": agreement(params, truth)}
+    for name in scores_of(made):
+        each = [(-1 if name.endswith("loss") else 1) * np.array(one[name]) for one in made]
+        both = log_rank({name: list(np.mean(each, 0)), "params": list(params)})
+        found[f"by_{name}"] = agreement(np.mean(each, 0), truth)
+        found[f"log_rank_{name}_params"] = agreement(np.array(both), truth)
+        found[f"by_{name}_of_each"] = [agreement(one, truth)["kendall"] for one in each]
+        found[f"spread_of_{name}"] = [round(float(value), 4) for value in np.quantile(np.mean(each, 0), QUANTILES)]
     return found
 
 
@@ -291,6 +303,7 @@ SETTINGS: dict[str, Any] = {
     "epochs": 100.0,
     "remembered": 16_000,
     "ema": 0.0,
+    "tune": 0,
     "minutes": 20.0,
     "supernets": 1,
     "cells": 300,
