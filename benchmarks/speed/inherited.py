@@ -1,9 +1,9 @@
 """How many distinct architectures a minute are judged on digits by weights that they share.
 
 `python benchmarks/speed/inherited.py [SEED [SPACE [PROCESSES [ROWS]]]]` prints JSON. Shared weights of the space
-(`cells`) are trained for a few epochs; then, in each of two processes of one thread, random networks are recalibrated
-on ROWS rows (the default of a search) and judged on search-validation, each once, in the number format that is fastest
-here. `per_minute` is of all processes by the clock, `per_minute_of_processor` of one by its time on the processor,
+(`cells`; the name of a method stands for the space that it brings) are trained for a few epochs; then, in each of two
+processes of one thread, random networks are recalibrated on ROWS rows (the default of a search; 0: on those that are
+judged, in the same pass) and judged on search-validation, each once, in the number format that is fastest here. `per_minute` is of all processes by the clock, `per_minute_of_processor` of one by its time on the processor,
 which others that use the machine change less. `tau` is how far the first 40 judgements agree in rank with those of
 float32 after recalibration on 1,024 rows (Kendall's, by accuracy and by loss).
 """
@@ -25,6 +25,7 @@ import torch
 from scipy.stats import kendalltau
 
 from azora.evaluation.inherited import Inherited
+from azora.methods import find_method
 from azora.networks.registry import make_space
 from azora.networks.shared_weights import SharedWeights
 from azora.space import Architecture, Space
@@ -41,7 +42,9 @@ Scores = list[dict[str, float]]
 def training(seed: int, name: str, mode: Mode) -> SharedTraining:
     """Of shared weights that have learned nothing yet."""
     data = load_task("digits", seed=seed).search_data
-    space = make_space(name, data.signature)
+    method = find_method(name, {})
+    name, settings = (name, {}) if method is None else method.space(data.signature) or (name, {})
+    space = make_space(name, data.signature, **settings)
     recipe = RecipeSettings(augmentation=0.0, label_smoothing=0.0)
     paths = make_paths("uniform", space)
     return SharedTraining(
@@ -71,7 +74,7 @@ def judged(
 ) -> tuple[Scores, float, float]:
     """Their scores, and the seconds by the clock and of the processor."""
     data = load_task("digits", seed=seed).search_data
-    calibration = trained.calibration(rows)
+    calibration = trained.calibration(rows) if rows else None
     evaluate = Inherited(trained.shared, data, calibration, trained.scaling, trained.mode, also=["loss"])
     evaluate(Proposal(trained.shared.space.sample(random.Random("warm"))))
     wall, processor = time.perf_counter(), time.process_time()

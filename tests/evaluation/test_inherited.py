@@ -68,3 +68,15 @@ def test_a_few_steps_of_its_own_serve_a_network_and_move_nothing_that_is_shared(
     assert all(torch.equal(value, before[name]) for name, value in tuned.shared.state_dict().items())
     with pytest.raises(ConfigError, match="tune=-1 must be at least 0"):
         inherited(stripes, tune=-1)
+
+
+def test_without_calibration_networks_see_the_statistics_of_what_is_judged(stripes: Task) -> None:
+    evaluate, data = inherited(stripes), stripes.search_data
+    quick = Inherited(evaluate.shared, data, None, evaluate.scaling, also=["loss"])
+    architecture = evaluate.shared.space.sample(random.Random(0))
+    rows = quick._asking.rows.plain(slice(len(data.validation)))
+    own = evaluate.shared.recalibrate(architecture, [rows]).extract()
+    found = outputs(own, data.validation.x, data.signature, data.scaling)
+    judged = quick(Proposal(architecture))
+    assert judged["accuracy"] == pytest.approx((found.argmax(1) == data.validation.y).mean())
+    assert judged == quick(Proposal(architecture))

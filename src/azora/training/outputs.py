@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import final
 
 import torch
@@ -40,10 +41,14 @@ class Asking:
         `network` is put into eval mode.
         """
         network.eval()
-        starts = range(0, len(self.rows.x), self.size)
         with torch.no_grad(), self.mode.cast(self.device):
-            found = torch.cat([network(self.rows.plain(slice(at, at + self.size))).float() for at in starts])
+            found = torch.cat([network(batch).float() for batch in self.batches()])
         return self.answer(found)
+
+    def batches(self) -> Iterator[Tensor]:
+        """The rows as networks take them, one batch after another."""
+        for at in range(0, len(self.rows.x), self.size):
+            yield self.rows.plain(slice(at, at + self.size))
 
     def answer(self, found: Tensor) -> Array:
         """What a network's outputs (N, outputs) say: probabilities, or predictions in the target's own unit."""
