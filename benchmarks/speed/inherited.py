@@ -3,9 +3,10 @@
 `python benchmarks/speed/inherited.py [SEED [SPACE [PROCESSES [ROWS]]]]` prints JSON. Shared weights of the space
 (`cells`; the name of a method stands for the space that it brings) are trained for a few epochs; then, in each of two
 processes of one thread, random networks are recalibrated on ROWS rows (the default of a search; 0: on those that are
-judged, in the same pass) and judged on search-validation, each once, in the number format that is fastest here. `per_minute` is of all processes by the clock, `per_minute_of_processor` of one by its time on the processor,
-which others that use the machine change less. `tau` is how far the first 40 judgements agree in rank with those of
-float32 after recalibration on 1,024 rows (Kendall's, by accuracy and by loss).
+judged, in the same pass) and judged on search-validation, each once, in the number format that is fastest here.
+`per_minute` is of all processes by the clock, `per_minute_of_processor` of one by its time on the processor, which
+others that use the machine change less. `tau` is how far the first 40 judgements agree in rank with those of float32
+after recalibration on 1,024 rows (Kendall's, by accuracy and by loss).
 """
 
 from __future__ import annotations
