@@ -64,6 +64,7 @@ class TestSpaces(SharedWeightsContract):
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(600)
 class TestTwoHundredNetworks(SharedWeightsContract):
     samples = 200
 
