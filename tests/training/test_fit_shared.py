@@ -7,6 +7,7 @@ from dataclasses import replace
 
 import pytest
 import torch
+from torch import nn
 
 from azora.errors import ConfigError
 from azora.networks.registry import make_space
@@ -87,14 +88,24 @@ def test_the_rate_warms_up_and_falls_to_zero(stripes: Task) -> None:
     assert 0 < rates[-1] < 0.001
 
 
-def test_only_the_first_of_a_sandwich_learns_the_targets(stripes: Task) -> None:
+def test_the_first_of_a_sandwich_learns_the_targets_and_the_others_its_outputs_too(stripes: Task) -> None:
     space = cells(stripes)
-    one = training(stripes, space, "sandwich")
+    one, other = training(stripes, space, "sandwich"), training(stripes, space, "sandwich")
     seen = []
-    one._loss = lambda outputs, y: seen.append("targets") or outputs.square().mean()  # type: ignore
     one._distilled = lambda outputs, teacher: seen.append(teacher.requires_grad) or outputs.square().mean()  # type: ignore
-    one._step(one.paths.draw(random.Random(0)), 0.1)
-    assert seen == ["targets", False, False, False]
+    drawn = one.paths.draw(random.Random(0))
+    x, y = one.batches.batch(0, one.recipe)
+    one._gradients(x, y, drawn)
+    assert seen == [False, False, False]
+
+    parts = []
+    for place, architecture in enumerate(drawn):
+        other.optimiser.zero_grad()
+        outputs = other.shared.borrow(architecture)(x)
+        loss = nn.functional.cross_entropy(outputs, y)
+        (loss if place == 0 else (loss + outputs.square().mean()) / 2).backward()
+        parts.append(other.shared.get_parameter("whole.head.4.bias").grad.clone())  # type: ignore[union-attr]
+    torch.testing.assert_close(one.shared.get_parameter("whole.head.4.bias").grad, sum(parts))
 
 
 def test_a_loss_that_is_no_number_is_said(stripes: Task) -> None:

@@ -42,8 +42,8 @@ class SharedTraining:
     their mean: Chu et al., 2021; Cai et al., 2020), and moves what they borrowed by SGD with Nesterov's momentum, or
     what wrote it by Adam. Normalisations use the batch's own statistics; what is judged later is recalibrated. The rate
     warms up and then falls to zero on a cosine over `epochs`, or over the time that a clock gives (Loshchilov & Hutter,
-    2017). Where the paths distil, the first network learns the targets, and the others its detached outputs (Yu et al.,
-    2020).
+    2017). Where the paths distil, the first network learns the targets, and the others these and its detached outputs,
+    half each (as Cai et al., 2020; by the outputs alone, as Yu et al., 2020, short trainings come less far).
 
     The rows, their augmentation and the networks of a step are functions of the seed and the step, so training can be
     taken up anywhere and goes on exactly.
@@ -255,7 +255,9 @@ class SharedTraining:
         for place, architecture in enumerate(drawn):
             with self.mode.cast(self.device):
                 outputs = self.shared.borrow(architecture)(x)
-            loss = self._loss(outputs.float(), y) if teacher is None else self._distilled(outputs.float(), teacher)
+            loss = self._loss(outputs.float(), y)
+            if teacher is not None:
+                loss = (loss + self._distilled(outputs.float(), teacher)) / 2
             loss.backward()  # type: ignore[no-untyped-call]
             if place == 0:
                 first = loss.detach()
