@@ -223,7 +223,7 @@ class SharedTraining:
     def _step(self, drawn: Sequence[Architecture], rate: float) -> Tensor:
         x, y = self.batches.batch(self.step, self.recipe)
         loss = self._linked_gradients(x, y, drawn, rate)
-        self.optimiser.clip(CLIP)
+        self.optimiser.clip(CLIP * len(drawn))  # gradients are sums: what one network may have, each may
         self.optimiser.step(rate)
         if self.averaged is not None:
             self.averaged.follow(self.step)
