@@ -19,7 +19,7 @@ FILLERS: frozenset[Callable[..., Any]] = frozenset(
 class ShapesOnly(TorchFunctionMode):
     """In its context tensors are made on the meta device, as in that of `torch.device("meta")`, and are not filled.
 
-    Filling what holds nothing goes through Python in torch, and took a third of the time in which a network is made.
+    Filling what holds nothing goes through Python in torch, and took a fifth of the time in which a network is made.
     """
 
     def __torch_function__(
