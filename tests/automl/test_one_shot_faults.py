@@ -177,7 +177,9 @@ def test_a_second_interrupt_stops_at_once_and_the_weights_are_kept(phase: str, t
     printed, err = process.communicate(timeout=2 * BUDGET)
     assert process.returncode == 0, err
     assert json.loads(printed)["test_accuracy"] > 0.9
-    assert list(sessions(out))[-1][0] == phase
+    first, second = sessions(out)
+    assert second[0] == first[-1]  # where the second interrupt found it: the last training may have begun
+    assert second[0] in (phase, FINAL)
 
 
 def test_an_interrupt_before_the_first_weights_leaves_nothing_when_it_is_the_second(tmp_path: Path) -> None:

@@ -37,3 +37,13 @@ def test_a_correction_leaves_what_is_quickest(stripes: Task) -> None:
     assert ceiling.seconds == 0.9
     ceiling.correct([Trial(0, Proposal(ceiling.space.sample(random.Random(0))), Report(error="no"), 0.0)])
     assert ceiling.seconds == 0.9
+
+
+def test_networks_of_one_key_and_different_costs_have_their_own_seconds(stripes: Task) -> None:
+    space = make_space("nb201", stripes.signature, width=4, depth=1)
+    shares = space.from_string("|nor_conv_1x1~0|+|none~0|skip_connect~1|+|none~0|skip_connect~1|skip_connect~2|")  # type: ignore[attr-defined]
+    copies = space.from_string("|none~0|+|skip_connect~0|none~1|+|nor_conv_1x1~0|none~1|nor_conv_1x1~2|")  # type: ignore[attr-defined]
+    assert shares == copies
+    ceiling = Ceiling(PACE, space, stripes.search_data, 1.0)
+    alone = Ceiling(PACE, space, stripes.search_data, 1.0)
+    assert ceiling.predicted(shares) < ceiling.predicted(copies) == alone.predicted(copies)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 import statistics
+import time
 from pathlib import Path
 
 import pytest
@@ -48,3 +49,14 @@ def test_what_was_chosen_before_trainings_were_seen_is_in_the_space_of_a_later_s
     assert again.parse(chosen.to_json()) == chosen
     later.correct()
     assert again.valid(dict(chosen)) is None
+
+
+def test_the_start_of_a_later_session_is_taken_from_all_that_is_left_of_a_method(stripes: Task, tmp_path: Path) -> None:
+    setting = Setting.of(Job.parse(task=stripes, budget="100s", strategy="spos", out=tmp_path / "out"))
+    study = Study(MemoryJournal(), setting.space, started=time.monotonic() - 40.0)  # of 60 s before the last training
+    pace = {"layer": 0.0, "mac": 1e-9, "value": 0.0}
+    phases = {"sharing": 27.0, "inheriting": 9.0}
+    study.measured({"precision": "float32", "pace": pace, "ceiling": 1.0, "first": 1.0, "phases": phases})
+    pacing = Pacing(setting, study, setting.space)
+    pacing.measure("float32")
+    assert pacing.phases == pytest.approx({"sharing": 9.0, "inheriting": 3.0}, abs=0.2)  # and 8 s to train what they chose

@@ -153,3 +153,13 @@ def test_a_full_disk_leaves_the_weights_of_the_last_epoch(desk: Desk, monkeypatc
     assert not save_state({"step": torch.tensor(2.0)}, folder)
     assert [path.name for path in folder.iterdir()] == ["shared.safetensors"]
     assert load_state(folder) == {"step": torch.tensor(1.0)}
+
+
+def test_where_no_training_had_time_the_best_by_shared_weights_is_trained_last(desk: Desk) -> None:
+    method, work = small(), desk.sit()
+    method.prepare(work)
+    assert work.study.best(Objective()) is None
+    method.settle(work)
+    best = work.study.best(Objective())
+    assert best is not None and best.proposal.budget == 0.0
+    assert best.proposal.architecture == inherited(desk).ranked(Objective())[0].proposal.architecture

@@ -15,7 +15,7 @@ from scipy.optimize import nnls
 from azora.errors import SpaceError
 from azora.evaluation.trained import recipe_of, start_training
 from azora.networks.complexity import cost
-from azora.space import Architecture, Space
+from azora.space import Architecture, Option, Space
 from azora.tasks import SearchData, Split
 from azora.trial import Trial
 
@@ -87,7 +87,9 @@ class Ceiling:
 
     def __init__(self, pace: Pace, space: Space, data: SearchData, seconds: float, least: float = 0.0) -> None:
         self.pace, self.space, self.data, self.seconds, self.least = pace, space, data, seconds, least
-        self.known: dict[str, float] = {}
+        # By decisions and not by key: cells that share a node and cells that copy it have one key, and different costs,
+        # and which of them is asked for first is not the same in every session.
+        self.known: dict[tuple[tuple[str, Option], ...], float] = {}
         self.corrected = False
 
     def __call__(self, architecture: Architecture) -> bool:
@@ -95,9 +97,10 @@ class Ceiling:
 
     def predicted(self, architecture: Architecture) -> float:
         """Seconds of an epoch."""
-        if architecture.key not in self.known:
-            self.known[architecture.key] = self.pace.epoch(self.space, architecture, self.data)
-        return self.known[architecture.key]
+        decisions = tuple(architecture.items())
+        if decisions not in self.known:
+            self.known[decisions] = self.pace.epoch(self.space, architecture, self.data)
+        return self.known[decisions]
 
     def correct(self, trials: Sequence[Trial]) -> None:
         """Measure the seconds as these trials took them: workers share a machine that the prediction had for itself."""

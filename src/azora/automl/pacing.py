@@ -11,6 +11,7 @@ from azora.automl.pace import Ceiling, Pace, measure_pace, sampled_epochs
 from azora.automl.setting import Setting
 from azora.errors import BudgetError
 from azora.loop import MEASURED
+from azora.methods.method import PHASE
 from azora.space import Space
 from azora.study import Study
 
@@ -55,7 +56,7 @@ class Pacing:
             pace = study.measures["pace"]
             self.pace = None if pace is None else Pace.from_json(pace)
             self.ceiling, self.first = study.measures["ceiling"], study.measures["first"]
-            self.phases = study.measures.get("phases", {})
+            self.phases = self._left_of(study.measures.get("phases", {}))
             return
         if job.evaluator != "trained" or job.budget is None:
             # Without a clock nothing may depend on the clock.
@@ -99,6 +100,18 @@ class Pacing:
         assert job.budget is not None
         seconds = (1 - FINAL_SHARE) * job.budget - self.study.elapsed
         return seconds * SHARE if job.baseline else seconds
+
+    def _left_of(self, phases: Mapping[str, float]) -> Mapping[str, float]:
+        """The phases in a later session: what it took to begin again is taken from what is left of each, and not from
+        the trainings of what they choose alone."""
+        method, job = self.setting.method, self.setting.job
+        if method is None or job.budget is None or not phases:
+            return phases
+        left = {name: max(0.0, seconds - self.study.spent_in(PHASE + name)) for name, seconds in phases.items()}
+        share = sum(method.shares().values())
+        choosing = sum(phases.values()) * (1 - share) / share
+        factor = min(1.0, max(0.0, self.before_the_last()) / max(1e-9, sum(left.values()) + choosing))
+        return {name: seconds - (1 - factor) * left[name] for name, seconds in phases.items()}
 
     def _least(self) -> float:
         """Seconds of a budget in which something can be done."""

@@ -142,10 +142,11 @@ class _Run:
             # While the workers get ready, this process finds out how fast the machine is.
             self.pacing.measure(mode)
             self.space = self.pacing.space()
-            if method is None:
+            work = None if method is None else self._work(mode)
+            if method is None or work is None:
                 strategy = self._strategy(job.strategy, job.strategy_settings)
             else:
-                strategy = method.prepare(self._work(mode))
+                strategy = method.prepare(work)
             executor = executor or self._executor(self.checkpoints, mode)
             self.strategy = strategy
             self.pacing.correct()
@@ -154,6 +155,8 @@ class _Run:
             study.enter("search")
             budget = Budget(split(job)[0], self._search_end, job.stop_at, self.stop)
             search(strategy, executor, study, budget, lambda _: self._after_trial(strategy))
+            if method is not None and work is not None and study.best(self.setting.objective) is None:
+                method.settle(work)
         finally:
             if executor is not None:
                 executor.shutdown()

@@ -96,6 +96,10 @@ class Method(ABC):
         It may be called again in a later session, and then gives the same strategy without doing a phase twice.
         """
 
+    def settle(self, work: Work) -> None:
+        """Nothing could be trained by itself before the search's time was over: tell the study of the best that the
+        phases know, so that it is trained last. Here: nothing is known."""
+
     def space(self, signature: Signature) -> tuple[str, Mapping[str, Any]] | None:
         """The space and its settings where the user names none; None is the task's default."""
         return None

@@ -91,6 +91,15 @@ class OneShot(Method):
         finally:
             inherited.close()
 
+    def settle(self, work: Work) -> None:
+        networks = of_networks(work.space)
+        inherited = open_inherited(work, networks)
+        try:
+            if inherited.trials:
+                _remember_best(work, networks, inherited)
+        finally:
+            inherited.close()
+
     def _strategy(self, work: Work, inherited: Study) -> Strategy:
         """Evolution from the shortlist, trained by successive halving."""
         start = list[Mapping[str, object]]()
@@ -105,7 +114,7 @@ class OneShot(Method):
 
 
 def _remember_best(work: Work, networks: Space, inherited: Study) -> None:
-    """When the user wants an end before anything was trained by itself, the best by shared weights is what there is."""
+    """When the end comes before anything was trained by itself, the best by shared weights is what there is."""
     if work.study.best(work.objective) is not None:
         return
     best = inherited.best(work.objective) if inherited.trials else _hurried(work, networks)
