@@ -59,4 +59,6 @@ def test_the_start_of_a_later_session_is_taken_from_all_that_is_left_of_a_method
     study.measured({"precision": "float32", "pace": pace, "ceiling": 1.0, "first": 1.0, "phases": phases})
     pacing = Pacing(setting, study, setting.space)
     pacing.measure("float32")
-    assert pacing.phases == pytest.approx({"sharing": 9.0, "inheriting": 3.0}, abs=0.2)  # and 8 s to train what they chose
+    assert pacing.phases == pytest.approx(
+        {"sharing": 9.0, "inheriting": 3.0}, abs=0.2
+    )  # and 8 s to train what they chose

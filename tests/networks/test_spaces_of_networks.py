@@ -10,7 +10,8 @@ import torch
 from azora.errors import ConfigError, SpaceError
 from azora.networks.complexity import cost, macs, parameters
 from azora.networks.darts import Darts, to_genotype
-from azora.networks.decide import As, Everything, Mixture, Options
+from azora.networks.decide import As, Everything, Options
+from azora.networks.mixture import Mixture
 from azora.networks.nb201 import NB201, published_string_rule, to_string
 from azora.networks.registry import SPACES, make_space
 from azora.networks.skeleton import stem
@@ -175,30 +176,6 @@ def test_a_decided_network_runs_one_option_and_an_open_one_refuses() -> None:
     assert all(len(each) == 1 for each in decided.modules() if isinstance(each, Options))
     with pytest.raises(RuntimeError, match=r"5 options are open .none, skip_connect"):
         space.build(Everything(space))(torch.randn(2, 3, 12, 12))
-
-
-def test_a_mixture_of_one_sided_logits_is_the_network_of_that_side() -> None:
-    space = small("nb201")
-    architecture = space.from_string(PUBLISHED_ALL_CONV)  # type: ignore[attr-defined]
-    torch.manual_seed(0)
-    mixed = space.build(Mixture(space)).eval()
-    decided = space.build(As(architecture)).eval()
-    whole = mixed.state_dict()
-    decided.load_state_dict({name: whole[name] for name in decided.state_dict()})
-    with torch.no_grad():
-        for name, parameter in mixed.named_parameters():
-            if name.endswith("logits"):
-                parameter.copy_(torch.tensor([0.0, 0.0, 0.0, 60.0, 0.0]))
-    x = torch.randn(2, 3, 12, 12)
-    torch.testing.assert_close(mixed(x), decided(x), rtol=1e-4, atol=1e-5)
-
-
-def test_logits_are_shared_by_the_repeats_of_a_cell_and_saved_with_the_network() -> None:
-    space = make_space("nb201", PICTURES, width=4, depth=2)
-    network = space.build(Mixture(space))
-    logits = [parameter for name, parameter in network.named_parameters() if name.endswith("logits")]
-    assert len(logits) == 6
-    assert sum(name.endswith("logits") for name in network.state_dict()) == 6 * 2 * 3
 
 
 def test_cells_of_one_key_that_share_a_node_or_copy_it_have_their_own_costs() -> None:

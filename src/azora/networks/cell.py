@@ -46,7 +46,7 @@ def _sum(terms: Iterable[Tensor]) -> Tensor:
 def _is_zero(module: nn.Module) -> bool:
     """Whether `module` is decided, and decided to be nothing."""
     if isinstance(module, Options):
-        return module.logits is None and len(module) == 1 and _is_zero(next(iter(module.values())))
+        return len(module) == 1 and _is_zero(next(iter(module.values())))
     return isinstance(module, Zero)
 
 

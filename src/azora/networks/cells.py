@@ -12,7 +12,7 @@ from azora.errors import SpaceError
 from azora.networks.cell import Cell, expression, live
 from azora.networks.cell_network import CellNetwork, Skeleton
 from azora.networks.checks import check_counts, check_pictures
-from azora.networks.decide import Decide
+from azora.networks.decide import Decide, OfChannels
 from azora.networks.skeleton import staged, stem_stride
 from azora.operations import DEFAULT_OPERATIONS, OPERATIONS, make_operation
 from azora.settings import closest
@@ -114,7 +114,7 @@ class Cells(Space):
 
     def _cell(self, decide: Decide, channels: int) -> Cell:
         edges = {
-            (source, node): decide.module(f"operation_{source}_{node}", lambda name: make_operation(name, channels))
+            (source, node): decide.module(f"operation_{source}_{node}", OfChannels(make_operation, channels))
             for node in range(1, self.nodes + 1)
             for source in decide.subset(f"inputs_{node}")
         }

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from azora.errors import SpaceError
 from azora.networks.checks import check_pictures
-from azora.networks.decide import Decide
+from azora.networks.decide import Decide, OfChannels
 from azora.operations import FactorizedReduction, conv, make_operation
 from azora.space import Architecture, Categorical, Choice, Edge, Graph, Node, Option, Space, Subset, When
 from azora.tasks import Signature
@@ -154,7 +154,7 @@ class Darts(Space):
             for source in decide.subset(f"{kind}_inputs_{node}"):
                 stride = 2 if kind == "reduce" and source < 2 else 1
                 name = f"{kind}_operation_{source}_{node}"
-                edges[source, node] = decide.module(name, partial(make_operation, channels=width, stride=stride))
+                edges[source, node] = decide.module(name, OfChannels(partial(make_operation, stride=stride), width))
         return edges
 
 

@@ -3,16 +3,39 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from dataclasses import dataclass
 from keyword import iskeyword
 from typing import Any, Protocol, final
 
-import torch
 from torch import Tensor, nn
 
 from azora.errors import SpaceError
 from azora.space import Architecture, Categorical, Choice, Integer, Option, Real, Space, Subset
 
 Make = Callable[[Option], nn.Module]
+
+
+@final
+@dataclass(frozen=True)
+class OfChannels:
+    """A `make` for modules that give as many channels as they take, and can be made for any number of them.
+
+    What mixes options on a part of the channels needs to know; any other `make` serves everywhere else.
+
+    Args:
+        sized: makes an option's module for so many channels.
+        channels: as many as the network has there.
+    """
+
+    sized: Callable[[Option, int], nn.Module]
+    channels: int
+
+    def __call__(self, option: Option) -> nn.Module:
+        return self.sized(option, self.channels)
+
+    def of(self, channels: int) -> OfChannels:
+        """The same for another number of channels."""
+        return OfChannels(self.sized, channels)
 
 
 class Decide(Protocol):
@@ -38,20 +61,15 @@ class Decide(Protocol):
 class Options(nn.ModuleDict):
     """The options of one choice of a module, by name: one when it was decided, all when it was not.
 
-    With `logits`, the sum of all, weighed by their softmax (DARTS, Liu et al., 2019). Parameter paths are the same
-    whether one option is here or all.
+    Parameter paths are the same whether one option is here or all, and where they are mixed
+    (`azora.networks.mixture.Mixed`).
     """
 
-    def __init__(self, choice: str, options: dict[str, nn.Module], logits: nn.Parameter | None = None) -> None:
+    def __init__(self, choice: str, options: dict[str, nn.Module]) -> None:
         super().__init__(options)
         self.choice = choice
-        self.logits = logits
 
     def forward(self, x: Tensor) -> Tensor:
-        if self.logits is not None:
-            weights = torch.softmax(self.logits, 0)
-            mixed: Tensor = sum(weight * option(x) for weight, option in zip(weights, self.values(), strict=True))
-            return mixed
         if len(self) > 1:
             raise RuntimeError(f"{self.choice}: {len(self)} options are open ({', '.join(self)}): decide, or mix them")
         (option,) = self.values()
@@ -95,14 +113,14 @@ class As:
         return self._architecture[name]
 
 
-class _Undecided:
-    """What `Everything` and `Mixture` share: every option of every choice is there."""
+class Undecided:
+    """What `Everything` and `azora.networks.mixture.Mixture` share: every option of every choice is there."""
 
     def __init__(self, space: Space) -> None:
         self._choices = space.choices
 
     def module(self, name: str, make: Make) -> nn.Module:
-        return self._options(name, {module_name(option): make(option) for option in self._values(name)})
+        return Options(name, {module_name(option): make(option) for option in self._values(name)})
 
     def category(self, name: str) -> Option:
         values = self._values(name)
@@ -121,9 +139,6 @@ class _Undecided:
 
     def exists(self, name: str) -> bool:
         return name in self._choices
-
-    def _options(self, name: str, options: dict[str, nn.Module]) -> nn.Module:
-        return Options(name, options)
 
     def _choice(self, name: str) -> Choice:
         if name not in self._choices:
@@ -146,38 +161,8 @@ class _Undecided:
 
 
 @final
-class Everything(_Undecided):
+class Everything(Undecided):
     """All options of every choice, and the largest of every number: what any architecture borrows from."""
 
     def number(self, name: str) -> Any:
         return max(self._numbers(name))
-
-
-@final
-class Mixture(_Undecided):
-    """All options of every choice, weighed by learned logits, one vector a choice, shared by its repeats.
-
-    The logits start near zero (1e-3 times a normal draw) and are parameters of the network, named `….logits`.
-    """
-
-    def __init__(self, space: Space) -> None:
-        super().__init__(space)
-        self.logits: dict[str, nn.Parameter] = {}
-
-    def number(self, name: str) -> Any:
-        """The number, where only one is left.
-
-        Raises:
-            SpaceError: several are left: numbers cannot be weighed.
-        """
-        numbers = set(self._numbers(name))
-        if len(numbers) > 1:
-            raise SpaceError(f"{name!r} is a number, which cannot be mixed; constrain it to one value first")
-        return numbers.pop()
-
-    def _options(self, name: str, options: dict[str, nn.Module]) -> nn.Module:
-        if len(options) == 1:
-            return Options(name, options)
-        if name not in self.logits:
-            self.logits[name] = nn.Parameter(1e-3 * torch.randn(len(options)))
-        return Options(name, options, self.logits[name])

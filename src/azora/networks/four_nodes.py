@@ -12,7 +12,7 @@ from azora.networks.cell import Cell, expression
 from azora.networks.cell_network import CellNetwork, Skeleton
 from azora.networks.cells import cell_graph
 from azora.networks.checks import check_counts, check_pictures
-from azora.networks.decide import Decide
+from azora.networks.decide import Decide, OfChannels
 from azora.networks.skeleton import staged
 from azora.operations import make_operation
 from azora.space import Architecture, Categorical, Graph, Option, Space
@@ -64,7 +64,7 @@ class FourNodes(Space):
         return cell_graph(f"cell, {self.depth} a stage", edges_of(architecture), 3, loose=False)
 
     def _cell(self, decide: Decide, channels: int) -> Cell:
-        edges = {edge: decide.module(edge_name(edge), lambda name: make_operation(name, channels)) for edge in EDGES}
+        edges = {edge: decide.module(edge_name(edge), OfChannels(make_operation, channels)) for edge in EDGES}
         return Cell(edges, 3, loose=False)
 
     def _described(self, decisions: Mapping[str, Option]) -> CellNetwork:

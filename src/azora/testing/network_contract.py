@@ -9,8 +9,10 @@ from torch import nn
 
 from azora.errors import SpaceError
 from azora.networks.complexity import cost, parameters, signature_of
-from azora.networks.decide import As, Everything, Mixture
+from azora.networks.decide import As, Everything
 from azora.networks.drawing import to_svg, to_text
+from azora.networks.mixture import Relaxed
+from azora.networks.relaxation import Moment
 from azora.space import Architecture, Categorical, Space
 
 SAMPLES = 6
@@ -68,17 +70,21 @@ class NetworkSpaceContract:
         }
         part = space.constrain(None, "", **numbers)
         try:
-            network = part.build(Mixture(part))
+            relaxed = Relaxed(part)
         except SpaceError as error:
-            assert any(name in str(error) for name in space.choices), "a refusal names the choice"
+            said = str(error)
+            assert "nothing to mix" in said or any(name in said for name in space.choices), "a refusal names the choice"
             return
-        logits = [name for name, _ in network.named_parameters() if name.endswith(".logits")]
-        open_choices = [name for name, choice in part.choices.items() if isinstance(choice, Categorical)]
-        assert bool(logits) == any(part.choices[name].varies for name in open_choices)
-        network(torch.randn(2, *signature_of(space).shape)).sum().backward()
-        for name, parameter in network.named_parameters():
-            if name.endswith(".logits"):
-                assert parameter.grad is not None, f"{name} learns nothing"
+        assert all(part.choices[name].varies for name in relaxed.options)
+        x, architecture = torch.randn(4, *signature_of(space).shape), part.sample(random.Random(4))
+        relaxed.draw(Moment(0.0, True, torch.Generator()))
+        relaxed(x).square().sum().backward()
+        gradient = relaxed.logits.values.grad
+        assert gradient is not None
+        for name in relaxed.options:
+            assert gradient[relaxed.logits.spans[name]].any(), f"{name} learns nothing"
+        relaxed.decide(architecture)
+        assert relaxed(x).shape == (4, signature_of(space).outputs)
 
     def test_costs_are_counted(self, space: Space) -> None:
         for architecture in _some(space):

@@ -48,6 +48,14 @@ class Optimiser:
             else:
                 self._sgd(places, parameters, gradients, rate, decay)
 
+    def momenta(self) -> dict[int, Tensor]:
+        """The buffers of SGD's momentum, by the parameters' `id`."""
+        return {
+            id(parameter): held["momentum_buffer"]
+            for parameter, held in zip(self.parameters, self.moments, strict=True)
+            if "momentum_buffer" in held
+        }
+
     def state(self) -> dict[str, Tensor]:
         """What a step depends on beside the weights, by parameter's place and name."""
         return {f"{place}.{name}": value for place, held in enumerate(self.moments) for name, value in held.items()}

@@ -1,0 +1,466 @@
+"""Training a mixture and its logits in turn."""
+
+from __future__ import annotations
+
+import json
+import math
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from typing import Any, final
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from azora.networks.choice_costs import ChoiceCosts, choice_costs
+from azora.networks.mixture import Relaxed, statistics_kept
+from azora.networks.relaxation import Moment
+from azora.space import Option, Space
+from azora.tasks import Scaling, Signature, Split
+from azora.training.batches import Batches
+from azora.training.bilevel import WeightStep, dominant_eigenvalue, first_order, second_order
+from azora.training.fit import CHECK_EVERY, CLIP, TrainingDiverged
+from azora.training.fit_shared import LOOK, RECALIBRATION_ROWS, Clock, Watch
+from azora.training.link import Link, LinkLost
+from azora.training.logit_optimiser import LogitOptimiser
+from azora.training.mixture_loss import logits_loss
+from azora.training.mixture_settings import MixtureSettings
+from azora.training.mode import Mode
+from azora.training.optimiser import MOMENTUM, Optimiser
+from azora.training.recipe import RecipeSettings
+
+LEAST_RATE = 1 / 25  # of the weights' first rate: where the cosine ends (Liu et al., 2019)
+REACH = 6.0  # how far all steps together can move a logit: 19,500 steps at 3e-4 are published
+SLOWEST, FASTEST = 3e-4, 0.03  # rates of the logits
+HALVINGS = 2  # of both rates, when something became NaN, before that is an error
+
+Kept = Mapping[str, tuple[Option, ...]]
+
+
+@final
+class MixtureTraining:
+    """A mixture in training, that can be put down and taken up.
+
+    The rows are parted in two: weights learn from the one part, logits from the other. A step of the logits comes
+    first, then one of the weights (Liu et al., 2019). All draws are functions of the seed and the step. Where
+    something becomes NaN, the epoch is begun again with half the rates.
+
+    Args:
+        space: its numbers have one value each.
+        split: raw rows to learn from.
+        scaling: of the raw values.
+        settings: of the method.
+        epochs: of the rows from which the weights learn, in all; at least one step.
+        target: of a cost that is counted; None: what the mixture costs when all options weigh the same.
+
+    Raises:
+        SpaceError: a number is open, or there is nothing to mix.
+    """
+
+    def __init__(
+        self,
+        space: Space,
+        split: Split,
+        signature: Signature,
+        scaling: Scaling,
+        settings: MixtureSettings,
+        epochs: float,
+        *,
+        seed: int = 0,
+        mode: Mode | None = None,
+        device: str = "cpu",
+        target: float | None = None,
+    ) -> None:
+        self.space, self.signature, self.settings, self.seed = space, signature, settings, seed
+        self.mode, self.device = mode or Mode(), device
+        self.recipe = _recipe(settings, signature)
+        self.scaling = scaling.taking(self.recipe.scaling, self.recipe.encoding, self.recipe.imputation)
+        first, second = _parted(split, settings.share, seed)
+        self.batches = self._batches(second, seed)
+        self.logits_batches = self._batches(first, seed + 1)
+        self.steps = max(1, round(epochs * self.batches.steps))
+        self.step, self.share, self.seconds, self.loss = 0, 0.0, 0.0, math.nan
+        self.link: Link | None = None
+        self.halvings, self.decay_factor = 0, 1.0
+        self.target = target
+        self.stage = 0
+        self._enter(0, {})
+
+    @property
+    def epochs(self) -> float:
+        """Epochs of the weights' rows since the beginning."""
+        return self.step / self.batches.steps
+
+    @property
+    def numbers(self) -> int:
+        """How many numbers the gradients of a step have, at most."""
+        return sum(parameter.numel() for parameter in self.relaxed.parameters() if parameter.requires_grad)
+
+    @property
+    def progress(self) -> float:
+        """Of the stage, 0 to 1."""
+        return min(1.0, self.share * len(self.settings.stages) - self.stage)
+
+    @property
+    def frozen(self) -> bool:
+        """Whether the logits do not learn yet."""
+        return self.progress < self.settings.frozen
+
+    def advance(
+        self,
+        epochs: float = math.inf,
+        clock: Clock | None = None,
+        watch: Watch | None = None,
+        join: Callable[[], Link | None] = lambda: None,
+    ) -> bool:
+        """Train on to `epochs` since the beginning, and no further than the schedule's end; whether that was reached.
+
+        With a `clock` the schedule is what it says, and not the number of steps; it must never go back. `watch` is
+        called about twice a second. `join` is asked before every step, until it gives the link to processes that take
+        their parts of the batches from then on.
+
+        Raises:
+            TrainingDiverged: a loss or logit became NaN or infinite three times.
+        """
+        last, seen = epochs * self.batches.steps, time.monotonic()
+        kept, begun = self.state_tensors(), time.perf_counter()
+        while True:
+            self.share = self.step / self.steps if clock is None else max(self.share, min(1.0, clock()))
+            if self.share >= 1.0 or self.step >= last:
+                break
+            if watch is not None and time.monotonic() - seen > LOOK:
+                seen = time.monotonic()
+                if not watch(self.share, self.loss):
+                    break
+            if self.link is None:
+                self.link = join()
+            try:
+                self._advance_stage()
+                self._one(self._said())
+                if self.step % CHECK_EVERY == 0 or self.step >= last:
+                    self._look()
+            except TrainingDiverged:
+                self._go_back(kept)
+        self.seconds += time.perf_counter() - begun
+        return self.share >= 1.0
+
+    def follow(self, link: Link) -> None:
+        """Make the leader's steps with it, on this process's part of every batch, until it ends.
+
+        Raises:
+            LinkLost: the leader has gone on alone.
+        """
+        self.link = link
+        while (heard := link.hear()) is not None:
+            said = json.loads(heard[1])
+            self.share = said["share"]
+            self._advance_stage()
+            self._one(said)
+
+    def strengths(self) -> dict[str, Tensor]:
+        """What the options weigh (see `Relaxed.strengths`)."""
+        return self.relaxed.strengths()
+
+    def eigenvalue(self) -> float:
+        """The dominant eigenvalue of the loss's Hessian with respect to the logits, on one batch of their rows."""
+        generator = torch.Generator().manual_seed(self.seed)
+        x = self.logits_batches.plain(slice(0, self.settings.batch_size))
+        y = self.logits_batches.y[: self.settings.batch_size]
+
+        def loss() -> Tensor:
+            self._draw(learns=True, step=0)
+            return self._loss(x, y)
+
+        with statistics_kept(self.relaxed), torch.random.fork_rng(devices=[]):
+            self.relaxed.train()
+            return dominant_eigenvalue(loss, self.relaxed.logits.values, generator)
+
+    def entropy(self) -> float:
+        """Mean over choices of the entropy of what their options weigh, as a share of the most there can be."""
+        found = []
+        for name in self.relaxed.options:
+            each = self.relaxed.strengths()[name]
+            each = each / each.sum().clamp_min(1e-12)
+            found.append(float(-(each * each.clamp_min(1e-12).log()).sum()) / math.log(len(each)))
+        return sum(found) / len(found)
+
+    def harden(self) -> None:
+        """Train on with three times the decay of the weights."""
+        self.decay_factor *= 3.0
+        self.optimiser.decay = self.settings.decay * self.decay_factor
+
+    def calibration(self, rows: int = RECALIBRATION_ROWS, size: int = 384) -> list[Tensor]:
+        """Batches of the weights' rows as they are, to measure normalisations on: the same every time."""
+        numbers = self.batches.some(rows)
+        size = min(size, len(numbers))
+        return [self.batches.plain(numbers[at : at + size]) for at in range(0, len(numbers) - size + 1, size)]
+
+    def state_tensors(self) -> dict[str, Tensor]:
+        """All that `load_state` needs to go on exactly here, by name: copies, which going on does not change."""
+        state = {f"relaxed.{name}": value for name, value in self.relaxed.state_dict().items()}
+        state |= {f"moments.{name}": value for name, value in self.optimiser.state().items()}
+        state |= {f"adam.{name}": value for name, value in self.logit_optimiser.state().items()}
+        state["logits"] = self.relaxed.logits.values
+        state |= {
+            name: torch.tensor(float(getattr(self, name)), dtype=torch.float64)
+            for name in ("step", "share", "loss", "stage", "halvings", "decay_factor")
+        }
+        kept = json.dumps({name: list(values) for name, values in self.kept.items()}).encode()
+        state["kept"] = torch.tensor(list(kept), dtype=torch.uint8)
+        return {name: value.detach().cpu().contiguous().clone() for name, value in state.items()}
+
+    def load_state(self, state: Mapping[str, Tensor]) -> None:
+        """Go on where `state` was taken.
+
+        Raises:
+            KeyError, RuntimeError: it is of another space.
+        """
+        kept = json.loads(bytes(state["kept"].tolist()).decode())
+        stage = int(state["stage"])
+        if stage != self.stage:
+            self._enter(stage, {name: tuple(values) for name, values in kept.items()})
+        parts: dict[str, dict[str, Tensor]] = {"relaxed": {}, "moments": {}, "adam": {}}
+        for name, value in state.items():
+            part, _, rest = name.partition(".")
+            if part in parts:
+                parts[part][rest] = value
+        self.relaxed.load_state_dict(parts["relaxed"])
+        with torch.no_grad():
+            self.relaxed.logits.values.copy_(state["logits"])
+        self.optimiser.load(parts["moments"])
+        self.logit_optimiser.load(parts["adam"])
+        self.step, self.share, self.loss = int(state["step"]), float(state["share"]), float(state["loss"])
+        self.halvings, self.decay_factor = int(state["halvings"]), float(state["decay_factor"])
+        self.optimiser.decay = self.settings.decay * self.decay_factor
+
+    # Stages -----------------------------------------------------------------------------------------------------
+
+    def _advance_stage(self) -> None:
+        """Enter the stage that the schedule has reached."""
+        reached = min(len(self.settings.stages) - 1, int(self.share * len(self.settings.stages)))
+        if reached > self.stage:
+            self._enter(reached, self._strongest(self.settings.stages[reached].options))
+
+    def _strongest(self, count: int) -> Kept:
+        """Of every choice the options that go on."""
+        found = dict(self.kept)
+        for name, weights in self.strengths().items():
+            values = self.relaxed.options.get(name)
+            if values is not None and 0 < count < len(values):
+                best = sorted(weights.argsort(descending=True)[:count].tolist())
+                found[name] = tuple(values[place] for place in best)
+        return found
+
+    def _enter(self, stage: int, kept: Kept) -> None:
+        """Begin a stage; weights that fit into its network are taken along."""
+        before: Mapping[str, Tensor] = self.relaxed.state_dict() if hasattr(self, "relaxed") else {}
+        self.stage, self.kept = stage, kept
+        about = self.settings.stages[stage]
+        relaxation = replace(self.settings.relaxation, drop=about.drop or self.settings.relaxation.drop)
+        if about.channels:
+            relaxation = replace(relaxation, channels=about.channels)
+        self.relaxed: Relaxed = Relaxed(self.space, relaxation, seed=self.seed, kept=kept).to(self.device)
+        if self.mode.channels_last:
+            self.relaxed = self.relaxed.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        fitting = {
+            name: value
+            for name, value in self.relaxed.state_dict().items()
+            if name in before and before[name].shape == value.shape
+        }
+        self.relaxed.load_state_dict({**self.relaxed.state_dict(), **{name: before[name] for name in fitting}})
+        self.optimiser = Optimiser(self.relaxed, self.recipe)
+        self.optimiser.decay = self.settings.decay * self.decay_factor
+        values = self.relaxed.logits.values
+        self.logit_optimiser = LogitOptimiser(values, self.settings.logits_betas, self.settings.logits_decay)
+        self.costs = self._costs(kept)
+        if self.costs is not None and self.target is None:
+            with torch.no_grad():
+                even = Relaxed(self.space, replace(relaxation, spread=0.0, channels=1), kept=kept)
+                self.target = float(self.costs.expected(even.gates()))
+
+    def _costs(self, kept: Kept) -> ChoiceCosts | None:
+        if not self.settings.cost:
+            return None
+        return choice_costs(self.space, self.settings.cost, self.signature.shape, kept)
+
+    # Steps ------------------------------------------------------------------------------------------------------
+
+    def _said(self) -> dict[str, Any]:
+        """What a step is made of, beside the state: told to the others."""
+        return {"share": self.share, "rate": self._rate(), "logits_rate": self._logits_rate()}
+
+    def _rate(self) -> float:
+        falling = 0.5 * (1 + math.cos(math.pi * self.progress))
+        return self.settings.rate * 0.5**self.halvings * (LEAST_RATE + (1 - LEAST_RATE) * falling)
+
+    def _logits_rate(self) -> float:
+        rate = self.settings.logits_rate
+        if rate is None:
+            steps = self.steps if self.share == 0 else max(self.steps if self.step == 0 else 1, self.step / self.share)
+            steps = steps / self.settings.every * (1 - self.settings.frozen)
+            rate = min(FASTEST, max(SLOWEST, REACH / max(1.0, steps)))
+        return rate * 0.5**self.halvings
+
+    def _one(self, said: Mapping[str, Any]) -> None:
+        """A step of both, alone or with the others."""
+        link = self.link
+        if link is not None and link.rank == 0:
+            try:
+                link.tell(float(said["rate"]), json.dumps(said))
+            except LinkLost:
+                link = self.link = None
+        self.relaxed.train()
+        with torch.random.fork_rng(devices=[] if self.device == "cpu" else [self.device]):
+            if not self.frozen and self.step % self.settings.every == 0:
+                self._step_logits(float(said["rate"]), float(said["logits_rate"]))
+            self._step_weights(float(said["rate"]))
+        self.step += 1
+
+    def _step_logits(self, rate: float, logits_rate: float) -> None:
+        x, y = self._mine(*self.logits_batches.batch(self.step // self.settings.every, self.recipe))
+
+        def validation() -> Tensor:
+            self._draw(learns=True, step=self.step)
+            return logits_loss(
+                self._loss(x, y), self.relaxed, self.settings, self.progress, self.costs, self.target or 0.0
+            )
+
+        values = self.relaxed.logits.values
+        if self.settings.order == 1:
+            _, gradient = first_order(validation, values)
+        else:
+            gradient = self._second(validation, rate)
+        (gradient,) = self._added([gradient], len(x))
+        before = values.detach().clone()
+        self.logit_optimiser.step(gradient, logits_rate)
+        if self.settings.relaxation.kind == "binary":
+            self._keep_others(before, gradient)
+        if not bool(torch.isfinite(values).all()):
+            raise TrainingDiverged("logits became NaN or infinite")
+
+    def _second(self, validation: Callable[[], Tensor], rate: float) -> Tensor:
+        x, y = self._mine(*self.batches.batch(self.step, self.recipe))
+        weights = [each for each in self.relaxed.parameters() if each.requires_grad]
+
+        def training() -> Tensor:
+            self._draw(learns=False, step=self.step)
+            return self._loss(x, y)
+
+        buffers = self.optimiser.momenta()
+        step = WeightStep(
+            rate,
+            MOMENTUM,
+            [buffers.get(id(each)) for each in weights],
+            [self.optimiser.decay if each.ndim > 1 else 0.0 for each in weights],
+        )
+        with statistics_kept(self.relaxed):
+            return second_order(training, validation, weights, self.relaxed.logits.values, step)[1]
+
+    def _keep_others(self, before: Tensor, gradient: Tensor) -> None:
+        """Shift the two logits that moved so that the probabilities of the others stay (Cai et al., 2019)."""
+        with torch.no_grad():
+            for span in self.relaxed.logits.spans.values():
+                moved = gradient[span] != 0
+                if not bool(moved.any()):
+                    continue
+                now, then = self.relaxed.logits.values[span], before[span]
+                shift = torch.logsumexp(now[moved], 0) - torch.logsumexp(then[moved], 0)
+                now[moved] -= shift
+
+    def _step_weights(self, rate: float) -> None:
+        x, y = self._mine(*self.batches.batch(self.step, self.recipe))
+        self._draw(learns=False, step=self.step)
+        self.optimiser.zero_grad()
+        loss = self._loss(x, y)
+        loss.backward()  # type: ignore[no-untyped-call]
+        self.relaxed.logits.values.grad = None
+        parameters = [each for each in self.relaxed.parameters() if each.requires_grad]
+        if self.link is not None:
+            for each in parameters:  # every process adds the same list, whatever its draws ran
+                each.grad = torch.zeros_like(each) if each.grad is None else each.grad
+            added = self._added([each.grad for each in parameters if each.grad is not None], len(x))
+            for each, gradient in zip(parameters, added, strict=True):
+                each.grad = gradient
+        nn.utils.clip_grad_norm_(parameters, CLIP)
+        self.optimiser.step(rate)
+        self._last = loss.detach()
+
+    def _mine(self, x: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:
+        """This process's part of a batch."""
+        self._whole = len(x)
+        if self.link is None:
+            return x, y
+        return x.tensor_split(self.link.count)[self.link.rank], y.tensor_split(self.link.count)[self.link.rank]
+
+    def _added(self, parts: list[Tensor], rows: int) -> list[Tensor]:
+        """The gradients of the whole batch: of this process's part, with those of the others added."""
+        if self.link is None:
+            return parts
+        try:
+            parts = [part.contiguous() for part in parts]
+            torch._foreach_mul_(parts, rows / self._whole)
+            self.link.add(parts)
+        except LinkLost:
+            if self.link.rank > 0:
+                raise
+            self.link = None  # this step is of this process's part alone
+            torch._foreach_mul_(parts, self._whole / rows)
+        return parts
+
+    def _draw(self, *, learns: bool, step: int) -> None:
+        generator = torch.Generator().manual_seed((self.seed * 1_000_003 + step) * 2 + learns)
+        self.relaxed.draw(Moment(self.progress, learns, generator))
+
+    def _loss(self, x: Tensor, y: Tensor) -> Tensor:
+        with self.mode.cast(self.device):
+            outputs = self.relaxed(x)
+        if self.signature.kind == "regression":
+            return nn.functional.mse_loss(outputs.float(), y)
+        return nn.functional.cross_entropy(outputs.float(), y)
+
+    def _look(self) -> None:
+        self.loss = float(self._last)
+        if not math.isfinite(self.loss):
+            raise TrainingDiverged(f"the mixture's loss became {self.loss}")
+
+    def _go_back(self, kept: Mapping[str, Tensor]) -> None:
+        """To the beginning of the epoch, with half the rates. The others, if any, are left: they stand elsewhere.
+
+        Raises:
+            TrainingDiverged: this was done twice already.
+        """
+        if self.halvings >= HALVINGS:
+            raise TrainingDiverged(
+                f"logits or loss became NaN in epoch {int(self.epochs) + 1} even at a quarter of the rates"
+                f" ({self.settings.rate:g} of the weights, {self._logits_rate():.2g} of the logits): give smaller ones"
+            )
+        halvings, share = self.halvings + 1, self.share
+        self.load_state(dict(kept))
+        self.halvings, self.share, self.link = halvings, share, None
+
+    def _batches(self, split: Split, seed: int) -> Batches:
+        return Batches(
+            split, self.signature, self.scaling, self.settings.batch_size, mode=self.mode, seed=seed, device=self.device
+        )
+
+
+def _recipe(settings: MixtureSettings, signature: Signature) -> RecipeSettings:
+    default = RecipeSettings.default(signature)
+    return replace(
+        default,
+        optimiser="sgd",
+        learning_rate=settings.rate,
+        weight_decay=settings.decay,
+        batch_size=settings.batch_size,
+        label_smoothing=0.0,
+        augmentation=0.0,
+    )
+
+
+def _parted(split: Split, share: float, seed: int) -> tuple[Split, Split]:
+    """The logits' rows and the weights'."""
+    order = np.random.default_rng(seed).permutation(len(split))
+    count = min(len(split) - 1, max(1, round(share * len(split))))
+    first, second = np.sort(order[:count]), np.sort(order[count:])
+    return Split(split.x[first], split.y[first]), Split(split.x[second], split.y[second])
