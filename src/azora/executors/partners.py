@@ -237,6 +237,10 @@ def main(arguments: list[str]) -> None:
 
 def _training(setup: Mapping[str, Any], space: Space, data: SearchData) -> Linked:
     """The leader's training, made once more."""
+    if setup.get("shared", {}).get("kind") == "mixed":
+        from azora.evaluation.mixing import start_mixing
+
+        return start_mixing(space, data, setup["shared"], setup["seed"], setup["precision"])
     if "shared" in setup:
         from azora.evaluation.sharing import start_sharing
 

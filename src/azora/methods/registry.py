@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from azora.errors import ConfigError, SpaceError
+from azora.methods.differentiable import Differentiable
 from azora.methods.enas import Enas
 from azora.methods.method import Method
 from azora.methods.ofa import Ofa
+from azora.methods.presets import PRESETS
 from azora.methods.smash import Smash
 from azora.methods.spos import Spos
 from azora.settings import construct, resolve
@@ -26,6 +29,13 @@ class MethodEntry:
     summary: str
     source: str
     advice: str
+
+
+def _made(preset: str) -> Callable[..., Method]:
+    """What makes a differentiable method, known to error messages by its name."""
+    make = partial(Differentiable, preset)
+    setattr(make, "__name__", preset)  # noqa: B010 (a partial has no such attribute to be assigned)
+    return make
 
 
 METHODS: dict[str, MethodEntry] = {
@@ -53,7 +63,7 @@ METHODS: dict[str, MethodEntry] = {
         "Cai et al. 2020, Yu et al. 2020 (BigNAS)",
         "when several devices or limits are to be served: then azora specialise",
     ),
-}
+} | {name: MethodEntry(_made(name), preset.summary, preset.source, preset.advice) for name, preset in PRESETS.items()}
 
 
 def find_method(name: str, settings: Mapping[str, Any]) -> Method | None:

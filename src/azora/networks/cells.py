@@ -79,7 +79,7 @@ class Cells(Space):
 
     def build(self, decide: Decide) -> nn.Module:
         """(B, C, H, W) → (B, outputs)."""
-        shrink, width, depth = decide.number("shrink"), decide.number("width"), decide.number("depth")
+        shrink, width, depth = decide.number("shrink"), decide.number("width"), decide.repeats(decide.number("depth"))
         widths = [width * 2**stage for stage in range(self.stages)]
         return staged(self.signature, widths, depth, partial(self._cell, decide), shrink)
 

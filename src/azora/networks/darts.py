@@ -101,8 +101,9 @@ class Darts(Space):
         stem = nn.Sequential(conv(self.signature.shape[0], stem_width, 3), nn.BatchNorm2d(stem_width))
         before = last = stem_width
         width, halved, cells = self.width, False, list[nn.Module]()
-        for layer in range(self.layers):
-            reduces = layer in (self.layers // 3, 2 * self.layers // 3)
+        layers = decide.repeats(self.layers)
+        for layer in range(layers):
+            reduces = layer in (layers // 3, 2 * layers // 3)
             width *= 2 if reduces else 1
             first = FactorizedReduction(before, width) if halved else _point(before, width)
             edges = self._cell_edges(decide, "reduce" if reduces else "normal", width)

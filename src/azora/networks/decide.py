@@ -56,6 +56,9 @@ class Decide(Protocol):
     def exists(self, name: str) -> bool:
         """Whether the choice is to be made at all, given the others."""
 
+    def repeats(self, count: int) -> int:
+        """How often something is repeated that a network of this space repeats `count` times."""
+
 
 @final
 class Options(nn.ModuleDict):
@@ -107,6 +110,9 @@ class As:
     def exists(self, name: str) -> bool:
         return name in self._architecture
 
+    def repeats(self, count: int) -> int:
+        return count
+
     def _taken(self, name: str) -> Option:
         if name not in self._architecture:
             raise SpaceError(f"the architecture {self._architecture.key} decides nothing for {name!r}")
@@ -139,6 +145,9 @@ class Undecided:
 
     def exists(self, name: str) -> bool:
         return name in self._choices
+
+    def repeats(self, count: int) -> int:
+        return count
 
     def _choice(self, name: str) -> Choice:
         if name not in self._choices:

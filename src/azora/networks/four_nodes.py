@@ -48,7 +48,8 @@ class FourNodes(Space):
 
     def build(self, decide: Decide) -> nn.Module:
         """(B, C, H, W) → (B, outputs)."""
-        return staged(self.signature, self.widths, self.depth, partial(self._cell, decide), plain=self.plain)
+        depth = decide.repeats(self.depth)
+        return staged(self.signature, self.widths, depth, partial(self._cell, decide), plain=self.plain)
 
     def representative(self, decisions: Mapping[str, Option]) -> Any:
         return expression(edges_of(decisions), 3, loose=False)

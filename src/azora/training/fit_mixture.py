@@ -176,6 +176,10 @@ class MixtureTraining:
             self.relaxed.train()
             return dominant_eigenvalue(loss, self.relaxed.logits.values, generator)
 
+    def generator(self, step: int, learns: bool = False) -> torch.Generator:
+        """Of the draws of a step."""
+        return torch.Generator().manual_seed((self.seed * 1_000_003 + step) * 2 + learns)
+
     def entropy(self) -> float:
         """Mean over choices of the entropy of what their options weigh, as a share of the most there can be."""
         found = []
@@ -185,9 +189,9 @@ class MixtureTraining:
             found.append(float(-(each * each.clamp_min(1e-12).log()).sum()) / math.log(len(each)))
         return sum(found) / len(found)
 
-    def harden(self) -> None:
-        """Train on with three times the decay of the weights."""
-        self.decay_factor *= 3.0
+    def harden(self, factor: float) -> None:
+        """Train on with so many times the decay of the weights."""
+        self.decay_factor *= factor
         self.optimiser.decay = self.settings.decay * self.decay_factor
 
     def calibration(self, rows: int = RECALIBRATION_ROWS, size: int = 384) -> list[Tensor]:
@@ -260,7 +264,8 @@ class MixtureTraining:
         relaxation = replace(self.settings.relaxation, drop=about.drop or self.settings.relaxation.drop)
         if about.channels:
             relaxation = replace(relaxation, channels=about.channels)
-        self.relaxed: Relaxed = Relaxed(self.space, relaxation, seed=self.seed, kept=kept).to(self.device)
+        made = Relaxed(self.space, relaxation, seed=self.seed, kept=kept, deeper=about.deeper)
+        self.relaxed: Relaxed = made.to(self.device)
         if self.mode.channels_last:
             self.relaxed = self.relaxed.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         fitting = {
@@ -409,8 +414,7 @@ class MixtureTraining:
         return parts
 
     def _draw(self, *, learns: bool, step: int) -> None:
-        generator = torch.Generator().manual_seed((self.seed * 1_000_003 + step) * 2 + learns)
-        self.relaxed.draw(Moment(self.progress, learns, generator))
+        self.relaxed.draw(Moment(self.progress, learns, self.generator(step, learns)))
 
     def _loss(self, x: Tensor, y: Tensor) -> Tensor:
         with self.mode.cast(self.device):

@@ -21,13 +21,13 @@ class Stage:
     Args:
         options: as many as are left of each choice, the strongest (0: all).
         channels: options see one in so many channels (0: as the relaxation says).
-        repeats: how much deeper than the space has it the network is.
+        deeper: cells more than the space has.
         drop: dropout of skips at the stage's start.
     """
 
     options: int = 0
     channels: int = 0
-    repeats: int = 1
+    deeper: int = 0
     drop: float = 0.0
 
 

@@ -1,0 +1,124 @@
+"""Mixtures in training, from a description that another process or a later session has too; and what they say of what
+they favour."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+from typing import Any, final
+
+from torch import nn
+
+from azora.networks.derivation import skips
+from azora.networks.mixture import recalibrate
+from azora.networks.relaxation import Moment, Relaxation
+from azora.space import Architecture, Space
+from azora.tasks import METRICS, SearchData, evaluate
+from azora.training import choose_mode
+from azora.training.fit_mixture import MixtureTraining
+from azora.training.mixture_settings import MixtureSettings, Stage
+from azora.training.outputs import Asking
+from azora.trial import Proposal
+
+MOST_ROWS, BATCH = 1_024, 256  # of search-validation, on which an epoch is looked at
+PATHS = 4  # single paths that stand for a mixture which is never run whole
+
+
+def settings_to_json(settings: MixtureSettings) -> dict[str, Any]:
+    """What `settings_from_json` takes."""
+    return asdict(settings)
+
+
+def settings_from_json(data: Mapping[str, Any]) -> MixtureSettings:
+    """Settings from what `settings_to_json` gave, also after JSON made lists of tuples."""
+    given: dict[str, Any] = _with_tuples(data)
+    given["relaxation"] = Relaxation(**_with_tuples(data["relaxation"]))
+    given["stages"] = tuple(Stage(**stage) for stage in data["stages"])
+    return MixtureSettings(**given)
+
+
+def _with_tuples(data: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: tuple(value) if isinstance(value, list) else value for name, value in data.items()}
+
+
+def start_mixing(
+    space: Space, data: SearchData, about: Mapping[str, Any], seed: int, precision: str, device: str = "cpu"
+) -> MixtureTraining:
+    """The training of a mixture that `about` describes, before its first step.
+
+    Args:
+        about: `{"settings", "numbers", "epochs", "target"}`: see `MixtureTraining`; `numbers` are the decisions that
+            are held while the others are mixed.
+        precision: a mode's name.
+    """
+    part = space.root.constrain(None, "numbers are held while modules are mixed", **about["numbers"])
+    return MixtureTraining(
+        part,
+        data.train,
+        data.signature,
+        data.scaling,
+        settings_from_json(about["settings"]),
+        about["epochs"],
+        seed=seed,
+        mode=choose_mode(precision, data.signature, device),
+        device=device,
+        target=about["target"],
+    )
+
+
+@final
+class Favoured:
+    """Judges an architecture by the mixture that it comes from, and says how the mixture itself does.
+
+    Metrics are those of the derived network: its options alone run, on the mixture's weights, batch normalisations
+    measured anew. Beside them: `mixture_…`, the same of the mixture; `gap`, how much better the mixture is
+    (the discretisation gap); `entropy` of the weights (1: all alike), `skips` in the derived network, and the dominant
+    `eigenvalue` of the validation loss's Hessian with respect to the logits.
+    """
+
+    def __init__(
+        self, training: MixtureTraining, data: SearchData, metric: str = "accuracy", also: Sequence[str] = ()
+    ) -> None:
+        self.training, self.data, self.metric, self.also = training, data, metric, tuple(also)
+        some = slice(0, MOST_ROWS)
+        self.y = data.validation.y[some]
+        self._asking = Asking(
+            data.validation.x[some], data.signature, training.scaling, mode=training.mode, device=training.device,
+            batch_size=BATCH,
+        )  # fmt: skip
+
+    def __call__(self, proposal: Proposal) -> Mapping[str, float]:
+        """Raises SpaceError when the mixture no longer has one of the options."""
+        mixture = self.mixture()
+        derived = self.derived(proposal.architecture)
+        sign = 1.0 if METRICS[self.metric].maximise else -1.0
+        return {
+            **derived,
+            f"mixture_{self.metric}": mixture[self.metric],
+            "gap": sign * (mixture[self.metric] - derived[self.metric]),
+            "entropy": self.training.entropy(),
+            "skips": float(skips(proposal.architecture)),
+            "eigenvalue": self.training.eigenvalue(),
+        }
+
+    def derived(self, architecture: Architecture) -> Mapping[str, float]:
+        """Metrics of the architecture's options alone."""
+        self.training.relaxed.decide(architecture)
+        return self._metrics(self.training.relaxed)
+
+    def mixture(self) -> Mapping[str, float]:
+        """Metrics of all options as they are weighed; where passes run single paths, the mean over some draws."""
+        relaxed, training = self.training.relaxed, self.training
+        if not relaxed.relaxation.draws:
+            relaxed.settle(relaxed.relaxation.skip * (1 - training.progress))
+            return self._metrics(relaxed)
+        found = []
+        for path in range(PATHS):
+            relaxed.draw(Moment(training.progress, False, training.generator(-1 - path)))
+            found.append(self._metrics(relaxed))
+        return {name: sum(each[name] for each in found) / PATHS for name in found[0]}
+
+    def _metrics(self, network: nn.Module) -> Mapping[str, float]:
+        with self.training.mode.cast(self.training.device):
+            recalibrate(network, self.training.calibration())
+        return evaluate(self.data.signature, self._asking(network), self.y, {self.metric, *self.also, "loss"})

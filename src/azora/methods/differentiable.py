@@ -1,0 +1,233 @@
+"""Differentiable architecture search: a mixture is trained, what it favours is trained for real."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import Any, final
+
+from azora.errors import ConfigError, SpaceError
+from azora.evaluation.mixing import Favoured, settings_to_json
+from azora.executors.inline import judge
+from azora.methods.method import PHASE, Method, Work
+from azora.methods.mixing import RELAXING, Mixing, describe, relax
+from azora.methods.numbers import held_numbers
+from azora.methods.one_shot import CELLS, UNTRAINED
+from azora.methods.phases import of_networks, open_inherited
+from azora.methods.presets import PRESETS
+from azora.networks.mixture import Relaxed
+from azora.networks.relaxation import Relaxation
+from azora.networks.shapes_only import ShapesOnly
+from azora.settings import closest
+from azora.space import Architecture, Product, Space
+from azora.strategies import Strategy
+from azora.strategies.evolution import RegularizedEvolution
+from azora.strategies.halving import SuccessiveHalving
+from azora.study import Study
+from azora.tasks import SearchData, Signature
+from azora.training.early_stop import APART
+from azora.trial import Proposal, Trial
+
+DERIVATIONS = ("strongest", "sampled")
+OPERATIONS = ("none", *CELLS["operations"])
+CONTROLS = 4  # of the shortlist, one in so many is drawn at random: what the mixture favours must beat these
+VARIANTS = 3  # with other numbers, of what is favoured at the end
+
+
+@final
+class Differentiable(Method):
+    """A method of `azora.methods.presets`: a mixture's logits learn by gradient, what they favour goes on a shortlist
+    with draws from them, and with a few random networks that it has to beat; all are trained from scratch.
+
+    Numbers (widths, depths, kernels, resolutions) are held while modules are mixed, at what the budget can pay for; on
+    the shortlist, and in the evolution that goes on from it, they vary again.
+
+    Args:
+        preset: the method's name.
+        share: of the time before the last training, for the mixture.
+        epochs: of the mixture, where there is no clock.
+        size: networks on the shortlist.
+        derive: "strongest": the strongest options at the end, and at earlier epochs; "sampled": draws by the weights.
+        cost, cost_form, cost_weight, cost_power, target: what is counted in the loss, and how (see `MixtureSettings`).
+        order, rate, logits_rate, batch_size, frozen, beta, noise, temperature, channels, edges, skip, stop, adapt,
+            rest: of the preset's settings and relaxation, where they are to be others.
+
+    Raises:
+        ConfigError: a setting out of its range.
+    """
+
+    def __init__(
+        self,
+        preset: str,
+        share: float = 0.6,
+        epochs: float = 20.0,
+        size: int = 12,
+        derive: str = "strongest",
+        target: float | None = None,
+        cost: str | None = None,
+        cost_form: str | None = None,
+        cost_weight: float | None = None,
+        cost_power: float | None = None,
+        order: int | None = None,
+        rate: float | None = None,
+        logits_rate: float | None = None,
+        batch_size: int | None = None,
+        frozen: float | None = None,
+        beta: float | None = None,
+        noise: Sequence[float] | None = None,
+        temperature: Sequence[float] | None = None,
+        channels: int | None = None,
+        edges: bool | None = None,
+        skip: float | None = None,
+        stop: str | None = None,
+        adapt: bool | None = None,
+        rest: bool | None = None,
+    ) -> None:
+        if not 0 < share < 1 or epochs <= 0 or size < CONTROLS:
+            raise ConfigError(
+                f"share={share} must be between 0 and 1, epochs={epochs} above 0, size={size} at least {CONTROLS}"
+            )
+        if derive not in DERIVATIONS:
+            raise ConfigError(f"there is no derive {derive!r}; {closest(derive, DERIVATIONS)}")
+        self.name, self.share, self.epochs, self.size, self.derive = preset, share, float(epochs), size, derive
+        self.target = target
+        settings = PRESETS[preset].settings
+        relaxed = {
+            "noise": noise and tuple(noise), "temperature": temperature and tuple(temperature), "channels": channels,
+            "edges": edges, "skip": skip, "rest": rest,
+        }  # fmt: skip
+        others = {
+            "cost": cost, "cost_form": cost_form, "cost_weight": cost_weight, "cost_power": cost_power, "order": order,
+            "rate": rate, "logits_rate": logits_rate, "batch_size": batch_size, "frozen": frozen, "beta": beta,
+            "stop": stop, "adapt": adapt,
+        }  # fmt: skip
+        relaxation: Relaxation = replace(settings.relaxation, **_given(relaxed))
+        self.settings = replace(settings, relaxation=relaxation, **_given(others))
+
+    def check(self, space: Space, data: SearchData) -> None:
+        networks = _of_one_recipe(space)
+        held = held_numbers(networks, 0)[0]
+        with ShapesOnly():
+            Relaxed(networks.constrain(None, "", **held), self.settings.relaxation)
+
+    def shares(self) -> Mapping[str, float]:
+        return {RELAXING: self.share}
+
+    def space(self, signature: Signature) -> tuple[str, Mapping[str, Any]] | None:
+        if not signature.pictures:
+            return None
+        if self.name in ("fbnet", "proxyless"):
+            return "stages", {"per_block": True}
+        return "cells", CELLS
+
+    def prepare(self, work: Work) -> Strategy:
+        networks = of_networks(work.space)
+        study = open_inherited(work, networks)
+        try:
+            if study.result is None:
+                self._relax(work, networks, study)
+            start = [dict(each) for each in (study.result or {}).get("shortlist", [])]
+        finally:
+            study.close()
+        given = [{name: _value(value) for name, value in each.items()} for each in start]
+        return SuccessiveHalving(RegularizedEvolution(work.space, work.seed, work.objective, start=given), work.lowest)
+
+    def settle(self, work: Work) -> None:
+        study = open_inherited(work, of_networks(work.space))
+        try:
+            if study.trials and work.study.best(work.objective) is None:
+                _remember(work, study.trials[-1])
+        finally:
+            study.close()
+
+    # Inside -----------------------------------------------------------------------------------------------------
+
+    def _relax(self, work: Work, networks: Space, study: Study) -> None:
+        """The phase of the mixture, or what is left of it."""
+        work.study.enter(PHASE + RELAXING)
+        about = study.measures.get("about") or describe(
+            work, networks, settings_to_json(self.settings), self.epochs, self.target
+        )
+        if not study.measures:
+            study.measured({"about": about})
+        mixing = Mixing(work, networks, about, study)
+        try:
+            relax(work, mixing, study)
+            if work.stop.is_set():
+                favoured = Proposal(mixing.favoured(), UNTRAINED, origin=self.name)
+                report = judge(Favoured(mixing.training, work.data, work.objective.metric), favoured)
+                _remember(work, Trial(0, favoured, report, 0.0))
+                return
+            derived = self._derived(mixing, study)
+            shortlist, controls = self._shortlist(work, mixing, study, derived)
+            study.finish(
+                {
+                    "epochs": round(mixing.training.epochs, 2),
+                    "loss": mixing.training.loss,
+                    "stopped": mixing.stopped,
+                    "numbers": dict(about["numbers"]),
+                    "derived": derived.key,
+                    "controls": [each.key for each in controls],
+                    "shortlist": [dict(each) for each in shortlist],
+                }
+            )
+        finally:
+            mixing.close()
+
+    def _derived(self, mixing: Mixing, study: Study) -> Architecture:
+        """What the method has found: what is favoured at the end, or where the curvature grew, some epochs before."""
+        if mixing.stopped == "eigenvalue" and len(study.trials) > APART:
+            return study.trials[-1 - APART].proposal.architecture
+        return mixing.favoured()
+
+    def _shortlist(
+        self, work: Work, mixing: Mixing, study: Study, derived: Architecture
+    ) -> tuple[list[Architecture], list[Architecture]]:
+        """What is trained, in this order, and which of it was drawn at random."""
+        rng = random.Random(f"{work.seed} shortlist")
+        strengths, derivation = mixing.training.strengths(), mixing.derivation()
+        wanted = self.size // CONTROLS
+        drawn = [derivation.sample(strengths, rng) for _ in range(4 * wanted)]
+        earlier = [trial.proposal.architecture for trial in reversed(study.trials)]
+        variants = _variants(work, mixing, derived, rng)
+        controls = [work.space.sample(rng) for _ in range(wanted)]
+        samples = [each for each in drawn if each is not None]
+        lists = [[derived], variants, samples if self.derive == "sampled" else earlier, samples, controls]
+        found: dict[str, Architecture] = {}
+        for place, (each, most) in enumerate(zip(lists, (1, VARIANTS, wanted, wanted, wanted), strict=True)):
+            fresh = {one.key: one for one in each if one.key not in found}
+            room = self.size - len(found) - (wanted if place < len(lists) - 1 else 0)
+            found |= dict(list(fresh.items())[: max(0, min(most, room))])
+        keys = {each.key for each in controls}
+        return list(found.values()), [each for each in found.values() if each.key in keys]
+
+
+def _variants(work: Work, mixing: Mixing, derived: Architecture, rng: random.Random) -> list[Architecture]:
+    """The derived network with other numbers."""
+    held = {name: value for name, value in derived.items() if name not in mixing.about["numbers"]}
+    networks = of_networks(work.space)
+    try:
+        part = networks.constrain(None, "", **held)
+        return [part.sample(rng) for _ in range(3 * VARIANTS)] if mixing.about["numbers"] else []
+    except SpaceError:  # nothing else is allowed
+        return []
+
+
+def _remember(work: Work, trial: Trial) -> None:
+    """Before anything was trained by itself, what the mixture favours is what there is."""
+    proposal = replace(trial.proposal, budget=UNTRAINED, origin="the mixture")
+    work.study.told(work.study.asked(proposal), trial.report)
+
+
+def _of_one_recipe(space: Space) -> Space:
+    return of_networks(space) if isinstance(space.root, Product) else space
+
+
+def _given(settings: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in settings.items() if value is not None}
+
+
+def _value(value: Any) -> Any:
+    """A decision after JSON made a list of a tuple."""
+    return tuple(value) if isinstance(value, list) else value

@@ -1,0 +1,230 @@
+"""The phase in which a mixture is trained, an epoch at a time."""
+
+from __future__ import annotations
+
+import json
+import math
+import time
+from collections.abc import Callable, Mapping
+from typing import Any, final
+
+from torch import Tensor
+
+from azora.errors import BudgetError, SpaceError, StudyError
+from azora.evaluation.mixing import Favoured, settings_from_json, start_mixing
+from azora.evaluation.sharing import load_state, save_about, save_state
+from azora.executors.inline import InlineExecutor
+from azora.executors.partners import FEWEST_ROWS, Partners
+from azora.loop import Budget, search
+from azora.methods.method import Work
+from azora.methods.numbers import fitting_numbers, held_numbers, time_of
+from azora.networks.choice_costs import ChoiceCosts, choice_costs
+from azora.networks.derivation import Derivation, Strengths
+from azora.space import Architecture, Space
+from azora.strategies.differentiable import Differentiable
+from azora.study import Study
+from azora.training import TrainingDiverged
+from azora.training.early_stop import APART, eigenvalue_grew, ranking_is_stable, too_many_skips
+from azora.training.fit_mixture import MixtureTraining
+from azora.training.mixture_settings import MixtureSettings
+
+RELAXING = "relaxing"
+ALIVE = 1.0  # seconds between notes of the time in the journal
+WANTED, FEWEST = 12.0, 2.0  # epochs that a mixture should have, and must
+LOOKED = 0.15  # of an epoch's time: what looking at what it favours takes beside
+TABLES = ("macs", "params")
+HARDER, MOST_DECAY = 3.0, 0.0243  # by how much the decay grows, and up to what (Zela et al., 2020)
+
+
+def describe(
+    work: Work, networks: Space, settings: Mapping[str, Any], epochs: float, target: float | None
+) -> dict[str, Any]:
+    """What `start_mixing` is to be given: numbers held so that enough epochs fit into the phase's time.
+
+    Raises:
+        SpaceError: nothing in the space can be mixed.
+        BudgetError: not two epochs fit.
+    """
+    ways = held_numbers(networks, work.seed)
+    about = {"kind": "mixed", "settings": dict(settings), "epochs": epochs, "target": target}
+    if not work.seconds:
+        return {**about, "numbers": ways[len(ways) // 3]}
+    known: dict[str, float] = {}
+
+    def epoch_seconds(numbers: Mapping[str, Any]) -> float:
+        key = json.dumps(dict(numbers))
+        if key not in known:
+            begun = time.perf_counter()
+            training = start_mixing(work.space, work.data, {**about, "numbers": numbers}, work.seed, work.precision)
+            step = time_of(lambda: training.advance((training.step + 1) / training.batches.steps))
+            known[key] = step * training.batches.steps * (1 + LOOKED) / max(1, min(2, work.workers))
+            work.study.alive()
+            work.show("measuring the mixture", work.left(RELAXING) - (time.perf_counter() - begun), None)
+        return known[key]
+
+    seconds = work.left(RELAXING)
+    numbers = fitting_numbers(ways, seconds, epoch_seconds, WANTED)
+    if epoch_seconds(numbers) * FEWEST > work.left(RELAXING):
+        raise BudgetError(
+            f"{work.left(RELAXING):.0f}s for the mixture are too short for two epochs of it, which take"
+            f" {FEWEST * epoch_seconds(numbers):.0f}s here: give a budget of"
+            f" {FEWEST * epoch_seconds(numbers) / max(1e-9, seconds):.1f} times as much, or a smaller space"
+        )
+    return {**about, "numbers": dict(numbers)}
+
+
+@final
+class Mixing:
+    """A mixture in training for a `Differentiable` strategy, put down in the work's folder after every epoch.
+
+    Args:
+        networks: of the work's space, those with the usual recipe.
+        about: as `start_mixing` has it.
+        study: of what each epoch favours.
+    """
+
+    def __init__(self, work: Work, networks: Space, about: Mapping[str, Any], study: Study) -> None:
+        self.work, self.study, self.about = work, study, about
+        self.part = networks.constrain(None, "numbers are held while modules are mixed", **about["numbers"])
+        self.settings: MixtureSettings = settings_from_json(about["settings"])
+        self.training: MixtureTraining = start_mixing(
+            work.space, work.data, about, work.seed, work.precision, work.device
+        )
+        self.partners: Partners | None = None
+        self.recent: list[dict[str, Tensor]] = []  # states after the last epochs, the newest last
+        self.stopped = ""
+        self.looked_from = 0  # of the eigenvalues seen so far: those before belong to another decay
+        self._tables: dict[tuple[str, int], ChoiceCosts] = {}
+        save_about(about, work.folder)
+        if (state := load_state(work.folder)) is not None:
+            self.training.load_state(state)
+            self.looked_from = len(study.trials) if self.training.decay_factor > 1 else 0
+
+    def learn(self, epoch: int) -> bool:
+        training = self.training
+        if self.stopped or self._stops():
+            return False
+        if math.floor(training.epochs + 1e-9) >= epoch:
+            return True
+        if training.share >= 1.0 or self.work.stop.is_set():
+            return False
+        if self.partners is None:
+            self.partners = self._partners()
+        partners = self.partners
+        try:
+            over = training.advance(
+                epoch,
+                clock=(lambda: self.work.gone(RELAXING)) if self.work.seconds else None,
+                watch=self._watch(),
+                join=lambda: partners.join(training),
+            )
+        except TrainingDiverged as error:
+            raise StudyError(str(error)) from None
+        if training.epochs < epoch - 1e-9 and not over:
+            return False  # interrupted
+        self.work.study.alive()
+        state = training.state_tensors()
+        self.recent = [*self.recent[-APART:], state]
+        if not save_state(state, self.work.folder):
+            raise StudyError(
+                f"the mixture cannot be written into {self.work.folder}: make room and go on with --resume"
+            )
+        return True
+
+    def favoured(self) -> Architecture:
+        return self.derive(self.training.strengths())
+
+    def derive(self, strengths: Strengths) -> Architecture:
+        """The strongest architecture that is allowed."""
+        failure: SpaceError | None = None
+        for quantity in TABLES:
+            try:
+                return self.derivation(quantity).strongest(strengths)
+            except SpaceError as error:
+                failure = failure or error
+        assert failure is not None
+        raise failure
+
+    def derivation(self, quantity: str = TABLES[0]) -> Derivation:
+        """Of the options that are left, by this table of costs."""
+        relaxed = self.training.relaxed
+        key = (quantity, self.training.stage)
+        if key not in self._tables:
+            self._tables[key] = choice_costs(self.part, quantity, self.training.signature.shape, relaxed.kept)
+        return Derivation(self.part, relaxed.options, self._tables[key], self.settings.most_skips)
+
+    def close(self) -> None:
+        """End the other processes."""
+        if self.partners is not None:
+            self.partners.close()
+            self.partners = None
+
+    # Inside -----------------------------------------------------------------------------------------------------
+
+    def _stops(self) -> bool:
+        """Whether a rule of the settings says that it was long enough; where they adapt, it goes on otherwise."""
+        rule, trials = self.settings.stop, [trial for trial in self.study.trials if trial.report.ok]
+        if rule == "never" or not trials or self.training.frozen:
+            return False
+        epochs = max(len(trials), round(self.training.epochs / max(1e-9, self.training.share)))
+        if rule == "eigenvalue":
+            seen = [abs(trial.report.metrics["eigenvalue"]) for trial in trials[self.looked_from :]]
+            stops = eigenvalue_grew(seen, epochs)
+        elif rule == "skips":
+            stops = too_many_skips(int(trials[-1].report.metrics["skips"]))
+        else:
+            stops = ranking_is_stable([trial.proposal.architecture.key for trial in trials], epochs)
+        if stops and self.settings.adapt and self._harden(len(trials)):
+            return False
+        if stops:
+            self.stopped = rule
+        return stops
+
+    def _harden(self, seen: int) -> bool:
+        """Go back some epochs and on with a larger decay, where it can still be raised."""
+        if self.training.settings.decay * self.training.decay_factor * HARDER > MOST_DECAY:
+            return False
+        if len(self.recent) > APART:
+            share = self.training.share
+            self.training.load_state(self.recent[0])
+            self.training.share = max(share, self.training.share) if self.work.seconds else self.training.share
+        self.training.harden(HARDER)
+        self.recent, self.looked_from = [], seen
+        return True
+
+    def _watch(self) -> Callable[[float, float], bool]:
+        noted = time.monotonic()
+
+        def see(share: float, loss: float) -> bool:
+            nonlocal noted
+            work = self.work
+            if time.monotonic() - noted > ALIVE:
+                noted = time.monotonic()
+                work.study.alive()
+            said = "training the mixture" + (f", loss {loss:.3f}" if math.isfinite(loss) else "")
+            work.show(said, work.left(RELAXING) if work.seconds else None, None)
+            return not work.stop.is_set()
+
+        return see
+
+    def _partners(self) -> Partners:
+        """The other cores, where there is a clock; a second-order step is made by one process."""
+        work = self.work
+        setup = {
+            "space": dict(work.about),
+            "shared": dict(self.about),
+            "data": str(work.rows),
+            "seed": work.seed,
+            "precision": work.precision,
+            "folder": str(work.scratch),
+        }
+        able = work.seconds and work.device == "cpu" and self.settings.order == 1
+        count = max(1, min(work.workers, self.settings.batch_size // FEWEST_ROWS)) if able else 1
+        return Partners(setup, count, work.scratch)
+
+
+def relax(work: Work, mixing: Mixing, study: Study) -> None:
+    """Train the mixture to the end of its phase, and look at what it favours after every epoch."""
+    strategy = Differentiable(mixing.part, work.seed, work.objective, learning=mixing)
+    executor = InlineExecutor(Favoured(mixing.training, work.data, work.objective.metric))
+    search(strategy, executor, study, Budget(None, stop=work.stop))

@@ -1,0 +1,105 @@
+"""The numbers that are held while modules are mixed: widths, depths, kernels, resolutions."""
+
+from __future__ import annotations
+
+import random
+import time
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from azora.networks.complexity import cost
+from azora.networks.decide import Undecided
+from azora.networks.shapes_only import ShapesOnly
+from azora.space import Architecture, Categorical, Choice, Integer, Option, Real, Space
+
+DRAWS, CANDIDATES = 32, 6  # architectures whose numbers are looked at, and how many of these are gone on with
+SAMPLED = 2  # networks by which numbers are ordered
+
+
+class _Listening(Undecided):
+    """Builds a network to hear which numbers it asks for."""
+
+    def __init__(self, space: Space) -> None:
+        super().__init__(space)
+        self.heard: dict[str, Option] = {}
+
+    def number(self, name: str) -> Any:
+        self.heard[name] = max(self._numbers(name))
+        return self.heard[name]
+
+
+def open_numbers(space: Space) -> list[str]:
+    """The choices of numbers that have several values left and shape the largest network.
+
+    Raises:
+        SpaceError: a choice of words changes more than one module, so nothing can be mixed (with its name).
+    """
+    listening = _Listening(space)
+    with ShapesOnly():
+        space.build(listening)
+    return [name for name in listening.heard if _several(space.choices[name])]
+
+
+def held_numbers(space: Space, seed: int) -> list[dict[str, Option]]:
+    """Ways to hold the numbers, the cheapest mixture first, a few steps apart; each is of a network of the space, so
+    that something allowed can be derived.
+
+    Raises:
+        SpaceError: nothing can be drawn, or nothing mixed.
+    """
+    names = open_numbers(space)
+    if not names:
+        return [{}]
+    rng = random.Random(seed)
+    found: dict[tuple[tuple[str, Option], ...], dict[str, Option]] = {}
+    for _ in range(DRAWS):
+        held = _held(space, names, space.sample(rng))
+        found.setdefault(tuple(held.items()), held)
+    costs = sorted(((_cost(space, held), place) for place, held in enumerate(found.values())))
+    ways = list(found.values())
+    places = sorted({round(step * (len(costs) - 1) / (CANDIDATES - 1)) for step in range(CANDIDATES)})
+    return [ways[costs[place][1]] for place in places]
+
+
+def fitting_numbers(
+    ways: list[dict[str, Option]], seconds: float, epoch_seconds: Callable[[Mapping[str, Option]], float], epochs: float
+) -> dict[str, Option]:
+    """The dearest of the ways (the cheapest first) of whose mixture so many epochs fit into the seconds; the cheapest,
+    where none does. Measures few of them."""
+    low, high = 0, len(ways) - 1
+    while low < high:
+        middle = (low + high + 1) // 2
+        if epoch_seconds(ways[middle]) * epochs <= seconds:
+            low = middle
+        else:
+            high = middle - 1
+    return ways[low]
+
+
+def _held(space: Space, names: list[str], architecture: Architecture) -> dict[str, Option]:
+    """The architecture's numbers; of what does not exist in it, the middle value."""
+    held: dict[str, Option] = {}
+    for name in names:
+        options = sorted(space.choices[name].options())
+        held[name] = architecture[name] if name in architecture else options[len(options) // 2]
+    return held
+
+
+def _cost(space: Space, held: Mapping[str, Option]) -> float:
+    """Multiply-accumulates of networks with these numbers, limits aside: a mixture costs as many times as much as it
+    has options, whatever the numbers."""
+    part = space.root.constrain(None, "", **held)
+    return sum(cost(space, part.sample(random.Random(draw)))["macs"] for draw in range(SAMPLED))
+
+
+def _several(choice: Choice) -> bool:
+    number = isinstance(choice, Integer | Real) or (isinstance(choice, Categorical) and choice.ordered)
+    return number and choice.varies
+
+
+def time_of(step: Callable[[], object]) -> float:
+    """Seconds of the second of two calls: the first one warms up."""
+    step()
+    begun = time.perf_counter()
+    step()
+    return time.perf_counter() - begun
