@@ -61,9 +61,10 @@ def space_of(method: str, data: Path) -> tuple[str, Mapping[str, Any]]:
     return found
 
 
-def run_search(data: Path, seconds: float, seed: int, words: list[str]) -> dict[str, Any]:
-    """One search by the command line, in a process of its own."""
-    with tempfile.TemporaryDirectory() as folder:
+def run_search(data: Path, seconds: float, seed: int, words: list[str], keep: Path | None = None) -> dict[str, Any]:
+    """One search by the command line, in a process of its own; what it wrote stays in `keep`, if that is given."""
+    with tempfile.TemporaryDirectory() as scratch:
+        folder = keep or scratch
         command = [sys.executable, "-m", "azora", "search", str(data), "--budget", f"{seconds}s", "--seed", str(seed)]
         command += ["--out", f"{folder}/out", "--json", "--quiet", *words]
         begun = time.monotonic()
@@ -113,7 +114,7 @@ def run_eight(data: Path, seconds: float, seed: int, method: str, each: float) -
     return {"test_accuracy": statistics.mean(accuracies), "networks": found, "seconds_each": each}
 
 
-def run(system: str, data: Path, seconds: float, seed: int, file: Path) -> dict[str, Any]:
+def run(system: str, data: Path, seconds: float, seed: int, file: Path, keep: Path | None) -> dict[str, Any]:
     """One run of a system."""
     kind, _, space = system.partition("-")
     if kind == "eight":
@@ -126,7 +127,7 @@ def run(system: str, data: Path, seconds: float, seed: int, file: Path) -> dict[
         for setting, value in settings.items():
             words += ["--set", f"space.{setting}={json.dumps(value)}"]
         return run_search(data, seconds, seed, words)
-    return run_search(data, seconds, seed, WORDS.get(system, ["--strategy", system]))
+    return run_search(data, seconds, seed, WORDS.get(system, ["--strategy", system]), keep)
 
 
 def main() -> None:
@@ -135,6 +136,7 @@ def main() -> None:
     parser.add_argument("--budget", type=float, default=1200.0)
     parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--systems", nargs="+", default=["spos", "random-cells", "eight-cells", "ofa"])
+    parser.add_argument("--keep", type=Path, help="a folder for what the searches of methods write")
     asked = parser.parse_args()
     RESULTS.mkdir(parents=True, exist_ok=True)
     found: dict[str, list[float]] = {}
@@ -142,7 +144,8 @@ def main() -> None:
         for system in asked.systems:
             file = RESULTS / f"{asked.data.stem}-{asked.budget:g}s-{system}-{seed}.json"
             if not file.is_file():
-                figures = run(system, asked.data, asked.budget, seed, file)
+                keep = asked.keep and asked.keep / file.stem
+                figures = run(system, asked.data, asked.budget, seed, file, keep)
                 file.write_text(
                     json.dumps({"system": system, "seed": seed, **figures, "on": machine()}, indent=1) + "\n"
                 )
