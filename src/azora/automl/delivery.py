@@ -22,7 +22,6 @@ from azora.automl.working import FOLDER
 from azora.errors import BundleError
 from azora.export import OnnxSession, export_onnx, median_ms, write_bundle
 from azora.fronts import hypervolume
-from azora.methods.diagnosis import diagnose
 from azora.methods.method import PHASE
 from azora.networks.complexity import cost
 from azora.networks.drawing import to_svg
@@ -39,7 +38,11 @@ from azora.trial import Trial
 
 RESAMPLES = 1_000
 MOST_POINTS = 4_000
-CLOCKED = {"sharing": "training shared weights", "inheriting": "judging by shared weights"}
+CLOCKED = {
+    "sharing": "training shared weights",
+    "inheriting": "judging by shared weights",
+    "relaxing": "training the mixture",
+}
 
 
 def deliver(setting: Setting, study: Study, best: Trial, winner: Winner, out: Path) -> Result:
@@ -53,9 +56,9 @@ def deliver(setting: Setting, study: Study, best: Trial, winner: Winner, out: Pa
     beside = compared(out, setting.space, study, setting.objectives, setting.job.budget is not None)
     curves = beside.pop("curves", {})
     figures |= {"baseline": beside} if beside else {}
-    one_shot = diagnose(out / FOLDER, setting.space, study, setting.objective) if setting.method else {}
-    pairs = one_shot.pop("pairs", [])
-    figures |= {"one_shot": one_shot} if one_shot else {}
+    if setting.method is not None:
+        figures |= setting.method.diagnose(out / FOLDER, setting.space, study, setting.objective)
+    pairs = figures.get("one_shot", {}).pop("pairs", [])
     figures |= {f"test_{name}": value for name, value in test_metrics.items()}
     metric = setting.objective.metric if setting.objective.metric in METRICS else next(iter(test_metrics))
     figures["test_interval"] = {"metric": metric, **_interval(setting, found, test.y, metric)}
@@ -202,7 +205,7 @@ def _clock(study: Study, winner: Winner) -> list[tuple[str, float]]:
     """What took how long, of all sessions of the study."""
     searching = min((begun for name, begun in study.phases.items() if name.startswith("search")), default=0.0)
     ending = study.phases.get("final", study.elapsed)
-    before = [(name, study.spent.get(f"{PHASE}{name}", 0.0)) for name in ("sharing", "inheriting")]
+    before = [(name, study.spent.get(f"{PHASE}{name}", 0.0)) for name in CLOCKED]
     judged = [trial for trial in study.trials if "judging_seconds" in trial.report.metrics]
     training = sum(trial.report.seconds - trial.report.metrics["judging_seconds"] for trial in judged)
     baseline = study.spent.get("baseline", 0.0)

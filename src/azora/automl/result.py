@@ -70,6 +70,8 @@ class Result:
             cost = show_seconds(beside["cost"]) if beside["unit"] == "seconds" else f"{beside['cost']:.0f} judgements"
             said = f"{beside['random']:.4f} against the search's {beside['search']:.4f}, {beside['metric']}"
             lines.append(f"{'random search':<22}{said}, after {cost} each")
+        if said := self.figures.get("relaxed", {}).get("says"):
+            lines.append(f"{'the mixture':<22}{said}")
         lines.extend(f"{'note':<22}{note}" for note in self.figures.get("notes", ()))
         if "onnx_error" in self.figures:
             lines.append(f"{'no ONNX file':<22}{self.figures['onnx_error']}")

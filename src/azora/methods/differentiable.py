@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from pathlib import Path
 from typing import Any, final
 
 from azora.errors import ConfigError, SpaceError
@@ -12,6 +13,7 @@ from azora.evaluation.mixing import Favoured, settings_to_json
 from azora.executors.inline import judge
 from azora.methods.method import PHASE, Method, Work
 from azora.methods.mixing import RELAXING, Mixing, describe, relax
+from azora.methods.mixture_diagnosis import diagnose_mixture
 from azora.methods.numbers import held_numbers
 from azora.methods.one_shot import CELLS, UNTRAINED
 from azora.methods.phases import of_networks, open_inherited
@@ -27,7 +29,7 @@ from azora.strategies.halving import SuccessiveHalving
 from azora.study import Study
 from azora.tasks import SearchData, Signature
 from azora.training.early_stop import APART
-from azora.trial import Proposal, Trial
+from azora.trial import Objective, Proposal, Trial
 
 DERIVATIONS = ("strongest", "sampled")
 OPERATIONS = ("none", *CELLS["operations"])
@@ -133,6 +135,10 @@ class Differentiable(Method):
         given = [{name: _value(value) for name, value in each.items()} for each in start]
         return SuccessiveHalving(RegularizedEvolution(work.space, work.seed, work.objective, start=given), work.lowest)
 
+    def diagnose(self, folder: Path, space: Space, study: Study, objective: Objective) -> Mapping[str, Any]:
+        found = diagnose_mixture(folder, space, study, objective)
+        return {"relaxed": found} if found else {}
+
     def settle(self, work: Work) -> None:
         study = open_inherited(work, of_networks(work.space))
         try:
@@ -191,7 +197,7 @@ class Differentiable(Method):
         drawn = [derivation.sample(strengths, rng) for _ in range(4 * wanted)]
         earlier = [trial.proposal.architecture for trial in reversed(study.trials)]
         variants = _variants(work, mixing, derived, rng)
-        controls = [work.space.sample(rng) for _ in range(wanted)]
+        controls = [of_networks(work.space).sample(rng) for _ in range(wanted)]
         samples = [each for each in drawn if each is not None]
         lists = [[derived], variants, samples if self.derive == "sampled" else earlier, samples, controls]
         found: dict[str, Architecture] = {}

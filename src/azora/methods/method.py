@@ -104,6 +104,16 @@ class Method(ABC):
         """The space and its settings where the user names none; None is the task's default."""
         return None
 
+    def diagnose(self, folder: Path, space: Space, study: Study, objective: Objective) -> Mapping[str, Any]:
+        """What `result.json` says of the phases, by the name under which it says so.
+
+        Args:
+            folder: the work's.
+            space: of the search, limits aside.
+            study: of the trainings that decided.
+        """
+        return {}
+
     def keeps(self) -> bool:
         """Whether the shared weights are for use after the search."""
         return False

@@ -6,11 +6,13 @@ import time
 from abc import abstractmethod
 from collections.abc import Mapping
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 from azora.errors import ConfigError
 from azora.evaluation.sharing import Stored
 from azora.executors.inline import judge
+from azora.methods.diagnosis import diagnose
 from azora.methods.method import Method, Work
 from azora.methods.phases import INHERITING, SHARING, judge_inherited, of_networks, open_inherited
 from azora.methods.shortlist import draw, shortlist, usable
@@ -20,7 +22,7 @@ from azora.strategies.evolution import RegularizedEvolution
 from azora.strategies.halving import SuccessiveHalving
 from azora.study import Study
 from azora.tasks import Signature
-from azora.trial import Proposal, Trial
+from azora.trial import Objective, Proposal, Trial
 
 HURRIED, HURRIED_SECONDS = 12, 5.0  # networks, and how long they are judged, when the user wants an end
 # Of operations that do nearly the same, shared weights learn one well sooner than three badly; an edge need not be
@@ -90,6 +92,10 @@ class OneShot(Method):
             return self._strategy(work, inherited)
         finally:
             inherited.close()
+
+    def diagnose(self, folder: Path, space: Space, study: Study, objective: Objective) -> Mapping[str, Any]:
+        found = diagnose(folder, space, study, objective)
+        return {"one_shot": found} if found else {}
 
     def settle(self, work: Work) -> None:
         networks = of_networks(work.space)

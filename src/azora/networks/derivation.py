@@ -15,7 +15,7 @@ from azora.networks.choice_costs import ChoiceCosts
 from azora.networks.mixture import inputs_of
 from azora.space import Architecture, Option, Space, Subset
 
-NONE = "none"
+NONE, SKIP = "none", "skip_connect"
 STEPS = 40  # of the bisection over what a unit of cost is worth
 FLOOR = 1e-12  # a weight below which options are no longer told apart
 
@@ -35,12 +35,17 @@ class Derivation:
         space: what may be derived, limits included; its numbers have one value each.
         options: of every choice that is mixed, those that are left.
         costs: by which a limit is approached; without them the options' order of strength alone is.
+        most_skips: in a cell; the weakest of more give way to the next options (Chen et al., 2019; 0: any number).
     """
 
     def __init__(
-        self, space: Space, options: Mapping[str, tuple[Option, ...]], costs: ChoiceCosts | None = None
+        self,
+        space: Space,
+        options: Mapping[str, tuple[Option, ...]],
+        costs: ChoiceCosts | None = None,
+        most_skips: int = 0,
     ) -> None:
-        self.space, self.options, self.costs = space, options, costs
+        self.space, self.options, self.costs, self.most_skips = space, options, costs, most_skips
         self.inputs = inputs_of(space, options)
         self.edges = {name: (subset, place) for subset, of in self.inputs.items() for place, name in enumerate(of)}
 
@@ -54,7 +59,7 @@ class Derivation:
         Raises:
             SpaceError: no architecture that can be derived is allowed.
         """
-        scores = self._scores(strengths)
+        scores = self._with_few_skips(self._scores(strengths))
         first = self._taken(scores)
         if (found := self._allowed(first)) is not None:
             return found
@@ -91,6 +96,22 @@ class Derivation:
                     score[values.index(NONE)] = -math.inf
             found[name] = score
         return found
+
+    def _with_few_skips(self, scores: dict[str, Tensor]) -> dict[str, Tensor]:
+        while self.most_skips:
+            cells: dict[str, list[tuple[float, str]]] = {}
+            for name, value in self._taken(scores).items():
+                if value == SKIP and len(self.options.get(name, ())) > 1:
+                    place = self.options[name].index(SKIP)
+                    cells.setdefault(cell_of(name), []).append((float(scores[name][place]), name))
+            crowded = [skips for skips in cells.values() if len(skips) > self.most_skips]
+            if not crowded:
+                break
+            for skips in crowded:
+                name = min(skips)[1]
+                scores[name] = scores[name].clone()
+                scores[name][self.options[name].index(SKIP)] = -math.inf
+        return scores
 
     def _taken(self, scores: Mapping[str, Tensor]) -> Decisions:
         """The best option of every choice, and the inputs whose best options are best."""
@@ -191,3 +212,17 @@ class Derivation:
         cheap = self._taken(least)
         cost = self.costs.fixed - self._score(cheap, least)
         return f"no network that can be derived is allowed ({said}): the cheapest has {cost:,.0f} {self.costs.quantity}"
+
+
+def cell_of(choice: str) -> str:
+    """Which cell a choice belongs to: what its name begins with, up to the word "operation"."""
+    return choice.partition("operation")[0]
+
+
+def skips(decisions: Mapping[str, Option]) -> int:
+    """How many choices are skips, in the cell that has the most of them."""
+    counts: dict[str, int] = {}
+    for name, value in decisions.items():
+        if value == SKIP:
+            counts[cell_of(name)] = counts.get(cell_of(name), 0) + 1
+    return max(counts.values(), default=0)

@@ -132,6 +132,7 @@ class Mixture(Undecided):
         space: its numbers are fixed.
         relaxation: how options are weighed; its `channels` are looked at.
         kept: of each choice the options that are left (a choice that is not here: all).
+        deeper: cells more than the space has, where it says how many it repeats.
     """
 
     def __init__(
@@ -139,8 +140,10 @@ class Mixture(Undecided):
         space: Space,
         relaxation: Relaxation | None = None,
         kept: Mapping[str, tuple[Option, ...]] | None = None,
+        deeper: int = 0,
     ) -> None:
         super().__init__(space)
+        self.deeper = deeper
         self.relaxation, self.kept = relaxation or Relaxation(), dict(kept or {})
         self.options: dict[str, tuple[Option, ...]] = {}  # of the choices that are mixed
         self.gates: dict[str, Gate] = {}
@@ -163,6 +166,9 @@ class Mixture(Undecided):
         if isinstance(made, OfChannels):
             mixed.normalise(made.channels)
         return mixed
+
+    def repeats(self, count: int) -> int:
+        return count + self.deeper
 
     def number(self, name: str) -> Any:
         """The number, where only one is left.
@@ -188,6 +194,7 @@ class Relaxed(nn.Module):
         relaxation: how options are weighed.
         seed: of weights and logits.
         kept: of each choice the options that are left; all, where it is not here.
+        deeper: cells more than the space has.
 
     Raises:
         SpaceError: a number is open, or no choice of a module is (with the name).
@@ -200,10 +207,11 @@ class Relaxed(nn.Module):
         *,
         seed: int = 0,
         kept: Mapping[str, tuple[Option, ...]] | None = None,
+        deeper: int = 0,
     ) -> None:
         super().__init__()
         self.space, self.relaxation = space, relaxation or Relaxation()
-        mixture = Mixture(space, self.relaxation, kept)
+        mixture = Mixture(space, self.relaxation, kept, deeper)
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed)
             self.network: nn.Module = space.build(mixture)

@@ -15,6 +15,7 @@ from plotly.offline import get_plotlyjs
 from azora.clock import show_seconds
 from azora.report.card import environment
 from azora.report.importance import Importance
+from azora.report.mixture import mixture_chart, mixture_lines
 
 SMOOTHING = 0.3
 """Weight of a new value in the smoothed learning curve."""
@@ -102,6 +103,7 @@ def write_page(file: Path, data: ReportData) -> None:
             lost=charts["lost"],
             versus=_against(data.figures["baseline"]) if data.versus else None,
             shared=_shared(data) if data.figures.get("one_shot") else None,
+            relaxed=mixture_lines(data.figures, data.metric) if data.figures.get("relaxed") else None,
             curve=(f"{loss[0]:.3f}", f"{loss[-1]:.3f}") if loss else None,
             confusion=_confusion(data.confusion, data.classes) if data.confusion else None,
             choices=_bars(data.importance.choices, lambda value: f"{value:.3f}"),
@@ -259,6 +261,7 @@ def _charts(data: ReportData) -> dict[str, Any]:
         "versus": _versus(data),
         "inherited": [round(score, 6) for score, _ in data.pairs],
         "trained": [round(score, 6) for _, score in data.pairs],
+        "relaxed": mixture_chart(data.figures, data.metric),
         "curve": _curve(data.curve),
         "true": [round(true, 6) for true, _ in data.residuals],
         "answer": [round(answer, 6) for _, answer in data.residuals],

@@ -59,6 +59,16 @@ function draw() {
       { x: D.inherited, y: D.trained, mode: "markers", marker: { color: c("--mark"), opacity: 0.7, size: 8 }, hovertemplate: "%{x:.4f} by shared weights, %{y:.4f} trained<extra></extra>" }
     ], { ...base(D.metric + " by shared weights", D.metric + " trained"), showlegend: false }, options);
   }
+  if (at("relaxed")) {
+    const line = (y, name, colour, dash) => ({
+      x: D.relaxed.epoch, y, mode: "lines+markers", name, line: { color: colour, width: 2.5, dash }, marker: { size: 6 },
+      hovertemplate: "%{y:.4f} after epoch %{x}<extra>" + name + "</extra>"
+    });
+    Plotly.react("relaxed", [
+      line(D.relaxed.mixture, "mixture", c("--mark"), "solid"), line(D.relaxed.derived, "what it favours", c("--other-1"), "dash"),
+      line(D.relaxed.entropy, "entropy", c("--quiet"), "dot")
+    ], { ...base("epochs of the mixture", D.metric + ", entropy"), showlegend: true }, options);
+  }
   if (at("curve")) {
     const line = { x: D.curve.seconds, mode: "lines", customdata: D.curve.epochs, hovertemplate: "%{y:.4f} in epoch %{customdata:.1f}<extra></extra>" };
     Plotly.react("curve", [
