@@ -1,0 +1,232 @@
+"""Differentiable methods: the contract for all of them, and what becomes of a search when things go wrong."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable, Mapping
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from azora.errors import BudgetError, ConfigError, SpaceError, StudyError
+from azora.evaluation.sharing import load_state
+from azora.methods import Method, mixing
+from azora.methods.differentiable import Differentiable
+from azora.methods.mixture_diagnosis import compared, diagnose_mixture
+from azora.methods.numbers import fitting_numbers, held_numbers, open_numbers
+from azora.methods.phases import of_networks
+from azora.methods.presets import PRESETS
+from azora.methods.registry import METHODS, find_method
+from azora.networks.registry import make_space
+from azora.space import Space
+from azora.study import MemoryJournal, SqlJournal, Study
+from azora.tasks import Signature, Task
+from azora.testing import Desk, MethodContract
+from azora.training.fit_mixture import MixtureTraining
+from azora.trial import Objective, Proposal, Report
+
+SMALL = {"nodes": 2, "operations": ("conv_3x3", "skip_connect", "none"), "widths": (4, 8), "depths": (1,), "stages": 2}
+ABOUT = {"name": "cells", "settings": SMALL, "recipe": True}
+
+
+@pytest.fixture
+def desk(stripes: Task, tmp_path: Path) -> Desk:
+    return Desk(stripes, tmp_path, ABOUT)
+
+
+def small(preset: str = "gdas", **settings: Any) -> Differentiable:
+    return Differentiable(preset, **{"epochs": 2.0, "size": 8, **settings})
+
+
+def relaxed(desk: Desk) -> Study:
+    return Study(SqlJournal(desk.folder / "one_shot" / "study.db"), of_networks(desk.sit().space))
+
+
+class TestGdas(MethodContract):
+    @pytest.fixture
+    def make(self) -> Callable[[], Method]:
+        return small
+
+
+class TestPdarts(MethodContract):
+    """Of several stages, so that what is put down changes its form."""
+
+    @pytest.fixture
+    def make(self) -> Callable[[], Method]:
+        return partial(small, "p-darts", epochs=3.0)
+
+
+@pytest.mark.parametrize("preset", sorted(PRESETS))
+def test_every_method_favours_something_after_every_epoch(preset: str, desk: Desk) -> None:
+    method = find_method(preset, {"epochs": 2.0, "size": 8})
+    assert isinstance(method, Differentiable) and method.name == preset and METHODS[preset].source
+    method.check(desk.sit().space, desk.task.search_data)
+    strategy = method.prepare(desk.sit())
+    first = strategy.ask()
+    study = relaxed(desk)
+    assert [trial.proposal.budget for trial in study.trials] == [1.0, 2.0]
+    assert study.result is not None and first is not None
+    assert first.architecture.key == study.result["derived"]
+    told = study.trials[-1].report.metrics
+    assert {"accuracy", "mixture_accuracy", "gap", "entropy", "skips", "eigenvalue"} <= told.keys()
+    assert told["gap"] == pytest.approx(told["mixture_accuracy"] - told["accuracy"])
+    assert 0 <= told["entropy"] <= 1
+
+
+def test_the_shortlist_has_what_was_favoured_with_other_numbers_draws_and_controls(desk: Desk) -> None:
+    small(size=12).prepare(desk.sit())
+    result = relaxed(desk).result
+    assert result is not None
+    shortlist = result["shortlist"]
+    keys = [desk.sit().space.parse(each).key for each in shortlist]
+    assert keys[0] == result["derived"] and len(set(keys)) == len(keys) <= 12
+    assert 1 <= len(result["controls"]) <= 3 and set(result["controls"]) < set(keys)
+    assert {each["network.width"] for each in shortlist} == {4, 8}
+    assert all(each["recipe.learning_rate"] == 0.1 for each in shortlist)
+
+
+def test_a_session_after_a_kill_goes_on_from_the_last_epoch_with_the_same_logits(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    save, saved = mixing.save_state, list[dict[str, torch.Tensor]]()
+
+    def killed(state: dict[str, torch.Tensor], folder: Path) -> bool:
+        done = save(state, folder)
+        saved.append(state)
+        if len(saved) == 2:
+            raise KeyboardInterrupt
+        return done
+
+    monkeypatch.setattr(mixing, "save_state", killed)
+    with pytest.raises(KeyboardInterrupt):
+        small(epochs=4.0).prepare(desk.sit())
+    state = load_state(desk.folder / "one_shot")
+    assert state is not None and torch.equal(state["logits"], saved[-1]["logits"])
+    small(epochs=4.0).prepare(desk.sit())
+    assert [float(each["step"]) for each in saved] == [float(saved[0]["step"]) * epoch for epoch in (1, 2, 3, 4)]
+    monkeypatch.undo()
+    whole = Desk(desk.task, desk.folder / "whole", ABOUT)
+    small(epochs=4.0).prepare(whole.sit())
+    assert [t.proposal for t in relaxed(whole).trials] == [t.proposal for t in relaxed(desk).trials]
+    end = load_state(whole.folder / "one_shot")
+    assert end is not None and torch.equal(end["logits"], saved[-1]["logits"])
+
+
+def test_logits_that_become_nan_end_the_search_in_words(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    step, seen = MixtureTraining._step_logits, list[float]()
+
+    def poisoned(self: MixtureTraining, rate: float, logits_rate: float) -> None:
+        seen.append(rate)
+        with torch.no_grad():
+            self.relaxed.logits.values.fill_(float("nan"))
+        step(self, rate, logits_rate)
+
+    monkeypatch.setattr(MixtureTraining, "_step_logits", poisoned)
+    with pytest.raises(StudyError, match="became NaN in epoch 1 even at a quarter of the rates"):
+        small().prepare(desk.sit())
+    assert seen == [seen[0], seen[0] / 2, seen[0] / 4]
+
+
+def test_one_nan_costs_half_the_rate_and_the_search_goes_on(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    step, times = MixtureTraining._step_logits, iter([True])
+
+    def poisoned(self: MixtureTraining, rate: float, logits_rate: float) -> None:
+        if next(times, False):
+            with torch.no_grad():
+                self.relaxed.logits.values.fill_(float("nan"))
+        step(self, rate, logits_rate)
+
+    monkeypatch.setattr(MixtureTraining, "_step_logits", poisoned)
+    assert small().prepare(desk.sit()).ask() is not None
+    state = load_state(desk.folder / "one_shot")
+    assert state is not None and float(state["halvings"]) == 1.0
+
+
+def test_a_budget_of_less_than_two_epochs_is_refused_with_what_would_do(desk: Desk) -> None:
+    desk.seconds = {"relaxing": 1e-3}
+    with pytest.raises(BudgetError, match="too short for two epochs of it, which take .* give a budget of"):
+        small().prepare(desk.sit())
+
+
+def test_a_space_without_a_choice_of_modules_is_refused(stripes: Task) -> None:
+    space = make_space("stages", stripes.signature, blocks=("inverted",))
+    with pytest.raises(SpaceError, match="nothing to mix"):
+        small().check(space, stripes.search_data)
+
+
+def test_what_is_derived_keeps_the_limits(desk: Desk) -> None:
+    work = desk.sit()
+    params = sorted(_params(work.space, random.Random(draw)) for draw in range(40))
+    limit = params[4]
+    part = work.space.constrain(lambda one: _cost(work.space, one) <= limit, f"params ≤ {limit}")
+    strategy = small("fbnet", cost="params").prepare(_with(work, part))
+    asked = [proposal for _ in range(6) if (proposal := strategy.ask()) is not None]
+    assert asked and all(_cost(work.space, each.architecture) <= limit for each in asked)
+
+
+def _with(work: Any, space: Space) -> Any:
+    from dataclasses import replace
+
+    return replace(work, space=space)
+
+
+def _cost(space: Space, architecture: Any) -> float:
+    from azora.networks.complexity import cost
+
+    return cost(space, architecture)["params"]
+
+
+def _params(space: Space, rng: random.Random) -> float:
+    return _cost(space, space.sample(rng))
+
+
+@pytest.mark.parametrize(
+    ("settings", "said"),
+    [
+        ({"share": 1.0}, "share=1.0 must be between 0 and 1"),
+        ({"size": 3}, "size=3 at least 4"),
+        ({"derive": "strongst"}, "did you mean 'strongest'"),
+        ({"stop": "eigenvalues"}, "did you mean 'eigenvalue'"),
+        ({"order": 3}, "order=3 must be 1 or 2"),
+        ({"channels": 0}, "channels=0 must be at least 1"),
+        ({"shar": 0.5}, "gdas has no setting 'shar'; did you mean 'share'"),
+    ],
+)
+def test_settings_out_of_range_are_refused(settings: Mapping[str, Any], said: str) -> None:
+    with pytest.raises(ConfigError, match=said):
+        find_method("gdas", settings)
+
+
+def test_numbers_are_held_at_what_the_time_can_pay_for() -> None:
+    space = make_space("cells", Signature("classification", (1, 16, 16), 2), widths=(4, 8, 16), depths=(1, 2))
+    assert set(open_numbers(space)) == {"shrink", "width", "depth"}
+    ways = held_numbers(space, 0)
+    assert 1 < len(ways) <= 6
+    asked: list[int] = []
+
+    def seconds(numbers: Mapping[str, Any]) -> float:
+        asked.append(ways.index(dict(numbers)))
+        return float(asked[-1] + 1)
+
+    assert fitting_numbers(ways, 30.0, seconds, 10.0) == ways[2]
+    assert len(asked) <= 3
+    assert fitting_numbers(ways, 1.0, seconds, 10.0) == ways[0]
+
+
+def test_figures_compare_what_was_derived_with_random_networks_of_the_same_training(desk: Desk) -> None:
+    work = desk.sit()
+    study = Study(MemoryJournal(), work.space)
+    rng, found = random.Random(0), dict[str, Any]()
+    while len(found) < 3:
+        found.setdefault((drawn := of_networks(work.space).sample(rng)).key, drawn)
+    one, two, three = found.values()
+    for architecture, budget, accuracy in ((one, 1.0, 0.8), (two, 1.0, 0.7), (three, 1.0, 0.6), (two, 3.0, 0.95)):
+        study.told(study.asked(Proposal(architecture, budget)), Report({"accuracy": accuracy}))
+    told = compared(study, Objective(), one.key, [two.key, three.key])
+    assert told["derived"] == 0.8 and told["random_mean"] == pytest.approx(0.65) and told["better"]
+    assert not compared(study, Objective(), three.key, [two.key])["better"]
+    assert compared(study, Objective(), "unknown", [two.key]) == {}
+    assert diagnose_mixture(desk.folder / "nothing", work.space, study, Objective()) == {}
