@@ -8,14 +8,12 @@ from typing import Any, final
 
 from torch import nn
 
-from azora.errors import SpaceError
 from azora.networks.cell import Cell, expression, live
 from azora.networks.cell_network import CellNetwork, Skeleton
-from azora.networks.checks import check_counts, check_pictures
+from azora.networks.checks import check_counts, check_operations, check_pictures
 from azora.networks.decide import Decide, OfChannels
 from azora.networks.skeleton import staged, stem_stride
-from azora.operations import DEFAULT_OPERATIONS, OPERATIONS, make_operation
-from azora.settings import closest
+from azora.operations import DEFAULT_OPERATIONS, make_operation
 from azora.space import Architecture, Categorical, Choice, Edge, Graph, Node, Option, Rule, Space, Subset, When
 from azora.tasks import Signature
 
@@ -56,9 +54,7 @@ class Cells(Space):
     ) -> None:
         check_pictures("cells", signature)
         check_counts("cells", nodes=nodes, inputs=inputs, stages=stages, widths=widths, depths=depths, shrinks=shrinks)
-        for name in operations:
-            if name not in OPERATIONS:
-                raise SpaceError(f"cells: there is no operation {name!r}; {closest(name, OPERATIONS)}")
+        check_operations("cells", operations)
         self.signature, self.nodes, self.operations, self.inputs = signature, nodes, tuple(operations), inputs
         self.stages, self.widths, self.depths, self.shrinks = stages, tuple(widths), tuple(depths), tuple(shrinks)
         choices: list[Choice] = [

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from azora.errors import SpaceError
+from azora.operations import OPERATIONS
+from azora.settings import closest
 from azora.tasks import Signature
 
 
@@ -22,6 +24,13 @@ def check_counts(name: str, **settings: int | Sequence[int]) -> None:
         for value in [given] if isinstance(given, int) else given:
             if isinstance(value, bool) or not isinstance(value, int) or value < 1:
                 raise SpaceError(f"{name}: {setting} must be whole numbers of at least 1, got {value!r}")
+
+
+def check_operations(name: str, operations: Sequence[str]) -> None:
+    """Raises SpaceError unless all are in the catalogue."""
+    for operation in operations:
+        if operation not in OPERATIONS:
+            raise SpaceError(f"{name}: there is no operation {operation!r}; {closest(operation, OPERATIONS)}")
 
 
 def check_shares(name: str, setting: str, values: Sequence[float], *, zero: bool) -> None:

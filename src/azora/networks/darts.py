@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import partial
 from typing import Any, final
 
@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from azora.errors import SpaceError
-from azora.networks.checks import check_pictures
+from azora.networks.checks import check_operations, check_pictures
 from azora.networks.decide import Decide, OfChannels
 from azora.operations import FactorizedReduction, conv, make_operation
 from azora.space import Architecture, Categorical, Choice, Edge, Graph, Node, Option, Space, Subset, When
@@ -75,14 +75,27 @@ class Darts(Space):
         width: channels of a node in the first cells (published: 16 to search, 36 to train).
         layers: number of cells (published: 8 to search, 20 to train); those at a third and two thirds halve the size.
         none: whether the operation `none` may be chosen too, as while DARTS searches.
+        operations: to choose among. With `("skip_connect", "sep_conv_3x3")` it is the space S2 of Zela et al. (2020),
+            with `none` beside them S3, with `("noise", "sep_conv_3x3")` S4.
+
+    Raises:
+        SpaceError: the task is not of pictures, an operation is unknown, or a number is too small.
     """
 
-    def __init__(self, signature: Signature, width: int = 16, layers: int = 8, none: bool = False) -> None:
+    def __init__(
+        self,
+        signature: Signature,
+        width: int = 16,
+        layers: int = 8,
+        none: bool = False,
+        operations: Sequence[str] = OPERATIONS,
+    ) -> None:
         check_pictures("darts", signature)
+        check_operations("darts", operations)
         if width < 1 or layers < 3:
             raise SpaceError(f"darts: width={width} must be at least 1 and layers={layers} at least 3")
         self.signature, self.width, self.layers, self.none = signature, width, layers, none
-        operations = (*(("none",) if none else ()), *OPERATIONS)
+        operations = (*(("none",) if none else ()), *operations)
         choices: list[Choice] = []
         for kind in ("normal", "reduce"):
             for node in NODES:
