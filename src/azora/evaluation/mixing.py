@@ -77,10 +77,16 @@ class Favoured:
     """
 
     def __init__(
-        self, training: MixtureTraining, data: SearchData, metric: str = "accuracy", also: Sequence[str] = ()
+        self,
+        training: MixtureTraining,
+        data: SearchData,
+        metric: str = "accuracy",
+        also: Sequence[str] = (),
+        rows: int = MOST_ROWS,
     ) -> None:
         self.training, self.data, self.metric, self.also = training, data, metric, tuple(also)
-        some = slice(0, MOST_ROWS)
+        self.sign = 1.0 if METRICS[metric].maximise else -1.0
+        some = slice(0, rows)
         self.y = data.validation.y[some]
         self._asking = Asking(
             data.validation.x[some], data.signature, training.scaling, mode=training.mode, device=training.device,
@@ -91,11 +97,10 @@ class Favoured:
         """Raises SpaceError when the mixture no longer has one of the options."""
         mixture = self.mixture()
         derived = self.derived(proposal.architecture)
-        sign = 1.0 if METRICS[self.metric].maximise else -1.0
         return {
             **derived,
             f"mixture_{self.metric}": mixture[self.metric],
-            "gap": sign * (mixture[self.metric] - derived[self.metric]),
+            "gap": self.sign * (mixture[self.metric] - derived[self.metric]),
             "entropy": self.training.entropy(),
             "skips": float(skips(proposal.architecture)),
             "eigenvalue": self.training.eigenvalue(),
@@ -110,13 +115,18 @@ class Favoured:
         """Metrics of all options as they are weighed; where passes run single paths, the mean over some draws."""
         relaxed, training = self.training.relaxed, self.training
         if not relaxed.relaxation.draws:
-            relaxed.settle(relaxed.relaxation.skip * (1 - training.progress))
-            return self._metrics(relaxed)
+            return self.settled()
         found = []
         for path in range(PATHS):
             relaxed.draw(Moment(training.progress, False, training.generator(-1 - path)))
             found.append(self._metrics(relaxed))
         return {name: sum(each[name] for each in found) / PATHS for name in found[0]}
+
+    def settled(self) -> Mapping[str, float]:
+        """Metrics of all options as they are weighed, without any draw."""
+        relaxed = self.training.relaxed
+        relaxed.settle(relaxed.relaxation.skip * (1 - self.training.progress))
+        return self._metrics(relaxed)
 
     def _metrics(self, network: nn.Module) -> Mapping[str, float]:
         with self.training.mode.cast(self.training.device):

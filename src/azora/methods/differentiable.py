@@ -5,11 +5,13 @@ from __future__ import annotations
 import random
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any, final
 
 from azora.errors import ConfigError, SpaceError
 from azora.evaluation.mixing import Favoured, settings_to_json
+from azora.evaluation.perturbation import Perturbation
 from azora.executors.inline import judge
 from azora.methods.method import PHASE, Method, Work
 from azora.methods.mixing import RELAXING, Mixing, describe, relax
@@ -31,7 +33,8 @@ from azora.tasks import SearchData, Signature
 from azora.training.early_stop import APART
 from azora.trial import Objective, Proposal, Trial
 
-DERIVATIONS = ("strongest", "sampled")
+DERIVATIONS = ("strongest", "sampled", "perturbed")
+PERTURBED, PERTURBED_ROWS = 0.3, 256  # share of the phase for that, and rows of search-validation it looks at
 OPERATIONS = ("none", *CELLS["operations"])
 CONTROLS = 4  # of the shortlist, one in so many is drawn at random: what the mixture favours must beat these
 VARIANTS = 3  # with other numbers, of what is favoured at the end
@@ -50,7 +53,8 @@ class Differentiable(Method):
         share: of the time before the last training, for the mixture.
         epochs: of the mixture, where there is no clock.
         size: networks on the shortlist.
-        derive: "strongest": the strongest options at the end, and at earlier epochs; "sampled": draws by the weights.
+        derive: "strongest": the strongest options at the end, and at earlier epochs; "sampled": draws by the weights;
+            "perturbed": the options without which the mixture does worst (Wang et al., 2021: DARTS-PT).
         cost, cost_form, cost_weight, cost_power, target: what is counted in the loss, and how (see `MixtureSettings`).
         order, rate, logits_rate, batch_size, frozen, beta, noise, temperature, channels, edges, skip, stop, adapt,
             rest: of the preset's settings and relaxation, where they are to be others.
@@ -109,7 +113,7 @@ class Differentiable(Method):
 
     def check(self, space: Space, data: SearchData) -> None:
         networks = _of_one_recipe(space)
-        held = held_numbers(networks, 0)[0]
+        held = held_numbers(networks, 0)[0].numbers
         with ShapesOnly():
             Relaxed(networks.constrain(None, "", **held), self.settings.relaxation)
 
@@ -157,7 +161,7 @@ class Differentiable(Method):
         )
         if not study.measures:
             study.measured({"about": about})
-        mixing = Mixing(work, networks, about, study)
+        mixing = Mixing(work, networks, about, study, 1.0 - PERTURBED * (self.derive == "perturbed"))
         try:
             relax(work, mixing, study)
             if work.stop.is_set():
@@ -165,7 +169,11 @@ class Differentiable(Method):
                 report = judge(Favoured(mixing.training, work.data, work.objective.metric), favoured)
                 _remember(work, Trial(0, favoured, report, 0.0))
                 return
-            derived = self._derived(mixing, study)
+            if not study.trials:
+                work.note("there was no time for an epoch of the mixture: networks are trained one by one instead")
+                study.finish({"epochs": 0.0, "shortlist": []})
+                return
+            derived = self._derived(work, mixing, study)
             shortlist, controls = self._shortlist(work, mixing, study, derived)
             study.finish(
                 {
@@ -181,8 +189,11 @@ class Differentiable(Method):
         finally:
             mixing.close()
 
-    def _derived(self, mixing: Mixing, study: Study) -> Architecture:
+    def _derived(self, work: Work, mixing: Mixing, study: Study) -> Architecture:
         """What the method has found: what is favoured at the end, or where the curvature grew, some epochs before."""
+        if self.derive == "perturbed":
+            judge = Favoured(mixing.training, work.data, work.objective.metric, rows=PERTURBED_ROWS)
+            return Perturbation(mixing.training, judge, work.seed, partial(_over, work)).select(mixing.derivation())
         if mixing.stopped == "eigenvalue" and len(study.trials) > APART:
             return study.trials[-1 - APART].proposal.architecture
         return mixing.favoured()
@@ -218,6 +229,11 @@ def _variants(work: Work, mixing: Mixing, derived: Architecture, rng: random.Ran
         return [part.sample(rng) for _ in range(3 * VARIANTS)] if mixing.about["numbers"] else []
     except SpaceError:  # nothing else is allowed
         return []
+
+
+def _over(work: Work) -> bool:
+    """Whether the phase's time is."""
+    return work.stop.is_set() or (bool(work.seconds) and work.left(RELAXING) <= 0)
 
 
 def _remember(work: Work, trial: Trial) -> None:

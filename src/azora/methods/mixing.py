@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import math
 import time
 from collections.abc import Callable, Mapping
@@ -48,29 +47,23 @@ def describe(
     ways = held_numbers(networks, work.seed)
     about = {"kind": "mixed", "settings": dict(settings), "epochs": epochs, "target": target}
     if not work.seconds:
-        return {**about, "numbers": ways[len(ways) // 3]}
-    known: dict[str, float] = {}
-
-    def epoch_seconds(numbers: Mapping[str, Any]) -> float:
-        key = json.dumps(dict(numbers))
-        if key not in known:
-            begun = time.perf_counter()
-            training = start_mixing(work.space, work.data, {**about, "numbers": numbers}, work.seed, work.precision)
-            step = time_of(lambda: training.advance((training.step + 1) / training.batches.steps))
-            known[key] = step * training.batches.steps * (1 + LOOKED) / max(1, min(2, work.workers))
-            work.study.alive()
-            work.show("measuring the mixture", work.left(RELAXING) - (time.perf_counter() - begun), None)
-        return known[key]
-
+        return {**about, "numbers": dict(ways[len(ways) // 3].numbers)}
     seconds = work.left(RELAXING)
-    numbers = fitting_numbers(ways, seconds, epoch_seconds, WANTED)
-    if epoch_seconds(numbers) * FEWEST > work.left(RELAXING):
+    epoch = _epoch_seconds(work, {**about, "numbers": dict(ways[0].numbers)})
+    if epoch * FEWEST > seconds:
         raise BudgetError(
-            f"{work.left(RELAXING):.0f}s for the mixture are too short for two epochs of it, which take"
-            f" {FEWEST * epoch_seconds(numbers):.0f}s here: give a budget of"
-            f" {FEWEST * epoch_seconds(numbers) / max(1e-9, seconds):.1f} times as much, or a smaller space"
+            f"{seconds:.0f}s for the mixture are too short for two epochs of it, which take {FEWEST * epoch:.0f}s here:"
+            f" give a budget {FEWEST * epoch / max(1e-9, seconds):.1f} times as long, or a smaller space"
         )
-    return {**about, "numbers": dict(numbers)}
+    return {**about, "numbers": dict(fitting_numbers(ways, work.left(RELAXING), epoch, WANTED))}
+
+
+def _epoch_seconds(work: Work, about: Mapping[str, Any]) -> float:
+    """What an epoch of a mixture takes, with a look at what it favours, by one step of it."""
+    training = start_mixing(work.space, work.data, about, work.seed, work.precision, work.device)
+    step = time_of(lambda: training.advance((training.step + 1) / training.batches.steps))
+    work.study.alive()
+    return step * training.batches.steps * (1 + LOOKED) / max(1, min(2, work.workers))
 
 
 @final
@@ -81,10 +74,11 @@ class Mixing:
         networks: of the work's space, those with the usual recipe.
         about: as `start_mixing` has it.
         study: of what each epoch favours.
+        share: of the phase's time, for the training; the rest is for what comes after it.
     """
 
-    def __init__(self, work: Work, networks: Space, about: Mapping[str, Any], study: Study) -> None:
-        self.work, self.study, self.about = work, study, about
+    def __init__(self, work: Work, networks: Space, about: Mapping[str, Any], study: Study, share: float = 1.0) -> None:
+        self.work, self.study, self.about, self.share = work, study, about, share
         self.part = networks.constrain(None, "numbers are held while modules are mixed", **about["numbers"])
         self.settings: MixtureSettings = settings_from_json(about["settings"])
         self.training: MixtureTraining = start_mixing(
@@ -114,7 +108,7 @@ class Mixing:
         try:
             over = training.advance(
                 epoch,
-                clock=(lambda: self.work.gone(RELAXING)) if self.work.seconds else None,
+                clock=(lambda: min(1.0, self.work.gone(RELAXING) / self.share)) if self.work.seconds else None,
                 watch=self._watch(),
                 join=lambda: partners.join(training),
             )

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import random
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from azora.networks.complexity import cost
@@ -40,40 +41,46 @@ def open_numbers(space: Space) -> list[str]:
     return [name for name in listening.heard if _several(space.choices[name])]
 
 
-def held_numbers(space: Space, seed: int) -> list[dict[str, Option]]:
-    """Ways to hold the numbers, the cheapest mixture first, a few steps apart; each is of a network of the space, so
-    that something allowed can be derived.
+@dataclass(frozen=True)
+class Held:
+    """A way to hold the numbers, and the multiply-accumulates of networks with these."""
+
+    numbers: Mapping[str, Option]
+    macs: float
+
+
+def held_numbers(space: Space, seed: int) -> list[Held]:
+    """Ways to hold the numbers, the cheapest first, a few steps apart; each is of a network of the space, so that
+    something allowed can be derived.
 
     Raises:
         SpaceError: nothing can be drawn, or nothing mixed.
     """
     names = open_numbers(space)
     if not names:
-        return [{}]
+        return [Held({}, 1.0)]
     rng = random.Random(seed)
     found: dict[tuple[tuple[str, Option], ...], dict[str, Option]] = {}
     for _ in range(DRAWS):
         held = _held(space, names, space.sample(rng))
         found.setdefault(tuple(held.items()), held)
-    costs = sorted(((_cost(space, held), place) for place, held in enumerate(found.values())))
-    ways = list(found.values())
-    places = sorted({round(step * (len(costs) - 1) / (CANDIDATES - 1)) for step in range(CANDIDATES)})
-    return [ways[costs[place][1]] for place in places]
+    ways = sorted((Held(held, _cost(space, held)) for held in found.values()), key=lambda way: way.macs)
+    places = sorted({round(step * (len(ways) - 1) / (CANDIDATES - 1)) for step in range(CANDIDATES)})
+    return [ways[place] for place in places]
 
 
 def fitting_numbers(
-    ways: list[dict[str, Option]], seconds: float, epoch_seconds: Callable[[Mapping[str, Option]], float], epochs: float
-) -> dict[str, Option]:
+    ways: Sequence[Held], seconds: float, cheapest_seconds: float, epochs: float
+) -> Mapping[str, Option]:
     """The dearest of the ways (the cheapest first) of whose mixture so many epochs fit into the seconds; the cheapest,
-    where none does. Measures few of them."""
-    low, high = 0, len(ways) - 1
-    while low < high:
-        middle = (low + high + 1) // 2
-        if epoch_seconds(ways[middle]) * epochs <= seconds:
-            low = middle
-        else:
-            high = middle - 1
-    return ways[low]
+    where none does.
+
+    Args:
+        cheapest_seconds: of an epoch of the cheapest; those of the others are taken to grow with what they compute,
+            which is rather more than they do.
+    """
+    fit = [way for way in ways if cheapest_seconds * way.macs / ways[0].macs * epochs <= seconds]
+    return (fit or ways[:1])[-1].numbers
 
 
 def _held(space: Space, names: list[str], architecture: Architecture) -> dict[str, Option]:

@@ -225,6 +225,7 @@ class Relaxed(nn.Module):
         if self.relaxation.edges:
             sizes |= {name: len(of) for name, of in self.inputs.items() if len(of) > 1}
         self.logits = Logits(sizes, self.relaxation.spread, seed)
+        self.left_out: dict[str, frozenset[int]] = {}  # of choices, options that no pass runs
         self.norms = nn.ModuleList(
             norm for module in self.network.modules() if isinstance(module, Mixed) for norm in module.norms()
         )
@@ -299,6 +300,10 @@ class Relaxed(nn.Module):
         device = next(self.network.parameters()).device
         for name, gate in gates.items():
             edge = None if gate.edge is None else gate.edge.to(device)
+            if out := self.left_out.get(name):
+                kept = torch.tensor([float(place not in out) for place in range(len(gate.weights))])
+                runs = tuple(place for place in gate.runs if place not in out)
+                gate = replace(gate, weights=gate.weights * kept, runs=runs, skip=gate.skip if runs else 0.0)
             self._gates[name] = replace(gate, weights=gate.weights.to(device), edge=edge)
 
 

@@ -82,6 +82,7 @@ class MixtureTraining:
         self.steps = max(1, round(epochs * self.batches.steps))
         self.step, self.share, self.seconds, self.loss = 0, 0.0, 0.0, math.nan
         self.link: Link | None = None
+        self.tuned = 0  # steps beside the schedule
         self.halvings, self.decay_factor = 0, 1.0
         self.target = target
         self.stage = 0
@@ -157,6 +158,16 @@ class MixtureTraining:
             self.share = said["share"]
             self._advance_stage()
             self._one(said)
+
+    def tune(self, steps: int) -> None:
+        """Steps of the weights alone, at the rate with which the schedule ends; the schedule is not moved."""
+        link, self.link = self.link, None
+        self.relaxed.train()
+        with torch.random.fork_rng(devices=[] if self.device == "cpu" else [self.device]):
+            for _ in range(steps):
+                self._step_weights(self.settings.rate * LEAST_RATE)
+                self.tuned += 1
+        self.link = link
 
     def strengths(self) -> dict[str, Tensor]:
         """What the options weigh (see `Relaxed.strengths`)."""
@@ -374,8 +385,8 @@ class MixtureTraining:
                 now[moved] -= shift
 
     def _step_weights(self, rate: float) -> None:
-        x, y = self._mine(*self.batches.batch(self.step, self.recipe))
-        self._draw(learns=False, step=self.step)
+        x, y = self._mine(*self.batches.batch(self.step + self.tuned, self.recipe))
+        self._draw(learns=False, step=self.step + self.tuned)
         self.optimiser.zero_grad()
         loss = self._loss(x, y)
         loss.backward()  # type: ignore[no-untyped-call]
