@@ -126,9 +126,19 @@ class MixtureTraining:
         """
         last, seen = epochs * self.batches.steps, time.monotonic()
         kept, begun = self.state_tensors(), time.perf_counter()
+        looked = self.step
         while True:
             self.share = self.step / self.steps if clock is None else max(self.share, min(1.0, clock()))
-            if self.share >= 1.0 or self.step >= last:
+            over = self.share >= 1.0 or self.step >= last
+            try:
+                if self.step > looked and (over or self.step % CHECK_EVERY == 0):
+                    looked = self.step
+                    self._look()
+            except TrainingDiverged:
+                self._go_back(kept)
+                looked = self.step
+                continue
+            if over:
                 break
             if watch is not None and time.monotonic() - seen > LOOK:
                 seen = time.monotonic()
@@ -139,10 +149,9 @@ class MixtureTraining:
             try:
                 self._advance_stage()
                 self._one(self._said())
-                if self.step % CHECK_EVERY == 0 or self.step >= last:
-                    self._look()
             except TrainingDiverged:
                 self._go_back(kept)
+                looked = self.step
         self.seconds += time.perf_counter() - begun
         return self.share >= 1.0
 

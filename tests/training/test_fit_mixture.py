@@ -1,0 +1,219 @@
+"""Training a mixture and its logits: exact continuation, stages, costs, two processes."""
+
+from __future__ import annotations
+
+import math
+import threading
+from collections.abc import Callable
+from queue import Queue
+from typing import Any
+
+import pytest
+import torch
+
+from azora.evaluation.mixing import Favoured, settings_from_json, settings_to_json, start_mixing
+from azora.evaluation.perturbation import Perturbation
+from azora.methods.presets import PRESETS
+from azora.networks.derivation import Derivation
+from azora.networks.nb201 import NB201
+from azora.networks.registry import make_space
+from azora.networks.relaxation import Relaxation
+from azora.space import Space
+from azora.tasks import Task
+from azora.testing import EvaluatorContract
+from azora.training.fit_mixture import MixtureTraining
+from azora.training.mixture_settings import MixtureSettings, Stage
+
+SETTINGS = {
+    "gdas": MixtureSettings(Relaxation("gumbel")),
+    "second order": MixtureSettings(order=2),
+    "stages": MixtureSettings(Relaxation("dirichlet", channels=2), stages=(Stage(), Stage(options=2, channels=1))),
+    "binary": MixtureSettings(Relaxation("binary"), every=2, cost="macs", cost_form="power-ratio"),
+}
+
+
+def training(task: Task, settings: MixtureSettings, epochs: float = 4.0, space: Space | None = None) -> MixtureTraining:
+    data = task.search_data
+    space = space or make_space("nb201", task.signature, width=4, depth=1)
+    return MixtureTraining(space, data.train, data.signature, data.scaling, settings, epochs, seed=1)
+
+
+@pytest.mark.parametrize("name", SETTINGS)
+def test_put_down_and_taken_up_it_is_the_same_bit_for_bit(stripes: Task, name: str) -> None:
+    whole, first, second = (training(stripes, SETTINGS[name]) for _ in range(3))
+    assert whole.advance()
+    first.advance(2.5)
+    second.load_state(first.state_tensors())
+    assert second.advance()
+    ends = whole.state_tensors(), second.state_tensors()
+    assert ends[0].keys() == ends[1].keys()
+    assert all(torch.equal(ends[0][key], ends[1][key]) for key in ends[0])
+
+
+@pytest.mark.parametrize("preset", sorted(PRESETS))
+def test_settings_survive_json(preset: str) -> None:
+    import json
+
+    settings = PRESETS[preset].settings
+    assert settings_from_json(json.loads(json.dumps(settings_to_json(settings)))) == settings
+
+
+def test_frozen_logits_wait_and_weights_do_not(stripes: Task) -> None:
+    made = training(stripes, MixtureSettings(frozen=0.5))
+    before = {name: value.clone() for name, value in made.relaxed.state_dict().items()}
+    logits = made.relaxed.logits.values.detach().clone()
+    made.advance(1.0)
+    assert torch.equal(made.relaxed.logits.values, logits)
+    assert any(not torch.equal(before[name], value) for name, value in made.relaxed.state_dict().items())
+    made.advance(4.0)
+    assert not torch.equal(made.relaxed.logits.values, logits)
+
+
+def test_stages_keep_the_strongest_options_and_the_weights_that_fit(stripes: Task) -> None:
+    settings = MixtureSettings(stages=(Stage(), Stage(options=2, deeper=1)))
+    made = training(stripes, settings)
+    made.advance(2.0)
+    strongest = {name: set(weights.topk(2).indices.tolist()) for name, weights in made.strengths().items()}
+    cells = len(made.relaxed.network.stage_0)  # type: ignore[arg-type]
+    options, stem = made.relaxed.options, made.relaxed.network.stem[0].weight.detach().clone()  # type: ignore[index,union-attr,operator]
+    made.share = 0.5
+    made._advance_stage()
+    assert made.stage == 1
+    assert all({options[name].index(value) for value in made.kept[name]} == strongest[name] for name in strongest)
+    assert len(made.relaxed.network.stage_0) == cells + 1  # type: ignore[arg-type]
+    assert torch.equal(made.relaxed.network.stem[0].weight, stem)  # type: ignore[index,union-attr]
+    assert made.advance() and all(len(values) == 2 for values in made.relaxed.options.values())
+
+
+def test_a_cost_in_the_loss_makes_cheap_options_favoured(stripes: Task) -> None:
+    def favoured(weight: float) -> float:
+        settings = MixtureSettings(cost="macs", cost_form="linear", cost_weight=weight, logits_rate=0.2)
+        made = training(stripes, settings, 6.0)
+        made.advance()
+        assert made.costs is not None
+        made.relaxed.settle()
+        return float(made.costs.expected(made.relaxed.gates()))
+
+    assert favoured(10.0) < 0.7 * favoured(0.0)
+
+
+def test_binary_steps_leave_the_others_probabilities(stripes: Task) -> None:
+    made = training(stripes, MixtureSettings(Relaxation("binary"), logits_betas=(0.0, 0.999), logits_decay=0.0))
+    before = {name: weights.clone() for name, weights in made.strengths().items()}
+    made.advance(1 / made.batches.steps)
+    moved = 0
+    for name, weights in made.strengths().items():
+        same = (weights - before[name]).abs() < 1e-6
+        assert int(same.sum()) >= len(weights) - 2
+        moved += int((~same).sum())
+    assert moved > 0
+
+
+class _Threaded:
+    """A link between two trainings in two threads."""
+
+    def __init__(
+        self, rank: int, sums: list[Any], gate: threading.Barrier, notes: Queue[tuple[float, str] | None]
+    ) -> None:
+        self.rank, self.count, self.sums, self.gate, self.notes = rank, 2, sums, gate, notes
+
+    def tell(self, rate: float, note: str = "") -> None:
+        self.notes.put((rate, note))
+
+    def hear(self) -> tuple[float, str] | None:
+        return self.notes.get()
+
+    def add(self, parts: list[torch.Tensor]) -> None:
+        self.sums[self.rank] = [part.clone() for part in parts]
+        self.gate.wait(30)
+        total = [one + other for one, other in zip(*self.sums, strict=True)]
+        self.gate.wait(30)
+        torch._foreach_copy_(parts, total)
+
+
+@pytest.mark.parametrize("settings", [SETTINGS["gdas"], MixtureSettings(stages=(Stage(), Stage(options=2)))])
+def test_two_processes_make_the_same_steps(stripes: Task, settings: MixtureSettings) -> None:
+    one, other = training(stripes, settings), training(stripes, settings)
+    gate, sums, notes = threading.Barrier(2), [None, None], Queue[tuple[float, str] | None]()
+    follower = threading.Thread(target=lambda: other.follow(_Threaded(1, sums, gate, notes)), daemon=True)
+    follower.start()
+    link = _Threaded(0, sums, gate, notes)
+    one.advance(join=lambda: link)
+    notes.put(None)
+    follower.join(30)
+    assert not follower.is_alive() and one.stage == other.stage
+    assert torch.equal(one.relaxed.logits.values, other.relaxed.logits.values)
+    mine, theirs = dict(one.relaxed.named_parameters()), dict(other.relaxed.named_parameters())
+    assert all(torch.equal(mine[key], theirs[key]) for key in mine)
+
+
+# What is said of it -------------------------------------------------------------------------------------------------
+
+
+def favoured(task: Task) -> Favoured:
+    made = training(task, MixtureSettings())
+    made.advance(2.0)
+    return Favoured(made, task.search_data)
+
+
+class TestFavoured(EvaluatorContract):
+    @pytest.fixture
+    def evaluator(self, stripes: Task) -> Favoured:
+        return favoured(stripes)
+
+    @pytest.fixture
+    def space(self, evaluator: Favoured) -> Space:
+        return evaluator.training.space
+
+    @pytest.fixture
+    def metric(self) -> str:
+        return "accuracy"
+
+
+def test_looking_changes_nothing_that_is_trained(stripes: Task) -> None:
+    looked, alone = training(stripes, MixtureSettings()), training(stripes, MixtureSettings())
+    judge = Favoured(looked, stripes.search_data)
+    for made in (looked, alone):
+        made.advance(1.0)
+        if made is looked:
+            judge.mixture()
+            judge.derived(Derivation(made.space, made.relaxed.options).strongest(made.strengths()))
+            assert math.isfinite(made.eigenvalue()) and 0.9 < made.entropy() <= 1
+        made.advance(2.0)
+    assert torch.equal(looked.relaxed.logits.values, alone.relaxed.logits.values)
+    mine, theirs = dict(looked.relaxed.named_parameters()), dict(alone.relaxed.named_parameters())
+    assert all(torch.equal(mine[key], theirs[key]) for key in mine)
+
+
+def test_another_process_makes_the_same_training(stripes: Task) -> None:
+    space = make_space("cells", stripes.signature, nodes=2, operations=("conv_3x3", "skip_connect"), widths=(4, 8))
+    about = {
+        "settings": settings_to_json(PRESETS["pc-darts"].settings), "epochs": 2.0, "target": None,
+        "numbers": {"width": 4, "depth": 1, "shrink": 1},
+    }  # fmt: skip
+    one, other = (start_mixing(space, stripes.search_data, about, 3, "float32") for _ in range(2))
+    one.advance(1.0)
+    other.advance(1.0)
+    assert torch.equal(one.relaxed.logits.values, other.relaxed.logits.values)
+
+
+def test_perturbation_keeps_what_the_mixture_cannot_do_without(stripes: Task) -> None:
+    space = NB201(stripes.signature, width=4, depth=1).constrain(
+        None, "", **{f"operation_{a}_{b}": ["none", "conv_3x3"] for a, b in ((0, 3), (0, 1))},
+        **{f"operation_{a}_{b}": "none" for a, b in ((0, 2), (1, 2), (1, 3), (2, 3))},
+    )  # fmt: skip
+    made = training(stripes, MixtureSettings(), 8.0, space)
+    made.advance()
+    derivation = Derivation(space, made.relaxed.options)
+    found = Perturbation(made, Favoured(made, stripes.search_data, rows=64)).select(derivation)
+    assert found["operation_0_3"] == "conv_3x3"  # the one way from the input to the output
+    assert made.relaxed.left_out == {}
+
+
+def test_out_of_time_perturbation_decides_by_the_weights(stripes: Task) -> None:
+    made = training(stripes, MixtureSettings())
+    derivation = Derivation(made.space, made.relaxed.options)
+    over: Callable[[], bool] = lambda: True  # noqa: E731
+    selection = Perturbation(made, Favoured(made, stripes.search_data), over=over)
+    assert selection.select(derivation) == derivation.strongest(made.strengths())
+    assert selection.decided == 0
