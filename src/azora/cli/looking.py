@@ -54,7 +54,7 @@ def spaces(
 
 
 def strategies() -> int:
-    """List the search strategies and one-shot methods: what each is, where it comes from, when to use it."""
+    """List the search strategies, one-shot and differentiable methods: what each is, where it comes from, when to use it."""
     from azora.methods import METHODS
     from azora.strategies.registry import DEFAULT, STRATEGIES, offered
 
@@ -63,7 +63,7 @@ def strategies() -> int:
             f"{name}{' (default)' if name == DEFAULT else ''}\n  {entry.summary}\n  {entry.source}; {entry.advice}"
         )
     for name, method in METHODS.items():
-        typer.echo(f"{name} (one-shot)\n  {method.summary}\n  {method.source}; {method.advice}")
+        typer.echo(f"{name} ({method.kind})\n  {method.summary}\n  {method.source}; {method.advice}")
     for name, point in offered().items():
         typer.echo(f"{name}\n  {point.value}, offered by {point.dist.name if point.dist else 'an installed package'}")
     return 0

@@ -29,6 +29,7 @@ class MethodEntry:
     summary: str
     source: str
     advice: str
+    kind: str = "one-shot"
 
 
 def _made(preset: str) -> Callable[..., Method]:
@@ -63,7 +64,10 @@ METHODS: dict[str, MethodEntry] = {
         "Cai et al. 2020, Yu et al. 2020 (BigNAS)",
         "when several devices or limits are to be served: then azora specialise",
     ),
-} | {name: MethodEntry(_made(name), preset.summary, preset.source, preset.advice) for name, preset in PRESETS.items()}
+} | {
+    name: MethodEntry(_made(name), preset.summary, preset.source, preset.advice, "differentiable")
+    for name, preset in PRESETS.items()
+}
 
 
 def find_method(name: str, settings: Mapping[str, Any]) -> Method | None:

@@ -322,8 +322,9 @@ class MixtureTraining:
     def _logits_rate(self) -> float:
         rate = self.settings.logits_rate
         if rate is None:
-            steps = self.steps if self.share == 0 else max(self.steps if self.step == 0 else 1, self.step / self.share)
-            steps = steps / self.settings.every * (1 - self.settings.frozen)
+            # With a clock, what was done so far says how many steps there will be.
+            whole = self.step / self.share if self.step and self.share else self.steps
+            steps = whole / len(self.settings.stages) / self.settings.every * (1 - self.settings.frozen)
             rate = min(FASTEST, max(SLOWEST, REACH / max(1.0, steps)))
         return rate * 0.5**self.halvings
 
