@@ -54,7 +54,7 @@ def spaces(
 
 
 def strategies() -> int:
-    """List the search strategies, one-shot and differentiable methods: what each is, where it comes from, when to use it."""
+    """List strategies, one-shot and differentiable methods: what each is, where it comes from, when to use it."""
     from azora.methods import METHODS
     from azora.strategies.registry import DEFAULT, STRATEGIES, offered
 
