@@ -78,9 +78,9 @@ def second_order(
             return value.detach(), gradient
         reach = radius / float(norm)
         _put(weights, [w + reach * d for w, d in zip(kept, directions, strict=True)])
-        (above,) = torch.autograd.grad(training(), [logits])
+        (above,) = _gradients(training(), [logits])  # of none, where what is drawn leads to no logits
         _put(weights, [w - reach * d for w, d in zip(kept, directions, strict=True)])
-        (below,) = torch.autograd.grad(training(), [logits])
+        (below,) = _gradients(training(), [logits])
     finally:
         _put(weights, kept)
     return value.detach(), gradient - step.rate * (above - below) / (2 * reach)

@@ -31,7 +31,8 @@ from azora.training.optimiser import MOMENTUM, Optimiser
 from azora.training.recipe import RecipeSettings
 
 LEAST_RATE = 1 / 25  # of the weights' first rate: where the cosine ends (Liu et al., 2019)
-REACH = 6.0  # how far all steps together can move a logit: 19,500 steps at 3e-4 are published
+PUBLISHED_STEPS = 19_500  # of the logits
+REACH = 6.0  # how far all steps together can move a logit: so many at 3e-4 are published
 SLOWEST, FASTEST = 3e-4, 0.03  # rates of the logits
 HALVINGS = 2  # of both rates, when something became NaN, before that is an error
 
@@ -277,23 +278,19 @@ class MixtureTraining:
         return found
 
     def _enter(self, stage: int, kept: Kept) -> None:
-        """Begin a stage; weights that fit into its network are taken along."""
-        before: Mapping[str, Tensor] = self.relaxed.state_dict() if hasattr(self, "relaxed") else {}
+        """Begin a stage; weights that fit into its network, and logits of options that are left, are taken along."""
+        before: Relaxed | None = getattr(self, "relaxed", None)
         self.stage, self.kept = stage, kept
         about = self.settings.stages[stage]
         relaxation = replace(self.settings.relaxation, drop=about.drop or self.settings.relaxation.drop)
         if about.channels:
             relaxation = replace(relaxation, channels=about.channels)
-        made = Relaxed(self.space, relaxation, seed=self.seed, kept=kept, deeper=about.deeper)
-        self.relaxed: Relaxed = made.to(self.device)
+        made = Relaxed(self.space, relaxation, seed=self.seed, kept=kept, deeper=about.deeper).to(self.device)
         if self.mode.channels_last:
-            self.relaxed = self.relaxed.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-        fitting = {
-            name: value
-            for name, value in self.relaxed.state_dict().items()
-            if name in before and before[name].shape == value.shape
-        }
-        self.relaxed.load_state_dict({**self.relaxed.state_dict(), **{name: before[name] for name in fitting}})
+            made = made.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        if before is not None:
+            made.take(before)
+        self.relaxed: Relaxed = made
         self.optimiser = Optimiser(self.relaxed, self.recipe)
         self.optimiser.decay = self.settings.decay * self.decay_factor
         values = self.relaxed.logits.values
@@ -322,11 +319,13 @@ class MixtureTraining:
     def _logits_rate(self) -> float:
         rate = self.settings.logits_rate
         if rate is None:
-            # With a clock, what was done so far says how many steps there will be.
-            whole = self.step / self.share if self.step and self.share else self.steps
-            steps = whole / len(self.settings.stages) / self.settings.every * (1 - self.settings.frozen)
-            rate = min(FASTEST, max(SLOWEST, REACH / max(1.0, steps)))
+            rate = min(FASTEST, max(SLOWEST, REACH / max(1.0, self._logits_steps())))
         return rate * 0.5**self.halvings
+
+    def _logits_steps(self) -> float:
+        """Of the logits, in a stage; with a clock, what was done so far says how many there will be."""
+        whole = self.step / self.share if self.step and self.share else self.steps
+        return whole / len(self.settings.stages) / self.settings.every * (1 - self.settings.frozen)
 
     def _one(self, said: Mapping[str, Any]) -> None:
         """A step of both, alone or with the others."""
@@ -348,9 +347,8 @@ class MixtureTraining:
 
         def validation() -> Tensor:
             self._draw(learns=True, step=self.step)
-            return logits_loss(
-                self._loss(x, y), self.relaxed, self.settings, self.progress, self.costs, self.target or 0.0
-            )
+            growth = self.progress * min(1.0, self._logits_steps() / PUBLISHED_STEPS)
+            return logits_loss(self._loss(x, y), self.relaxed, self.settings, growth, self.costs, self.target or 0.0)
 
         values = self.relaxed.logits.values
         if self.settings.order == 1:

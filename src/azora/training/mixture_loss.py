@@ -10,6 +10,7 @@ from torch import Tensor
 from azora.errors import ConfigError
 from azora.networks.choice_costs import ChoiceCosts
 from azora.networks.mixture import Relaxed
+from azora.networks.relaxation import concentration
 from azora.training.mixture_settings import MixtureSettings
 
 
@@ -62,7 +63,7 @@ def _distance_from_flat(relaxed: Relaxed) -> Tensor:
     """Mean over choices of KL(Dirichlet(elu(logits) + 1) ‖ Dirichlet(1))."""
     distances = []
     for name in relaxed.options:
-        mine = torch.distributions.Dirichlet(torch.nn.functional.elu(relaxed.logits[name]) + 1.0)
+        mine = torch.distributions.Dirichlet(concentration(relaxed.logits[name]))
         flat = torch.distributions.Dirichlet(torch.ones(len(relaxed.options[name])))
         distances.append(torch.distributions.kl_divergence(mine, flat))
     return torch.stack(distances).mean()

@@ -47,7 +47,8 @@ class MixtureSettings:
         every: weights' steps for each of the logits'.
         frozen: share of every stage in which the logits do not learn yet.
         beta: weight at the end of the mean log-sum-exp of the logits, which grows from 0 on a line (β-DARTS, Ye et al.,
-            2022).
+            2022); of a training shorter than the published 19,500 steps, as much less: at full weight the logits would
+            move together, and nothing else be seen.
         certainty: weight of the distance of sigmoids from ½ (FairDARTS' zero-one loss).
         spread: weight of the Kullback-Leibler distance of a Dirichlet distribution from the flat one (DrNAS).
         cost: what is counted in the loss: "macs", "params" or "latency" ("": nothing).
