@@ -14,7 +14,7 @@ from torch import Tensor, nn
 
 from azora.errors import ConfigError
 from azora.networks.complexity import measure, parameters, run_shapes
-from azora.networks.mixture import Mixed, Mixture
+from azora.networks.mixture import BatchNorm, Mixed, Mixture
 from azora.networks.relaxation import Gate
 from azora.networks.shapes_only import ShapesOnly
 from azora.settings import closest
@@ -99,7 +99,7 @@ def _macs(module: nn.Module, shape: Shape) -> float:
 
 
 def _parameters(module: nn.Module, shape: Shape) -> float:
-    with_scales = [part for part in module.modules() if isinstance(part, nn.BatchNorm2d) and part.affine]
+    with_scales = [part for part in module.modules() if isinstance(part, BatchNorm) and part.affine]
     fixed = sum(part.num_features for part in with_scales if not part.weight.requires_grad)
     return float(parameters(module) + 2 * fixed)  # a mixture's have no scale and shift, a network's have
 

@@ -5,6 +5,9 @@ from __future__ import annotations
 import math
 import random
 from collections.abc import Mapping
+from dataclasses import dataclass
+from heapq import heappop, heappush
+from itertools import combinations
 from typing import final
 
 import torch
@@ -18,6 +21,8 @@ from azora.space import Architecture, Option, Space, Subset
 NONE, SKIP = "none", "skip_connect"
 STEPS = 40  # of the bisection over what a unit of cost is worth
 FLOOR = 1e-12  # a weight below which options are no longer told apart
+LEAST_GAIN = 1e-9  # of a score, for which options are exchanged
+MOST_TRIED = 300  # architectures that are refused before a list of them is given up
 
 Strengths = Mapping[str, Tensor]
 Decisions = dict[str, Option]
@@ -53,20 +58,23 @@ class Derivation:
         """The strongest architecture of those that are allowed.
 
         The weight of an architecture is the product of its options' weights. Where the strongest is beyond a limit,
-        what a unit of cost takes from the logarithm is raised until one is within, and single options are made
-        stronger again as far as they still are.
+        what a unit of cost takes from the logarithm is raised until one is within, and one or two options at once are
+        exchanged for stronger ones as long as that is allowed. Limits count for more than the number of skips.
 
         Raises:
             SpaceError: no architecture that can be derived is allowed.
         """
-        scores = self._with_few_skips(self._scores(strengths))
-        first = self._taken(scores)
-        if (found := self._allowed(first)) is not None:
-            return found
-        within = self._cheapened(scores) if self.costs is not None else None
-        if within is None and (within := self._near(first, scores)) is None:
-            raise SpaceError(self._nothing(scores))
-        return self._improved(within, scores)
+        scores = self._scores(strengths)
+        for most in dict.fromkeys((self.most_skips, 0)):
+            first = self._taken(self._with_few_skips(scores, most))
+            if (found := self._allowed(first)) is not None:
+                return found
+            within = self._cheapened(scores, most)
+            if within is None:
+                within = self._near(first, scores, most)
+            if within is not None:
+                return self._improved(within, scores, most)
+        raise SpaceError(self._nothing(scores))
 
     def sample(self, strengths: Strengths, rng: random.Random, tries: int = 100) -> Architecture | None:
         """An architecture drawn by the weights, inputs by what their options weigh; None where no draw is allowed."""
@@ -97,21 +105,23 @@ class Derivation:
             found[name] = score
         return found
 
-    def _with_few_skips(self, scores: dict[str, Tensor]) -> dict[str, Tensor]:
-        while self.most_skips:
-            cells: dict[str, list[tuple[float, str]]] = {}
-            for name, value in self._taken(scores).items():
-                if value == SKIP and len(self.options.get(name, ())) > 1:
-                    place = self.options[name].index(SKIP)
-                    cells.setdefault(cell_of(name), []).append((float(scores[name][place]), name))
-            crowded = [skips for skips in cells.values() if len(skips) > self.most_skips]
-            if not crowded:
-                break
-            for skips in crowded:
-                name = min(skips)[1]
-                scores[name] = scores[name].clone()
-                scores[name][self.options[name].index(SKIP)] = -math.inf
-        return scores
+    def _with_few_skips(self, scores: Mapping[str, Tensor], most: int) -> dict[str, Tensor]:
+        """Scores of which so many skips in a cell are taken at most (0: any number), where there is something else."""
+        left = dict(scores)
+        while crowded := self._crowded(self._taken(left), left, most):
+            for names in crowded:
+                name = min(names, key=lambda each: float(left[each][self.options[each].index(SKIP)]))
+                left[name] = left[name].clone()
+                left[name][self.options[name].index(SKIP)] = -math.inf
+        return left
+
+    def _crowded(self, decisions: Mapping[str, Option], scores: Mapping[str, Tensor], most: int) -> list[list[str]]:
+        """Of every cell with more skips than `most`, the choices that are skips and need not be."""
+        cells: dict[str, list[str]] = {}
+        for name, value in decisions.items():
+            if value == SKIP and name in scores and int(scores[name].isfinite().sum()) > 1:
+                cells.setdefault(cell_of(name), []).append(name)
+        return [names for names in cells.values() if len(names) > most > 0]
 
     def _taken(self, scores: Mapping[str, Tensor]) -> Decisions:
         """The best option of every choice, and the inputs whose best options are best."""
@@ -147,17 +157,16 @@ class Derivation:
             if name in self.options
         )
 
-    def _cheapened(self, scores: Mapping[str, Tensor]) -> Architecture | None:
+    def _cheapened(self, scores: Mapping[str, Tensor], most: int) -> Architecture | None:
         """The strongest that is allowed of those found while what a unit of cost takes is bisected."""
-        assert self.costs is not None
-        costs, best = self.costs.options, None
-        largest = max(float(each.max() - each.min()) for each in costs.values())
+        costs, best = self.costs.options if self.costs is not None else {}, None
+        largest = max((float(each.max() - each.min()) for each in costs.values()), default=0.0)
         if largest <= 0:
             return None
 
         def at(price: float) -> Architecture | None:
             priced = {name: each - price * costs[name].double() for name, each in scores.items()}
-            return self._allowed(self._taken(priced))
+            return self._allowed(self._taken(self._with_few_skips(priced, most)))
 
         low, high = -8.0, 8.0  # powers of ten, of what the dearest option costs
         for _ in range(STEPS):
@@ -171,47 +180,89 @@ class Derivation:
                 best = found
         return best
 
-    def _near(self, decisions: Decisions, scores: Mapping[str, Tensor]) -> Architecture | None:
-        """Where there is no table: options are given up one after another, those first that lose the least."""
-        losses = []
-        for name, values in self.options.items():
-            if name in decisions:
-                best = scores[name].max()
-                losses += [
-                    (float(best - scores[name][place]), name, value)
-                    for place, value in enumerate(values)
-                    if value != decisions[name]
-                ]
-        for _, name, value in sorted(losses, key=lambda loss: loss[0]):
-            if (found := self._allowed(self._existing({**decisions, name: value}))) is not None:
+    def _near(self, decisions: Decisions, scores: Mapping[str, Tensor], most: int) -> Architecture | None:
+        """Where no table helps: the first that is allowed of those that lose the least, on the same inputs."""
+        names = [name for name in self.options if name in decisions]
+        ranked = [scores[name].sort(descending=True) for name in names]
+        losses = [(each.values[0] - each.values)[each.values.isfinite()].tolist() for each in ranked]
+        heap, seen = [(0.0, (0,) * len(names))], set[tuple[int, ...]]()
+        for _ in range(MOST_TRIED):
+            if not heap:
+                break
+            loss, ranks = heappop(heap)
+            places = [int(each.indices[rank]) for each, rank in zip(ranked, ranks, strict=True)]
+            taken = {name: self.options[name][place] for name, place in zip(names, places, strict=True)}
+            tried = self._existing({**decisions, **taken})
+            if not self._crowded(tried, scores, most) and (found := self._allowed(tried)) is not None:
                 return found
+            for place, rank in enumerate(ranks):
+                further = (*ranks[:place], rank + 1, *ranks[place + 1 :])
+                if rank + 1 < len(losses[place]) and further not in seen:
+                    seen.add(further)
+                    heappush(heap, (loss + losses[place][rank + 1] - losses[place][rank], further))
         return None
 
-    def _improved(self, architecture: Architecture, scores: Mapping[str, Tensor]) -> Architecture:
-        """Single options made stronger, best gain first, as long as what comes of it is allowed."""
-        while True:
-            now = dict(architecture.items())
-            gains = []
-            for name, values in self.options.items():
-                if name in now:
-                    own = float(scores[name][values.index(now[name])])
-                    gains += [
-                        (float(each) - own, name, value) for each, value in zip(scores[name], values, strict=True)
-                    ]
-            better = sorted((gain for gain in gains if gain[0] > 0), key=lambda gain: -gain[0])
-            found = next((each for _, name, value in better if (each := self._allowed({**now, name: value}))), None)
-            if found is None:
-                return architecture
-            architecture = found
+    def _improved(self, architecture: Architecture, scores: Mapping[str, Tensor], most: int) -> Architecture:
+        """Exchanges, best gain first, as long as what comes of one is allowed."""
+        while (better := self._better(architecture, scores, most)) is not None:
+            architecture = better
+        return architecture
+
+    def _better(self, architecture: Architecture, scores: Mapping[str, Tensor], most: int) -> Architecture | None:
+        now, single = dict(architecture.items()), self._exchanges(architecture, scores)
+        pairs = [
+            _Exchange(one.gain + other.gain, one.cost + other.cost, {**one.options, **other.options})
+            for one, other in combinations(single, 2)
+            if one.options.keys() != other.options.keys()
+        ]
+        better = sorted((each for each in single + pairs if each.gain > LEAST_GAIN), key=lambda each: -each.gain)
+        room, refused = math.inf, 0  # what costs more than something that was refused need not be asked for
+        for each in better:
+            if refused >= MOST_TRIED or each.cost >= room > 0:
+                continue
+            tried = {**now, **each.options}
+            if not self._crowded(tried, scores, most) and (found := self._allowed(tried)) is not None:
+                return found
+            refused += 1
+            room = min(room, each.cost) if each.cost > 0 else room
+        return None
+
+    def _exchanges(self, architecture: Architecture, scores: Mapping[str, Tensor]) -> list[_Exchange]:
+        """All of single options."""
+        found = []
+        for name, values in self.options.items():
+            if name in architecture:
+                own = values.index(architecture[name])
+                gains = (scores[name] - scores[name][own]).tolist()
+                costs = [0.0] * len(values) if self.costs is None else self.costs.options[name].tolist()
+                found += [
+                    _Exchange(gain, cost - costs[own], {name: value})
+                    for gain, cost, value in zip(gains, costs, values, strict=True)
+                    if value != values[own] and math.isfinite(gain)
+                ]
+        return found
 
     def _nothing(self, scores: Mapping[str, Tensor]) -> str:
         said = "; ".join(rule.reason for rule in self.space.rules)
         if self.costs is None:
             return f"no network that can be derived is allowed: {said}"
-        least = {name: -each.double() for name, each in self.costs.options.items()}
+        least = {
+            name: torch.where(scores[name].isfinite(), -each.double(), -math.inf)
+            for name, each in self.costs.options.items()
+        }
         cheap = self._taken(least)
         cost = self.costs.fixed - self._score(cheap, least)
         return f"no network that can be derived is allowed ({said}): the cheapest has {cost:,.0f} {self.costs.quantity}"
+
+
+@final
+@dataclass(frozen=True)
+class _Exchange:
+    """Other options for some choices: what the score gains, and what is paid for it by the table."""
+
+    gain: float
+    cost: float
+    options: Mapping[str, Option]
 
 
 def cell_of(choice: str) -> str:

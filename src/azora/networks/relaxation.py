@@ -16,6 +16,7 @@ from azora.errors import ConfigError
 from azora.settings import closest
 
 PATIENCE = 20  # draws until one is finite
+LEAST = 1e-6  # concentration
 
 
 @final
@@ -96,8 +97,8 @@ class Relaxation:
         if self.kind == "sigmoid":
             return torch.sigmoid(logits)
         if self.kind == "dirichlet":
-            concentration = _concentration(logits)
-            return concentration / concentration.sum()
+            each = concentration(logits)
+            return each / each.sum()
         return torch.softmax(logits, 0)
 
 
@@ -155,17 +156,17 @@ def _sigmoid(relaxation: Relaxation, logits: Tensor, moment: Moment) -> Gate:
     return _all(torch.sigmoid(logits))
 
 
-def _concentration(logits: Tensor) -> Tensor:
-    return torch.nn.functional.elu(logits) + 1.0
+def concentration(logits: Tensor) -> Tensor:
+    """Of the Dirichlet distribution: elu(logits) + 1, which rounding must not make 0."""
+    return (torch.nn.functional.elu(logits) + 1.0).clamp_min(LEAST)
 
 
 def _dirichlet(relaxation: Relaxation, logits: Tensor, moment: Moment) -> Gate:
     """A draw with its gradient (Figurnov et al., 2018, as torch has it), from the moment's generator."""
-    concentration = _concentration(logits)
     seed = int(torch.randint(2**62, (), generator=moment.generator))
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
-        drawn = torch.distributions.Dirichlet(concentration).rsample()
+        drawn = torch.distributions.Dirichlet(concentration(logits)).rsample()
     return _all(drawn)
 
 
