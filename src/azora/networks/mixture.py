@@ -12,9 +12,11 @@ import torch
 from torch import Tensor, nn
 
 from azora.errors import SpaceError
+from azora.networks import fast_mixture
 from azora.networks.decide import Make, OfChannels, Options, Undecided, module_name
 from azora.networks.relaxation import Gate, Moment, Relaxation
 from azora.operations import Zero
+from azora.operations.once import channels_last
 from azora.space import Architecture, Option, Space, Subset
 
 BatchNorm = nn.modules.batchnorm._BatchNorm
@@ -51,7 +53,8 @@ class Mixed(nn.ModuleDict):
     """The options of one choice of a module, all run and weighed as the choice's gate says. (B, C, H, W) → as they do.
 
     Poolings are normalised here, and normalisations inside of options have no scale and shift (Liu et al., 2019):
-    weights would otherwise say nothing of what an option is worth. `none` is never run where another option is.
+    weights would otherwise say nothing of what an option is worth. `none` is never run where another option is. While
+    training on pictures on a processor, options are run as `azora.networks.fast_mixture` says.
 
     Args:
         gates: what to do until the next draw, by choice.
@@ -83,7 +86,8 @@ class Mixed(nn.ModuleDict):
         if self.parts == 1:
             return self._weighed(x, gate)
         count = x.shape[1] // self.parts
-        part, others = x[:, :count], x[:, count:]
+        part = channels_last(x, count) if self._is_fast(x) else x[:, :count]
+        others = x[:, count:]
         done = self._weighed(part, replace(gate, edge=None))
         if done.dim() == 0:
             return done
@@ -95,14 +99,11 @@ class Mixed(nn.ModuleDict):
     def _weighed(self, x: Tensor, gate: Gate) -> Tensor:
         modules = list(self.values())
         runs = [place for place in gate.runs if place not in self.nothing] or list(gate.runs)[:1]
-        out = x.new_zeros(())
-        for place in runs:
-            said = modules[place](x)
-            if gate.drop > 0 and isinstance(modules[place], nn.Identity):
-                said = nn.functional.dropout(said, gate.drop, self.training)
-            if (norm := self._norms.get(place)) is not None:
-                said = norm(said)
-            out = said * gate.weights[place] + out
+        if runs and self._is_fast(x):
+            norms = [self._norms.get(place) for place in runs]
+            out = fast_mixture.mixed(x, gate.weights[runs], [modules[place] for place in runs], norms, gate.drop)
+        else:
+            out = self._one_by_one(x, gate, runs)
         if gate.rest:
             others = [place for place in range(len(modules)) if place not in runs]
             out = out + gate.weights[others].sum()
@@ -110,11 +111,29 @@ class Mixed(nn.ModuleDict):
             out = out + gate.skip * _resized(x, out)
         return out if gate.edge is None else gate.edge * out
 
+    def _is_fast(self, x: Tensor) -> bool:
+        return self.training and fast_mixture.serves(x)
+
+    def _one_by_one(self, x: Tensor, gate: Gate, runs: list[int]) -> Tensor:
+        modules, out = list(self.values()), x.new_zeros(())
+        for place in runs:
+            said = modules[place](x)
+            if gate.drop > 0 and isinstance(modules[place], nn.Identity):
+                said = nn.functional.dropout(said, gate.drop, self.training)
+            if (norm := self._norms.get(place)) is not None:
+                said = norm(said)
+            out = said * gate.weights[place] + out
+        return out
+
 
 def _shuffled(x: Tensor, groups: int) -> Tensor:
     """Channels of all groups in turn, so that the next cell's first part is of all (Zhang et al., 2018: ShuffleNet)."""
     if x.shape[1] % groups:
         return x
+    if x.is_contiguous(memory_format=torch.channels_last):  # and stays so
+        pixels = x.permute(0, 2, 3, 1)
+        grouped = pixels.reshape(*pixels.shape[:3], groups, -1).transpose(3, 4)
+        return grouped.reshape(pixels.shape).permute(0, 3, 1, 2)
     count, channels, height, width = x.shape
     return x.reshape(count, groups, channels // groups, height, width).transpose(1, 2).reshape(x.shape)
 
