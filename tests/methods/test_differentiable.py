@@ -132,7 +132,7 @@ def test_logits_that_become_nan_end_the_search_in_words(desk: Desk, monkeypatch:
 
     monkeypatch.setattr(MixtureTraining, "_step_logits", poisoned)
     with pytest.raises(StudyError, match="became NaN in epoch 1 even at a quarter of the rates"):
-        small().prepare(desk.sit())
+        small("darts").prepare(desk.sit())
     assert seen == [seen[0], seen[0] / 2, seen[0] / 4]
 
 
@@ -146,7 +146,7 @@ def test_one_nan_costs_half_the_rate_and_the_search_goes_on(desk: Desk, monkeypa
         step(self, rate, logits_rate)
 
     monkeypatch.setattr(MixtureTraining, "_step_logits", poisoned)
-    assert small().prepare(desk.sit()).ask() is not None
+    assert small("darts").prepare(desk.sit()).ask() is not None
     state = load_state(desk.folder / "one_shot")
     assert state is not None and float(state["halvings"]) == 1.0
 

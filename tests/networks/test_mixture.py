@@ -338,8 +338,10 @@ def stand_alone(made: Relaxed, space: Space, architecture: Architecture) -> nn.M
 
 def spaces() -> Mapping[str, Space]:
     operations = ("skip_connect", "sep_conv_3x3", "dil_conv_3x3")
+    kinds = ("conv_3x3", "depthwise_conv_3x3", "skip_connect", "none")
     return {
         "nb201": nb201(depth=2),
+        "cells": held(make_space("cells", PICTURES, operations=kinds, widths=(4,))),
         "darts": Darts(PICTURES, width=4, layers=3, none=True, operations=operations),
         "stages": held(make_space("stages", PICTURES, per_block=True, widths=((4, 8), (8, 16)), depths=(2,))),
         "mlp": held(make_space("mlp", ROWS)),
@@ -347,7 +349,7 @@ def spaces() -> Mapping[str, Space]:
 
 
 @pytest.mark.parametrize("training", [False, True])
-@pytest.mark.parametrize("name", ["nb201", "darts", "stages", "mlp"])
+@pytest.mark.parametrize("name", ["nb201", "cells", "darts", "stages", "mlp"])
 def test_decided_it_says_what_the_stand_alone_network_says(name: str, training: bool) -> None:
     space, rng = spaces()[name], random.Random(0)
     # What poolings say is normalised in a mixture alone.

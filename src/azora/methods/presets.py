@@ -36,7 +36,7 @@ PRESETS: Mapping[str, Preset] = {
         "to compare with: a step costs four of darts",
     ),
     "gdas": Preset(
-        MixtureSettings(Relaxation("gumbel")),
+        MixtureSettings(Relaxation("gumbel"), frozen=0.2),
         "runs one drawn path a step, the gradient goes straight through the draw",
         "Dong & Yang 2019",
         "when time is short: a step costs what a single network costs",

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from azora.networks.decide import Options
+from azora.networks.mixture import Mixed
 from azora.operations import Zero
 
 Edges = Mapping[tuple[int, int], Any]  # (source, target) → operation; node 0 is the cell's input
@@ -24,16 +25,37 @@ class Cell(nn.Module):
 
     def __init__(self, edges: Mapping[tuple[int, int], nn.Module], nodes: int, *, loose: bool) -> None:
         super().__init__()
+        self.nodes, self.loose = nodes, loose
         open_edges = {edge: module for edge, module in edges.items() if not _is_zero(module)}
         kept, self.outputs = live(open_edges, nodes, loose=loose)
         self.edges = nn.ModuleDict({f"{source}_{target}": edges[source, target] for source, target in kept})
-        self.inputs = {node: [source for source, target in kept if target == node] for _, node in kept}
+        self.inputs = _inputs(kept)
+        self.mixed = any(isinstance(module, Mixed) for module in self.edges.values())
 
     def forward(self, x: Tensor) -> Tensor:
+        inputs, outputs = self._now() if self.mixed else (self.inputs, self.outputs)
         values = {0: x}
-        for node in sorted(self.inputs):
-            values[node] = _sum(self.edges[f"{source}_{node}"](values[source]) for source in self.inputs[node])
-        return _sum(values[node] for node in self.outputs) if self.outputs else torch.zeros_like(x)
+        for node in sorted(inputs):
+            values[node] = _sum(self.edges[f"{source}_{node}"](values[source]) for source in inputs[node])
+        return _sum(values[node] for node in outputs) if outputs else torch.zeros_like(x)
+
+    def _now(self) -> tuple[Mapping[int, list[int]], list[int]]:
+        """Inputs and outputs of a mixture, by what its edges are doing: what is nothing now is no edge."""
+        edges: dict[tuple[int, int], nn.Module] = {}
+        for name, module in self.edges.items():
+            if not (isinstance(module, Mixed) and module.idle):
+                source, _, target = name.partition("_")
+                edges[int(source), int(target)] = module
+        kept, outputs = live(edges, self.nodes, loose=self.loose)
+        return _inputs(kept), outputs
+
+
+def _inputs(edges: Iterable[tuple[int, int]]) -> dict[int, list[int]]:
+    """Of each node the nodes that it takes in."""
+    found: dict[int, list[int]] = {}
+    for source, target in edges:
+        found.setdefault(target, []).append(source)
+    return found
 
 
 def _sum(terms: Iterable[Tensor]) -> Tensor:

@@ -77,6 +77,11 @@ class Mixed(nn.ModuleDict):
             if isinstance(each, POOLINGS):
                 self._norms[place] = nn.BatchNorm2d(channels, affine=False)
 
+    @property
+    def idle(self) -> bool:
+        """Whether the next pass gives nothing: no option is run, or `none`."""
+        return self.nothing.issuperset(self.gates[self.choice].runs)
+
     def norms(self) -> Iterable[BatchNorm]:
         """Those behind poolings: they hold no parameters, and are no part of any option."""
         return self._norms.values()
@@ -297,6 +302,22 @@ class Relaxed(nn.Module):
             gates[name] = Gate(weights, (place,))
         self._set(gates)
 
+    @torch.no_grad()
+    def take(self, other: Relaxed) -> None:
+        """Take along what another mixture of the space has learned, as far as it fits: tensors of one shape under one
+        name, and the logits of options that are here too."""
+        theirs = other.state_dict()
+        fitting = {name: theirs[name] for name, value in self.state_dict().items() if _fits(theirs.get(name), value)}
+        self.load_state_dict({**self.state_dict(), **fitting})
+        for name, values in self.options.items():
+            if name in other.options:
+                places = [other.options[name].index(value) for value in values if value in other.options[name]]
+                if len(places) == len(values):
+                    self.logits[name].copy_(other.logits[name][places])
+        for name in self.logits:
+            if name not in self.options and name in other.logits:
+                self.logits[name].copy_(other.logits[name])
+
     def gates(self) -> Mapping[str, Gate]:
         """What the choices do now."""
         return self._gates
@@ -324,6 +345,10 @@ class Relaxed(nn.Module):
                 runs = tuple(place for place in gate.runs if place not in out)
                 gate = replace(gate, weights=gate.weights * kept, runs=runs, skip=gate.skip if runs else 0.0)
             self._gates[name] = replace(gate, weights=gate.weights.to(device), edge=edge)
+
+
+def _fits(one: Tensor | None, other: Tensor) -> bool:
+    return one is not None and one.shape == other.shape
 
 
 def inputs_of(space: Space, names: Iterable[str]) -> dict[str, list[str]]:

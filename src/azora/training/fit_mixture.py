@@ -313,13 +313,17 @@ class MixtureTraining:
         return {"share": self.share, "rate": self._rate(), "logits_rate": self._logits_rate()}
 
     def _rate(self) -> float:
-        falling = 0.5 * (1 + math.cos(math.pi * self.progress))
-        return self.settings.rate * 0.5**self.halvings * (LEAST_RATE + (1 - LEAST_RATE) * falling)
+        return self.settings.rate * 0.5**self.halvings * self._falling()
+
+    def _falling(self) -> float:
+        """From 1 to the least rate, on a cosine over the stage."""
+        return LEAST_RATE + (1 - LEAST_RATE) * 0.5 * (1 + math.cos(math.pi * self.progress))
 
     def _logits_rate(self) -> float:
         rate = self.settings.logits_rate
         if rate is None:
-            rate = min(FASTEST, max(SLOWEST, REACH / max(1.0, self._logits_steps())))
+            # Short trainings end in skips when logits go on as fast while the weights come to rest.
+            rate = min(FASTEST, max(SLOWEST, 2 * REACH / max(1.0, self._logits_steps()))) * self._falling()
         return rate * 0.5**self.halvings
 
     def _logits_steps(self) -> float:
@@ -433,6 +437,8 @@ class MixtureTraining:
         return parts
 
     def _draw(self, *, learns: bool, step: int) -> None:
+        """The gates of a pass, and its dropout: the same in every pass of one step."""
+        torch.manual_seed((self.seed * 1_000_003 + step) % 2**63)
         self.relaxed.draw(Moment(self.progress, learns, self.generator(step, learns)))
 
     def _loss(self, x: Tensor, y: Tensor) -> Tensor:
