@@ -44,8 +44,7 @@ def first_order(loss: Loss, logits: Tensor) -> tuple[Tensor, Tensor]:
     """The loss, and its gradient with respect to the logits as if the weights did not depend on them (Liu et al., 2019,
     with ξ = 0): that of the weights is not computed."""
     value = loss()
-    (gradient,) = torch.autograd.grad(value, [logits])
-    return value.detach(), gradient
+    return value.detach(), _gradient(value, logits)
 
 
 def second_order(
@@ -70,6 +69,7 @@ def second_order(
         _put(weights, step.of(kept, gradients))
         value = validation()
         gradient, *directions = torch.autograd.grad(value, [logits, *weights], allow_unused=True)
+        gradient = torch.zeros_like(logits) if gradient is None else gradient
         directions = [torch.zeros_like(w) if d is None else d for d, w in zip(directions, weights, strict=True)]
         norm = torch.sqrt(
             sum((each.double().square().sum() for each in directions), torch.zeros((), dtype=torch.float64))
@@ -100,9 +100,9 @@ def dominant_eigenvalue(
     try:
         for _ in range(rounds):
             _put([logits], [kept + reach * vector])
-            (above,) = torch.autograd.grad(loss(), [logits])
+            above = _gradient(loss(), logits)
             _put([logits], [kept - reach * vector])
-            (below,) = torch.autograd.grad(loss(), [logits])
+            below = _gradient(loss(), logits)
             product = (above - below) / (2 * reach)
             value = float(vector @ product)
             if float(norm := product.norm()) == 0.0:
@@ -111,6 +111,12 @@ def dominant_eigenvalue(
     finally:
         _put([logits], [kept])
     return value
+
+
+def _gradient(loss: Tensor, logits: Tensor) -> Tensor:
+    """Zero where the loss does not hang on the logits: a draw may have been all `none`."""
+    (found,) = torch.autograd.grad(loss, [logits], allow_unused=True)
+    return torch.zeros_like(logits) if found is None else found
 
 
 def _gradients(loss: Tensor, weights: Sequence[Tensor]) -> list[Tensor]:
