@@ -34,6 +34,7 @@ LEAST_RATE = 1 / 25  # of the weights' first rate: where the cosine ends (Liu et
 PUBLISHED_STEPS = 19_500  # of the logits
 REACH = 6.0  # how far all steps together can move a logit: so many at 3e-4 are published
 SLOWEST, FASTEST = 3e-4, 0.03  # rates of the logits
+ROUNDS = 10  # of the iteration for an eigenvalue, two gradients each
 HALVINGS = 2  # of both rates, when something became NaN, before that is an error
 
 Kept = Mapping[str, tuple[Option, ...]]
@@ -184,7 +185,10 @@ class MixtureTraining:
         return self.relaxed.strengths()
 
     def eigenvalue(self) -> float:
-        """The dominant eigenvalue of the loss's Hessian with respect to the logits, on one batch of their rows."""
+        """The dominant eigenvalue of the loss's Hessian with respect to the logits, on one batch of their rows.
+
+        Where an epoch is short, fewer rounds of the iteration are made: it must not take longer than the epoch.
+        """
         generator = torch.Generator().manual_seed(self.seed)
         x = self.logits_batches.plain(slice(0, self.settings.batch_size))
         y = self.logits_batches.y[: self.settings.batch_size]
@@ -195,7 +199,8 @@ class MixtureTraining:
 
         with statistics_kept(self.relaxed), torch.random.fork_rng(devices=[]):
             self.relaxed.train()
-            return dominant_eigenvalue(loss, self.relaxed.logits.values, generator)
+            rounds = max(2, min(ROUNDS, self.batches.steps // 8))
+            return dominant_eigenvalue(loss, self.relaxed.logits.values, generator, rounds)
 
     def generator(self, step: int, learns: bool = False) -> torch.Generator:
         """Of the draws of a step."""
