@@ -12,7 +12,8 @@ from torch import Tensor, nn
 
 from azora.networks import fast_mixture
 from azora.networks.darts import Darts
-from azora.networks.mixture import Mixed, Relaxed
+from azora.networks.mixed import Mixed
+from azora.networks.mixture import Relaxed
 from azora.networks.nb201 import NB201
 from azora.networks.relaxation import Gate, Moment, Relaxation
 from azora.networks.weighed_sum import Term, weighed_sum

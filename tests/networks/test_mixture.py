@@ -14,10 +14,12 @@ from torch import Tensor, nn
 from azora.errors import ConfigError, SpaceError
 from azora.networks.darts import Darts
 from azora.networks.decide import As
-from azora.networks.mixture import Mixed, Relaxed, recalibrate, statistics_kept
+from azora.networks.mixed import Mixed
+from azora.networks.mixture import Relaxed
 from azora.networks.nb201 import NB201
 from azora.networks.registry import make_space
 from azora.networks.relaxation import KINDS, Gate, Moment, Relaxation
+from azora.networks.statistics import recalibrate, statistics_kept
 from azora.operations import make_operation
 from azora.space import Architecture, Categorical, Space
 from azora.tasks import Signature

@@ -10,8 +10,8 @@ from typing import Any, final
 from torch import nn
 
 from azora.networks.derivation import skips
-from azora.networks.mixture import recalibrate
 from azora.networks.relaxation import Moment, Relaxation
+from azora.networks.statistics import recalibrate
 from azora.space import Architecture, Space
 from azora.tasks import METRICS, SearchData, evaluate
 from azora.training import choose_mode

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from azora.networks.decide import Options
-from azora.networks.mixture import Mixed
+from azora.networks.mixed import Mixed
 from azora.operations import Zero
 
 Edges = Mapping[tuple[int, int], Any]  # (source, target) → operation; node 0 is the cell's input

@@ -14,9 +14,11 @@ from torch import Tensor, nn
 
 from azora.errors import ConfigError
 from azora.networks.complexity import measure, parameters, run_shapes
-from azora.networks.mixture import BatchNorm, Mixed, Mixture
+from azora.networks.mixed import Mixed
+from azora.networks.mixture import Mixture
 from azora.networks.relaxation import Gate
 from azora.networks.shapes_only import ShapesOnly
+from azora.networks.statistics import BatchNorm
 from azora.settings import closest
 from azora.space import Option, Space
 
