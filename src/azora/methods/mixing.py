@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import math
-import time
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any, final
 
 from torch import Tensor
@@ -13,10 +12,11 @@ from azora.errors import BudgetError, SpaceError, StudyError
 from azora.evaluation.mixing import Favoured, settings_from_json, start_mixing
 from azora.evaluation.sharing import load_state, save_about, save_state
 from azora.executors.inline import InlineExecutor
-from azora.executors.partners import FEWEST_ROWS, Partners
+from azora.executors.partners import Partners
 from azora.loop import Budget, search
 from azora.methods.method import Work
 from azora.methods.numbers import fitting_numbers, held_numbers, time_of
+from azora.methods.phases import partners_of, seen
 from azora.networks.choice_costs import ChoiceCosts, choice_costs
 from azora.networks.derivation import Derivation, Strengths
 from azora.space import Architecture, Space
@@ -28,7 +28,6 @@ from azora.training.fit_mixture import MixtureTraining
 from azora.training.mixture_settings import MixtureSettings
 
 RELAXING = "relaxing"
-ALIVE = 1.0  # seconds between notes of the time in the journal
 WANTED, FEWEST = 12.0, 2.0  # epochs that a mixture should have, and must
 LOOKED = 0.15  # of an epoch's time: what looking at what it favours takes beside
 TABLES = ("macs", "params")
@@ -103,13 +102,15 @@ class Mixing:
         if training.share >= 1.0 or self.work.stop.is_set():
             return False
         if self.partners is None:
-            self.partners = self._partners()
+            # A second-order step is made by one process.
+            one = self.settings.order > 1
+            self.partners = partners_of(self.work, self.about, self.settings.batch_size, able=not one)
         partners = self.partners
         try:
             over = training.advance(
                 epoch,
                 clock=(lambda: min(1.0, self.work.gone(RELAXING) / self.share)) if self.work.seconds else None,
-                watch=self._watch(),
+                watch=seen(self.work, RELAXING, "training the mixture"),
                 join=lambda: partners.join(training),
             )
         except TrainingDiverged as error:
@@ -185,36 +186,6 @@ class Mixing:
         self.training.harden(HARDER)
         self.recent, self.looked_from = [], seen
         return True
-
-    def _watch(self) -> Callable[[float, float], bool]:
-        noted = time.monotonic()
-
-        def see(share: float, loss: float) -> bool:
-            nonlocal noted
-            work = self.work
-            if time.monotonic() - noted > ALIVE:
-                noted = time.monotonic()
-                work.study.alive()
-            said = "training the mixture" + (f", loss {loss:.3f}" if math.isfinite(loss) else "")
-            work.show(said, work.left(RELAXING) if work.seconds else None, None)
-            return not work.stop.is_set()
-
-        return see
-
-    def _partners(self) -> Partners:
-        """The other cores, where there is a clock; a second-order step is made by one process."""
-        work = self.work
-        setup = {
-            "space": dict(work.about),
-            "shared": dict(self.about),
-            "data": str(work.rows),
-            "seed": work.seed,
-            "precision": work.precision,
-            "folder": str(work.scratch),
-        }
-        able = work.seconds and work.device == "cpu" and self.settings.order == 1
-        count = max(1, min(work.workers, self.settings.batch_size // FEWEST_ROWS)) if able else 1
-        return Partners(setup, count, work.scratch)
 
 
 def relax(work: Work, mixing: Mixing, study: Study) -> None:

@@ -79,12 +79,12 @@ def share_weights(
     if training.share >= 1.0:
         return _figures(training)
     work.study.enter(PHASE + SHARING)
-    partners = _partners(work, about, training.recipe.batch_size)
+    partners = partners_of(work, about, training.recipe.batch_size)
     try:
         while not training.advance(
             math.floor(training.epochs) + 1,
             clock=(lambda: work.gone(SHARING)) if work.seconds else None,
-            watch=_watch(work, SHARING),
+            watch=seen(work, SHARING, "training shared weights"),
             join=lambda: partners.join(training),
         ):
             if work.stop.is_set():
@@ -163,7 +163,8 @@ def _figures(training: SharedTraining) -> Mapping[str, float]:
     return {"epochs": round(training.epochs, 2), "loss": training.loss}
 
 
-def _watch(work: Work, phase: str) -> Callable[[float, float], bool]:
+def seen(work: Work, phase: str, doing: str) -> Callable[[float, float], bool]:
+    """The watch of a phase's training: notes the time, says how it goes, and whether to go on."""
     noted = time.monotonic()
 
     def see(share: float, loss: float) -> bool:
@@ -171,14 +172,14 @@ def _watch(work: Work, phase: str) -> Callable[[float, float], bool]:
         if time.monotonic() - noted > ALIVE:
             noted = time.monotonic()
             work.study.alive()
-        said = "training shared weights" + (f", loss {loss:.3f}" if math.isfinite(loss) else "")
+        said = doing + (f", loss {loss:.3f}" if math.isfinite(loss) else "")
         work.show(said, work.left(phase) if work.seconds else None, None)
         return not work.stop.is_set()
 
     return see
 
 
-def _partners(work: Work, about: Mapping[str, Any], rows: int) -> Partners:
+def partners_of(work: Work, about: Mapping[str, Any], rows: int, able: bool = True) -> Partners:
     """The other cores, for batches of so many rows; none without a clock, for who joins when is not in the seed."""
     setup = {
         "space": dict(work.about),
@@ -188,5 +189,5 @@ def _partners(work: Work, about: Mapping[str, Any], rows: int) -> Partners:
         "precision": work.precision,
         "folder": str(work.scratch),
     }
-    count = max(1, min(work.workers, rows // FEWEST_ROWS)) if work.seconds and work.device == "cpu" else 1
-    return Partners(setup, count, work.scratch)
+    able = able and bool(work.seconds) and work.device == "cpu"
+    return Partners(setup, max(1, min(work.workers, rows // FEWEST_ROWS)) if able else 1, work.scratch)
