@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import time
 from collections.abc import Mapping
 from typing import Any, final
 
@@ -26,10 +27,10 @@ from azora.training import TrainingDiverged
 from azora.training.early_stop import APART, eigenvalue_grew, ranking_is_stable, too_many_skips
 from azora.training.fit_mixture import MixtureTraining
 from azora.training.mixture_settings import MixtureSettings
+from azora.trial import Proposal
 
 RELAXING = "relaxing"
 WANTED, FEWEST = 12.0, 2.0  # epochs that a mixture should have, and must
-LOOKED = 0.15  # of an epoch's time: what looking at what it favours takes beside
 TABLES = ("macs", "params")
 HARDER, MOST_DECAY = 3.0, 0.0243  # by how much the decay grows, and up to what (Zela et al., 2020)
 
@@ -58,11 +59,16 @@ def describe(
 
 
 def _epoch_seconds(work: Work, about: Mapping[str, Any]) -> float:
-    """What an epoch of a mixture takes, with a look at what it favours, by one step of it."""
+    """What an epoch of a mixture takes, by one step of it, with a look at what it favours."""
     training = start_mixing(work.space, work.data, about, work.seed, work.precision, work.device)
     step = time_of(lambda: training.advance((training.step + 1) / training.batches.steps))
+    begun = time.perf_counter()
+    look = Favoured(training, work.data, work.objective.metric)
+    look(Proposal(Derivation(training.space, training.relaxed.options).strongest(training.strengths())))
+    looked = time.perf_counter() - begun
     work.study.alive()
-    return step * training.batches.steps * (1 + LOOKED) / max(1, min(2, work.workers))
+    processes = max(1, min(2, work.workers)) if training.settings.order == 1 else 1
+    return step * training.batches.steps / processes + looked
 
 
 @final

@@ -24,6 +24,8 @@ from azora.training.mode import Mode
 from azora.training.optimiser import Optimiser
 from azora.training.recipe import RecipeSettings
 
+FEWEST = 64  # rows to measure normalisations on
+
 Kept = Mapping[str, tuple[Option, ...]]
 
 
@@ -96,8 +98,9 @@ class StagedMixture:
         self.optimiser.decay = self.settings.decay * self.decay_factor
 
     def calibration(self, rows: int = RECALIBRATION_ROWS, size: int = 384) -> list[Tensor]:
-        """Batches of the weights' rows as they are, to measure normalisations on: the same every time."""
-        numbers = self.batches.some(rows)
+        """Batches of the weights' rows as they are, to measure normalisations on: the same every time, and no more than
+        a quarter of an epoch, after each of which it is done twice."""
+        numbers = self.batches.some(min(rows, max(FEWEST, len(self.batches.x) // 4)))
         size = min(size, len(numbers))
         return [self.batches.plain(numbers[at : at + size]) for at in range(0, len(numbers) - size + 1, size)]
 
