@@ -148,6 +148,7 @@ MISTAKES: list[tuple[dict[str, Any], str]] = [
     ({"x": np.zeros((40, 0))}, "x has shape \\(40, 0\\)"),
     ({"x": np.zeros(40)}, "x has shape \\(40,\\); \\(N, F\\), "),
     ({"y": np.zeros(40, int)}, "y has one class only \\(0\\)"),
+    ({"y": np.array([",\n,"] * 40)}, r"y has one class only \(',\\n,'\)"),
     ({"y": np.arange(40) // 39}, "class '1' has 1 row to learn from"),
     ({"y": np.stack([LABELS, 1 - LABELS], axis=1)}, "y has 2 columns of labels; one is wanted"),
     ({"x": ROWS[:4], "y": LABELS[:4]}, "no class has a row to spare .*; 3 rows or more"),

@@ -140,7 +140,7 @@ class _Labels:
             raise TaskError(f"y has {together.shape[1]} columns of labels; one is wanted")
         values = np.unique(together)
         if len(values) < 2:
-            raise TaskError(f"y has one class only ({values[0]}); two or more are wanted")
+            raise TaskError(f"y has one class only ({values[0].item()!r}); two or more are wanted")
         if classes is not None:
             values = np.arange(len(classes))
             if twice := [each for place, each in enumerate(classes) if each in classes[:place]]:

@@ -58,7 +58,7 @@ def read_folders(root: Path, *, size: int | None = None, skip_bad: bool = False)
     if not any(found.values()):
         raise TaskError(f"{root} holds no pictures; they are wanted as {root.name}/CLASS/PICTURE.png")
     if len(classes) < 2:
-        raise TaskError(f"{root} has one class only ({classes[0]}); two folders of pictures or more are wanted")
+        raise TaskError(f"{root} has one class only ({classes[0]!r}); two folders of pictures or more are wanted")
     looks, bad = _look([file for files in found.values() for _, file in files], skip_bad)
     side = size or _side(list(looks.values()))
     grey = all(look.grey for look in looks.values())
