@@ -370,3 +370,18 @@ def test_latencies_are_measured() -> None:
 def test_unknown_costs_are_refused() -> None:
     with pytest.raises(ConfigError, match="no cost 'mac'; did you mean 'macs'"):
         choice_costs(nb201(), "mac", PICTURES.shape)
+
+
+def test_what_an_exchange_brings_into_being_is_decided_too() -> None:
+    """An inverted bottleneck has an expansion, which the block that it takes the place of has not."""
+    space = make_space("stages", PICTURES, per_block=True, widths=((4, 8), (8, 16)), depths=(2,), resolutions=(1.0,))
+    numbers = {name: choice.values[-1] for name, choice in space.choices.items() if not name.startswith("block")}
+    part = space.constrain(None, "", **numbers)
+    relaxed, rng = Relaxed(part), random.Random(0)
+    costs = choice_costs(part, "macs", PICTURES.shape)
+    for _ in range(20):
+        strengths = {name: torch.rand(len(values)).softmax(0) for name, values in relaxed.options.items()}
+        limit = rng.choice([cost(space, part.sample(rng))["macs"] for _ in range(5)])
+        within = part.constrain(lambda one: cost(space, one)["macs"] <= limit, "macs")  # noqa: B023
+        found = Derivation(within, relaxed.options, costs).strongest(strengths)
+        assert dict(within.architecture(**dict(found.items())).items()) == dict(found.items())

@@ -52,6 +52,10 @@ class Derivation:
     ) -> None:
         self.space, self.options, self.costs, self.most_skips = space, options, costs, most_skips
         self.inputs = inputs_of(space, options)
+        self.held = {
+            name: choice.items[: choice.high] if isinstance(choice, Subset) else next(choice.options())
+            for name, choice in space.choices.items()
+        }
         self.edges = {name: (subset, place) for subset, of in self.inputs.items() for place, name in enumerate(of)}
 
     def strongest(self, strengths: Strengths) -> Architecture:
@@ -141,10 +145,11 @@ class Derivation:
         return self._existing(decisions)
 
     def _existing(self, decisions: Decisions) -> Decisions:
+        """What exists of these decisions; what they bring into being is as in all networks of the space."""
         kept: Decisions = {}
         for name, choice in self.space.choices.items():
             if self.space.exists(choice, kept):
-                kept[name] = decisions[name]
+                kept[name] = decisions[name] if name in decisions else self.held[name]
         return kept
 
     def _allowed(self, decisions: Decisions) -> Architecture | None:
@@ -220,7 +225,7 @@ class Derivation:
         for each in better:
             if refused >= MOST_TRIED or each.cost >= room > 0:
                 continue
-            tried = {**now, **each.options}
+            tried = self._existing({**now, **each.options})
             if not self._crowded(tried, scores, most) and (found := self._allowed(tried)) is not None:
                 return found
             refused += 1
