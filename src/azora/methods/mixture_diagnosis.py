@@ -85,5 +85,6 @@ def sentence(about: Mapping[str, Any]) -> str:
     count, worth = len(about["random"]), "better" if about["better"] else "no better"
     return (
         f"what the mixture favoured ({about['derived']:.4f}) is {worth} than the mean of {count} random"
-        f" network{'s' if count > 1 else ''} ({about['random_mean']:.4f}) after the same {about['epochs']:.3g} epochs"
+        f" network{'s' if count > 1 else ''} ({about['random_mean']:.4f}) after the same"
+        f" {about['epochs']:.3g} epoch{'s' if about['epochs'] != 1 else ''}"
     )
