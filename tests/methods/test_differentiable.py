@@ -232,3 +232,30 @@ def test_figures_compare_what_was_derived_with_random_networks_of_the_same_train
     assert not compared(study, Objective(), three.key, [two.key])["better"]
     assert compared(study, Objective(), "unknown", [two.key]) == {}
     assert diagnose_mixture(desk.folder / "nothing", work.space, study, Objective()) == {}
+
+
+def test_where_curvature_grew_it_goes_back_with_more_decay_and_leaves_who_stands_elsewhere(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    grew, hardened = iter([False, True]), list[tuple[float, Any]]()
+    monkeypatch.setattr(mixing, "eigenvalue_grew", lambda seen, epochs: next(grew, False))
+    harden = mixing.Mixing._harden
+
+    def watched(self: mixing.Mixing, seen: int) -> bool:
+        self.training.link = object()  # type: ignore[assignment]
+        done = harden(self, seen)
+        hardened.append((self.training.decay_factor, self.training.link))
+        return done
+
+    monkeypatch.setattr(mixing.Mixing, "_harden", watched)
+    small("r-darts", epochs=4.0).prepare(desk.sit())
+    assert hardened == [(3.0, None)]
+    state = load_state(desk.folder / "one_shot")
+    assert state is not None and float(state["decay_factor"]) == 3.0 and float(state["share"]) == 1.0
+
+
+def test_out_of_time_growing_curvature_is_the_end(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(mixing, "eigenvalue_grew", lambda seen, epochs: len(seen) == 2)
+    small("r-darts", epochs=2.0).prepare(desk.sit())
+    result = relaxed(desk).result
+    assert result is not None and result["stopped"] == "eigenvalue"

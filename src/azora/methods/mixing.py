@@ -182,9 +182,12 @@ class Mixing:
         return stops
 
     def _harden(self, seen: int) -> bool:
-        """Go back some epochs and on with a larger decay, where it can still be raised."""
-        if self.training.settings.decay * self.training.decay_factor * HARDER > MOST_DECAY:
+        """Go back some epochs and on with a larger decay, where it can still be raised and there is time left."""
+        more = self.training.settings.decay * self.training.decay_factor * HARDER
+        if more > MOST_DECAY or self.training.share >= 1.0:
             return False
+        self.close()  # the other processes stand elsewhere now: new ones begin where this one does
+        self.training.link = None
         if len(self.recent) > APART:
             share = self.training.share
             self.training.load_state(self.recent[0])
