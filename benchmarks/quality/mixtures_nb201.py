@@ -31,6 +31,7 @@ from supernet_rank import about, search_data
 from zero_cost import read
 
 from azora.evaluation.mixing import Favoured
+from azora.methods.mixing import HARDER, MOST_DECAY
 from azora.methods.presets import PRESETS
 from azora.networks.derivation import Derivation, skips
 from azora.networks.nb201 import NB201, to_string
@@ -40,7 +41,6 @@ from azora.training.fit_mixture import MixtureTraining
 from azora.trial import Proposal
 
 RESULTS = Path(__file__).parents[1] / "results" / "mixtures_nb201"
-HARDER, MOST_DECAY = 3.0, 0.0243
 CLOCKS = {"wall": time.monotonic, "processor": time.process_time}
 
 
