@@ -28,13 +28,15 @@ FLOORS = [
     {"loop"},
     {"export", "methods", "report"},
     {"model", "job", "bench"},
+    {"hardware"},
     {"automl"},
     {"cli", "testing"},
     {"__main__"},
 ]
 LEVEL = {name: level for level, names in enumerate(FLOORS) for name in names}
 HEAVY = {
-    "operations", "networks", "training", "proxies", "evaluation", "export", "methods", "model", "automl", "testing",
+    "operations", "networks", "training", "proxies", "evaluation", "export", "hardware", "methods", "model", "automl",
+    "testing",
 }  # fmt: skip
 LIGHT = LEVEL.keys() - HEAVY
 IN_WORKERS = {"azora.executors.partners", "azora.executors.worker", "azora.executors.workplace"}

@@ -5,15 +5,18 @@ from __future__ import annotations
 import typing
 
 if typing.TYPE_CHECKING:
+    from azora.automl.estimator import AutoML, AutoMLRegressor
     from azora.automl.result import Result
     from azora.model import Model
     from azora.tasks import Task
 
 __version__ = "0.1.0"
-__all__ = ["Model", "Result", "Task", "load_task", "search"]
+__all__ = ["AutoML", "AutoMLRegressor", "Model", "Result", "Task", "load_task", "search"]
 
 # What is named here is imported when it is first used, so that `import azora` costs nothing.
 _HOMES = {
+    "AutoML": "azora.automl.estimator",
+    "AutoMLRegressor": "azora.automl.estimator",
     "Model": "azora.model",
     "Result": "azora.automl.result",
     "Task": "azora.tasks",
@@ -28,8 +31,8 @@ def search(task: typing.Any, **words: typing.Any) -> Result:
         task: a task's name, a file, `(x, y)`, `(x, y, x_test, y_test)` or a `Task`.
         words: `budget="60s"`, `trials`, `out`, `space`, `strategy`, `evaluator`, `objective`, `limits=["params=200k"]`,
             `stop_at`, `seed`, `workers`, `worker_memory`, `trial_timeout`, `device`, `precision`, `recipe`, `resume`,
-            `beside`, `baseline`, `space_settings={}`, `strategy_settings={}`, `reading={"label": "price"}` (how a file
-            or folder is read: see `azora.tasks.Reading`).
+            `beside`, `baseline`, `target="onnxruntime"`, `reward`, `space_settings={}`, `strategy_settings={}`,
+            `reading={"label": "price"}` (how a file or folder is read: see `azora.tasks.Reading`).
 
     Returns:
         The figures, with `.predict(x)` and `.model`.

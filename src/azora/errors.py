@@ -33,3 +33,7 @@ class BundleError(AzoraError):
 
 class BenchmarkError(AzoraError):
     """A benchmark table that is not what it should be, or a comparison that it cannot give."""
+
+
+class TargetError(AzoraError):
+    """A device or runtime that is missing, cannot run a network, or does not measure."""

@@ -25,7 +25,9 @@ class Job:
     With `recipe`, what networks are trained with is searched beside the architecture. `reading` is how a file is read,
     in the words of `azora.tasks.Reading`; the first of `objectives` chooses the winner, and is the task's own metric
     unless said; `beside` are the folders of other studies, to be shown in the report; `baseline="random"` gives half of
-    the search to random search, for comparison.
+    the search to random search, for comparison. `target` is a device as `azora.hardware.find_target` takes it, or a
+    predictor's file; with `reward` the one limit is not kept but aimed at (`azora.automl.reward`). With
+    `reference`, a fixed network is trained beside the winner, for as long, and judged on the same test rows.
     """
 
     task: Any
@@ -51,6 +53,9 @@ class Job:
     reading: Mapping[str, Any] = field(default_factory=dict)
     beside: tuple[Path, ...] = ()
     baseline: str | None = None
+    target: str | None = None
+    reward: str | None = None
+    reference: bool = False
 
     @classmethod
     def parse(

@@ -105,43 +105,59 @@ class Objective:
         metric, _, direction = text.partition(":")
         if direction not in ("", "min", "max"):
             raise ConfigError(f"objective {text!r}: the direction is min or max, not {direction!r}")
-        falling = metric in ("loss", "rmse", "mae", "macs", "params", "memory", "latency")
+        falling = metric in ("loss", "rmse", "mae", *QUANTITIES)
         return cls(metric, not falling if not direction else direction == "max")
 
 
-QUANTITIES = {
+COUNTED = {
     "params": "parameters",
     "macs": "multiply-accumulates of one forward pass, batch 1",
-    "memory": "peak activation bytes, batch 1",
+    "memory": "bytes of weights and of peak activations, batch 1",
 }
+ON_TARGET = {
+    "latency": "milliseconds of one answer on the target",
+    "size": "bytes of the file for the target",
+}
+QUANTITIES = {**COUNTED, **ON_TARGET}
 SUFFIXES = {"": 1.0, "k": 1e3, "m": 1e6, "g": 1e9, "kb": 1e3, "mb": 1e6, "gb": 1e9}
+TIMES = {"us": 1e-3, "µs": 1e-3, "ms": 1.0, "s": 1e3}
+COUNTS = {"": 1.0, "k": 1e3, "m": 1e6, "g": 1e9}
+BYTES = {**SUFFIXES, "b": 1.0}
+UNITS: Mapping[str, tuple[Mapping[str, float], str]] = {
+    "params": (COUNTS, "200k or 5M"),
+    "macs": (COUNTS, "200k or 5M"),
+    "memory": (BYTES, "500kB or 2MB"),
+    "size": (BYTES, "500kB or 2MB"),
+    "latency": (TIMES, "5ms or 800us"),
+}
 
 
 @dataclass(frozen=True)
 class Limit:
-    """A hard upper bound on what a network costs."""
+    """A hard upper bound on what a network costs: a number, bytes, or milliseconds."""
 
     quantity: str
     most: float
 
     @classmethod
     def parse(cls, text: str) -> Limit:
-        """`params=200k`, `macs=5M`, `memory=2MB`.
+        """`params=200k`, `macs=5M`, `memory=2MB`, `size=500kB`, `latency=5ms`.
 
         Raises:
-            ConfigError: an unknown quantity, or not a positive number.
+            ConfigError: an unknown quantity, another one's unit, or not a positive number.
         """
         quantity, equals, amount = text.partition("=")
         if not equals:
             raise ConfigError(f"limit {text!r} is not of the form quantity=amount, such as params=200k")
         if quantity not in QUANTITIES:
             raise ConfigError(f"limit {text!r}: {quantity!r} cannot be limited; {closest(quantity, QUANTITIES)}")
-        digits = amount.strip().rstrip("kKmMgGbB")
+        units, example = UNITS[quantity]
+        digits = amount.strip().rstrip("".join(set("".join(units)) | set("".join(units).upper())))
         suffix = amount.strip()[len(digits) :].lower()
         try:
-            most = float(digits) * SUFFIXES[suffix]
+            most = float(digits) * units[suffix]
         except (ValueError, KeyError):
-            raise ConfigError(f"limit {text!r}: {amount!r} is not an amount such as 200k, 5M or 2MB") from None
+            raise ConfigError(f"limit {text!r}: {amount!r} is not an amount of {quantity} such as {example}") from None
         if not (math.isfinite(most) and most > 0):
             raise ConfigError(f"limit {text!r}: the amount must be above zero")
         return cls(quantity, most)
@@ -149,5 +165,9 @@ class Limit:
     def met(self, cost: Mapping[str, float]) -> bool:
         return cost[self.quantity] <= self.most
 
+    def show(self, amount: float) -> str:
+        """An amount of the limited quantity, for the reader."""
+        return f"{amount:.4g} ms" if self.quantity == "latency" else f"{amount:,.0f}"
+
     def __str__(self) -> str:
-        return f"{self.quantity} ≤ {self.most:,.0f}"
+        return f"{self.quantity} ≤ {self.show(self.most)}"

@@ -206,7 +206,7 @@ def test_rows_and_real_numbers_from_python(slopes: Task, tmp_path: Path) -> None
         (["digits", "--trials", "0"], "trials=0 must be at least 1"),
         (["digits", "--workers", "0"], "workers=0 must be at least 1"),
         (["digits", "--limit", "parms=3"], "did you mean 'params'?"),
-        (["digits", "--limit", "params=lots"], "is not an amount such as 200k"),
+        (["digits", "--limit", "params=lots"], "is not an amount of params such as 200k"),
         (["digits", "--objective", "acuracy"], "did you mean 'accuracy'?"),
         (["digits", "--objective", "rmse"], "objective 'rmse' is none of classification"),
         (["digits", "--device", "tpu"], "device 'tpu' is not known"),

@@ -227,3 +227,24 @@ def test_what_is_remembered_of_a_space_is_bounded_and_right() -> None:
     assert len(keys) == 40_000
     assert len(pairs._remembered) <= 20_000
     assert pairs.architecture(a=7, b=9) is pairs.architecture(b=9, a=7)
+
+
+def test_where_draws_are_hardly_ever_valid_a_planted_point_is_walked_from() -> None:
+    whole = Space("many", [Integer(f"number_{place}", 0, 9) for place in range(8)])
+    small = whole.constrain(lambda architecture: sum(architecture.values()) <= 3, "a small sum")
+    with pytest.raises(SpaceError, match="none of 1000 draws was valid: a small sum"):
+        small.sample(random.Random(0))
+    small.plant([whole.architecture(**{f"number_{place}": 0 for place in range(8)})])
+    drawn = [small.sample(random.Random(seed)) for seed in range(20)]
+    assert all(sum(each.values()) <= 3 for each in drawn)
+    assert len({each.key for each in drawn}) > 5
+    assert small.sample(random.Random(4)) == small.sample(random.Random(4))
+
+
+def test_what_is_planted_serves_parts_where_it_is_valid() -> None:
+    whole = Space("many", [Integer(f"number_{place}", 0, 9) for place in range(8)])
+    small = whole.constrain(lambda architecture: sum(architecture.values()) <= 3, "a small sum")
+    small.plant([whole.architecture(**{f"number_{place}": int(place == 7) for place in range(8)})])
+    assert small.constrain(None, "", number_7=1).sample(random.Random(0))["number_7"] == 1
+    with pytest.raises(SpaceError, match="draws was valid"):
+        small.constrain(None, "", number_7=2).sample(random.Random(0))

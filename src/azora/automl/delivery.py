@@ -19,9 +19,11 @@ from azora.automl.result import Result
 from azora.automl.setting import Setting
 from azora.automl.winner import Winner
 from azora.automl.working import FOLDER
-from azora.errors import BundleError
-from azora.export import OnnxSession, export_onnx, median_ms, write_bundle
+from azora.errors import BundleError, TargetError
+from azora.export import OnnxSession, export_onnx, median_ms, read_bundle, write_bundle
 from azora.fronts import hypervolume
+from azora.hardware import Measured
+from azora.hardware.profiling import by_kind_of_layer, profile
 from azora.methods.method import PHASE
 from azora.networks.complexity import cost
 from azora.networks.drawing import to_svg
@@ -45,14 +47,28 @@ CLOCKED = {
 }
 
 
-def deliver(setting: Setting, study: Study, best: Trial, winner: Winner, out: Path) -> Result:
-    """Judge the winner on the test split, this once, and write everything into `out`."""
+def deliver(
+    setting: Setting,
+    study: Study,
+    best: Trial,
+    winner: Winner,
+    out: Path,
+    measured: Measured | None = None,
+    reference: Winner | None = None,
+) -> Result:
+    """Judge the winner on the test split, this once, and write everything into `out`.
+
+    Args:
+        measured: the winner on the job's target.
+        reference: a fixed network, to stand beside it.
+    """
     task, signature = setting.task, setting.task.signature
     test = task.read_test()
     found = outputs(winner.network, test.x, signature, winner.scaling)
     test_metrics = evaluate(signature, found, test.y)
     # The clock of search and final training stops here; what follows is writing.
     figures = _figures(setting, study, best, winner, study.elapsed)
+    figures |= _on_target(setting, winner, measured)
     beside = compared(out, setting.space, study, setting.objectives, setting.job.budget is not None)
     curves = beside.pop("curves", {})
     figures |= {"baseline": beside} if beside else {}
@@ -62,6 +78,8 @@ def deliver(setting: Setting, study: Study, best: Trial, winner: Winner, out: Pa
     figures |= {f"test_{name}": value for name, value in test_metrics.items()}
     metric = setting.objective.metric if setting.objective.metric in METRICS else next(iter(test_metrics))
     figures["test_interval"] = {"metric": metric, **_interval(setting, found, test.y, metric)}
+    if reference is not None:
+        figures["reference"] = _reference(setting, reference, found, test, metric)
     figures |= _ship(setting, winner, test, figures, out)
     _write_report(setting, study, winner, found, test.y, figures, curves, pairs, out)
     part = out / ".result.json.part"
@@ -110,6 +128,27 @@ def _figures(setting: Setting, study: Study, best: Trial, winner: Winner, second
     }
 
 
+def _on_target(setting: Setting, winner: Winner, measured: Measured | None) -> dict[str, Any]:
+    """The limits, and what the winner costs on the target: predicted, and where it could be, measured."""
+    pricing, limits = setting.pricing, setting.job.limits
+    found: dict[str, Any] = {"limits": {limit.quantity: limit.most for limit in limits}} if limits else {}
+    if pricing is None:
+        return found
+    predicted = pricing(winner.architecture)
+    target: dict[str, Any] = {
+        "spec": pricing.file.spec,
+        "device": dict(pricing.file.fingerprint),
+        "versions": dict(pricing.file.versions),
+        "measured_networks": len(pricing.predictor.rows),
+        "predicted_latency_ms": round(predicted["latency"], 4),
+        "predicted_bytes": round(predicted["size"]),
+    }
+    if measured is not None:
+        target |= {"latency_ms": round(measured.latency.median, 4), "spread": round(measured.latency.spread, 4)}
+        target |= {"bytes": measured.bytes} if measured.bytes else {}
+    return {**found, "target": target}
+
+
 def _front(setting: Setting, study: Study) -> dict[str, Any]:
     """Of a search for several objectives: what no other network beats in all of them, and how much that dominates.
 
@@ -143,6 +182,34 @@ def _interval(setting: Setting, found: Array, y: Array, metric: str) -> dict[str
     values = [measure(y[rows], found[rows]) for rows in rng.integers(0, count, (repeats, count))]
     low, high = np.percentile(values, (2.5, 97.5))
     return {"low": float(low), "high": float(high), "resamples": float(repeats)}
+
+
+def _reference(setting: Setting, reference: Winner, found: Array, test: Split, metric: str) -> dict[str, Any]:
+    """A fixed network by the same rows, and by how much the winner is better: the middle 95 % over resamples of the
+    rows (paired bootstrap)."""
+    other = outputs(reference.network, test.x, setting.task.signature, reference.scaling)
+    measure, sign = METRICS[metric].measure, 1 if METRICS[metric].maximise else -1
+    rng, count = np.random.default_rng(0), len(test.y)
+    repeats = RESAMPLES if count * RESAMPLES < 2e7 else max(100, int(2e7 / count))
+    gains = [
+        sign * (measure(test.y[rows], found[rows]) - measure(test.y[rows], other[rows]))
+        for rows in rng.integers(0, count, (repeats, count))
+    ]
+    low, high = np.percentile(gains, (2.5, 97.5))
+    about = cost(setting.space, reference.architecture)
+    return {
+        "key": reference.architecture.key,
+        "architecture": dict(reference.architecture),
+        "parameters": about["params"],
+        "macs": about["macs"],
+        "epochs": round(reference.epochs, 2),
+        "seconds": round(reference.seconds, 2),
+        "metric": metric,
+        f"test_{metric}": measure(test.y, other),
+        "gain": sign * (measure(test.y, found) - measure(test.y, other)),
+        "gain_low": float(low),
+        "gain_high": float(high),
+    }
 
 
 def _ship(setting: Setting, winner: Winner, test: Split, figures: Mapping[str, Any], out: Path) -> dict[str, Any]:
@@ -191,6 +258,14 @@ def network_part(space: Space, architecture: Architecture) -> dict[str, Any]:
     if isinstance(root, Product) and "network" in root.parts:
         return root.project(architecture, "network").to_json()
     return architecture.to_json()
+
+
+def _layers(out: Path) -> list[tuple[str, float]]:
+    """Milliseconds of an answer by kind of layer; of nothing, where the model has no ONNX file."""
+    try:
+        return by_kind_of_layer(profile(read_bundle(out / "model")))
+    except (BundleError, TargetError):
+        return []
 
 
 def _residuals(setting: Setting, found: Array, y: Array) -> list[tuple[float, float]]:
@@ -279,6 +354,7 @@ def _write_report(
             classes=list(classes),
             residuals=_residuals(setting, found, y),
             importance=importance(setting.space, study.trials, setting.objective),
+            layers=_layers(out),
             clock=_clock(study, winner),
             beside=setting.beside,
             versus=versus,

@@ -119,7 +119,9 @@ class Pacing:
         data, method = self.setting.data, self.setting.method
         epochs = sampled_epochs(self.setting.space, self.pace, data, self.setting.job.seed)
         # One epoch in the search and one after it, the start of a worker, and what has gone already.
-        least = self.study.elapsed * 2 + 3.0 * epochs[0] + MARGIN
+        pricing = self.setting.pricing
+        start = self.study.elapsed - (0.0 if pricing is None else pricing.seconds)
+        least = self.study.elapsed + start + 3.0 * epochs[0] + MARGIN
         if method is None:
             return least
         # Beside that, what the least share of a phase must be enough for: some epochs of shared weights.

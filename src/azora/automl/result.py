@@ -64,6 +64,14 @@ class Result:
     def summary(self) -> str:
         """A few lines for a terminal."""
         lines = [f"{title:<22}{self.figures[name]:{form}}" for title, name, form in SHOWN if name in self.figures]
+        lines.extend(self._target())
+        if (beside := self.figures.get("reference")) is not None:
+            name = beside["metric"]
+            lines.append(
+                f"{'a usual network':<22}{beside[f'test_{name}']:.4f} test {name} after as long a training, with"
+                f" {beside['parameters']:,} parameters: {beside['gain']:+.4f} is gained"
+                f" ({beside['gain_low']:+.4f} to {beside['gain_high']:+.4f})"
+            )
         lines.append(f"{'time':<22}{show_seconds(self.figures['seconds'])}")
         lines.extend(self._front())
         if (beside := self.figures.get("baseline")) is not None:
@@ -75,9 +83,22 @@ class Result:
         lines.extend(f"{'note':<22}{note}" for note in self.figures.get("notes", ()))
         if "onnx_error" in self.figures:
             lines.append(f"{'no ONNX file':<22}{self.figures['onnx_error']}")
+        if (deployed := self.figures.get("deployed")) is not None:
+            lost = f", {deployed['drop']:+.2f} points lost on validation" if "drop" in deployed else ""
+            lines.append(f"{'deployed':<22}{deployed['file']}, {deployed['bytes']:,} bytes{lost}")
         lines.append(f"{'model':<22}{self.out / 'model'}")
         lines.append(f"{'report':<22}{self.out / 'report.html'}")
         return "\n".join(lines)
+
+    def _target(self) -> Iterator[str]:
+        if (target := self.figures.get("target")) is None:
+            return
+        if "latency_ms" in target:
+            said = f"{target['latency_ms']:.4g} ms on {target['spec']}"
+            size = f", {target['bytes']:,} bytes" if "bytes" in target else ""
+            yield f"{'measured':<22}{said}{size}; predicted {target['predicted_latency_ms']:.4g} ms"
+        else:
+            yield f"{'predicted':<22}{target['predicted_latency_ms']:.4g} ms on {target['spec']}"
 
     def _front(self) -> Iterator[str]:
         front, objectives = self.figures.get("front", ()), self.figures.get("objectives", ())

@@ -13,6 +13,8 @@ from typing import Any, final
 from azora.automl.baseline import SHARE, START, open_baseline, split, statement
 from azora.automl.delivery import deliver
 from azora.automl.pacing import FINAL_SHARE, MARGIN, Pacing
+from azora.automl.pricing import FILE as PREDICTOR
+from azora.automl.pricing import beyond, holding
 from azora.automl.result import Result
 from azora.automl.setting import Setting
 from azora.automl.threads import one_thread
@@ -24,17 +26,19 @@ from azora.evaluation.checkpoints import prune
 from azora.evaluation.sharing import WEIGHTS
 from azora.evaluation.trained import EACH
 from azora.executors import ProcessExecutor, WorkerProcess, spawn
+from azora.hardware import Deployable, Measured
 from azora.job import Job
 from azora.loop import Budget, search
 from azora.methods import Work
-from azora.space import Space
+from azora.space import Architecture, Space
 from azora.strategies import Strategy
 from azora.strategies.registry import make_strategy
 from azora.study import Study, StudyFolder
 from azora.study.folder import BASELINE
 from azora.training import choose_mode
-from azora.trial import Trial
+from azora.trial import ON_TARGET, Trial
 
+LOOKS, TOLERANCE = 3, 0.05  # measurements of what ships, and how far beyond a limit one may be
 EACH_ROWS = 8_000  # rows of search-train from which the number format is measured for each network
 CHECKPOINT_BYTES = 40_000_000
 
@@ -72,6 +76,8 @@ def _run(job: Job, started: float, stop: threading.Event, watch: Watcher, worker
     limited = setting.within_limits()
     folder = StudyFolder(job.out, resume=job.resume)
     try:
+        if setting.pricing is not None and not (job.out / PREDICTOR).is_file():
+            setting.pricing.file.save(job.out / PREDICTOR)
         with tempfile.TemporaryDirectory(prefix="azora-", ignore_cleanup_errors=True) as scratch, one_thread():
             return _Run(setting, limited, folder, started, stop, watch, Path(scratch), workers).go()
     except StudyError:
@@ -81,6 +87,7 @@ def _run(job: Job, started: float, stop: threading.Event, watch: Watcher, worker
             rmtree(job.out / "checkpoints", ignore_errors=True)
             rmtree(job.out / FOLDER, ignore_errors=True)
             (job.out / "workers.log").unlink(missing_ok=True)
+            (job.out / PREDICTOR).unlink(missing_ok=True)
             folder.discard()
         raise
     finally:
@@ -123,8 +130,9 @@ class _Run:
         best = study.best(self.setting.objective)
         if best is None:
             raise self._nothing_judged()
-        winner = self._final(best)
-        result = deliver(self.setting, study, best, winner, job.out)
+        best, winner, measured = self._fitting(best)
+        reference = self._reference(winner) if job.reference else None
+        result = deliver(self.setting, study, best, winner, job.out, measured, reference)
         rmtree(self.checkpoints, ignore_errors=True)
         clear(self.setting)
         study.finish(result.figures)
@@ -223,6 +231,7 @@ class _Run:
             log=self.job.out / "workers.log",
             spawned=spawned,
             leave=leave,
+            complete=self.setting.complete,
         )
 
     def _strategy(self, name: str, settings: Mapping[str, Any]) -> Strategy:
@@ -288,9 +297,47 @@ class _Run:
 
     # The last training ------------------------------------------------------------------------------------------
 
+    def _fitting(self, best: Trial) -> tuple[Trial, Winner, Measured | None]:
+        """The best trial that holds the limits where it will run, trained, and what was measured of it there."""
+        pricing, limits = self.setting.pricing, self.job.limits if self.setting.reward is None else ()
+        if pricing is None or not pricing.here:
+            if pricing is not None:
+                self.watch.note(f"{pricing.file.spec} was measured on another device: what ships is not measured here")
+            return best, self._final(best), None
+        refused = set[str]()
+        while True:
+            if any(limit.quantity in ON_TARGET for limit in limits):
+                ranked = self.study.ranked(self.setting.objective)
+                left = [trial for trial in ranked if trial.proposal.architecture.key not in refused]
+                best = holding(pricing, limits, left, self.setting.task.scaling)
+            winner = self._final(best)
+            shipped = Deployable(winner.network, self.setting.task.signature, winner.scaling)
+            for _ in range(LOOKS):  # the machine may have had other work just then
+                measured = pricing.measure(shipped)
+                if beyond(limits, measured, TOLERANCE) is None:
+                    return best, winner, measured
+            refused.add(best.proposal.architecture.key)
+
+    def _reference(self, winner: Winner) -> Winner | None:
+        """A network that nobody searched for, trained as the winner was and for as long; None where the limits leave
+        no familiar one."""
+        familiar = next(iter(self.space.known()), None)
+        if familiar is None or self.stop.is_set():
+            return None
+        return self._train(familiar, None if self.job.budget is None else min(winner.seconds, self._left() - MARGIN))
+
     def _final(self, best: Trial) -> Winner:
         study, job = self.study, self.job
+        # The winner is judged on the test split by the same clock, in float32, which may be half as fast.
+        rows = self.setting.task.test_rows / len(self.setting.data.validation)
+        judging = best.report.metrics.get("judging_seconds", 0.0) * (1.0 + 2.0 * rows)
+        left = self._left() - MARGIN - judging
         study.enter("final")
+        seconds = None if job.budget is None else max(1.0, left / (2 if job.reference else 1))
+        return self._train(best.proposal.architecture, seconds)
+
+    def _train(self, architecture: Architecture, seconds: float | None) -> Winner:
+        study, job = self.study, self.job
         last_note = time.monotonic()
 
         def see(progress: float, loss: float) -> bool:
@@ -303,13 +350,9 @@ class _Run:
 
         # An interrupt during the search leaves this training its time; one during this training ends it.
         hurried = threading.Event() if self.stop.is_set() else self.stop
-        # The winner is judged on the test split by the same clock, in float32, which may be half as fast.
-        rows = self.setting.task.test_rows / len(self.setting.data.validation)
-        judging = best.report.metrics.get("judging_seconds", 0.0) * (1.0 + 2.0 * rows)
-        seconds = None if job.budget is None else max(1.0, self._left() - MARGIN - judging)
         return train_winner(
             self.setting,
-            best.proposal.architecture,
+            architecture,
             self.checkpoints,
             self.data.parent,
             seconds=seconds,

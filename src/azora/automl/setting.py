@@ -5,12 +5,15 @@ from __future__ import annotations
 import random
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, final
 
 from azora.automl.baseline import BASELINES, check_baseline
 from azora.automl.beside import bands
+from azora.automl.pricing import FILE as PREDICTOR
+from azora.automl.pricing import Pricing, check_target, find_pricing, seconds_for
+from azora.automl.reward import REWARD, Reward
 from azora.errors import ConfigError, SpaceError
 from azora.evaluation import EVALUATORS
 from azora.executors.workplace import joint_space
@@ -23,8 +26,10 @@ from azora.settings import closest, plain, resolve
 from azora.space import Architecture, Space
 from azora.strategies.registry import find_maker, make_strategy
 from azora.tasks import METRICS, Reading, SearchData, Signature, Task, default_metric, from_arrays, load_task
-from azora.trial import QUANTITIES, Limit, Objective
+from azora.trial import ON_TARGET, QUANTITIES, Limit, Objective, Proposal, Report
 
+RARE = 50  # draws for one that is within the limits: where it takes more, some are looked for otherwise
+DESCENTS, DESCENT, PLANTED = 4, 200, 16  # walks, their steps, and how many of the last and of all points are kept
 DRAWS, FEWEST_DRAWS, DRAWING_SECONDS = 1000, 100, 10.0  # before limits are said to leave nothing
 
 
@@ -34,6 +39,7 @@ def check_names(job: Job) -> None:
     Raises:
         ConfigError: with the nearest known name.
     """
+    check_target(job)
     if job.strategy not in METHODS:
         find_maker(job.strategy, METHODS)
     for word, name, known in (
@@ -59,6 +65,8 @@ class Setting:
     objectives: tuple[Objective, ...]
     method: Method | None = None
     beside: Sequence[Mapping[str, Any]] = ()
+    pricing: Pricing | None = None
+    reward: Reward | None = None
 
     @classmethod
     def of(cls, job: Job) -> Setting:
@@ -75,7 +83,9 @@ class Setting:
             name, settings = own[0], {**own[1], **settings}
         about = {"name": name, "settings": plain(settings), "recipe": job.recipe}
         space = joint_space(about, task.signature)
-        objectives = _objectives(job, task.signature)
+        objectives, reward = _objectives(job, task.signature), Reward.of(job)
+        if reward is not None:
+            objectives = _rewarded(objectives, method)
         # Read before the search: what is wrong with it must not be found out after.
         beside = bands(job.beside, objectives[0], task.name)
         # Settings are tried on a strategy that is thrown away: a mistake must be told before anything is begun.
@@ -92,7 +102,13 @@ class Setting:
         else:
             check_method(method, space, task.search_data)
         check_baseline(job, made)
-        return cls(job, task, space, about, objectives, method, beside)
+        pricing = None
+        if job.target is not None:
+            kept = job.out / PREDICTOR if job.resume else None
+            pricing = find_pricing(
+                job.target, space, about, task.search_data, kept=kept, seconds=seconds_for(job.budget), seed=job.seed
+            )
+        return cls(job, task, space, about, objectives, method, beside, pricing, reward)
 
     def within_limits(self) -> Space:
         """The space within the job's limits.
@@ -100,14 +116,36 @@ class Setting:
         Raises:
             SpaceError: no network within them was found; the smallest found is named.
         """
-        if not self.job.limits:
+        if not self.job.limits or self.reward is not None:
             return self.space
-        return Within(self.space, self.job.limits).constrained(self.job.seed)
+        return Within(self.space, self.job.limits, self.pricing).constrained(self.job.seed)
+
+    def costs(self, architecture: Architecture) -> dict[str, float]:
+        """What is counted of an architecture, and with a target what is predicted."""
+        priced = {} if self.pricing is None else self.pricing(architecture)
+        return {**cost(self.space, architecture), **priced}
+
+    def complete(self, proposal: Proposal, report: Report) -> Report:
+        """A report with what this process knows: costs on the target, and the reward."""
+        wanted = [each.metric for each in self.objectives if each.metric in ON_TARGET]
+        if not report.ok or not (wanted or self.reward):
+            return report
+        costs = self.costs(proposal.architecture)
+        metrics = {**report.metrics, **{name: costs[name] for name in wanted}}
+        if self.reward is not None:
+            metrics[self.reward.aim.quantity] = costs[self.reward.aim.quantity]
+            metrics[REWARD] = self.reward(metrics[self.metric], costs)
+        return replace(report, metrics=metrics)
 
     @property
     def objective(self) -> Objective:
         """The first, by which the winner is chosen."""
         return self.objectives[0]
+
+    @property
+    def metric(self) -> str:
+        """What a worker is to judge by: the first objective, or of a reward the part of it that is no cost."""
+        return (self.job.objectives or (Objective(default_metric(self.task.signature)),))[0].metric
 
     @property
     def data(self) -> SearchData:
@@ -127,6 +165,9 @@ class Setting:
             "limits": [f"{limit.quantity}={limit.most:g}" for limit in job.limits],
             "seed": job.seed,
             "baseline": job.baseline,
+            # What studies of earlier days do not speak of must not make them others.
+            **({} if job.target is None else {"target": job.target}),
+            **({} if job.reward is None else {"reward": job.reward}),
         }
 
     def workplace(self, data: Path, checkpoints: Path, precision: str) -> dict[str, Any]:
@@ -140,8 +181,8 @@ class Setting:
             "seed": job.seed,
             "device": job.device,
             "precision": precision,
-            "metric": self.objective.metric,
-            "also": [each.metric for each in self.objectives[1:]],
+            "metric": self.metric,
+            "also": [each.metric for each in self.objectives[1:] if each.metric not in ON_TARGET],
         }
 
 
@@ -176,6 +217,16 @@ def _objectives(job: Job, signature: Signature) -> tuple[Objective, ...]:
     return objectives
 
 
+def _rewarded(objectives: tuple[Objective, ...], method: Method | None) -> tuple[Objective, ...]:
+    """The one objective that a reward is, in place of its quality."""
+    if method is not None:
+        raise ConfigError(f"{method.name} takes no reward; leave --reward out, and the limit is a hard one")
+    if len(objectives) > 1 or not objectives[0].maximise:
+        named = ", ".join(each.metric for each in objectives)
+        raise ConfigError(f"a reward is made of accuracy or the like and one cost, not of {named}")
+    return (Objective(REWARD),)
+
+
 def find_task(wanted: Any, seed: int, reading: Reading | None = None) -> Task:
     """A name, a file or folder read as `reading` says, `(x, y)`, `(x, y, x_test, y_test)` or a task."""
     if reading is not None and not isinstance(wanted, str | Path):
@@ -194,29 +245,65 @@ def find_task(wanted: Any, seed: int, reading: Reading | None = None) -> Task:
 class Within:
     """A rule for a space: every limit is met. Remembers the least that was seen, for when none is."""
 
-    def __init__(self, space: Space, limits: tuple[Limit, ...]) -> None:
-        self.space, self.limits = space, limits
+    def __init__(self, space: Space, limits: tuple[Limit, ...], pricing: Pricing | None = None) -> None:
+        self.space, self.limits, self.pricing = space, limits, pricing
+        self._priced = [limit for limit in limits if limit.quantity in ON_TARGET]
         self.least = {limit.quantity: float("inf") for limit in limits}
 
     def __call__(self, architecture: Architecture) -> bool:
-        found = cost(self.space, architecture)
+        found = self._costs(architecture)
+        return all(limit.met(found) for limit in self.limits)
+
+    def _costs(self, architecture: Architecture) -> dict[str, float]:
+        found: dict[str, float] = dict(cost(self.space, architecture))
+        if self._priced and self.pricing is not None:
+            found |= self.pricing(architecture)
         for quantity in self.least:
             self.least[quantity] = min(self.least[quantity], found[quantity])
-        return all(limit.met(found) for limit in self.limits)
+        return found
 
     def constrained(self, seed: int) -> Space:
         """The space within the limits.
 
         Raises:
-            SpaceError: none of up to 1,000 random networks, or of what was drawn in ten seconds, is within them.
+            SpaceError: neither up to 1,000 random networks (or what was drawn in ten seconds) nor what is reached from
+                some of them, one smaller step after another, is within them; the least found is named.
         """
         rng, begun = random.Random(seed), time.monotonic()
-        for draw in range(DRAWS):
-            if self(self.space.sample(rng)):
-                return self.space.constrain(self, self.reason)
-            if draw >= FEWEST_DRAWS and time.monotonic() - begun > DRAWING_SECONDS:
+        part, draws, found = self.space.constrain(self, self.reason), 0, False
+        while not found and draws < DRAWS:
+            found = self(self.space.sample(rng))
+            draws += 1
+            if draws >= FEWEST_DRAWS and time.monotonic() - begun > DRAWING_SECONDS:
                 break
-        raise self.nothing()
+        if not found or draws > RARE:
+            if not (reached := self._descents(random.Random(f"{seed} descents"))) and not found:
+                raise self.nothing()
+            part.plant(reached)
+        return part
+
+    def _descents(self, rng: random.Random) -> list[Architecture]:
+        """What is within the limits of some walks on which the dearest quantity, as a share of its limit, never rises:
+        those found last, which cost least, and every few of the others."""
+        found: dict[str, Architecture] = {}
+        for _ in range(DESCENTS):
+            at = self.space.sample(rng)
+            most = self._share(at)
+            for _ in range(DESCENT):
+                try:
+                    tried = self.space.mutate(at, rng)
+                except SpaceError:  # nothing else can be reached
+                    break
+                if (share := self._share(tried)) <= most:
+                    at, most = tried, share
+                    if most <= 1.0:
+                        found[at.key] = at
+        kept = list(found.values())
+        return [*kept[:: max(1, len(kept) // PLANTED)], *kept[-PLANTED:]]
+
+    def _share(self, architecture: Architecture) -> float:
+        costs = self._costs(architecture)
+        return max(costs[limit.quantity] / limit.most for limit in self.limits)
 
     @property
     def reason(self) -> str:
@@ -224,7 +311,7 @@ class Within:
 
     def nothing(self) -> SpaceError:
         """The error for when no network meets the limits."""
-        least = ", ".join(f"{quantity} {value:,.0f}" for quantity, value in self.least.items())
+        least = ", ".join(f"{limit.quantity} {limit.show(self.least[limit.quantity])}" for limit in self.limits)
         return SpaceError(
             f"no network within {self.reason} was found in {self.space.name}; the smallest found has {least}"
         )

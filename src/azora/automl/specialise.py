@@ -15,16 +15,18 @@ from torch import nn
 
 from azora import __version__
 from azora.automl.delivery import network_part
+from azora.automl.pricing import beyond, costs_of, find_pricing, nothing_holds
 from azora.automl.reading import read_events
 from azora.automl.setting import Within, find_task
 from azora.automl.working import FOLDER
-from azora.errors import BundleError, SpaceError, StudyError
+from azora.errors import BundleError, ConfigError, SpaceError, StudyError
 from azora.evaluation.inherited import Inherited
 from azora.evaluation.sharing import ABOUT, load_state, start_sharing
 from azora.executors.inline import judge
 from azora.executors.workplace import joint_space
 from azora.export import export_onnx, write_bundle
 from azora.export.bundle import read_about
+from azora.hardware import Deployable, Measured
 from azora.methods.phases import ROWS, of_networks
 from azora.networks.complexity import cost
 from azora.space import Architecture, Space
@@ -35,13 +37,14 @@ from azora.study.folder import JOURNAL
 from azora.tasks import Scaling, SearchData, evaluate
 from azora.training import RecipeSettings, Training, outputs
 from azora.training.paths import extreme
-from azora.trial import Limit, Objective, Proposal, Report
+from azora.trial import ON_TARGET, Limit, Objective, Proposal, Report
 
 POPULATION, PREDICTED = 100, 2_000  # of the evolution by predictions
 DRAWS = 200  # random networks, of which those within the limits are in its first population
 LOOKED_AT = 12  # of the best predicted and the best judged each: these are judged by their weights
 SECONDS = 8.0  # for the evolution of one network
 FEWEST = 8  # judged networks, with fewer of which nothing can be predicted
+MEASURING = 60.0  # seconds for networks on a target of which there is no predictor yet
 RATE = 0.1  # of the usual learning rate: what is fine-tuned has learned before
 
 
@@ -58,6 +61,7 @@ class Specialised:
     metrics: Mapping[str, float]
     seconds: float
     tuned: float = 0.0  # epochs of fine-tuning
+    measured: Measured | None = None  # on the target
 
     def figures(self) -> dict[str, Any]:
         """What is told of it, as JSON."""
@@ -68,6 +72,7 @@ class Specialised:
             "parameters": self.cost["params"],
             "macs": self.cost["macs"],
             "memory": self.cost["memory"],
+            **({} if self.measured is None else costs_of(self.measured)),
             **{f"validation_{name}": value for name, value in self.metrics.items()},
             "tuned_epochs": self.tuned,
             "seconds": round(self.seconds, 2),
@@ -79,11 +84,17 @@ class Specialiser:
     """The shared weights that a search has left in a folder, and a predictor of what its networks score by them (Cai et
     al., 2020), learned from those that the search has judged.
 
+    Args:
+        out: a search's folder.
+        target: a device as `azora.hardware.find_target` takes it, or a predictor's file, for limits of latency and
+            size.
+
     Raises:
         StudyError: the folder holds no study, or one that has kept no shared weights.
+        TargetError: the target is not here, or its predictor is for other networks.
     """
 
-    def __init__(self, out: Path) -> None:
+    def __init__(self, out: Path, target: str | None = None) -> None:
         self.out, folder = out, out / FOLDER
         begun = [event for event in read_events(out) if event["kind"] == "created"]
         state = load_state(folder)
@@ -106,6 +117,11 @@ class Specialiser:
         self._known: dict[str, Report] = {}
         self._describe = Description(self.space)
         self._predictor = self._fitted()
+        self.pricing = (
+            None
+            if target is None
+            else find_pricing(target, self.space, about["space"], self.data, seconds=MEASURING, seed=about["seed"])
+        )
 
     def specialise(self, limits: Sequence[Limit]) -> Specialised:
         """The network within `limits` that does best by the shared weights, of those that a search by predictions finds
@@ -124,17 +140,38 @@ class Specialiser:
             raise StudyError(
                 f"no network within {' and '.join(map(str, limits))} could be judged by {self.out}'s weights"
             )
-        best = max(able, key=lambda each: self.objective.order(self._report(each)))
-        network = self.training.judged.recalibrate(best, self.training.calibration()).extract()
+        ranked = sorted(able, key=lambda each: self.objective.order(self._report(each)), reverse=True)
+        best, network, measured = self._holding(ranked, limits)
         return Specialised(
-            network.eval(),
+            network,
             self.training.scaling,
             best,
             tuple(limits),
             cost(self.space, best),
             self._report(best).metrics,
             time.monotonic() - begun,
+            measured=measured,
         )
+
+    def _holding(
+        self, ranked: Sequence[Architecture], limits: Sequence[Limit]
+    ) -> tuple[Architecture, nn.Module, Measured | None]:
+        """The first of these that is within the limits where it will run, taken out of the weights.
+
+        Raises:
+            TargetError: none is.
+        """
+        lowest: dict[str, float] = {}
+        for each in ranked:
+            network = self.training.judged.recalibrate(each, self.training.calibration()).extract().eval()
+            if self.pricing is None or not self.pricing.here:
+                return each, network, None
+            measured = self.pricing.measure(Deployable(network, self.data.signature, self.training.scaling))
+            if beyond(limits, measured) is None:
+                return each, network, measured
+            lowest = {name: min(value, lowest.get(name, value)) for name, value in costs_of(measured).items()}
+        assert self.pricing is not None
+        raise nothing_holds(self.pricing, limits, lowest)
 
     def within(self, limits: Sequence[Limit]) -> Space:
         """The networks within `limits`.
@@ -142,7 +179,9 @@ class Specialiser:
         Raises:
             SpaceError: neither the smallest network nor any that was judged is; the smallest's cost is named.
         """
-        inside = Within(self.networks, tuple(limits))
+        if self.pricing is None and (on := [limit for limit in limits if limit.quantity in ON_TARGET]):
+            raise ConfigError(f"limit {on[0]} is of a device: say which, such as --target onnxruntime")
+        inside = Within(self.networks, tuple(limits), self.pricing)
         if not any(map(inside, (self.smallest, *self.reports))):
             raise inside.nothing()
         return self.networks.constrain(inside, inside.reason)
@@ -169,7 +208,15 @@ class Specialiser:
         metrics = evaluate(signature, answers, validation.y, {self.objective.metric})
         spent = made.seconds + time.monotonic() - begun
         return Specialised(
-            network, training.scaling, made.architecture, made.limits, made.cost, metrics, spent, training.epochs
+            network,
+            training.scaling,
+            made.architecture,
+            made.limits,
+            made.cost,
+            metrics,
+            spent,
+            training.epochs,
+            made.measured,
         )
 
     def write(self, made: Specialised, folder: Path) -> dict[str, Any]:
@@ -258,7 +305,7 @@ class Specialiser:
 
 def _card(figures: Mapping[str, Any]) -> str:
     """The text of the model folder's README.md."""
-    limits = ", ".join(f"{name} ≤ {most:,.0f}" for name, most in figures["limits"].items())
+    limits = ", ".join(str(Limit(name, most)) for name, most in figures["limits"].items())
     lines = [f"| {name} | {value:,.4g} |" for name, value in figures.items() if isinstance(value, int | float)]
     tuned = (
         f"fine-tuned for {figures['tuned_epochs']:.1f} epochs" if figures["tuned_epochs"] else "not trained by itself"

@@ -13,10 +13,12 @@ import typer
 
 from azora import __version__
 from azora.cli.benching import bench
+from azora.cli.discovering import discover
 from azora.cli.looking import show, spaces, strategies, tasks
 from azora.cli.searching import search
 from azora.cli.specialising import specialise
-from azora.cli.using import export, predict
+from azora.cli.targets import target
+from azora.cli.using import export, predict, profile
 from azora.errors import AzoraError
 
 MISTAKE, FAULT, INTERRUPTED = 2, 1, 130
@@ -28,8 +30,9 @@ app = typer.Typer(
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
 )
-for command in (search, show, predict, export, specialise, bench, spaces, strategies, tasks):
+for command in (search, discover, show, predict, export, profile, specialise, bench, spaces, strategies, tasks):
     app.command()(command)
+app.add_typer(target, name="target")
 
 
 def _version(wanted: bool) -> None:

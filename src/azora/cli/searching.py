@@ -30,13 +30,19 @@ SetWord = Annotated[
     Repeated, typer.Option("--set", metavar="NAME=VALUE", help="A setting of the strategy; space.NAME of the space.")
 ]
 LimitWord = Annotated[
-    Repeated, typer.Option(metavar="QUANTITY=MOST", help="Hard limit: params=200k, macs=5M, memory=2MB.")
+    Repeated, typer.Option(metavar="QUANTITY=MOST", help="Hard limit: params=200k, macs=5M, memory=2MB, latency=5ms.")
 ]
 ObjectiveWord = Annotated[
     Repeated, typer.Option(help="Metric to search for: accuracy, f1, loss:min …; with more, such as macs:min, a front.")
 ]
 PrecisionWord = Annotated[
     str, typer.Option(help="measure, float32, float32-channels-last, bf16 or bf16-channels-last.")
+]
+TargetWord = Annotated[
+    str | None, typer.Option(help="Where it will run: onnxruntime, torch-cpu:threads=1 …, or a predictor's file.")
+]
+RewardWord = Annotated[
+    str | None, typer.Option(help="Aim at the one --limit and do not keep it: soft, hard or absolute.")
 ]
 BesideWord = Annotated[
     list[Path] | None, typer.Option(metavar="OUT", help="Another study to draw in the report: random search's.")
@@ -71,6 +77,8 @@ def search(
     device: Annotated[str, typer.Option(help="cpu, cuda or cuda:N.")] = "cpu",
     precision: PrecisionWord = "measure",
     recipe: Annotated[bool, typer.Option(help="Search the training recipe beside the architecture.")] = True,
+    target: TargetWord = None,
+    reward: RewardWord = None,
     beside: BesideWord = None,
     baseline: BaselineWord = None,
     resume: Annotated[bool, typer.Option("--resume", help="Go on with the study in OUT.")] = False,
@@ -85,6 +93,7 @@ def search(
         strategy_settings=of_strategy, evaluator=evaluator, objective=objective, limits=limit or [], stop_at=stop_at,
         seed=seed, workers=workers, worker_memory=worker_memory, trial_timeout=trial_timeout, device=device,
         precision=precision, recipe=recipe, resume=resume, beside=beside or [], baseline=baseline,
+        target=target, reward=reward,
         reading={"label": label, "kind": kind, "group": group, "ignore": ignore, "size": size, "skip_bad": skip_bad},
     )  # fmt: skip
     return _run(job, started, quiet, as_json)
@@ -97,7 +106,7 @@ def _run(job: Job, started: float, quiet: bool, as_json: bool) -> int:
     spawned = spawn(job.workers)  # they import torch while we do
     from azora.automl.run import run
 
-    with _interruptible() as stop:
+    with interruptible() as stop:
         try:
             result = run(job, started=started, stop=stop, watch=watcher(quiet=quiet), spawned=spawned)
         except AzoraError as error:
@@ -138,7 +147,7 @@ def read_settings(texts: list[str]) -> dict[str, Any]:
 
 
 @contextmanager
-def _interruptible() -> Iterator[threading.Event]:
+def interruptible() -> Iterator[threading.Event]:
     """The first Ctrl-C sets the event: finish with the best so far. The second stops at once."""
     stop = threading.Event()
 

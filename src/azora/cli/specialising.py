@@ -22,6 +22,7 @@ def specialise(
     to: Annotated[Path | None, typer.Option(help="Folder for the model folders (default: OUT/specialised).")] = None,
     tune: Annotated[str | None, typer.Option(metavar="TIME", help="Train each for so long; needs --task.")] = None,
     task: Annotated[str | None, typer.Option(help="The task of the search, to train on.")] = None,
+    target: Annotated[str | None, typer.Option(help="Where they will run, for latency and size: onnxruntime …")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object on stdout.")] = False,
 ) -> int:
     """Take a network out of shared weights for each --limit; nothing is trained, unless --tune says so."""
@@ -33,7 +34,7 @@ def specialise(
     from azora.automl.threads import one_thread
 
     with one_thread():
-        specialiser = Specialiser(out)
+        specialiser = Specialiser(out, target)
         for _, wanted in limits:
             specialiser.within(wanted)  # a limit that nothing meets is told before anything is written
         found = []
@@ -45,8 +46,9 @@ def specialise(
             found.append(specialiser.write(made, folder) | {"out": str(folder)})
             if not as_json:
                 metric = specialiser.objective.metric
+                there = "" if made.measured is None else f"{made.measured.latency.median:.4g} ms, "
                 typer.echo(
-                    f"{text}: {made.cost['macs']:,} multiply-accumulates, {made.cost['params']:,} parameters,"
+                    f"{text}: {there}{made.cost['macs']:,} multiply-accumulates, {made.cost['params']:,} parameters,"
                     f" validation {metric} {made.metrics[metric]:.4f}, in {made.seconds:.1f}s; {folder}"
                 )
     if as_json:

@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import csv
+import json
 import sys
+from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
-from azora.errors import ConfigError
-from azora.settings import closest
+TaskWord = Annotated[
+    str | None,
+    typer.Option(help="The data that the model was found on: needed for eight bits, unless it needs no file."),
+]
 
 
 def predict(
@@ -38,15 +42,71 @@ def predict(
 
 def export(
     out: Annotated[Path, typer.Argument(help="The folder that a search wrote, or a model folder.")],
-    form: Annotated[str, typer.Option("--format", help="onnx")] = "onnx",
-    to: Annotated[Path | None, typer.Option(help="The file to write (default: model.onnx here).")] = None,
+    form: Annotated[
+        str, typer.Option("--format", help="onnx, onnx-int8, executorch, executorch-int8 or torch.")
+    ] = "onnx",
+    to: Annotated[
+        Path | None, typer.Option(help="The file to write (default: model.onnx, model.int8.onnx … here).")
+    ] = None,
+    task: TaskWord = None,
+    label: Annotated[str | None, typer.Option(metavar="COLUMN", help="Of a CSV: the column that it predicts.")] = None,
+    max_drop: Annotated[
+        float, typer.Option(help="Points of accuracy that eight bits may cost; more: exit code 1.")
+    ] = 1.0,
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object on stdout.")] = False,
 ) -> int:
-    """Write the model as a file for another runtime, checked against torch."""
-    from azora.model import Model
+    """Write the model as a file for another runtime, run it there, and compare it with the model."""
+    from azora.automl.shipping import ship
+    from azora.automl.threads import one_thread
+    from azora.tasks import Reading
 
-    if form != "onnx":
-        raise ConfigError(f"format {form!r} is not known; {closest(form, ('onnx',))}")
-    target = to or Path("model.onnx")
-    difference = Model.load(out).export(target)
-    typer.echo(f"{target}: {target.stat().st_size:,} bytes, largest difference from torch {difference:.1e}")
+    with one_thread():
+        made = ship(out, form, to, task, Reading.of({"label": label}), max_drop)
+    if as_json:
+        typer.echo(json.dumps(made.figures))
+    else:
+        typer.echo("\n".join(_lines(made.file, made.figures)))
+    if not made.within:
+        sys.stderr.write(
+            f"azora: {made.file} costs {made.figures['drop']:.2f} points, more than --max-drop {max_drop:g}; it is kept"
+            f" for you to judge, and {made.file.name}.json says so\n"
+        )
+    return 0 if made.within else 1
+
+
+def _lines(file: Path, figures: Mapping[str, Any]) -> Iterator[str]:
+    yield f"{file}: {figures['bytes']:,} bytes, largest difference from torch {figures['difference']:.1e}"
+    yield f"{'latency':<18}{figures['latency_ms']:.4g} ms for one input, on one thread of this machine"
+    if "metric" in figures:
+        yield (
+            f"{figures['metric']:<18}{figures['validation_file']:.4f} on {figures['validation_rows']:,} rows of the"
+            f" validation split, the model {figures['validation_float']:.4f}: {figures['drop']:+.2f} points lost"
+        )
+    yield f"{'facts':<18}{file}.json"
+
+
+def profile(
+    out: Annotated[Path, typer.Argument(help="The folder that a search wrote, or a model folder.")],
+    target: Annotated[str, typer.Option(help="onnxruntime or torch-cpu.")] = "onnxruntime",
+    top: Annotated[int, typer.Option(help="How many layers to list, the longest first.")] = 12,
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object on stdout.")] = False,
+) -> int:
+    """Show where an answer's time goes, layer by layer."""
+    from azora.export import read_bundle
+    from azora.export.bundle import ABOUT
+    from azora.hardware.profiling import by_kind_of_layer, profile
+
+    times = profile(read_bundle(out if (out / ABOUT).is_file() else out / "model"), target)
+    kinds = by_kind_of_layer(times)
+    whole = sum(each.ms for each in times)
+    if as_json:
+        layers = [vars(each) for each in times]
+        typer.echo(json.dumps({"target": target, "ms": whole, "layers": layers, "kinds": dict(kinds)}))
+        return 0
+    typer.echo(f"{whole:.4g} ms in {len(times)} layers on {target}, one thread\n")
+    for kind, ms in kinds:
+        typer.echo(f"{kind:<40} {ms:9.4f} ms {ms / whole:6.1%} {'█' * round(30 * ms / whole)}")
+    typer.echo("")
+    for each in sorted(times, key=lambda each: -each.ms)[:top]:
+        typer.echo(f"{each.name[:40]:<40} {each.ms:9.4f} ms {each.share:6.1%} {each.kind}")
     return 0

@@ -11,7 +11,7 @@ import signal
 import subprocess
 import threading
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -28,6 +28,8 @@ STOP_TIMEOUT = 5.0
 LEAVE_TIMEOUT = 2.0  # for the last judgement of workers that another executor takes over: a new one takes longer
 START_FAILURES = 3  # in a row: then it is not the trials' fault
 PAUSE = 0.5  # seconds before the next try, longer each time: memory may be short just now
+
+Complete = Callable[[Proposal, Report], Report]
 
 
 @dataclass
@@ -63,6 +65,7 @@ class ProcessExecutor(Executor):
         leave: a list to which workers that are well go after `shutdown`, for another executor, in place of their end;
             a last judgement may take a moment. Their `threads` and `memory` must be the same there. Those that replaced
             others end: the system ends a process with the thread that started it.
+        complete: adds to a report what this process knows of the proposal; called from the workers' threads.
     """
 
     def __init__(
@@ -76,12 +79,13 @@ class ProcessExecutor(Executor):
         log: Path | None = None,
         spawned: Sequence[WorkerProcess] = (),
         leave: list[WorkerProcess] | None = None,
+        complete: Complete | None = None,
     ) -> None:
         self._spawned, self._left_to = list(spawned), leave
         self.workers, self.timeout = workers, timeout
         self.memory = memory or max(512 * 2**20, int(0.8 * free_memory() / workers))
         about = {**setup, "threads": threads, "memory": self.memory, "log": None if log is None else str(log)}
-        self._setup = json.dumps(about)
+        self._setup, self._complete = json.dumps(about), complete
         self._threads = threads
         self._jobs: queue.Queue[_Job | None] = queue.Queue()
         self._stopping = threading.Event()
@@ -160,7 +164,8 @@ class ProcessExecutor(Executor):
         """Do a job; whether the worker can do another."""
         begun = time.perf_counter()
         try:
-            job.future.set_result(self._judge(worker, job.proposal))
+            report = self._judge(worker, job.proposal)
+            job.future.set_result(report if self._complete is None else self._complete(job.proposal, report))
         except _Lost as lost:
             if self._stopping.is_set():
                 job.future.cancel()

@@ -47,7 +47,7 @@ def export_onnx(network: nn.Module, signature: Signature, scaling: Scaling, file
     example = x[:2] if len(x) > 1 else x[:1].repeat(2, *([1] * (x.ndim - 1)))
     part = file.with_name(f".{file.name}.{os.getpid()}.part")
     try:
-        with _quiet(), torch.no_grad():
+        with quiet(), torch.no_grad():
             program = torch.onnx.export(
                 deployed,
                 (example,),
@@ -67,13 +67,13 @@ def export_onnx(network: nn.Module, signature: Signature, scaling: Scaling, file
             raise BundleError(f"the ONNX file answers differently from torch by {difference:.2g}; it was not kept")
         part.replace(file)
     except torch.onnx.OnnxExporterError as error:
-        raise BundleError(f"the network cannot be written as ONNX: {_reason(error)}") from error
+        raise BundleError(f"the network cannot be written as ONNX: {reason(error)}") from error
     finally:
         part.unlink(missing_ok=True)
     return difference
 
 
-def _reason(error: BaseException) -> str:
+def reason(error: BaseException) -> str:
     """The first line of what lies at the bottom of an exporter's error, which wraps it in advice of its own."""
     while error.__cause__ is not None:
         error = error.__cause__
@@ -116,7 +116,7 @@ class OnnxSession:
 
 
 @contextlib.contextmanager
-def _quiet() -> Iterator[None]:
+def quiet() -> Iterator[None]:
     """The exporter reports its progress and its deprecations to whoever is listening; our user is not."""
     level = logging.root.manager.disable
     logging.disable(logging.WARNING)

@@ -13,7 +13,7 @@ from typing import final
 from torch import nn
 
 from azora.networks.cell import live
-from azora.networks.complexity import measure, parameters
+from azora.networks.complexity import by_kind, measure, parameters
 from azora.networks.shapes_only import ShapesOnly
 from azora.networks.skeleton import stage_sides, staged
 from azora.operations import make_operation
@@ -76,6 +76,16 @@ class CellNetwork:
                         total[quantity] += self.depth * count * value
         return total
 
+    def kinds(self) -> dict[str, int]:
+        """What `azora.networks.complexity.by_kind` counts, added up alike."""
+        total = Counter(_bare_kinds(self.skeleton))
+        sides = stage_sides(self.skeleton.signature, len(self.skeleton.widths), self.skeleton.shrink)
+        for width, side in zip(self.skeleton.widths, sides, strict=True):
+            for name, count in self.counts.items():
+                for quantity, value in _operation_kinds(name, width, *side).items():
+                    total[quantity] += self.depth * count * value
+        return dict(total)
+
     def _paths(self, operations: Sequence[str]) -> tuple[float, ...]:
         steps = [name for name in operations if name not in ("none", "skip_connect")]
         # A sequence is the number whose digits, from 1 to the number of steps, are its steps: the shorter, the smaller.
@@ -100,11 +110,27 @@ def _operation_cost(name: str, channels: int, height: int, width: int) -> Cost:
 
 
 @cache
-def _bare_cost(skeleton: Skeleton) -> Cost:
+def _operation_kinds(name: str, channels: int, height: int, width: int) -> Mapping[str, int]:
     with ShapesOnly():
-        network = staged(
+        module = make_operation(name, channels)
+    return by_kind(module, (channels, height, width))
+
+
+@cache
+def _bare_kinds(skeleton: Skeleton) -> Mapping[str, int]:
+    return by_kind(_bare(skeleton), skeleton.signature.shape)
+
+
+def _bare(skeleton: Skeleton) -> nn.Module:
+    with ShapesOnly():
+        return staged(
             skeleton.signature, skeleton.widths, 0, lambda channels: nn.Identity(), skeleton.shrink, skeleton.plain
         )
+
+
+@cache
+def _bare_cost(skeleton: Skeleton) -> Cost:
+    network = _bare(skeleton)
     total = {"params": parameters(network)} | measure(network, skeleton.signature.shape)
     # An empty stage is counted as a layer that copies its map.
     sides = stage_sides(skeleton.signature, len(skeleton.widths), skeleton.shrink)

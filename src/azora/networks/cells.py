@@ -102,6 +102,9 @@ class Cells(Space):
     def cost(self, decisions: Mapping[str, Option]) -> Mapping[str, int]:
         return self._described(decisions).cost()
 
+    def kinds(self, decisions: Mapping[str, Option]) -> Mapping[str, int]:
+        return self._described(decisions).kinds()
+
     def graph(self, architecture: Architecture) -> Graph:
         stride = stem_stride(self.signature, architecture["shrink"])
         title = f"cell, {architecture['depth']} a stage, {self.stages} stages from {architecture['width']} channels"

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass
 from math import prod
-from typing import Any
+from typing import Any, final
 from weakref import WeakKeyDictionary
 
 import torch
@@ -46,26 +49,76 @@ def memory(network: nn.Module, shape: Shape) -> int:
     return measure(network, shape)["memory"]
 
 
+@final
+@dataclass(frozen=True, slots=True)
+class Layer:
+    """One module that is run: what it is, and for one input its multiply-accumulates, the values that it reads and
+    writes, and its parameters."""
+
+    kind: str
+    macs: int
+    read: int
+    written: int
+    weights: int
+
+
 def measure(network: nn.Module, shape: Shape) -> dict[str, int]:
     """`macs`, `memory` (bytes), `values` that all layers write for one input of `shape`, and number of `layers`."""
-    found, hooks = {"macs": 0, "memory": 0, "values": 0, "layers": 0}, []
+    found = layers(network, shape)
+    return {
+        "macs": sum(layer.macs for layer in found),
+        "memory": max((4 * (layer.read + layer.written) for layer in found), default=0),
+        "values": sum(layer.written for layer in found),
+        "layers": len(found),
+    }
 
-    def count(module: nn.Module, inputs: tuple[Any, ...], output: Any) -> None:
-        read, written = _values(inputs), _values(output)
-        found["macs"] += _layer_macs(module, inputs, output)
-        found["memory"] = max(found["memory"], 4 * (read + written))
-        found["values"] += written
-        found["layers"] += 1
+
+def layers(network: nn.Module, shape: Shape) -> list[Layer]:
+    """The modules without parts of a network in the order in which one input of `shape` meets them."""
+    found, hooks = list[Layer](), []
+
+    def note(module: nn.Module, inputs: tuple[Any, ...], output: Any) -> None:
+        weights = sum(parameter.numel() for parameter in module.parameters(recurse=False))
+        counted = _layer_macs(module, inputs, output)
+        found.append(Layer(_kind(module), counted, _values(inputs), _values(output), weights))
 
     for module in network.modules():
         if not any(True for _ in module.children()):
-            hooks.append(module.register_forward_hook(count))
+            hooks.append(module.register_forward_hook(note))
     try:
         run_shapes(network, shape)
     finally:
         for hook in hooks:
             hook.remove()
     return found
+
+
+FREE = ("identity", "flatten", "dropout", "sequential")
+"""Kinds of layers of which nothing is left in a runtime; a sequence without parts is one."""
+
+
+def by_kind(network: nn.Module, shape: Shape) -> dict[str, int]:
+    """Totals over the layers of each kind that takes time, and of `all`: `conv3.count`, `conv3.macs`, `conv3.traffic`
+    (values read and written), `conv3.weights`."""
+    totals: Counter[str] = Counter()
+    for layer in layers(network, shape):
+        if layer.kind in FREE:
+            continue
+        for kind in (layer.kind, "all"):
+            totals[f"{kind}.count"] += 1
+            totals[f"{kind}.macs"] += layer.macs
+            totals[f"{kind}.traffic"] += layer.read + layer.written
+            totals[f"{kind}.weights"] += layer.weights
+    return dict(totals)
+
+
+def _kind(module: nn.Module) -> str:
+    """`conv3`, `depthwise5`, `grouped3` for convolutions, by their longest side; otherwise the class."""
+    if not isinstance(module, nn.Conv1d | nn.Conv2d | nn.Conv3d):
+        return type(module).__name__.lower()
+    alone = module.groups == module.in_channels > 1
+    form = "depthwise" if alone else "grouped" if module.groups > 1 else "conv"
+    return f"{form}{max(module.kernel_size)}"
 
 
 def run_shapes(network: nn.Module, shape: Shape) -> None:
@@ -112,10 +165,11 @@ _KNOWN: WeakKeyDictionary[Space, dict[tuple[Any, Signature], dict[str, int]]] = 
 def cost(space: Space, architecture: Architecture) -> dict[str, int]:
     """What an architecture costs; the space, or a part of the product, has a `signature`.
 
-    `params`, `macs`, `memory` (bytes) as above; `values` that all layers write for one input, and number of `layers`.
+    `params`, `macs`, `memory` (bytes of the weights and of peak activations, in float32), `values` that all layers
+    write for one input, and number of `layers`.
     """
     if (told := space.root.cost(architecture)) is not None:
-        return dict(told)
+        return _with_weights(told)
     signature = signature_of(space)
     known = _KNOWN.setdefault(space.root, {})
     # By decisions and not by key: cells that share a node and cells that copy it have one key, and different costs.
@@ -124,7 +178,12 @@ def cost(space: Space, architecture: Architecture) -> dict[str, int]:
         with ShapesOnly():
             network = space.root.build(As(architecture))
         known[decisions, signature] = {"params": parameters(network)} | measure(network, signature.shape)
-    return dict(known[decisions, signature])
+    return _with_weights(known[decisions, signature])
+
+
+def _with_weights(counted: Mapping[str, int]) -> dict[str, int]:
+    """`memory` of what is held as well as of what is computed."""
+    return {**counted, "memory": counted["memory"] + 4 * counted["params"]}
 
 
 def signature_of(space: Space) -> Signature:

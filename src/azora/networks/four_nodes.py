@@ -61,6 +61,9 @@ class FourNodes(Space):
     def cost(self, decisions: Mapping[str, Option]) -> Mapping[str, int]:
         return self._described(decisions).cost()
 
+    def kinds(self, decisions: Mapping[str, Option]) -> Mapping[str, int]:
+        return self._described(decisions).kinds()
+
     def graph(self, architecture: Architecture) -> Graph:
         return cell_graph(f"cell, {self.depth} a stage", edges_of(architecture), 3, loose=False)
 

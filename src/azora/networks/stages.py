@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from functools import cache
 from typing import final
 
@@ -11,7 +13,7 @@ from torch import nn
 from azora.errors import SpaceError
 from azora.networks.blocks import InvertedBottleneck, Residual, Resize, Separable
 from azora.networks.checks import check_counts, check_pictures, check_shares
-from azora.networks.complexity import measure, parameters
+from azora.networks.complexity import by_kind, measure, parameters
 from azora.networks.decide import Decide
 from azora.networks.shapes_only import ShapesOnly
 from azora.networks.skeleton import Head, halves, stem, stem_stride
@@ -114,20 +116,27 @@ class Stages(Space):
         ]
 
     def cost(self, decisions: Mapping[str, Option]) -> Mapping[str, int]:
-        """What `azora.networks.complexity.cost` counts, added up from what is counted once for every kind of block."""
+        """What `azora.networks.complexity.cost` counts, added up from what is counted once for every block."""
+        parts = [part.cost for part in self._parts(decisions)]
+        most = max(part["memory"] for part in parts)
+        return {name: most if name == "memory" else sum(part[name] for part in parts) for name in parts[0]}
+
+    def kinds(self, decisions: Mapping[str, Option]) -> Mapping[str, int]:
+        return dict(sum((Counter(part.kinds) for part in self._parts(decisions)), Counter[str]()))
+
+    def _parts(self, decisions: Mapping[str, Option]) -> list[_Part]:
+        """What is counted of the beginning, each block and the end."""
         shape = (decisions["width_0"], *self._map(decisions["resolution"]))
-        parts = [_begin_cost(self.signature, decisions["resolution"], shape[0])]
+        parts = [_begin(self.signature, decisions["resolution"], shape[0])]
         for stage in range(len(self.widths)):
             for place in range(decisions[f"depth_{stage}"]):
                 tag = self._tag(stage, place)
                 block, wide = decisions[f"block_{tag}"], decisions[f"width_{stage}"]
                 stride = 2 if place == 0 and stage > 0 and halves(min(shape[1:])) else 1
                 expansion = decisions.get(f"expansion_{tag}", 1)
-                parts.append(_block_cost(shape, block, wide, stride, decisions[f"kernel_{tag}"], expansion))
+                parts.append(_counted_block(shape, block, wide, stride, decisions[f"kernel_{tag}"], expansion))
                 shape = (wide, *(-(-side // stride) for side in shape[1:]))
-        parts.append(_end_cost(shape, self.signature.outputs))
-        most = max(part["memory"] for part in parts)
-        return {name: most if name == "memory" else sum(part[name] for part in parts) for name in parts[0]}
+        return [*parts, _end(shape, self.signature.outputs)]
 
     def _map(self, resolution: float) -> tuple[int, int]:
         """Height and width of what comes out of the stem."""
@@ -189,26 +198,33 @@ def _make_block(name: str, channels_in: int, channels_out: int, stride: int, ker
 Shape = tuple[int, int, int]
 
 
+@final
+@dataclass(frozen=True)
+class _Part:
+    cost: Mapping[str, int]
+    kinds: Mapping[str, int]
+
+
 @cache
-def _block_cost(shape: Shape, name: str, out: int, stride: int, kernel: int, expansion: int) -> Mapping[str, int]:
-    """What a block costs for an input of `shape`."""
+def _counted_block(shape: Shape, name: str, out: int, stride: int, kernel: int, expansion: int) -> _Part:
+    """A block for an input of `shape`."""
     with ShapesOnly():
         block = _make_block(name, shape[0], out, stride, kernel, expansion)
     return _counted(block, shape)
 
 
 @cache
-def _begin_cost(signature: Signature, resolution: float, channels: int) -> Mapping[str, int]:
+def _begin(signature: Signature, resolution: float, channels: int) -> _Part:
     with ShapesOnly():
         resize = Resize(resolution, *signature.shape[1:])
         return _counted(nn.Sequential(resize, stem(signature, channels), nn.ReLU()), signature.shape)
 
 
 @cache
-def _end_cost(shape: Shape, outputs: int) -> Mapping[str, int]:
+def _end(shape: Shape, outputs: int) -> _Part:
     with ShapesOnly():
         return _counted(Head(shape[0], outputs), shape)
 
 
-def _counted(module: nn.Module, shape: Sequence[int]) -> Mapping[str, int]:
-    return {"params": parameters(module)} | measure(module, tuple(shape))
+def _counted(module: nn.Module, shape: Shape | tuple[int, ...]) -> _Part:
+    return _Part({"params": parameters(module)} | measure(module, shape), by_kind(module, shape))

@@ -16,6 +16,7 @@ from azora.clock import show_seconds
 from azora.report.card import environment
 from azora.report.importance import Importance
 from azora.report.mixture import mixture_chart, mixture_lines
+from azora.report.target import target_lines
 
 SMOOTHING = 0.3
 """Weight of a new value in the smoothed learning curve."""
@@ -57,6 +58,7 @@ class ReportData:
         confusion: counts of test rows, by true class and by answer, in the order of `classes`.
         residuals: of a regression: the true value and the answer of each test row.
         importance: what the score hung on.
+        layers: milliseconds of one answer by kind of layer, the longest first.
         clock: what took how many seconds, in the order of its beginning.
         beside: of other studies `name`, and lists `at`, `low`, `middle` and `high` of their best so far.
         pairs: of networks that shared weights had judged: that score, and the one after a training of its own.
@@ -73,6 +75,7 @@ class ReportData:
     classes: Sequence[str] = field(default_factory=tuple)
     residuals: Sequence[tuple[float, float]] = ()
     importance: Importance = UNASKED
+    layers: Sequence[tuple[str, float]] = ()
     clock: Sequence[tuple[str, float]] = ()
     beside: Sequence[Mapping[str, Any]] = ()
     versus: Mapping[str, Sequence[tuple[float, float]]] = field(default_factory=dict)
@@ -108,6 +111,9 @@ def write_page(file: Path, data: ReportData) -> None:
             confusion=_confusion(data.confusion, data.classes) if data.confusion else None,
             choices=_bars(data.importance.choices, lambda value: f"{value:.3f}"),
             clock=_bars([(title, seconds) for title, seconds in data.clock if seconds > 0], show_seconds),
+            layers=_bars(data.layers, lambda ms: f"{ms:.3g} ms"),
+            answered=f"{sum(ms for _, ms in data.layers):.3g} ms",
+            target=target_lines(data.figures),
             spent=show_seconds(sum(seconds for _, seconds in data.clock)),
             wide=_width(data.drawing) > WIDE or not (loss or data.confusion or data.residuals),
             plotly=get_plotlyjs(),

@@ -16,6 +16,7 @@ from azora.space.counting import count
 from azora.space.graph import Edge, Graph, Node
 
 PATIENCE = 1_000  # draws before a space is called empty
+SOON, WALK = 100, 12  # draws before a walk from a planted point, and its steps
 TRIES = 20  # children that broke a rule before the parent is given back
 MOST_REMEMBERED = 20_000  # architectures whose keys need not be computed again
 
@@ -64,6 +65,7 @@ class Space:
         self._movable = None if self._conditional else [name for name in self.choices if name in self._varied]
         self._repeats = all(choice.distinct for choice in choices)
         self._remembered: dict[tuple[Option, ...], Architecture] = {}
+        self._planted: tuple[Architecture, ...] = ()
 
     @property
     def root(self) -> Space:
@@ -98,6 +100,11 @@ class Space:
 
     def cost(self, decisions: Mapping[str, Option]) -> Mapping[str, int] | None:
         """What the network costs (see `azora.networks.complexity.cost`), where that can be told without building it.
+        Here: None."""
+        return None
+
+    def kinds(self, decisions: Mapping[str, Option]) -> Mapping[str, int] | None:
+        """What `azora.networks.complexity.by_kind` counts, where it is known without a network; None: one is made.
         Here: None."""
         return None
 
@@ -139,17 +146,29 @@ class Space:
         )
 
     def sample(self, rng: random.Random) -> Architecture:
-        """A valid architecture, uniform over decisions.
+        """A valid architecture, uniform over decisions; where hardly a draw is valid, some steps from a planted one.
 
         Raises:
             SpaceError: the rules rejected every draw.
         """
-        for _ in range(PATIENCE):
+        for _ in range(SOON if self._planted else PATIENCE):
             kept = self._complete({}, rng)
             if not self._broken(kept):
                 return self._seal(kept)
+        if starts := self._starts():
+            return self._walk(starts[int(rng.random() * len(starts))], rng)
         reasons = "; ".join(rule.reason for rule in self.rules)
         raise SpaceError(f"{self.name}: none of {PATIENCE} draws was valid: {reasons}")
+
+    def plant(self, points: Sequence[Architecture]) -> None:
+        """Points to walk from, here and in what is made of this space by `constrain`, where a hundred draws gave none
+        that is valid: a narrow limit leaves few of very many."""
+        self._planted = tuple(points)
+
+    @property
+    def planted(self) -> tuple[Architecture, ...]:
+        """What was planted."""
+        return self._planted
 
     def valid(self, decisions: Mapping[str, Option]) -> Architecture | None:
         """`architecture`, for decisions that are each known to be possible: None when they break a rule together."""
@@ -277,6 +296,21 @@ class Space:
         return Subspace(self, holds, reason, fixed)
 
     # Inside -----------------------------------------------------------------------------------------------------
+
+    def _starts(self) -> list[Architecture]:
+        """The planted points that are valid here."""
+        found = []
+        for point in self._planted:
+            try:
+                found.append(self.architecture(**dict(point)))
+            except SpaceError:
+                continue
+        return found
+
+    def _walk(self, architecture: Architecture, rng: random.Random) -> Architecture:
+        for _ in range(WALK):
+            architecture = self.vary(architecture, rng)
+        return architecture
 
     def exists(self, choice: Choice, kept: Mapping[str, Option]) -> bool:
         """Whether `choice` is there to decide, once all that comes before it is decided."""

@@ -29,6 +29,7 @@ class Subspace(Derived):
                 raise SpaceError(f"{space.name}: there is no choice {name!r}; {closest(name, space.choices)}")
         choices = [_narrow(choice, fixed[name]) if name in fixed else choice for name, choice in space.choices.items()]
         super().__init__(space, choices)
+        self.plant(space.planted)
         if holds is not None:
             self.rules = (*space.rules, Rule(reason, lambda kept: holds(self._seal(dict(kept)))))
 

@@ -8,6 +8,7 @@ from azora.testing.method_contract import Desk, MethodContract
 from azora.testing.network_contract import NetworkSpaceContract
 from azora.testing.shared_contract import SharedWeightsContract
 from azora.testing.strategy_contract import StrategyContract, tiny_space
+from azora.testing.target_contract import TargetContract
 
 __all__ = [
     "BenchmarkContract",
@@ -19,5 +20,6 @@ __all__ = [
     "NetworkSpaceContract",
     "SharedWeightsContract",
     "StrategyContract",
+    "TargetContract",
     "tiny_space",
 ]

@@ -8,7 +8,7 @@ import torch
 from torch import nn
 
 from azora.errors import SpaceError
-from azora.networks.complexity import cost, parameters, signature_of
+from azora.networks.complexity import by_kind, cost, parameters, signature_of
 from azora.networks.decide import As, Everything
 from azora.networks.drawing import to_svg, to_text
 from azora.networks.mixture import Relaxed
@@ -91,7 +91,16 @@ class NetworkSpaceContract:
             about = cost(space, architecture)
             assert about["params"] == parameters(space.build(As(architecture)))
             assert about["macs"] > 0
-            assert about["memory"] > 0
+            assert about["memory"] > 4 * about["params"]
+
+    def test_what_is_known_of_its_layers_is_what_its_networks_have(self, space: Space) -> None:
+        shape = signature_of(space).shape
+        for architecture in _some(space):
+            if (told := space.root.kinds(architecture)) is not None:
+                found = by_kind(space.build(As(architecture)).eval(), shape)
+                assert {name: each for name, each in told.items() if each} == {
+                    name: each for name, each in found.items() if each
+                }
 
     def test_draws(self, space: Space) -> None:
         graph = space.graph(space.sample(random.Random(4)))

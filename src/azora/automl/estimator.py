@@ -1,0 +1,133 @@
+"""Searches as scikit-learn's estimators: `AutoML` for classes, `AutoMLRegressor` for numbers."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from sklearn.base import BaseEstimator, ClassifierMixin, RegressorMixin
+from sklearn.utils.multiclass import check_classification_targets
+from sklearn.utils.validation import check_is_fitted, validate_data
+
+from azora.automl.run import run
+from azora.errors import AzoraError
+from azora.job import Job
+from azora.model import Model
+from azora.tasks import from_arrays
+from azora.tasks.array import Array
+
+
+class _Searches(BaseEstimator):  # type: ignore[misc]
+    """What both have in common. `result_` are the figures of `result.json`, `model_` is the network that was found."""
+
+    def __init__(
+        self,
+        budget: str | float | None = "60s",
+        *,
+        trials: int | None = None,
+        target: str | None = None,
+        limits: Sequence[str] = (),
+        strategy: str = "halving",
+        space: str = "auto",
+        out: str | None = None,
+        workers: int | None = None,
+        random_state: int = 0,
+    ) -> None:
+        self.budget, self.trials, self.target, self.limits = budget, trials, target, limits
+        self.strategy, self.space, self.out = strategy, space, out
+        self.workers, self.random_state = workers, random_state
+
+    def _search(self, x: Array, y: Array, kind: str) -> None:
+        with tempfile.TemporaryDirectory(prefix="azora-") as scratch:
+            folder = Path(self.out) if self.out is not None else Path(scratch) / "out"
+            try:
+                task = from_arrays(x, y, kind=kind, seed=int(self.random_state))
+                job = Job.parse(
+                    task=task, budget=None if self.trials is not None else self.budget, trials=self.trials, out=folder,
+                    target=self.target, limits=self.limits, strategy=self.strategy, space=self.space,
+                    workers=self.workers, seed=int(self.random_state),
+                )  # fmt: skip
+                figures = dict(run(job).figures)
+                self.model_ = Model.load(folder)
+            except AzoraError as error:
+                raise ValueError(str(error)) from error
+        self.result_: Mapping[str, Any] = figures
+
+    def _rows(self, x: Any) -> Array:
+        """Inputs as they were at the fit.
+
+        Raises:
+            NotFittedError: there was none.
+            ValueError: they are others.
+        """
+        check_is_fitted(self, "model_")
+        found: Array = validate_data(self, x, reset=False, allow_nd=True, dtype="numeric")
+        return found
+
+
+class AutoML(ClassifierMixin, _Searches):  # type: ignore[misc]
+    """A classifier: a network of azora's own design, found within a budget.
+
+    Inputs are rows of numbers (N, F), or pictures (N, H, W) or (N, H, W, C). `fit` does what `azora.search` does.
+
+    Args:
+        budget: wall-clock time of a fit, such as "10m"; not looked at where `trials` is given.
+        trials: judgements instead of a time; then equal seeds give equal networks.
+        target, limits, strategy, space, workers: as `azora.search` takes them.
+        out: a folder for the search, its report and the model; None keeps the model alone, in memory.
+        random_state: the seed.
+    """
+
+    def fit(self, X: Any, y: Any) -> AutoML:
+        """Search, and train what was found.
+
+        Raises:
+            ValueError: data that cannot be learned from, or words that cannot be understood; one line says what.
+        """
+        X, y = validate_data(self, X, y, allow_nd=True, dtype="numeric", ensure_min_samples=2)
+        check_classification_targets(y)
+        self.classes_, coded = np.unique(y, return_inverse=True)
+        if len(self.classes_) < 2:
+            raise ValueError(f"y has one class, {self.classes_[0]!r}; a classifier needs two or more")
+        self._search(X, coded, "classification")
+        # The model knows the codes, in an order of its own.
+        self._places = np.argsort([int(name) for name in self.model_.signature.classes])
+        return self
+
+    def predict_proba(self, X: Any) -> Array:
+        """(N, classes), in the order of `classes_`."""
+        rows = self._rows(X)
+        found: Array = self.model_.predict_proba(rows)[:, self._places]
+        return found
+
+    def predict(self, X: Any) -> Array:
+        """(N,) of `classes_`."""
+        probabilities = self.predict_proba(X)
+        found: Array = self.classes_[probabilities.argmax(axis=1)]
+        return found
+
+
+class AutoMLRegressor(RegressorMixin, _Searches):  # type: ignore[misc]
+    """`AutoML` for numbers: y is (N,) or (N, outputs)."""
+
+    def __sklearn_tags__(self) -> Any:
+        tags = super().__sklearn_tags__()
+        tags.target_tags.multi_output = True
+        return tags
+
+    def fit(self, X: Any, y: Any) -> AutoMLRegressor:
+        """As `AutoML.fit`."""
+        X, y = validate_data(
+            self, X, y, allow_nd=True, dtype="numeric", ensure_min_samples=2, multi_output=True, y_numeric=True
+        )
+        self._flat = np.ndim(y) == 1
+        self._search(X, np.asarray(y, dtype=np.float32), "regression")
+        return self
+
+    def predict(self, X: Any) -> Array:
+        """(N,) or (N, outputs), as y was."""
+        found = np.asarray(self.model_.predict(self._rows(X)))
+        return found.reshape(len(found)) if self._flat else found.reshape(len(found), -1)

@@ -1,0 +1,53 @@
+"""`azora discover`."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from azora.cli.searching import BudgetWord, LimitWord, TargetWord, TaskWord, interruptible
+from azora.clock import process_start
+from azora.errors import AzoraError
+from azora.job import Job
+
+
+def discover(
+    task: TaskWord,
+    label: Annotated[str | None, typer.Option(metavar="COLUMN", help="Of a CSV: the column to predict.")] = None,
+    budget: BudgetWord = None,
+    target: TargetWord = None,
+    limit: LimitWord = None,
+    strategy: Annotated[str, typer.Option(help="A strategy, or auto: chosen by rules that are printed.")] = "auto",
+    out: Annotated[Path | None, typer.Option(help="Folder for everything (default: runs/TASK).")] = None,
+    seed: Annotated[int, typer.Option(help="Seed of the search.")] = 0,
+    resume: Annotated[bool, typer.Option("--resume", help="Go on with the study in OUT.")] = False,
+    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Print the result alone.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object on stdout.")] = False,
+) -> int:
+    """Choose a strategy, search, fit to the device, ship, and compare with a usual network."""
+    started = process_start()
+    job = Job.parse(
+        task=task, budget=budget, out=out, strategy=strategy, limits=limit or [], target=target, seed=seed,
+        resume=resume, reading={"label": label},
+    )  # fmt: skip
+    from azora.automl.discover import discover as do
+    from azora.cli.progress import watcher
+
+    with interruptible() as stop:
+        try:
+            result = do(job, started=started, stop=stop, watch=watcher(quiet=quiet))
+        except AzoraError as error:
+            if not stop.is_set():
+                raise
+            sys.stderr.write(f"azora: {error}\n")
+            return 130
+    if as_json:
+        sys.stdout.write(json.dumps(result.figures) + "\n")
+    else:
+        sys.stdout.write(result.summary() + "\n")
+    within = result.figures["deployed"].get("within", True)
+    return 130 if stop.is_set() else 0 if within else 1

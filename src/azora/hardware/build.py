@@ -1,0 +1,204 @@
+"""From a target and a space to a predictor: choose, measure, fit, and check on networks not seen."""
+
+from __future__ import annotations
+
+import math
+import random
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any, final
+
+import numpy as np
+import torch
+
+from azora.errors import TargetError
+from azora.hardware.choosing import POOL, draw_distinct, first_choice
+from azora.hardware.features import Features
+from azora.hardware.measurement import SECONDS
+from azora.hardware.predictor import FEWEST, QUICK, Predictor, Row
+from azora.hardware.target import Deployable, Measured, Target
+from azora.networks.complexity import signature_of
+from azora.networks.decide import As
+from azora.space import Architecture, Option, Space
+from azora.strategies.surrogates import Array
+
+FIRST = 0.6  # share of the measurements that are chosen before anything is known
+STEPS = 4  # rounds for the rest
+WITHIN = 0.1
+MOST_FAILURES = 3  # one after another, from the first on: the target does not work
+
+Decisions = tuple[tuple[str, Option], ...]
+Seen = Callable[[str, int, int], None]
+"""Told of the step, how many networks of it are measured, and of how many."""
+
+
+def unseen(step: str, done: int, of: int) -> None:
+    """Nobody looks."""
+
+
+@final
+@dataclass(frozen=True)
+class Validation:
+    """How predictions agree with measurements of networks that were not fitted to, and how measurements agree with
+    themselves when the same networks are measured again."""
+
+    networks: int
+    spearman: float
+    within: float
+    error: float
+    again_spearman: float
+    again_within: float
+    again_error: float
+
+    def to_json(self) -> dict[str, Any]:
+        return {name: round(value, 4) for name, value in asdict(self).items()}
+
+
+@final
+class Measuring:
+    """Measures networks of a space on a target, until the time is over.
+
+    Args:
+        space: of networks.
+        seconds: for all of them; None has no end.
+        each: seconds of repeated answers of one.
+        fewest: so many are measured however little time there is: usually those that anything can be fitted to.
+    """
+
+    def __init__(
+        self,
+        target: Target,
+        space: Space,
+        seconds: float | None = None,
+        each: float = SECONDS,
+        fewest: int = FEWEST,
+    ) -> None:
+        self.target, self.space, self.signature, self.each = target, space, signature_of(space), each
+        self.failures: list[str] = []
+        self.rows: list[Row] = []
+        self._tried = set[Decisions]()
+        self._end, self._fewest = math.inf if seconds is None else time.monotonic() + seconds, fewest
+
+    @property
+    def over(self) -> bool:
+        """Whether its time is."""
+        return self._past(self._end)
+
+    @property
+    def tried(self) -> int:
+        """The number of networks that were given to the target."""
+        return len(self._tried)
+
+    def untried(self, architectures: Sequence[Architecture]) -> list[Architecture]:
+        """Those of them that were not."""
+        return [each for each in architectures if tuple(each.items()) not in self._tried]
+
+    def __call__(
+        self, architectures: Sequence[Architecture], step: str, seen: Seen = unseen, share: float = 1.0
+    ) -> list[Row]:
+        """What was measured of these, those that the target cannot run left out.
+
+        Args:
+            share: of the time that is left.
+
+        Raises:
+            TargetError: it could run none of the first.
+        """
+        found: list[Row] = []
+        now = time.monotonic()
+        end = now + share * (self._end - now)
+        for architecture in architectures:
+            if self._past(end):
+                break
+            self._tried.add(tuple(architecture.items()))
+            try:
+                self.rows.append((architecture, self.one(architecture)))
+                found.append(self.rows[-1])
+            except TargetError as error:
+                self.failures.append(str(error))
+                if not self.rows and len(self.failures) >= MOST_FAILURES:
+                    raise
+            seen(step, len(found), len(architectures))
+        return found
+
+    def _past(self, end: float) -> bool:
+        return time.monotonic() >= end and len(self.rows) >= self._fewest
+
+    def one(self, architecture: Architecture) -> Measured:
+        """One network, with random weights: they change no time."""
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(0)
+            network = self.space.root.build(As(architecture)).eval()
+        return self.target.measure(Deployable.bare(network, self.signature), self.each)
+
+
+def build_predictor(
+    measuring: Measuring, measurements: int = 100, seed: int = 0, seen: Seen = unseen, *, brief: bool = False
+) -> Predictor:
+    """A predictor from at most so many measured networks: different and usual ones first, then those about which it is
+    most in doubt.
+
+    Args:
+        brief: choose among fewer networks, and try no other regressor than the usual one: some seconds less.
+
+    Raises:
+        TargetError: the target runs none of them, or too few.
+    """
+    space, rng = measuring.space, random.Random(f"{seed} target")
+    pool, features = (
+        draw_distinct(space, 2 * measurements if brief else max(POOL, 2 * measurements), rng),
+        Features(space),
+    )
+    first = min(measurements, max(FEWEST, round(FIRST * measurements)))
+    rows = measuring(first_choice(features, pool, first), "measuring", seen)
+    for step in range(STEPS):
+        wanted = (measurements - first) * (step + 1) // STEPS + first - measuring.tried
+        if wanted <= 0 or measuring.over:
+            continue
+        left = measuring.untried(pool)
+        if len(rows) >= FEWEST:
+            left = _doubtful(Predictor(space, rows, QUICK, features), left)
+        rows += measuring(left[:wanted], "measuring", seen)
+    if len(rows) < FEWEST:
+        raise TargetError(
+            f"{measuring.target.spec}: {len(rows)} networks could be measured, {FEWEST} at least are wanted;"
+            f" {measuring.failures[0] if measuring.failures else 'give it more time'}"
+        )
+    return Predictor(space, rows, QUICK if brief else None, features)
+
+
+def _doubtful(predictor: Predictor, architectures: Sequence[Architecture]) -> list[Architecture]:
+    """Those of which the predictor is least sure first."""
+    if not architectures:
+        return []
+    doubts = predictor.predict(architectures)[1]
+    return [architectures[place] for place in np.argsort(-doubts, kind="stable")]
+
+
+def validate(
+    measuring: Measuring, predictor: Predictor, count: int, seed: int = 0, seen: Seen = unseen
+) -> Validation | None:
+    """Of random networks that the predictor has not seen, each measured twice, in two rounds of half of the time; None
+    where there are fewer than three."""
+    rng = random.Random(f"{seed} validation")
+    drawn = draw_distinct(measuring.space, count, rng, [architecture for architecture, _ in predictor.rows])
+    first = measuring(drawn, "validating", seen, share=0.5)
+    second = measuring([architecture for architecture, _ in first], "measuring again", seen)
+    if len(second) < 3:
+        return None
+    once = {tuple(architecture.items()): measured.latency.median for architecture, measured in first}
+    times = np.array([once[tuple(architecture.items())] for architecture, _ in second])
+    again = np.array([measured.latency.median for _, measured in second])
+    predicted = predictor.predict([architecture for architecture, _ in second])[0]
+    return Validation(len(second), *agreement(predicted, times), *agreement(again, times))
+
+
+def agreement(found: Array, true: Array) -> tuple[float, float, float]:
+    """Spearman's correlation (0 where all are equal), the share within 10 %, and the mean relative error."""
+    from scipy.stats import spearmanr
+
+    away = np.abs(found / true - 1.0)
+    ordered = np.ptp(found) > 0 and np.ptp(true) > 0
+    rank = float(spearmanr(found, true).statistic) if ordered else 0.0
+    return rank, float((away <= WITHIN).mean()), float(away.mean())

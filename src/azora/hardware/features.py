@@ -1,0 +1,72 @@
+"""What a runtime's time depends on, counted from an architecture without running it."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from typing import final
+
+import numpy as np
+
+from azora.networks.complexity import by_kind, signature_of
+from azora.networks.decide import As
+from azora.networks.shapes_only import ShapesOnly
+from azora.space import Architecture, Categorical, Choice, Option, Space
+from azora.strategies.surrogates import Array, Description
+
+QUANTITIES = ("count", "macs", "traffic", "weights")
+
+
+@final
+class Features:
+    """Totals of a network's layers by kind, and the columns that regressors learn from.
+
+    Args:
+        space: of networks, with a `signature`.
+    """
+
+    def __init__(self, space: Space) -> None:
+        self.space, self.shape = space, signature_of(space).shape
+        self._describe = Description(space)
+        self._known: dict[tuple[tuple[str, Option], ...], Mapping[str, float]] = {}
+
+    def totals(self, architecture: Architecture) -> Mapping[str, float]:
+        """`conv3.macs`, `conv3.count` …, of every kind of layer that takes time, and of `all`."""
+        # By decisions and not by key: cells that share a node and cells that copy it have one key, and different costs.
+        decisions = tuple(architecture.items())
+        if decisions not in self._known:
+            self._known[decisions] = self._counted(architecture)
+        return self._known[decisions]
+
+    def choices(self, architectures: Sequence[Architecture]) -> Array:
+        """(n, columns): the space's encoding, and how often each word is chosen: choices that have a word in common
+        tell of it together."""
+        words = sorted({each for choice in self.space.root.choices.values() for each in _words(choice)})
+        counts = [[float(sum(value == word for value in each.values())) for word in words] for each in architectures]
+        codes = [self.space.encode(each) for each in architectures]
+        return np.hstack([np.asarray(codes, dtype=np.float64), np.asarray(counts).reshape(len(codes), -1)])
+
+    def columns(self, architectures: Sequence[Architecture]) -> Array:
+        """(n, columns): logarithms of all layers' totals, then the space's own encoding and features."""
+        rows = [[math.log1p(self.totals(each)[f"all.{name}"]) for name in QUANTITIES] for each in architectures]
+        return np.hstack([np.asarray(rows, dtype=np.float64), self._describe(architectures)])
+
+    def _counted(self, architecture: Architecture) -> Mapping[str, float]:
+        if (told := self.space.root.kinds(architecture)) is not None:
+            return told
+        with ShapesOnly():
+            network = self.space.root.build(As(architecture))
+        return by_kind(network, self.shape)
+
+    def groups(self, architecture: Architecture) -> list[slice]:
+        """The columns that belong together."""
+        first = len(QUANTITIES)
+        rest = [slice(each.start + first, each.stop + first) for each in self._describe.groups(architecture)]
+        return [slice(place, place + 1) for place in range(first)] + rest
+
+
+def _words(choice: Choice) -> list[str]:
+    """The options of a choice of words."""
+    if not isinstance(choice, Categorical):
+        return []
+    return [value for value in choice.values if isinstance(value, str)]

@@ -1,0 +1,232 @@
+"""Predictors in files: what was measured, of what, where and with which versions."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import math
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, final
+
+from azora import __version__
+from azora.errors import AzoraError, TargetError
+from azora.hardware.predictor import REGRESSORS, TRANSFER, Predictor
+from azora.hardware.registry import find_target
+from azora.hardware.target import Measured, Target
+from azora.networks.registry import make_space
+from azora.space import Space
+from azora.tasks import Signature
+
+FORMAT = 1
+ENDING = ".target.json"
+MOST_BYTES = 50_000_000
+OWN = (
+    "format", "target", "unit", "space", "signature", "versions", "fingerprint", "kept", "measured", "others",
+)  # fmt: skip
+
+
+@final
+@dataclass(frozen=True)
+class TargetFile:
+    """A predictor and what it is for.
+
+    Args:
+        spec: the target's, as `find_target` takes it.
+        about: `{"name", "settings"}` of the space.
+        signature: of the networks' inputs and outputs.
+        versions: of the runtime that measured.
+        fingerprint: of the device.
+        facts: for the reader: validation, errors by regressor, what was left out, when.
+    """
+
+    spec: str
+    about: Mapping[str, Any]
+    signature: Signature
+    versions: Mapping[str, str]
+    fingerprint: Mapping[str, Any]
+    predictor: Predictor
+    facts: Mapping[str, Any]
+
+    @classmethod
+    def of(
+        cls, target: Target, about: Mapping[str, Any], predictor: Predictor, facts: Mapping[str, Any] | None = None
+    ) -> TargetFile:
+        """What was just measured on `target`."""
+        when = datetime.now(UTC).isoformat(timespec="seconds")
+        table = predictor.additive
+        own = {
+            "azora": __version__,
+            "when": when,
+            "additive": table and table.to_json(),
+            "errors": dict(predictor.errors),
+        }
+        signature = predictor.space.root.signature  # type: ignore[attr-defined]
+        return cls(
+            target.spec,
+            {"name": about["name"], "settings": dict(about["settings"])},
+            signature,
+            dict(target.versions()),
+            dict(target.fingerprint()),
+            predictor,
+            {**own, **(facts or {})},
+        )
+
+    def save(self, file: Path) -> Path:
+        """Write `file`, whole or not at all.
+
+        Raises:
+            TargetError: it cannot be written.
+        """
+        data = {
+            "format": FORMAT,
+            "target": self.spec,
+            "unit": "ms",
+            "space": dict(self.about),
+            "signature": self.signature.to_json(),
+            "versions": dict(self.versions),
+            "fingerprint": dict(self.fingerprint),
+            **self.facts,
+            **_to_json(self.predictor),
+        }
+        part = file.with_name(f".{file.name}.{os.getpid()}.part")
+        try:
+            file.parent.mkdir(parents=True, exist_ok=True)
+            part.write_text(json.dumps(data, indent=1) + "\n", encoding="utf-8")
+            part.replace(file)
+        except OSError as error:
+            raise TargetError(f"{file} cannot be written: {error.strerror or error}") from error
+        finally:
+            with contextlib.suppress(OSError):
+                part.unlink()
+        return file
+
+    @classmethod
+    def load(cls, file: Path) -> TargetFile:
+        """What `save` wrote, fitted again: equal measurements give equal predictions.
+
+        Raises:
+            TargetError: there is no such file, or it is damaged, or of a newer format.
+        """
+        data = _read(file)
+        try:
+            spec, versions, device = data["target"], dict(data["versions"]), dict(data["fingerprint"])
+            if not isinstance(spec, str):
+                raise ValueError(f"{spec!r} is no target")
+            signature = Signature.from_json(data["signature"])
+            name, settings = str(data["space"]["name"]), dict(data["space"]["settings"])
+            predictor = _read_predictor(make_space(name, signature, **settings), data)
+        except (LookupError, TypeError, ValueError, AttributeError) as error:
+            raise TargetError(f"{file} does not hold together: {type(error).__name__}: {error}") from error
+        except AzoraError as error:
+            raise TargetError(f"{file} is of a space that cannot be made: {error}") from error
+        facts = {name: value for name, value in data.items() if name not in OWN}
+        return cls(spec, {"name": name, "settings": settings}, signature, versions, device, predictor, facts)
+
+    def check(self, about: Mapping[str, Any], signature: Signature) -> None:
+        """Refuse another space, another input, or another version of the runtime. Where the runtime is missing, so is
+        the device: there networks are chosen by predictions alone.
+
+        Raises:
+            TargetError: with what it is for, and what was asked.
+        """
+        mine = {"name": self.about["name"], "settings": dict(self.about["settings"])}
+        if mine != {"name": about["name"], "settings": dict(about["settings"])}:
+            raise TargetError(
+                f"the predictor for {self.spec} is for the space {_shown(mine)}, this search is in {_shown(about)};"
+                f" build one for it: azora target build {self.spec} --space {about['name']}"
+            )
+        if self.signature.shape != signature.shape or self.signature.outputs != signature.outputs:
+            raise TargetError(
+                f"the predictor for {self.spec} is for inputs of {_shape(self.signature)}, this task has"
+                f" {_shape(signature)}; build one with --task"
+            )
+        try:
+            found = dict(find_target(self.spec).versions())
+        except AzoraError:
+            return
+        if found != dict(self.versions):
+            raise TargetError(
+                f"the predictor for {self.spec} was measured with {_pairs(self.versions)}, here is {_pairs(found)};"
+                " build it again"
+            )
+
+    @property
+    def is_here(self) -> bool:
+        """Whether the device is the one that this runs on, so that networks can be measured again."""
+        try:
+            return dict(find_target(self.spec).fingerprint()) == dict(self.fingerprint)
+        except AzoraError:
+            return False
+
+
+def _to_json(predictor: Predictor) -> dict[str, Any]:
+    """Its measurements, and those of the devices that it was transferred from."""
+    return {
+        "kept": predictor.kept,
+        "measured": [
+            {"architecture": architecture.to_json(), **measured.to_json()} for architecture, measured in predictor.rows
+        ],
+        "others": [_to_json(each) for each in predictor.others],
+    }
+
+
+def _read_predictor(space: Space, data: Mapping[str, Any]) -> Predictor:
+    others = [_read_predictor(space, each) for each in data.get("others", ())]
+    rows = [(space.parse(each["architecture"]), Measured.from_json(each)) for each in data["measured"]]
+    for _, measured in rows:
+        if not 0 < measured.latency.median < math.inf:
+            raise ValueError(f"{measured.latency.median} ms were measured")
+    if (kept := data["kept"]) not in ({TRANSFER} if others else REGRESSORS):
+        raise ValueError(f"it was fitted by {kept!r}, which this azora does not know")
+    return Predictor(space, rows, kept, others=others)
+
+
+def _read(file: Path) -> dict[str, Any]:
+    if not file.is_file():
+        raise TargetError(f"there is no predictor {file}; azora target build writes one")
+    if file.stat().st_size > MOST_BYTES:
+        raise TargetError(f"{file} has {file.stat().st_size:,} bytes, more than any predictor")
+    try:
+        data = json.loads(file.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise TargetError(f"{file} cannot be read: {error}") from error
+    if not isinstance(data, dict) or not isinstance(data.get("format"), int):
+        raise TargetError(f"{file} is no predictor of azora's")
+    if data["format"] > FORMAT:
+        raise TargetError(f"{file} has format {data['format']}, this azora reads up to {FORMAT}; use a newer azora")
+    return data
+
+
+def _shown(about: Mapping[str, Any]) -> str:
+    settings = ", ".join(f"{name}={value}" for name, value in about["settings"].items())
+    return f"{about['name']} ({settings})" if settings else str(about["name"])
+
+
+def _shape(signature: Signature) -> str:
+    return f"{' × '.join(map(str, signature.shape))} and {signature.outputs} outputs"
+
+
+def _pairs(versions: Mapping[str, str]) -> str:
+    return ", ".join(f"{name} {version}" for name, version in versions.items())
+
+
+def folder() -> Path:
+    """Where predictors are kept: `targets` in AZORA_HOME, or in the user's data directory."""
+    home = os.environ.get("AZORA_HOME")
+    if home:
+        return Path(home) / "targets"
+    data = os.environ.get("XDG_DATA_HOME") or Path.home() / ".local" / "share"
+    return Path(data) / "azora" / "targets"
+
+
+def default_file(target: Target, space: Space, about: Mapping[str, Any], signature: Signature) -> Path:
+    """The file of a target, a space and an input, in `folder()`."""
+    import hashlib
+
+    told = json.dumps([target.spec, dict(about["settings"]), list(signature.shape), signature.outputs])
+    mark = hashlib.sha256(told.encode()).hexdigest()[:8]
+    return folder() / f"{target.name}-{space.name}-{mark}{ENDING}"

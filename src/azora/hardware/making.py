@@ -1,0 +1,107 @@
+"""The steps of `azora target build` and `azora target transfer`, from names to a file."""
+
+from __future__ import annotations
+
+import random
+import time
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from azora.errors import TargetError
+from azora.hardware.build import Measuring, Seen, Validation, build_predictor, unseen, validate
+from azora.hardware.choosing import POOL, draw_distinct
+from azora.hardware.files import TargetFile, default_file
+from azora.hardware.predictor import FEWEST, POOL_SEED, Predictor, logarithms_of
+from azora.hardware.registry import find_target
+from azora.hardware.transfer import Others
+from azora.networks.registry import default_space, make_space
+from azora.tasks import Reading, load_task
+
+LEAST_TRANSFER = 3
+CHECKING = 0.35  # share of the time that is kept for networks not seen, which are measured twice
+
+
+def make_target_file(
+    spec: str,
+    task: str,
+    space: str,
+    settings: Mapping[str, Any],
+    *,
+    label: str | None = None,
+    measurements: int = 100,
+    check: int = 20,
+    seconds: float | None = None,
+    seed: int = 0,
+    out: Path | None = None,
+    seen: Seen = unseen,
+) -> tuple[Path, TargetFile]:
+    """Measure, fit, check, write.
+
+    Raises:
+        AzoraError: something cannot be found, or the target cannot measure.
+    """
+    begun = time.monotonic()
+    if measurements < FEWEST:
+        raise TargetError(f"--measurements {measurements}: a predictor needs {FEWEST} at least")
+    target = find_target(spec)
+    target.versions()  # what is missing is told before anything is measured
+    signature = load_task(task, seed=0, reading=Reading.of({"label": label} if label else {})).signature
+    name = default_space(signature) if space == "auto" else space
+    networks, about = make_space(name, signature, **settings), {"name": name, "settings": dict(settings)}
+    measuring = Measuring(target, networks, None if seconds is None else (1 - CHECKING) * seconds)
+    predictor = build_predictor(measuring, measurements, seed, seen)
+    left = None if seconds is None else seconds - (time.monotonic() - begun)
+    checking = Measuring(target, networks, left, fewest=0)
+    checked = validate(checking, predictor, check, seed, seen)
+    facts = _facts(checked, measuring.failures + checking.failures, begun)
+    made = TargetFile.of(target, about, predictor, facts)
+    return made.save(out or default_file(target, networks, about, signature)), made
+
+
+def transfer_target_file(
+    old: Sequence[Path],
+    to: str | None,
+    *,
+    measurements: int = 10,
+    check: int = 20,
+    seed: int = 0,
+    out: Path | None = None,
+    seen: Seen = unseen,
+) -> tuple[Path, TargetFile]:
+    """Measure few networks on a new device, mix the predictions of others, check, write.
+
+    Raises:
+        AzoraError: a file is none, they are not of one space and input, or the target cannot measure.
+    """
+    begun = time.monotonic()
+    if measurements < LEAST_TRANSFER:
+        raise TargetError(f"--measurements {measurements}: a transfer needs {LEAST_TRANSFER} at least")
+    files = [TargetFile.load(each) for each in old]
+    first = files[0]
+    for file, each in zip(old, files, strict=True):
+        if each.about != first.about or each.signature.shape != first.signature.shape:
+            raise TargetError(f"{file} is for another space or input than {old[0]}; give files of one kind")
+    target = find_target(to or first.spec)
+    target.versions()
+    others, networks = [each.predictor for each in files], first.predictor.space
+    pool = draw_distinct(networks, POOL, random.Random(POOL_SEED))
+    logs = logarithms_of(others, pool)
+    chosen = Others.of(logs).choose(logs, measurements)
+    measuring = Measuring(target, networks)
+    rows = measuring([pool[place] for place in chosen], "measuring", seen)
+    if len(rows) < LEAST_TRANSFER:
+        raise TargetError(f"{target.spec}: {len(rows)} networks could be measured; {measuring.failures[0]}")
+    predictor = Predictor(networks, rows, others=others)
+    facts = _facts(validate(measuring, predictor, check, seed, seen), measuring.failures, begun)
+    sources = [{"target": each.spec, "device": dict(each.fingerprint)} for each in files]
+    made = TargetFile.of(target, first.about, predictor, {**facts, "from": sources})
+    return made.save(out or default_file(target, networks, first.about, first.signature)), made
+
+
+def _facts(checked: Validation | None, failures: Sequence[str], begun: float) -> dict[str, Any]:
+    return {
+        **({} if checked is None else {"validation": checked.to_json()}),
+        **({"skipped": list(failures)} if failures else {}),
+        "seconds": round(time.monotonic() - begun, 1),
+    }

@@ -1,0 +1,109 @@
+"""The whole chain by one call."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from azora.automl.advice import advise
+from azora.automl.discover import discover, form_of
+from azora.automl.watching import Watcher
+from azora.cli.main import main
+from azora.errors import ConfigError, TargetError
+from azora.job import Job
+from azora.tasks import Signature, Task
+
+PICTURES = Signature("classification", (3, 32, 32), 10)
+
+
+@pytest.mark.parametrize(
+    ("signature", "rows", "seconds", "strategy", "why"),
+    [
+        (Signature("classification", (6,), 3), 10**6, 60.0, "halving", "1,000,000 rows of a table"),
+        (PICTURES, 3_000, None, "halving", "judgements are counted"),
+        (PICTURES, 3_000, 3_600.0, "halving", "leave time to train many"),
+        (PICTURES, 3_000, 300.0, "spos", "leave time for few trainings"),
+        (PICTURES, 300_000, 300.0, "halving", "too short for shared weights"),
+    ],
+)
+def test_rules_give_a_strategy_and_its_reason(
+    signature: Signature, rows: int, seconds: float | None, strategy: str, why: str
+) -> None:
+    advice = advise(signature, rows, seconds, workers=2)
+    assert advice.strategy == strategy
+    assert why in advice.why
+
+
+@pytest.mark.parametrize(
+    ("target", "form"),
+    [
+        (None, "onnx"),
+        ("torch-cpu", "torch"),
+        ("onnxruntime:threads=1", "onnx"),
+        ("onnxruntime:precision=int8", "onnx-int8"),
+        ("executorch:precision=int8", "executorch-int8"),
+        ("command:sh pi.sh {model}", "onnx"),
+        ("command:sh phone.sh {pte}", "executorch"),
+    ],
+)
+def test_a_target_runs_files_of_a_form(target: str | None, form: str) -> None:
+    assert form_of(target) == form
+
+
+class Notes(Watcher):
+    """Keeps what is said."""
+
+    def __init__(self) -> None:
+        self.said: list[str] = []
+
+    def note(self, said: str) -> None:
+        self.said.append(said)
+
+
+def test_it_chooses_searches_ships_and_compares(stripes: Task, tmp_path: Path) -> None:
+    notes = Notes()
+    job = Job.parse(task=stripes, trials=2, workers=1, strategy="auto", out=tmp_path / "out", limits=["macs=2M"])
+    result = discover(job, watch=notes)
+    assert notes.said[0].startswith("halving: judgements are counted")
+    figures = json.loads((tmp_path / "out" / "result.json").read_text())
+    assert figures["advice"]["strategy"] == "halving"
+    assert Path(figures["deployed"]["file"]).is_file()
+    assert figures["deployed"]["difference"] < 1e-4
+    reference = figures["reference"]
+    assert reference["macs"] <= 2_000_000
+    assert reference["gain"] == pytest.approx(figures["test_accuracy"] - reference["test_accuracy"])
+    assert reference["gain_low"] <= reference["gain"] <= reference["gain_high"]
+    assert f"{reference['test_accuracy']:.4f} test accuracy after as long a training" in result.summary()
+
+
+def test_where_the_limits_leave_no_usual_network_there_is_none_beside_it(stripes: Task, tmp_path: Path) -> None:
+    job = Job.parse(task=stripes, trials=1, workers=1, strategy="random", out=tmp_path / "out", limits=["params=24k"])
+    result = discover(job)
+    assert "reference" not in result.figures
+    assert result.figures["advice"]["why"] == "it was asked for"
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["--strategy", "halvin"], "did you mean 'halving'"),
+        (["--target", "onxruntime"], "did you mean 'onnxruntime'"),
+        (["--limit", "latency=5ms"], "say which, such as --target onnxruntime"),
+        (["--budget", "soon"], "is not a duration"),
+    ],
+)
+def test_mistakes_are_one_line(
+    words: list[str], message: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["discover", "digits", "--out", str(tmp_path / "out"), *words]) == 2
+    said = capsys.readouterr().err
+    assert message in said
+    assert said.count("\n") == 1
+    assert not (tmp_path / "out").exists()
+
+
+def test_nothing_is_known_of_the_files_of_a_class_of_ones_own() -> None:
+    with pytest.raises((TargetError, ConfigError)):
+        form_of("tests.nowhere:Target")

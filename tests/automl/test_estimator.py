@@ -1,0 +1,113 @@
+"""Searches as scikit-learn's estimators."""
+
+from __future__ import annotations
+
+import pickle
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from sklearn.base import clone
+from sklearn.datasets import load_iris
+from sklearn.exceptions import NotFittedError
+from sklearn.model_selection import cross_val_score
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
+from sklearn.utils.estimator_checks import check_estimator
+
+from azora import AutoML, AutoMLRegressor, Task
+
+WORDS: dict[str, Any] = {"trials": 1, "workers": 1}
+
+
+@pytest.fixture(scope="module")
+def iris() -> tuple[Any, Any]:
+    x, y = load_iris(return_X_y=True)
+    return x, np.array(["setosa", "virginica", "a third"])[y]
+
+
+@pytest.fixture(scope="module")
+def fitted(iris: tuple[Any, Any]) -> AutoML:
+    x, y = iris
+    return AutoML(**WORDS).fit(x[::2], y[::2])
+
+
+def test_it_gives_the_labels_it_was_given(fitted: AutoML, iris: tuple[Any, Any]) -> None:
+    x, y = iris
+    assert fitted.classes_.tolist() == ["a third", "setosa", "virginica"]
+    assert set(fitted.predict(x[1::2])) <= set(y)
+    assert fitted.score(x[1::2], y[1::2]) > 0.85
+    probabilities = fitted.predict_proba(x)
+    np.testing.assert_allclose(probabilities.sum(1), 1, rtol=1e-5)
+    assert (fitted.classes_[probabilities.argmax(1)] == fitted.predict(x)).all()
+    assert fitted.result_["judged"] == 1
+
+
+def test_more_than_ten_labels_keep_their_places() -> None:
+    rng = np.random.default_rng(0)
+    y = np.repeat(np.arange(12), 12)
+    x = np.eye(12)[y] * 5 + rng.normal(size=(144, 12))
+    assert AutoML(**WORDS).fit(x, y).score(x, y) > 0.9
+
+
+def test_it_is_cloned_and_kept(fitted: AutoML, iris: tuple[Any, Any]) -> None:
+    x, _ = iris
+    again = pickle.loads(pickle.dumps(fitted))
+    assert (again.predict(x) == fitted.predict(x)).all()
+    other = clone(fitted.set_params(random_state=3))
+    assert other.get_params()["random_state"] == 3
+    with pytest.raises(NotFittedError):
+        other.predict(x)
+
+
+def test_it_works_inside_of_a_pipeline_and_cross_validation(iris: tuple[Any, Any]) -> None:
+    x, y = iris
+    scores = cross_val_score(make_pipeline(StandardScaler(), AutoML(**WORDS)), x, y, cv=2)
+    assert len(scores) == 2
+    assert scores.min() > 0.8
+
+
+def test_pictures_are_taken_as_they_are(stripes: Task) -> None:
+    split = stripes.everything()
+    pictures = split.x[:, 0]
+    fitted = AutoML(**WORDS, limits=["macs=200k"]).fit(pictures, split.y)
+    assert fitted.result_["macs"] <= 200_000
+    assert fitted.predict(pictures[:7]).shape == (7,)
+
+
+def test_numbers_are_predicted_in_their_shape() -> None:
+    rng = np.random.default_rng(0)
+    x = rng.normal(size=(150, 4))
+    y = x @ rng.normal(size=(4, 2)) + 10
+    flat = AutoMLRegressor(**WORDS).fit(x, y[:, 0])
+    assert flat.predict(x).shape == (150,)
+    assert flat.score(x, y[:, 0]) > 0.5
+    assert AutoMLRegressor(**WORDS).fit(x, y).predict(x[:3]).shape == (3, 2)
+
+
+def test_a_folder_keeps_the_search(iris: tuple[Any, Any], tmp_path: Path) -> None:
+    AutoML(**WORDS, out=str(tmp_path / "kept")).fit(*iris)
+    assert {"report.html", "result.json", "model", "study.db"} <= {each.name for each in (tmp_path / "kept").iterdir()}
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        ({"limits": ["latency=5ms"]}, "say which, such as --target onnxruntime"),
+        ({"strategy": "randm"}, "did you mean 'random'"),
+        ({"trials": 0}, "trials=0 must be at least 1"),
+    ],
+)
+def test_mistakes_are_value_errors_of_one_line(iris: tuple[Any, Any], words: dict[str, Any], message: str) -> None:
+    with pytest.raises(ValueError, match=message) as caught:
+        AutoML(**{**WORDS, **words}).fit(*iris)
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(1500)
+@pytest.mark.filterwarnings("ignore")
+@pytest.mark.parametrize("kind", [AutoML, AutoMLRegressor])
+def test_scikit_learns_own_checks_pass(kind: Any) -> None:
+    check_estimator(kind(**WORDS))

@@ -1,0 +1,51 @@
+"""Limits that hardly any network meets: they are walked to; where none does, the least that was found is named."""
+
+from __future__ import annotations
+
+import random
+
+import pytest
+
+from azora.automl.setting import Within
+from azora.errors import SpaceError
+from azora.networks.complexity import cost
+from azora.networks.registry import make_space
+from azora.space import Space
+from azora.tasks import Signature
+from azora.trial import Limit
+
+PICTURES = Signature("classification", (1, 8, 8), 10)
+
+
+@pytest.fixture(scope="module")
+def stages() -> Space:
+    return make_space("stages", PICTURES)
+
+
+def test_a_narrow_limit_is_met_by_what_is_walked_to(stages: Space) -> None:
+    limits = (Limit("macs", 12_000), Limit("memory", 45_000))
+    space = Within(stages, limits).constrained(0)
+    assert space.planted
+    for seed in range(5):
+        about = cost(stages, space.sample(random.Random(seed)))
+        assert about["macs"] <= 12_000 and about["memory"] <= 45_000
+
+
+def test_a_wide_limit_plants_nothing(stages: Space) -> None:
+    assert not Within(stages, (Limit("macs", 10_000_000),)).constrained(0).planted
+
+
+def test_where_nothing_is_the_least_found_is_near_the_smallest_there_is(stages: Space) -> None:
+    within = Within(stages, (Limit("macs", 100),))
+    with pytest.raises(
+        SpaceError, match="no network within macs ≤ 100 was found in stages; the smallest found"
+    ):
+        within.constrained(0)
+    rng = random.Random(1)
+    assert within.least["macs"] < min(cost(stages, stages.sample(rng))["macs"] for _ in range(100))
+
+
+def test_the_same_seed_plants_the_same(stages: Space) -> None:
+    limits = (Limit("macs", 12_000),)
+    first, second = (Within(stages, limits).constrained(3).planted for _ in range(2))
+    assert first == second

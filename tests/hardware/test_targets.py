@@ -1,0 +1,32 @@
+"""The contract for every shipped target that runs here."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+import devices
+from azora.hardware import Target, find_target
+from azora.testing import TargetContract
+
+BY_SIZE = 'size=$(wc -c < "$1")\necho "$size bytes" >&2\necho "$((size / 100)) ms"\n'
+
+
+class TestTargets(TargetContract):
+    @pytest.fixture(params=["torch-cpu", "onnxruntime", "onnxruntime:precision=int8"])
+    def target(self, request: pytest.FixtureRequest) -> Target:
+        return find_target(request.param)
+
+
+class TestCommand(TargetContract):
+    @pytest.fixture
+    def target(self, tmp_path: Path) -> Target:
+        (tmp_path / "by size.sh").write_text(BY_SIZE)
+        return find_target(f"command:timeout=20:sh '{tmp_path / 'by size.sh'}' {{model}}")
+
+
+class TestOnesOwn(TargetContract):
+    @pytest.fixture
+    def target(self) -> Target:
+        return devices.Roofline(macs=900.0)
