@@ -372,3 +372,33 @@ def test_a_mistake_on_the_command_line_is_one_line_and_exit_code_2(
     assert said in err
     assert (err.count("\n"), out) == (1, "")
     assert not [each for each in tmp_path.rglob("*") if each.is_file()]
+
+
+def test_a_size_cannot_be_limited_where_there_are_no_files(stripes: Task, tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match=r"limit size ≤ 5,000: torch-cpu:threads=1 has no files whose size"):
+        search(stripes, tmp_path / "out", target="torch-cpu", limits=["size=5kB"])
+    assert not (tmp_path / "out").exists()
+
+
+def test_out_of_time_the_quickest_are_measured_next(stripes: Task, tmp_path: Path) -> None:
+    file = TargetFile.load(false_file(stripes, tmp_path / "false.target.json", devices.Counted(), factor=1.0))
+    pricing = Pricing(file.predictor.space, file)
+    measured: list[int] = []
+
+    class Noted(devices.Counted):
+        def measure(self, deployable: Any, seconds: float = 0.1) -> Measured:
+            found = super().measure(deployable, seconds)
+            measured.append(found.bytes)
+            return found
+
+    pricing.measure = Noted().measure  # type: ignore[method-assign]
+    drawn = draw_distinct(file.predictor.space, 12, random.Random(1))
+    slow_first = sorted(drawn, key=pricing.predictor.latency, reverse=True)
+    trials = [
+        Trial(number, Proposal(architecture), Report({"accuracy": 1.0}), 0.0)
+        for number, architecture in enumerate(slow_first)
+    ]
+    limit = Limit("latency", 1.01 * pricing.predictor.latency(slow_first[-1]))
+    found = holding(pricing, [limit], trials, stripes.scaling, seconds=-1.0)
+    assert found.proposal.architecture == slow_first[-1]
+    assert len(measured) == 1

@@ -37,9 +37,7 @@ def test_a_wide_limit_plants_nothing(stages: Space) -> None:
 
 def test_where_nothing_is_the_least_found_is_near_the_smallest_there_is(stages: Space) -> None:
     within = Within(stages, (Limit("macs", 100),))
-    with pytest.raises(
-        SpaceError, match="no network within macs ≤ 100 was found in stages; the smallest found"
-    ):
+    with pytest.raises(SpaceError, match="no network within macs ≤ 100 was found in stages; the smallest found"):
         within.constrained(0)
     rng = random.Random(1)
     assert within.least["macs"] < min(cost(stages, stages.sample(rng))["macs"] for _ in range(100))

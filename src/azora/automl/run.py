@@ -14,7 +14,7 @@ from azora.automl.baseline import SHARE, START, open_baseline, split, statement
 from azora.automl.delivery import deliver
 from azora.automl.pacing import FINAL_SHARE, MARGIN, Pacing
 from azora.automl.pricing import FILE as PREDICTOR
-from azora.automl.pricing import beyond, holding
+from azora.automl.pricing import MOST_SECONDS, beyond, holding, seconds_for
 from azora.automl.result import Result
 from azora.automl.setting import Setting
 from azora.automl.threads import one_thread
@@ -309,7 +309,8 @@ class _Run:
             if any(limit.quantity in ON_TARGET for limit in limits):
                 ranked = self.study.ranked(self.setting.objective)
                 left = [trial for trial in ranked if trial.proposal.architecture.key not in refused]
-                best = holding(pricing, limits, left, self.setting.task.scaling)
+                seconds = seconds_for(self.job.budget) or MOST_SECONDS
+                best = holding(pricing, limits, left, self.setting.task.scaling, seconds)
             winner = self._final(best)
             shipped = Deployable(winner.network, self.setting.task.signature, winner.scaling)
             for _ in range(LOOKS):  # the machine may have had other work just then

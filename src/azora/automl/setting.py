@@ -108,6 +108,9 @@ class Setting:
             pricing = find_pricing(
                 job.target, space, about, task.search_data, kept=kept, seconds=seconds_for(job.budget), seed=job.seed
             )
+        sizes = [limit for limit in job.limits if limit.quantity == "size"]
+        if pricing is not None and sizes and not pricing.has_files:
+            raise ConfigError(f"limit {sizes[0]}: {pricing.file.spec} has no files whose size could be limited")
         return cls(job, task, space, about, objectives, method, beside, pricing, reward)
 
     def within_limits(self) -> Space:
