@@ -7,7 +7,7 @@ import random
 
 import pytest
 
-from azora.networks.complexity import cost, measure, parameters, signature_of
+from azora.networks.complexity import cost, measure, parameters, signature_of, with_weights
 from azora.networks.decide import As
 from azora.networks.nb201 import NB201
 from azora.networks.registry import make_space
@@ -34,7 +34,7 @@ def test_what_is_told_is_what_is_counted_on_the_network(space: Space) -> None:
     for _ in range(8):
         architecture = space.sample(rng)
         network = space.build(As(architecture))
-        counted = {"params": parameters(network)} | measure(network, signature_of(space).shape)
+        counted = with_weights({"params": parameters(network)} | measure(network, signature_of(space).shape))
         assert cost(space, architecture) == counted
         assert space.features(architecture)["size"] == (math.log(counted["params"]), math.log(counted["macs"]))
 

@@ -6,7 +6,7 @@ import random
 
 import pytest
 
-from azora.networks.complexity import measure, parameters
+from azora.networks.complexity import measure, parameters, with_weights
 from azora.networks.decide import As
 from azora.networks.registry import make_space
 from azora.tasks import Signature
@@ -19,4 +19,4 @@ def test_the_sum_is_the_count_of_the_whole(shape: tuple[int, ...], per_block: bo
     for seed in range(6):
         architecture = space.sample(random.Random(seed))
         network = space.build(As(architecture))
-        assert space.cost(architecture) == {"params": parameters(network)} | measure(network, shape)
+        assert space.cost(architecture) == with_weights({"params": parameters(network)} | measure(network, shape))

@@ -310,19 +310,8 @@ def _torch_latency(winner: Winner, setting: Setting, one: Array) -> float:
         torch.set_num_threads(threads)
 
 
-def _write_report(
-    setting: Setting,
-    study: Study,
-    winner: Winner,
-    found: Array,
-    y: Array,
-    figures: Mapping[str, Any],
-    versus: Mapping[str, Any],
-    pairs: Sequence[tuple[float, float]],
-    out: Path,
-) -> None:
-    metric = setting.objective.metric
-    rows = [
+def _rows(study: Study, metric: str) -> list[TrialRow]:
+    return [
         TrialRow(
             trial.number,
             trial.proposal.architecture.key,
@@ -335,6 +324,20 @@ def _write_report(
         )
         for trial in study.trials
     ]
+
+
+def _write_report(
+    setting: Setting,
+    study: Study,
+    winner: Winner,
+    found: Array,
+    y: Array,
+    figures: Mapping[str, Any],
+    versus: Mapping[str, Any],
+    pairs: Sequence[tuple[float, float]],
+    out: Path,
+) -> None:
+    metric = setting.objective.metric
     confusion = None
     classes = setting.task.signature.classes
     if classes and len(classes) <= 30:
@@ -347,7 +350,7 @@ def _write_report(
             figures=figures,
             metric=metric,
             maximise=setting.objective.maximise,
-            trials=rows,
+            trials=_rows(study, metric),
             drawing=to_svg(setting.space.graph(winner.architecture)),
             curve=winner.curve,
             confusion=confusion,

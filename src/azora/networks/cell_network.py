@@ -13,7 +13,7 @@ from typing import final
 from torch import nn
 
 from azora.networks.cell import live
-from azora.networks.complexity import by_kind, measure, parameters
+from azora.networks.complexity import by_kind, measure, parameters, with_weights
 from azora.networks.shapes_only import ShapesOnly
 from azora.networks.skeleton import stage_sides, staged
 from azora.operations import make_operation
@@ -74,7 +74,7 @@ class CellNetwork:
                         total[quantity] = max(total[quantity], value)
                     else:
                         total[quantity] += self.depth * count * value
-        return total
+        return with_weights(total)
 
     def kinds(self) -> dict[str, int]:
         """What `azora.networks.complexity.by_kind` counts, added up alike."""

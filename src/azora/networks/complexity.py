@@ -169,7 +169,7 @@ def cost(space: Space, architecture: Architecture) -> dict[str, int]:
     write for one input, and number of `layers`.
     """
     if (told := space.root.cost(architecture)) is not None:
-        return _with_weights(told)
+        return dict(told)
     signature = signature_of(space)
     known = _KNOWN.setdefault(space.root, {})
     # By decisions and not by key: cells that share a node and cells that copy it have one key, and different costs.
@@ -177,12 +177,12 @@ def cost(space: Space, architecture: Architecture) -> dict[str, int]:
     if (decisions, signature) not in known:
         with ShapesOnly():
             network = space.root.build(As(architecture))
-        known[decisions, signature] = {"params": parameters(network)} | measure(network, signature.shape)
-    return _with_weights(known[decisions, signature])
+        known[decisions, signature] = with_weights({"params": parameters(network)} | measure(network, signature.shape))
+    return dict(known[decisions, signature])
 
 
-def _with_weights(counted: Mapping[str, int]) -> dict[str, int]:
-    """`memory` of what is held as well as of what is computed."""
+def with_weights(counted: Mapping[str, int]) -> dict[str, int]:
+    """What is counted of layers, with `memory` of what is held as well as of what is computed."""
     return {**counted, "memory": counted["memory"] + 4 * counted["params"]}
 
 

@@ -13,7 +13,7 @@ from torch import nn
 from azora.errors import SpaceError
 from azora.networks.blocks import InvertedBottleneck, Residual, Resize, Separable
 from azora.networks.checks import check_counts, check_pictures, check_shares
-from azora.networks.complexity import by_kind, measure, parameters
+from azora.networks.complexity import by_kind, measure, parameters, with_weights
 from azora.networks.decide import Decide
 from azora.networks.shapes_only import ShapesOnly
 from azora.networks.skeleton import Head, halves, stem, stem_stride
@@ -119,7 +119,9 @@ class Stages(Space):
         """What `azora.networks.complexity.cost` counts, added up from what is counted once for every block."""
         parts = [part.cost for part in self._parts(decisions)]
         most = max(part["memory"] for part in parts)
-        return {name: most if name == "memory" else sum(part[name] for part in parts) for name in parts[0]}
+        return with_weights(
+            {name: most if name == "memory" else sum(part[name] for part in parts) for name in parts[0]}
+        )
 
     def kinds(self, decisions: Mapping[str, Option]) -> Mapping[str, int]:
         return dict(sum((Counter(part.kinds) for part in self._parts(decisions)), Counter[str]()))
