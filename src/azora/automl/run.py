@@ -322,10 +322,14 @@ class _Run:
     def _reference(self, winner: Winner) -> Winner | None:
         """A network that nobody searched for, trained as the winner was and for as long; None where the limits leave
         no familiar one."""
-        familiar = next(iter(self.space.known()), None)
+        familiar = self._familiar()
         if familiar is None or self.stop.is_set():
             return None
         return self._train(familiar, None if self.job.budget is None else min(winner.seconds, self._left() - MARGIN))
+
+    def _familiar(self) -> Architecture | None:
+        """The usual network that stands beside the winner: within the limits, however slow to train."""
+        return next(iter(self.pacing.limited.known()), None) if self.job.reference else None
 
     def _final(self, best: Trial) -> Winner:
         study, job = self.study, self.job
@@ -334,7 +338,7 @@ class _Run:
         judging = best.report.metrics.get("judging_seconds", 0.0) * (1.0 + 2.0 * rows)
         left = self._left() - MARGIN - judging
         study.enter("final")
-        seconds = None if job.budget is None else max(1.0, left / (2 if job.reference else 1))
+        seconds = None if job.budget is None else max(1.0, left / (2 if self._familiar() is not None else 1))
         return self._train(best.proposal.architecture, seconds)
 
     def _train(self, architecture: Architecture, seconds: float | None) -> Winner:
