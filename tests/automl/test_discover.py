@@ -11,7 +11,7 @@ from azora.automl.advice import advise
 from azora.automl.discover import discover, form_of
 from azora.automl.watching import Watcher
 from azora.cli.main import main
-from azora.errors import ConfigError, TargetError
+from azora.errors import TargetError
 from azora.job import Job
 from azora.tasks import Signature, Task
 
@@ -104,6 +104,10 @@ def test_mistakes_are_one_line(
     assert not (tmp_path / "out").exists()
 
 
-def test_nothing_is_known_of_the_files_of_a_class_of_ones_own() -> None:
-    with pytest.raises((TargetError, ConfigError)):
-        form_of("tests.nowhere:Target")
+def test_of_the_files_of_a_class_of_ones_own_nothing_is_known_and_nothing_is_searched(
+    stripes: Task, tmp_path: Path
+) -> None:
+    job = Job.parse(task=stripes, trials=1, target="devices:Counted", strategy="auto", out=tmp_path / "out")
+    with pytest.raises(TargetError, match="nothing is known of the files that devices:Counted runs"):
+        discover(job)
+    assert not (tmp_path / "out").exists()

@@ -248,3 +248,8 @@ def test_what_is_planted_serves_parts_where_it_is_valid() -> None:
     assert small.constrain(None, "", number_7=1).sample(random.Random(0))["number_7"] == 1
     with pytest.raises(SpaceError, match="draws was valid"):
         small.constrain(None, "", number_7=2).sample(random.Random(0))
+
+
+def test_a_rule_without_a_reason_holds_too() -> None:
+    low = Space("one", [Integer("number", 0, 9)]).constrain(lambda architecture: architecture["number"] < 3, "")
+    assert {low.sample(random.Random(seed))["number"] for seed in range(40)} == {0, 1, 2}

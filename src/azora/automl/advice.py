@@ -11,8 +11,8 @@ from azora.tasks import Signature
 
 SHARED_FROM, SHARED_TO = 10_000.0, 60_000.0
 """Input values of search-train for each second of a core: from here on too few networks can be trained one by one, and
-beyond there shared weights cannot be trained either. See docs/hardware.md for
-what this rests on."""
+beyond there shared weights cannot be trained either. What this
+rests on is in docs/hardware.md."""
 
 
 @final

@@ -41,6 +41,7 @@ def discover(
     """
     watch = watch or Watcher()
     check_names(replace(job, strategy="halving") if job.strategy == AUTO else job)
+    form = form_of(job.target)  # what cannot be shipped is told before anything is searched
     task = find_task(job.task, job.seed, Reading.of(job.reading))
     advice = Advice(job.strategy, "it was asked for")
     if job.strategy == AUTO:
@@ -48,7 +49,7 @@ def discover(
         watch.note(f"{advice.strategy}: {advice.why}")
     chosen = replace(job, task=task, strategy=advice.strategy, reference=True, reading={})
     result = run(chosen, started=started, stop=stop, watch=watch)
-    deployed = _deploy(chosen, result)
+    deployed = _deploy(chosen, form)
     figures = {**result.figures, "advice": {"strategy": advice.strategy, "why": advice.why}, "deployed": deployed}
     part = job.out / ".result.json.part"
     part.write_text(json.dumps(figures, indent=1) + "\n", encoding="utf-8")
@@ -56,9 +57,7 @@ def discover(
     return Result(job.out, figures)
 
 
-def _deploy(job: Job, result: Result) -> dict[str, Any]:
-    """The file that the target runs; ONNX, where there is none."""
-    form = form_of(job.target)
+def _deploy(job: Job, form: str) -> dict[str, Any]:
     folder = job.out / FOLDER
     folder.mkdir(exist_ok=True)
     shipped = ship(job.out, form, folder / f"model{FORMATS[form].suffix}", job.task)
@@ -66,7 +65,7 @@ def _deploy(job: Job, result: Result) -> dict[str, Any]:
 
 
 def form_of(target: str | None) -> str:
-    """The form of file that a target runs.
+    """The form of file that a target runs; ONNX, where there is none.
 
     Raises:
         TargetError: a class of the user's own, of which nobody knows.

@@ -62,7 +62,7 @@ def show(
     file: Annotated[Path | None, typer.Argument(help="A predictor's file (default: list those there are).")] = None,
     as_json: AsJson = False,
 ) -> int:
-    """Show a predictor: its device, how well it predicts, and what a layer costs; or list the predictors there are."""
+    """Show a predictor: its device, and how well it predicts; or list the predictors there are."""
     from azora.hardware.files import ENDING, TargetFile, folder
 
     if file is not None:

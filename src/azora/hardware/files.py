@@ -17,6 +17,7 @@ from azora.errors import AzoraError, TargetError
 from azora.hardware.predictor import REGRESSORS, TRANSFER, Predictor
 from azora.hardware.registry import find_target
 from azora.hardware.target import Measured, Target
+from azora.networks.complexity import signature_of
 from azora.networks.registry import make_space
 from azora.space import Space
 from azora.tasks import Signature
@@ -64,7 +65,7 @@ class TargetFile:
             "additive": table and table.to_json(),
             "errors": dict(predictor.errors),
         }
-        signature = predictor.space.root.signature  # type: ignore[attr-defined]
+        signature = signature_of(predictor.space)
         return cls(
             target.spec,
             {"name": about["name"], "settings": dict(about["settings"])},

@@ -31,7 +31,7 @@ class Subspace(Derived):
         super().__init__(space, choices)
         self.plant(space.planted)
         if holds is not None:
-            self.rules = (*space.rules, Rule(reason, lambda kept: holds(self._seal(dict(kept)))))
+            self.rules = (*space.rules, Rule(reason or "a constraint", lambda kept: holds(self._seal(dict(kept)))))
 
 
 def _narrow(choice: Choice, value: Option) -> Choice:
