@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 
 import azora
+import azora.automl.run
 import devices
 from azora.automl.pricing import FILE, Pricing, beyond, holding
 from azora.automl.reading import read_events
@@ -402,3 +403,27 @@ def test_out_of_time_the_quickest_are_measured_next(stripes: Task, tmp_path: Pat
     found = holding(pricing, [limit], trials, stripes.scaling, seconds=-1.0)
     assert found.proposal.architecture == slow_first[-1]
     assert len(measured) == 1
+
+
+def test_a_device_that_goes_away_after_the_last_training_costs_no_network(
+    stripes: Task, tmp_path: Path, here: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    train = azora.automl.run.train_winner
+    gone = list[bool]()
+
+    def and_then_it_goes(*words: Any, **more: Any) -> Any:
+        gone.append(True)
+        return train(*words, **more)
+
+    measure = devices.Counted.measure
+
+    def lost(self: devices.Counted, deployable: Any, seconds: float = 0.1) -> Measured:
+        if gone:
+            raise TargetError("no device is connected")
+        return measure(self, deployable, seconds)
+
+    monkeypatch.setattr("azora.automl.run.train_winner", and_then_it_goes)
+    monkeypatch.setattr(devices.Counted, "measure", lost)
+    result = search(stripes, tmp_path / "out", limits=[LIMIT])
+    assert "latency_ms" not in result.target
+    assert (tmp_path / "out" / "model").is_dir()

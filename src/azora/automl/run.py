@@ -21,7 +21,7 @@ from azora.automl.threads import one_thread
 from azora.automl.watching import Sight, Watcher
 from azora.automl.winner import LONGEST, Winner, train_winner
 from azora.automl.working import FOLDER, clear, make_work
-from azora.errors import BudgetError, StudyError
+from azora.errors import BudgetError, StudyError, TargetError
 from azora.evaluation.checkpoints import prune
 from azora.evaluation.sharing import WEIGHTS
 from azora.evaluation.trained import EACH
@@ -313,10 +313,14 @@ class _Run:
                 best = holding(pricing, limits, left, self.setting.task.scaling, seconds)
             winner = self._final(best)
             shipped = Deployable(winner.network, self.setting.task.signature, winner.scaling)
-            for _ in range(LOOKS):  # the machine may have had other work just then
-                measured = pricing.measure(shipped)
-                if beyond(limits, measured, TOLERANCE) is None:
-                    return best, winner, measured
+            try:
+                for _ in range(LOOKS):  # the machine may have had other work just then
+                    measured = pricing.measure(shipped)
+                    if beyond(limits, measured, TOLERANCE) is None:
+                        return best, winner, measured
+            except TargetError as error:  # it was there before the training: what was trained must not be lost
+                self.watch.note(f"what ships could not be measured: {error}")
+                return best, winner, None
             refused.add(best.proposal.architecture.key)
 
     def _reference(self, winner: Winner) -> Winner | None:
