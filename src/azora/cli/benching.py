@@ -6,13 +6,13 @@ import json
 import os
 import sys
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from azora.cli.progress import bar
 from azora.errors import BenchmarkError, ConfigError
 
 if TYPE_CHECKING:
@@ -64,8 +64,8 @@ def bench(
             "--strategy": strategy, "--queries": queries, "--seconds": seconds, "--fidelity": fidelity,
             "--noise": noise, "--cost": cost, "--floor": floor, "--set": settings,
         })  # fmt: skip
-        with _watched() as seen:
-            ranked = predict(find_ranking(table), runs, seed, seen)
+        with bar() as seen:
+            ranked = predict(find_ranking(table), runs, seed, partial(seen, "runs"))
         show_predictions(ranked, time.monotonic() - begun, out, as_json)
         return 0
     if queries is not None and seconds is not None:
@@ -105,22 +105,8 @@ def _compared(
     setup = Setup(table, share_settings(names, read_settings(settings)), **rules)
     # Who names a strategy means all of its runs; where none is named, those that think long make fewer.
     most = {} if strategies else {name: entry.runs for name, entry in STRATEGIES.items() if entry.runs is not None}
-    with _watched() as seen:
-        return compare(setup, runs=runs, seed=seed, workers=workers, most=most, seen=seen)
-
-
-@contextmanager
-def _watched() -> Iterator[Callable[[int, int], None]]:
-    """A bar on a terminal, nothing elsewhere."""
-    if not sys.stderr.isatty():
-        yield lambda done, of: None
-        return
-    from rich.console import Console
-    from rich.progress import Progress
-
-    with Progress(console=Console(stderr=True), transient=True) as bar:
-        task = bar.add_task("runs")
-        yield lambda done, of: bar.update(task, completed=done, total=of)
+    with bar() as seen:
+        return compare(setup, runs=runs, seed=seed, workers=workers, most=most, seen=partial(seen, "runs"))
 
 
 def _print(found: Comparison, wall: float) -> None:

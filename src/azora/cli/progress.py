@@ -4,12 +4,28 @@ from __future__ import annotations
 
 import sys
 import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any, TextIO, final
 
 from azora.automl.watching import Sight, Watcher
 from azora.clock import show_seconds
 
 EVERY = 10.0  # seconds between lines where there is no terminal to redraw
+
+
+@contextmanager
+def bar() -> Iterator[Callable[[str, int, int], None]]:
+    """A bar on a terminal, told of the step, what is done of it, and of how much; nothing elsewhere."""
+    if not sys.stderr.isatty():
+        yield lambda step, done, of: None
+        return
+    from rich.console import Console
+    from rich.progress import Progress
+
+    with Progress(console=Console(stderr=True), transient=True) as shown:
+        task = shown.add_task("")
+        yield lambda step, done, of: shown.update(task, description=step, completed=done, total=of)
 
 
 def watcher(*, quiet: bool) -> Watcher:

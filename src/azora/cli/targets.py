@@ -3,20 +3,18 @@
 from __future__ import annotations
 
 import json
-import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from azora.cli.progress import bar
 from azora.clock import parse_seconds, show_seconds
 from azora.errors import ConfigError
 
 if TYPE_CHECKING:
     from azora.hardware import TargetFile
-    from azora.hardware.build import Seen
 
 target = typer.Typer(help="Measure a device, and predict what networks cost there.", add_completion=False)
 
@@ -48,7 +46,7 @@ def build(
 
     if check < 0:
         raise ConfigError(f"--check {check} must be at least 0")
-    with _watched() as seen:
+    with bar() as seen:
         file, made = make_target_file(
             name, task, space, read_settings(settings or []), label=label, measurements=measurements, check=check,
             seconds=parse_seconds(budget), seed=seed, out=out, seen=seen,
@@ -94,26 +92,12 @@ def transfer(
     """Adapt predictors of other devices to a new one, with few measurements there."""
     from azora.hardware.making import transfer_target_file
 
-    with _watched() as seen:
+    with bar() as seen:
         file, made = transfer_target_file(
             old, to, measurements=measurements, check=check, seed=seed, out=out, seen=seen
         )
     _tell(made, file, as_json)
     return 0
-
-
-@contextmanager
-def _watched() -> Iterator[Seen]:
-    """A bar on a terminal, nothing elsewhere."""
-    if not sys.stderr.isatty():
-        yield lambda step, done, of: None
-        return
-    from rich.console import Console
-    from rich.progress import Progress
-
-    with Progress(console=Console(stderr=True), transient=True) as bar:
-        task = bar.add_task("measuring")
-        yield lambda step, done, of: bar.update(task, description=step, completed=done, total=of)
 
 
 def _tell(made: TargetFile, file: Path, as_json: bool) -> None:
