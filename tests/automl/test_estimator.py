@@ -83,7 +83,10 @@ def test_numbers_are_predicted_in_their_shape() -> None:
     flat = AutoMLRegressor(**WORDS).fit(x, y[:, 0])
     assert flat.predict(x).shape == (150,)
     assert flat.score(x, y[:, 0]) > 0.5
-    assert AutoMLRegressor(**WORDS).fit(x, y).predict(x[:3]).shape == (3, 2)
+    both = AutoMLRegressor(**WORDS).fit(x, y).predict(x[:3])
+    assert (both.shape, both.dtype) == ((3, 2), np.float64)
+    with pytest.raises(NotFittedError):
+        AutoMLRegressor().predict(x)
 
 
 def test_a_folder_keeps_the_search(iris: tuple[Any, Any], tmp_path: Path) -> None:

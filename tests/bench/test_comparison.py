@@ -40,7 +40,7 @@ def test_the_object_is_as_it_is_described(found: Comparison) -> None:
     assert list(figures["strategies"]) == ["random", "evolution"]
     assert list(figures["strategies"]["random"]) == ["10", "25", "30"]
     last = figures["strategies"]["evolution"]["30"]
-    assert set(last) == {"mean", "std", "low", "high", "regret"}
+    assert set(last) == {"mean", "std", "low", "high", "regret", "seen_regret"}
     assert last["low"] <= last["mean"] <= last["high"]
     assert last["regret"] == pytest.approx(figures["best"] - last["mean"], abs=1e-3)
     assert figures["against_random"]["random"]["p"] is None

@@ -115,6 +115,11 @@ def test_a_network_without_a_cost_is_named(file: Path, tmp_path: Path) -> None:
         (["--cost", "nosuch.csv:ms"], "nosuch.csv"),
         (["--floor", "85"], "say the second objective by --cost"),
         (["--cost", "ms", "--strategy", "evolution"], "strategy 'evolution' is for one objective"),
+        (["--limit", "3"], "say what is limited by --cost"),
+        (["--cost", "ms", "--limit", "soon"], "must be a number above zero, or a share of the rows such as 25%"),
+        (["--cost", "ms", "--limit", "101%"], "must be a number above zero, or a share of the rows such as 25%"),
+        (["--cost", "ms", "--limit", "0.9"], "the least ms in costed is 1"),
+        (["--cost", "ms", "--limit", "9", "--floor", "80"], "a front has no limit; say one"),
     ],
 )
 def test_mistakes_are_one_line(words: list[str], said: str, file: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -130,3 +135,19 @@ def test_the_command_says_what_the_score_is(file: Path, capsys: pytest.CaptureFi
     assert figures["score"].startswith("share of the hypervolume of the true front of ")
     assert "(reference 80 and " in figures["score"]
     assert set(figures["strategies"]) == set(figures["held_out"]) == {"random", "bayesian", "pareto"}
+
+
+def test_a_limit_leaves_the_networks_within_it_and_their_best(file: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    words = ["bench", str(file), "--cost", "ms", "--limit", "25%", "--queries", "60", "--runs", "3", "--workers", "1"]
+    assert main([*words, "--strategy", "evolution", "--json"]) == 0
+    figures = json.loads(capsys.readouterr().out)
+    whole = read_table(file)
+    costs = read_cost(file, "ms", whole)
+    most = np.percentile(costs, 25)
+    protocol = Setup(str(file), {}, cost="ms", limit="25%").protocol()
+    points = {whole.points[row] for row in np.flatnonzero(costs <= most)}
+    assert set(protocol.table.points) == points == {tuple(each.values()) for each in protocol.table.space}
+    scores = dict(zip(whole.points, Setup(str(file), {}).protocol().scores, strict=True))
+    assert figures["best"] == pytest.approx(max(scores[point] for point in points))
+    assert figures["best"] < max(scores.values())
+    assert {"random", "evolution"} == set(figures["strategies"]) and "held_out" not in figures

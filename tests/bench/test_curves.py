@@ -43,6 +43,8 @@ def test_the_longest_training_decides_and_short_ones_do_not_compete_with_it() ->
     protocol = Protocol(table(), seconds=20.0)
     curve = Curve.of(Run([0, 1, 0], [0, 1, 1], [1.0, 4.0, 3.0]), protocol)
     assert curve.score.tolist() == [10, 20, 20]  # a's nine of a short training is nothing against b's five
+    assert curve.seen.tolist() == [protocol.seen[0][0], protocol.seen[1][1], protocol.seen[1][1]]
+    assert curve.at([4.9, 5.0], False, seen=True).tolist() == curve.seen[:2].tolist()
 
 
 def test_failures_leave_the_score_where_it_was() -> None:
@@ -51,7 +53,7 @@ def test_failures_leave_the_score_where_it_was() -> None:
 
 
 def test_scores_hold_until_the_next_query() -> None:
-    curve = Curve(np.zeros(3), np.array([1.0, 2.0, 3.0]), np.array([2.0, 4.0, 8.0]))
+    curve = Curve(np.zeros(3), np.array([1.0, 2.0, 3.0]), np.array([2.0, 4.0, 8.0]), np.zeros(3))
     assert curve.at([1, 2, 3, 9], True).tolist() == [1, 2, 3, 3]
     assert curve.at([2.0, 3.9, 4.0, 100.0], False).tolist() == [1, 1, 2, 3]
     assert np.isnan(curve.at([1.9], False)[0])
@@ -91,7 +93,7 @@ def test_wilcoxon_where_nothing_differs_and_where_there_is_nothing() -> None:
 
 
 def made(scores: list[float]) -> Curve:
-    return Curve(np.zeros(len(scores)), np.array(scores), np.arange(1.0, len(scores) + 1))
+    return Curve(np.zeros(len(scores)), np.array(scores), np.arange(1.0, len(scores) + 1), np.array(scores) + 1)
 
 
 def test_beside_random_search() -> None:

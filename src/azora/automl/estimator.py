@@ -129,5 +129,6 @@ class AutoMLRegressor(RegressorMixin, _Searches):  # type: ignore[misc]
 
     def predict(self, X: Any) -> Array:
         """(N,) or (N, outputs), as y was."""
-        found = np.asarray(self.model_.predict(self._rows(X)))
+        rows = self._rows(X)
+        found = np.asarray(self.model_.predict(rows), dtype=np.float64)
         return found.reshape(len(found)) if self._flat else found.reshape(len(found), -1)

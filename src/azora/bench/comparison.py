@@ -111,14 +111,27 @@ def summarise(
     curves = {name: {each: Curve.of(run, protocol) for each, run in some.items()} for name, some in runs.items()}
     figures, beside, held_out = {}, {}, {}
     for name, some in curves.items():
-        scores = np.array([curve.at(places, protocol.queries is not None) for curve in some.values()])
-        figures[name] = {place: Figure.of(scores[:, at], protocol.best) for at, place in enumerate(places)}
+        figures[name] = _figures(list(some.values()), protocol, places)
         ended = sum(bool(run.ended) for run in runs[name].values())
         beside[name] = beside_random(some, curves[RANDOM], protocol, ended, name == RANDOM)
         if (cost := protocol.cost_of) is not None:
             held_out[name] = Figure.of([cost.held_out(front_of(run, protocol, cost)) for run in runs[name].values()], 1)
-    papers = published(setup.table, protocol, places)
+    # Papers searched all of the space.
+    papers = published(setup.table, protocol, places) if setup.limit is None else []
     return Comparison(setup, protocol, seed, count, runs, curves, figures, beside, papers, held_out)
+
+
+def _figures(curves: Sequence[Curve], protocol: Protocol, places: Sequence[float]) -> dict[float, Figure]:
+    """By checkpoint."""
+    scores, seen = (
+        np.array([curve.at(places, protocol.queries is not None, known) for curve in curves]) for known in (False, True)
+    )
+    by_seen = [Figure.of(seen[:, at], protocol.best_seen).regret for at in range(len(places))]
+    figures = [Figure.of(scores[:, at], protocol.best) for at in range(len(places))]
+    return {
+        place: replace(figure, seen_regret=regret)
+        for place, figure, regret in zip(places, figures, by_seen, strict=True)
+    }
 
 
 def contestants(names: Sequence[str], several: bool = False) -> list[str]:

@@ -32,11 +32,13 @@ class Curve:
         validation: (queries,) what the search saw, NaN where it saw nothing.
         score: (queries,) score of the architecture that validation had chosen by then; NaN before there is one.
         seconds: (queries,) of training spent by then.
+        seen: (queries,) what the search saw of that architecture; NaN where the score is of a front.
     """
 
     validation: Numbers
     score: Numbers
     seconds: Numbers
+    seen: Numbers
 
     @classmethod
     def of(cls, run: Run, protocol: Protocol) -> Curve:
@@ -44,15 +46,16 @@ class Curve:
         if protocol.cost_of is not None:
             return cls._of_fronts(run, protocol, protocol.cost_of)
         best, chosen = (-1, -math.inf), -1
-        validation, score = np.full(len(run.rows), np.nan), np.full(len(run.rows), np.nan)
+        validation, score, seen = (np.full(len(run.rows), np.nan) for _ in range(3))
         for place, (row, level) in enumerate(zip(run.rows, run.levels, strict=True)):
             if row >= 0:
                 validation[place] = protocol.seen[level][row]
                 standing = (level, protocol.sign * float(validation[place]))
                 if standing > best:  # the earlier of two equals stays
                     best, chosen = standing, row
-            score[place] = protocol.scores[chosen] if chosen >= 0 else np.nan
-        return cls(validation, score, np.cumsum(np.asarray(run.seconds, float)))
+            if chosen >= 0:
+                score[place], seen[place] = protocol.scores[chosen], protocol.seen[best[0]][chosen]
+        return cls(validation, score, np.cumsum(np.asarray(run.seconds, float)), seen)
 
     @classmethod
     def _of_fronts(cls, run: Run, protocol: Protocol, cost: Cost) -> Curve:
@@ -68,13 +71,13 @@ class Curve:
                     if front != before:
                         share = cost.share(front)
             score[place] = share
-        return cls(validation, score, np.cumsum(np.asarray(run.seconds, float)))
+        return cls(validation, score, np.cumsum(np.asarray(run.seconds, float)), np.full(len(run.rows), np.nan))
 
-    def at(self, places: Sequence[float] | Numbers, by_queries: bool) -> Numbers:
-        """Scores after so many queries, or when so many seconds had been spent: (places,) numbers; after the last query
-        its score stays, and before the first there is none (NaN)."""
+    def at(self, places: Sequence[float] | Numbers, by_queries: bool, seen: bool = False) -> Numbers:
+        """Scores, or with `seen` what the search saw instead, after so many queries, or when so many seconds had been
+        spent: (places,) numbers; after the last query its score stays, and before the first there is none (NaN)."""
         counts = np.asarray(places, int) if by_queries else np.searchsorted(self.seconds, places, side="right")
-        known = np.concatenate([[np.nan], self.score])
+        known = np.concatenate([[np.nan], self.seen if seen else self.score])
         found: Numbers = known[np.minimum(counts, len(self.score))]
         return found
 
@@ -90,14 +93,15 @@ def front_of(run: Run, protocol: Protocol, cost: Cost) -> list[int]:
 @dataclass(frozen=True)
 class Figure:
     """A strategy after so many queries or seconds: mean and standard deviation over runs, the ends of the 95 %
-    interval of the mean (Student's t), and the regret of the mean to the table's best. None where there is no such
-    number."""
+    interval of the mean (Student's t), and the regret of the mean to the table's best; `seen_regret` is by what a
+    search sees, which has no noise that it could not know of. None where there is no such number."""
 
     mean: float | None
     std: float | None
     low: float | None
     high: float | None
     regret: float | None
+    seen_regret: float | None = None
 
     @classmethod
     def of(cls, scores: Sequence[float] | Numbers, best: float) -> Figure:

@@ -162,6 +162,11 @@ class Protocol:
         """The best score of all rows, whatever validation says of them; 1 where it is a share."""
         return 1.0 if self.costs is not None else float(self.sign * np.max(self.sign * self.scores))
 
+    @property
+    def best_seen(self) -> float:
+        """The best that a search can see of the longest training."""
+        return float(self.sign * np.max(self.sign * self.seen[-1]))
+
     def level(self, budget: float | None) -> int:
         """The place of the level that a proposal of so many epochs is judged at."""
         if budget is not None:

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Any, final
 
 from azora.bench.apart import Apart
+from azora.bench.limited import limited
 from azora.bench.play import Run, play
 from azora.bench.protocol import Protocol
 from azora.bench.reading import read_cost
@@ -33,6 +34,8 @@ class Setup:
         noise, fidelity, queries, seconds: see `Protocol`.
         strategies: by name in the registry or `module:Name`, each with its settings.
         cost: a second objective, as `read_cost` finds it; `floor` as `Protocol` has it.
+        limit: instead of an objective the cost is limited: to a number, or, as `25%`, to what so many of the rows
+            cost at most. Rows above it are not in the space that is searched, nor do they count as the best.
     """
 
     table: str
@@ -43,6 +46,7 @@ class Setup:
     seconds: float | None = None
     cost: str | None = None
     floor: float | None = None
+    limit: str | None = None
 
     def protocol(self) -> Protocol:
         """The table, read, and the rules. Where neither queries nor seconds are said: 150 queries, or the whole table.
@@ -56,11 +60,19 @@ class Setup:
         if self.cost is None:
             if self.floor is not None:
                 raise BenchmarkError(f"--floor {self.floor:g} is of a front: say the second objective by --cost")
+            if self.limit is not None:
+                raise BenchmarkError(f"--limit {self.limit}: say what is limited by --cost")
             return Protocol(table, self.noise, self.fidelity, queries, self.seconds)
         if (file := find_file(self.table)) is None:
             raise BenchmarkError(f"{self.table} is no file: --cost is for tables that are read from one")
         table = table.within(Apart(table.space))
         costs, name = read_cost(file, self.cost, table), self.cost.rpartition(":")[2]
+        if self.limit is not None:
+            if self.floor is not None:
+                raise BenchmarkError(f"--limit {self.limit} and --floor {self.floor:g}: a front has no limit; say one")
+            table = limited(table, costs, name, self.limit)
+            queries = min(queries, table.networks) if self.queries is None and queries is not None else queries
+            return Protocol(table, self.noise, self.fidelity, queries, self.seconds)
         return Protocol(table, self.noise, self.fidelity, queries, self.seconds, costs, name, self.floor)
 
     def strategy(self, name: str, protocol: Protocol, seed: int) -> Strategy:

@@ -6,6 +6,7 @@ import json
 import os
 import sys
 import time
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -17,6 +18,7 @@ from azora.errors import BenchmarkError, ConfigError
 
 if TYPE_CHECKING:
     from azora.bench import Comparison
+    from azora.bench.curves import Figure
 
 Repeated = list[str] | None
 TableWord = Annotated[str, typer.Argument(help="A table (.csv or .csv.gz), a benchmark's name, or module:Name.")]
@@ -46,6 +48,10 @@ def bench(
     ] = None,
     cost: CostWord = None,
     floor: Annotated[float | None, typer.Option(help="With --cost: the score that counts for nothing.")] = None,
+    limit: Annotated[
+        str | None,
+        typer.Option(metavar="MOST", help="With --cost: a limit instead; a number, or 25% of rows."),
+    ] = None,
     settings: SetWord = None,
     predictors: Annotated[
         bool, typer.Option("--predictors", help="Score surrogates instead, by how they rank networks not seen.")
@@ -62,7 +68,7 @@ def bench(
     if predictors or for_ranking_only(table):
         refuse_what_plays(table, {
             "--strategy": strategy, "--queries": queries, "--seconds": seconds, "--fidelity": fidelity,
-            "--noise": noise, "--cost": cost, "--floor": floor, "--set": settings,
+            "--noise": noise, "--cost": cost, "--floor": floor, "--limit": limit, "--set": settings,
         })  # fmt: skip
         with bar() as seen:
             ranked = predict(find_ranking(table), runs, seed, partial(seen, "runs"))
@@ -75,6 +81,7 @@ def bench(
     found = _compared(
         table, strategy or [], settings or [], runs, seed, workers or os.cpu_count() or 1,
         noise=noise, fidelity=fidelity, queries=queries, seconds=seconds, cost=cost, floor=floor,
+        limit=limit,
     )  # fmt: skip
     _deliver(found, time.monotonic() - begun, out, as_json)
     return 0
@@ -101,7 +108,7 @@ def _compared(
     from azora.cli.searching import read_settings
     from azora.strategies.registry import STRATEGIES
 
-    names = contestants(strategies, several=rules["cost"] is not None)
+    names = contestants(strategies, several=rules["cost"] is not None and rules["limit"] is None)
     setup = Setup(table, share_settings(names, read_settings(settings)), **rules)
     # Who names a strategy means all of its runs; where none is named, those that think long make fewer.
     most = {} if strategies else {name: entry.runs for name, entry in STRATEGIES.items() if entry.runs is not None}
@@ -122,8 +129,10 @@ def _print(found: Comparison, wall: float) -> None:
         f"score: {protocol.describe_score()}; the best is {protocol.best:.4g}\n",
         markup=False,
     )
-    for made in (_results(found), _regrets(found)):
-        console.print(made)
+    console.print(_results(found))
+    console.print(_regrets(found, "regret at", lambda figure: figure.regret))
+    if found.protocol.costs is None:
+        console.print(_regrets(found, "of what is seen", lambda figure: figure.seen_regret))
     if found.published:
         console.print(_papers(found))
     elif found.protocol.table.space.name == "nb201":
@@ -148,12 +157,12 @@ def _results(found: Comparison) -> Any:
     return table
 
 
-def _regrets(found: Comparison) -> Any:
+def _regrets(found: Comparison, title: str, regret: Callable[[Figure], float | None]) -> Any:
     unit = "" if found.by_queries else " s"
     places = list(next(iter(found.figures.values())))
-    table = _table("regret at", *(f"{place:,.10g}{unit}" for place in places))
+    table = _table(title, *(f"{place:,.10g}{unit}" for place in places))
     for name, figures in found.figures.items():
-        table.add_row(name, *(_show(figure.regret) for figure in figures.values()))
+        table.add_row(name, *(_show(regret(figure)) for figure in figures.values()))
     return table
 
 
