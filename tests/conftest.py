@@ -25,8 +25,9 @@ def _one_thread() -> Iterator[None]:
 
 @pytest.fixture(autouse=True)
 def _own_cache(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> None:
-    """What is measured in tests stays in tests."""
+    """What is measured in tests stays in tests, and what one of them found is not remembered in another."""
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path_factory.getbasetemp() / "cache"))
+    monkeypatch.setenv("AZORA_HOME", str(tmp_path_factory.mktemp("home")))
 
 
 @pytest.fixture

@@ -26,7 +26,7 @@ FLOORS = [
     {"evaluation", "strategies", "study"},
     {"executors"},
     {"loop"},
-    {"export", "methods", "report"},
+    {"export", "methods", "report", "meta"},
     {"model", "job", "bench"},
     {"hardware"},
     {"automl"},

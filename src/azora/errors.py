@@ -37,3 +37,7 @@ class BenchmarkError(AzoraError):
 
 class TargetError(AzoraError):
     """A device or runtime that is missing, cannot run a network, or does not measure."""
+
+
+class KnowledgeError(AzoraError):
+    """A memory of searches that cannot be read or written, or what is asked of it and not in it."""

@@ -27,7 +27,9 @@ class Job:
     unless said; `beside` are the folders of other studies, to be shown in the report; `baseline="random"` gives half of
     the search to random search, for comparison. `target` is a device as `azora.hardware.find_target` takes it, or a
     predictor's file; with `reward` the one limit is not kept but aimed at (`azora.automl.reward`). With
-    `reference`, a fixed network is trained beside the winner, for as long, and judged on the same test rows.
+    `reference`, a fixed network is trained beside the winner, for as long, and judged on the same test rows. What
+    other searches found is in the memory at `knowledge`, a file or a database's URL, and what this one finds goes
+    there.
     """
 
     task: Any
@@ -56,6 +58,7 @@ class Job:
     target: str | None = None
     reward: str | None = None
     reference: bool = False
+    knowledge: Path | str | None = None
 
     @classmethod
     def parse(
@@ -71,6 +74,7 @@ class Job:
         worker_memory: str | None = None,
         trial_timeout: str | float | None = None,
         beside: Sequence[str | Path] = (),
+        knowledge: str | Path | None = None,
         **rest: Any,
     ) -> Job:
         """The job that these words describe, as the command line and `azora.search` take them.
@@ -100,6 +104,7 @@ class Job:
             worker_memory=_bytes(worker_memory) if worker_memory else None,
             trial_timeout=_seconds(trial_timeout) if trial_timeout else None,
             beside=tuple(Path(each) for each in beside),
+            knowledge=knowledge if knowledge is None or "://" in str(knowledge) else Path(knowledge),
             **rest,
         )
 

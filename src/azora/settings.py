@@ -5,7 +5,9 @@ from __future__ import annotations
 import difflib
 import importlib
 import inspect
+import os
 from collections.abc import Callable, Iterable, Mapping
+from pathlib import Path
 from typing import Any, TypeVar
 
 from azora.errors import ConfigError
@@ -101,3 +103,10 @@ def resolve(path: str) -> Any:
 
 def _public(module: object) -> list[str]:
     return [name for name in vars(module) if not name.startswith("_")]
+
+
+def home() -> Path:
+    """Where azora keeps what outlives a search: AZORA_HOME, or `azora` in the user's data directory."""
+    if said := os.environ.get("AZORA_HOME"):
+        return Path(said)
+    return Path(os.environ.get("XDG_DATA_HOME") or Path.home() / ".local" / "share") / "azora"

@@ -38,7 +38,7 @@ def test_the_object_is_as_it_is_described(found: Comparison) -> None:
     figures = json.loads(json.dumps(found.to_json(), allow_nan=False))
     assert figures["table"] == "small_macro" and figures["runs"] == 6 and figures["at"] == "queries"
     assert list(figures["strategies"]) == ["random", "evolution"]
-    assert list(figures["strategies"]["random"]) == ["10", "25", "30"]
+    assert list(figures["strategies"]["random"]) == ["5", "10", "25", "30"]
     last = figures["strategies"]["evolution"]["30"]
     assert set(last) == {"mean", "std", "low", "high", "regret", "seen_regret"}
     assert last["low"] <= last["mean"] <= last["high"]

@@ -118,6 +118,6 @@ def test_checkpoints_end_with_the_budget() -> None:
     assert checkpoints(Protocol(table(), queries=5)) == [5]
     big = Table("big", Space("big", [Categorical("kind", tuple(range(400)))]), [(each,) for each in range(400)],
                 [Fidelity(None, np.arange(400.0)[:, None], ("v",), False)], np.arange(400.0))  # fmt: skip
-    assert checkpoints(Protocol(big, queries=120)) == [10, 25, 50, 100, 120]
-    assert checkpoints(Protocol(big, queries=300)) == [10, 25, 50, 100, 150, 300]
+    assert checkpoints(Protocol(big, queries=120)) == [5, 10, 25, 50, 100, 120]
+    assert checkpoints(Protocol(big, queries=300)) == [5, 10, 25, 50, 100, 150, 300]
     assert checkpoints(Protocol(table(), seconds=12000.0)) == [1200, 2400, 3600, 6000, 9000, 12000]

@@ -107,6 +107,7 @@ def _figures(setting: Setting, study: Study, best: Trial, winner: Winner, second
             if name in best.report.metrics
         },
         **_front(setting, study),
+        **({} if setting.memory is None else setting.memory.figures()),
         "judged": study.judged,
         "trials": len(study.trials),
         "failed": study.failed,

@@ -72,6 +72,9 @@ class Result:
                 f" {beside['parameters']:,} parameters: {beside['gain']:+.4f} is gained"
                 f" ({beside['gain_low']:+.4f} to {beside['gain_high']:+.4f})"
             )
+        if recalled := self.figures.get("recalled"):
+            told = ", ".join(f"{each['task']} ({each['networks']:,} networks)" for each in recalled)
+            lines.append(f"{'begun from memory of':<22}{told}")
         lines.append(f"{'time':<22}{show_seconds(self.figures['seconds'])}")
         lines.extend(self._front())
         if (beside := self.figures.get("baseline")) is not None:

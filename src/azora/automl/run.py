@@ -6,15 +6,19 @@ import tempfile
 import threading
 import time
 from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
 from pathlib import Path
 from shutil import rmtree
 from typing import Any, final
 
+from azora import __version__
 from azora.automl.baseline import SHARE, START, open_baseline, split, statement
 from azora.automl.delivery import deliver
 from azora.automl.pacing import FINAL_SHARE, MARGIN, Pacing
 from azora.automl.pricing import FILE as PREDICTOR
 from azora.automl.pricing import MOST_SECONDS, beyond, holding, seconds_for
+from azora.automl.recollection import FILE as RECALLED
+from azora.automl.recollection import remember
 from azora.automl.result import Result
 from azora.automl.setting import Setting
 from azora.automl.threads import one_thread
@@ -32,6 +36,7 @@ from azora.loop import Budget, search
 from azora.methods import Work
 from azora.space import Architecture, Space
 from azora.strategies import Strategy
+from azora.strategies.memory import Remembered
 from azora.strategies.registry import make_strategy
 from azora.study import Study, StudyFolder
 from azora.study.folder import BASELINE
@@ -78,6 +83,8 @@ def _run(job: Job, started: float, stop: threading.Event, watch: Watcher, worker
     try:
         if setting.pricing is not None and not (job.out / PREDICTOR).is_file():
             setting.pricing.file.save(job.out / PREDICTOR)
+        if setting.memory is not None and not (job.out / RECALLED).is_file():
+            setting.memory.save(job.out)
         with tempfile.TemporaryDirectory(prefix="azora-", ignore_cleanup_errors=True) as scratch, one_thread():
             return _Run(setting, limited, folder, started, stop, watch, Path(scratch), workers).go()
     except StudyError:
@@ -88,6 +95,7 @@ def _run(job: Job, started: float, stop: threading.Event, watch: Watcher, worker
             rmtree(job.out / FOLDER, ignore_errors=True)
             (job.out / "workers.log").unlink(missing_ok=True)
             (job.out / PREDICTOR).unlink(missing_ok=True)
+            (job.out / RECALLED).unlink(missing_ok=True)
             folder.discard()
         raise
     finally:
@@ -136,6 +144,7 @@ class _Run:
         rmtree(self.checkpoints, ignore_errors=True)
         clear(self.setting)
         study.finish(result.figures)
+        self._remember()
         study.close()
         return result
 
@@ -152,7 +161,7 @@ class _Run:
             self.space = self.pacing.space()
             work = None if method is None else self._work(mode)
             if method is None or work is None:
-                strategy = self._strategy(job.strategy, job.strategy_settings)
+                strategy = self._strategy(job.strategy, job.strategy_settings, self._remembered())
             else:
                 strategy = method.prepare(work)
             executor = executor or self._executor(self.checkpoints, mode)
@@ -234,7 +243,28 @@ class _Run:
             complete=self.setting.complete,
         )
 
-    def _strategy(self, name: str, settings: Mapping[str, Any]) -> Strategy:
+    def _remembered(self) -> Sequence[Remembered]:
+        """What other searches taught; it is told to whoever watches."""
+        memory = self.setting.memory
+        if memory is None or (said := memory.statement()) is None:
+            return ()
+        self.watch.note(said)
+        return memory.remembered
+
+    def _remember(self) -> None:
+        """Leave in memory what was found."""
+        job, setting = self.job, self.setting
+        if job.knowledge is None or setting.memory is None:
+            return
+        facts = {"strategy": job.strategy, "seed": job.seed, "budget": job.budget, "device": job.device}
+        why = remember(
+            job.knowledge, self.study, setting.objective, setting.task, setting.memory.features,
+            {**facts, "azora": __version__, "when": datetime.now(UTC).isoformat(timespec="seconds")},
+        )  # fmt: skip
+        if why is not None:
+            self.watch.note(f"nothing was left in memory: {why}")
+
+    def _strategy(self, name: str, settings: Mapping[str, Any], memory: Sequence[Remembered] = ()) -> Strategy:
         return make_strategy(
             name,
             self.space,
@@ -243,6 +273,7 @@ class _Run:
             settings=settings,
             lowest=self.pacing.first,
             data=self.setting.data,
+            memory=memory,
         )
 
     def _precision(self) -> str:

@@ -13,6 +13,7 @@ from azora.automl.baseline import BASELINES, check_baseline
 from azora.automl.beside import bands
 from azora.automl.pricing import FILE as PREDICTOR
 from azora.automl.pricing import Pricing, check_target, find_pricing, seconds_for
+from azora.automl.recollection import Recollection
 from azora.automl.reward import REWARD, Reward
 from azora.errors import ConfigError, SpaceError
 from azora.evaluation import EVALUATORS
@@ -67,6 +68,7 @@ class Setting:
     beside: Sequence[Mapping[str, Any]] = ()
     pricing: Pricing | None = None
     reward: Reward | None = None
+    memory: Recollection | None = None
 
     @classmethod
     def of(cls, job: Job) -> Setting:
@@ -111,7 +113,8 @@ class Setting:
         sizes = [limit for limit in job.limits if limit.quantity == "size"]
         if pricing is not None and sizes and not pricing.has_files:
             raise ConfigError(f"limit {sizes[0]}: {pricing.file.spec} has no files whose size could be limited")
-        return cls(job, task, space, about, objectives, method, beside, pricing, reward)
+        memory = Recollection.of(job, task.search_data, space)
+        return cls(job, task, space, about, objectives, method, beside, pricing, reward, memory)
 
     def within_limits(self) -> Space:
         """The space within the job's limits.

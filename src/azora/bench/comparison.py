@@ -134,10 +134,14 @@ def _figures(curves: Sequence[Curve], protocol: Protocol, places: Sequence[float
     }
 
 
-def contestants(names: Sequence[str], several: bool = False) -> list[str]:
+def contestants(names: Sequence[str], several: bool = False, recalls: bool = False) -> list[str]:
     """The strategies that were named, each once, or all of azora's own that are for one objective (or for several);
-    random search first."""
-    own = {name: entry for name, entry in STRATEGIES.items() if entry.extra is None}  # the same wherever azora is
+    random search first. Without a memory, those that need one are others under another name, and are left out."""
+    own = {
+        name: entry
+        for name, entry in STRATEGIES.items()
+        if entry.extra is None and (recalls or not entry.recalls)  # the same wherever azora is
+    }
     fitting = [name for name, entry in own.items() if (entry.several if several else entry.single)]
     return list(dict.fromkeys([RANDOM, *(names or fitting)]))
 

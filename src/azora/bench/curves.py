@@ -15,7 +15,7 @@ from azora.bench.play import Run
 from azora.bench.protocol import Protocol
 from azora.bench.table import Numbers
 
-QUERIES = (10, 25, 50, 100, 150, 300)
+QUERIES = (5, 10, 25, 50, 100, 150, 300)
 PARTS = (0.1, 0.2, 0.3, 0.5, 0.75, 1.0)
 """At which parts of a budget in seconds scores are given."""
 CONFIDENCE = 0.95

@@ -10,6 +10,7 @@ from typing import Any, final
 
 from azora.bench.apart import Apart
 from azora.bench.limited import limited
+from azora.bench.memory import remembered
 from azora.bench.play import Run, play
 from azora.bench.protocol import Protocol
 from azora.bench.reading import read_cost
@@ -36,6 +37,8 @@ class Setup:
         cost: a second objective, as `read_cost` finds it; `floor` as `Protocol` has it.
         limit: instead of an objective the cost is limited: to a number, or, as `25%`, to what so many of the rows
             cost at most. Rows above it are not in the space that is searched, nor do they count as the best.
+        memory: a file that `azora memory export` wrote, for the strategies that begin with what other tasks taught.
+        recall: how many networks of each of its searches a run remembers, drawn anew for each; None: all.
     """
 
     table: str
@@ -47,6 +50,8 @@ class Setup:
     cost: str | None = None
     floor: float | None = None
     limit: str | None = None
+    memory: str | None = None
+    recall: int | None = None
 
     def protocol(self) -> Protocol:
         """The table, read, and the rules. Where neither queries nor seconds are said: 150 queries, or the whole table.
@@ -103,6 +108,7 @@ class Setup:
             objectives=protocol.objectives,
             settings={**fitted, **settings},
             lowest=lowest,
+            memory=remembered(self.memory, protocol.table.space, self.recall, seed),
         )
         return made.inner if isinstance(made, Level) else made
 
@@ -131,7 +137,7 @@ def parameters(name: str) -> set[str]:
         ConfigError: there is no such strategy; the nearest is named.
     """
     kind = find_maker(name)
-    given = {"self", "space", "seed", "objective", "objectives", "data"}
+    given = {"self", "space", "seed", "objective", "objectives", "data", "memory"}
     try:
         return set(inspect.signature(kind).parameters) - given
     except (TypeError, ValueError):

@@ -52,6 +52,13 @@ def bench(
         str | None,
         typer.Option(metavar="MOST", help="With --cost: a limit instead; a number, or 25% of rows."),
     ] = None,
+    memory: Annotated[
+        Path | None,
+        typer.Option(help="What other tasks taught, for transfer: a file of azora memory export."),
+    ] = None,
+    recall: Annotated[
+        int | None, typer.Option(help="With --memory: networks of each search, drawn anew for each run.")
+    ] = None,
     settings: SetWord = None,
     predictors: Annotated[
         bool, typer.Option("--predictors", help="Score surrogates instead, by how they rank networks not seen.")
@@ -68,7 +75,8 @@ def bench(
     if predictors or for_ranking_only(table):
         refuse_what_plays(table, {
             "--strategy": strategy, "--queries": queries, "--seconds": seconds, "--fidelity": fidelity,
-            "--noise": noise, "--cost": cost, "--floor": floor, "--limit": limit, "--set": settings,
+            "--noise": noise, "--cost": cost, "--floor": floor, "--limit": limit, "--memory": memory,
+            "--recall": recall, "--set": settings,
         })  # fmt: skip
         with bar() as seen:
             ranked = predict(find_ranking(table), runs, seed, partial(seen, "runs"))
@@ -81,7 +89,7 @@ def bench(
     found = _compared(
         table, strategy or [], settings or [], runs, seed, workers or os.cpu_count() or 1,
         noise=noise, fidelity=fidelity, queries=queries, seconds=seconds, cost=cost, floor=floor,
-        limit=limit,
+        limit=limit, memory=None if memory is None else str(memory), recall=recall,
     )  # fmt: skip
     _deliver(found, time.monotonic() - begun, out, as_json)
     return 0
@@ -108,7 +116,9 @@ def _compared(
     from azora.cli.searching import read_settings
     from azora.strategies.registry import STRATEGIES
 
-    names = contestants(strategies, several=rules["cost"] is not None and rules["limit"] is None)
+    names = contestants(
+        strategies, several=rules["cost"] is not None and rules["limit"] is None, recalls=rules["memory"] is not None
+    )
     setup = Setup(table, share_settings(names, read_settings(settings)), **rules)
     # Who names a strategy means all of its runs; where none is named, those that think long make fewer.
     most = {} if strategies else {name: entry.runs for name, entry in STRATEGIES.items() if entry.runs is not None}

@@ -15,6 +15,7 @@ from azora import __version__
 from azora.cli.benching import bench
 from azora.cli.discovering import discover
 from azora.cli.looking import show, spaces, strategies, tasks
+from azora.cli.remembering import memory
 from azora.cli.searching import search
 from azora.cli.specialising import specialise
 from azora.cli.targets import target
@@ -33,6 +34,7 @@ app = typer.Typer(
 for command in (search, discover, show, predict, export, profile, specialise, bench, spaces, strategies, tasks):
     app.command()(command)
 app.add_typer(target, name="target")
+app.add_typer(memory, name="memory")
 
 
 def _version(wanted: bool) -> None:

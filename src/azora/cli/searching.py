@@ -14,6 +14,7 @@ from typing import Annotated, Any
 
 import typer
 
+from azora.cli.remembering import KnowledgeWord, NoMemoryWord, memory_of
 from azora.clock import process_start
 from azora.errors import AzoraError, ConfigError
 from azora.job import Job
@@ -81,6 +82,8 @@ def search(
     reward: RewardWord = None,
     beside: BesideWord = None,
     baseline: BaselineWord = None,
+    knowledge: KnowledgeWord = None,
+    no_memory: NoMemoryWord = False,
     resume: Annotated[bool, typer.Option("--resume", help="Go on with the study in OUT.")] = False,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Print the result alone.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object on stdout.")] = False,
@@ -93,7 +96,7 @@ def search(
         strategy_settings=of_strategy, evaluator=evaluator, objective=objective, limits=limit or [], stop_at=stop_at,
         seed=seed, workers=workers, worker_memory=worker_memory, trial_timeout=trial_timeout, device=device,
         precision=precision, recipe=recipe, resume=resume, beside=beside or [], baseline=baseline,
-        target=target, reward=reward,
+        target=target, reward=reward, knowledge=memory_of(knowledge, no_memory),
         reading={"label": label, "kind": kind, "group": group, "ignore": ignore, "size": size, "skip_bad": skip_bad},
     )  # fmt: skip
     return _run(job, started, quiet, as_json)

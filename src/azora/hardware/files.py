@@ -19,6 +19,7 @@ from azora.hardware.registry import find_target
 from azora.hardware.target import Measured, Target
 from azora.networks.complexity import signature_of
 from azora.networks.registry import make_space
+from azora.settings import home
 from azora.space import Space
 from azora.tasks import Signature
 
@@ -216,12 +217,8 @@ def _pairs(versions: Mapping[str, str]) -> str:
 
 
 def folder() -> Path:
-    """Where predictors are kept: `targets` in AZORA_HOME, or in the user's data directory."""
-    home = os.environ.get("AZORA_HOME")
-    if home:
-        return Path(home) / "targets"
-    data = os.environ.get("XDG_DATA_HOME") or Path.home() / ".local" / "share"
-    return Path(data) / "azora" / "targets"
+    """Where predictors are kept."""
+    return home() / "targets"
 
 
 def default_file(target: Target, space: Space, about: Mapping[str, Any], signature: Signature) -> Path:

@@ -175,15 +175,19 @@ class Space:
         kept = dict(decisions)
         return None if self._broken(kept) else self._seal(kept)
 
+    def admitted(self, decisions: Mapping[str, Option]) -> Architecture | None:
+        """`architecture`, or None where that is refused: beyond a limit, or with an option that was taken out."""
+        try:
+            return self.architecture(**decisions)
+        except SpaceError:
+            return None
+
     def known(self) -> Iterator[Architecture]:
         """The familiar points that are valid here, each once: what a strategy that learns may begin with."""
         seen = set()
         for decisions in self.familiar():
-            try:
-                architecture = self.architecture(**decisions)
-            except SpaceError:  # beyond a limit, or with an option that was taken out
-                continue
-            if architecture.key not in seen:
+            architecture = self.admitted(decisions)
+            if architecture is not None and architecture.key not in seen:
                 seen.add(architecture.key)
                 yield architecture
 
@@ -299,13 +303,8 @@ class Space:
 
     def _starts(self) -> list[Architecture]:
         """The planted points that are valid here."""
-        found = []
-        for point in self._planted:
-            try:
-                found.append(self.architecture(**dict(point)))
-            except SpaceError:
-                continue
-        return found
+        found = (self.admitted(dict(point)) for point in self._planted)
+        return [architecture for architecture in found if architecture is not None]
 
     def _walk(self, architecture: Architecture, rng: random.Random) -> Architecture:
         for _ in range(WALK):

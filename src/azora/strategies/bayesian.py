@@ -6,6 +6,7 @@ import math
 import random
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from itertools import zip_longest
 from typing import TypeVar, final
 
 import numpy as np
@@ -16,6 +17,7 @@ from azora.space import Architecture, Space
 from azora.strategies.acquisition import Acquisition, ExpectedImprovement, ThompsonSampling, UpperConfidenceBound
 from azora.strategies.candidates import Candidates, Evolved, Near
 from azora.strategies.fresh import familiar, stranger
+from azora.strategies.memory import Lifted, Mean, Memory, Remembered, lift
 from azora.strategies.shortlist import Shortlist
 from azora.strategies.strategy import Strategy
 from azora.strategies.surrogates import (
@@ -41,6 +43,8 @@ CANDIDATES: Mapping[str, type[Candidates]] = {"near": Near, "evolved": Evolved}
 
 MOST = 400  # observations that a surrogate learns from
 MIDDLING = 0.0  # the target of what is still being judged
+REMEMBERED, PROBE = 3, 1  # judgements that begin a search with a memory, and which of them is random
+PARENTS = 10  # of each memory: what candidates are sought around
 FEW = 16  # candidates that proxies are computed for at an ask: for all of them it would take longer than a training
 
 Part = TypeVar("Part", Surrogate, Acquisition, Candidates)
@@ -90,6 +94,10 @@ class Bayesian(Strategy):
         acquisition: "ei" (expected improvement), "thompson", "ucb", or one of one's own.
         candidates: "near" (neighbours of the best and random ones), "evolved", or a generator of one's own.
         start: judgements before the surrogate is asked.
+        memory: what searches on other tasks found in this space. Then what is learned is how this task differs from
+            them: the surrogate's mean is theirs, weighed by how well they order what was judged here (see `Memory`).
+            Three judgements begin it, one of them random so that a memory that misleads is found out; one that has
+            lost all its weight leaves the search as it would have been without.
         features: zero-cost proxies, see `Shortlist`; so is `data`.
 
     Raises:
@@ -107,6 +115,7 @@ class Bayesian(Strategy):
         start: int = 10,
         features: Sequence[str] = (),
         data: SearchData | None = None,
+        memory: Sequence[Remembered] = (),
     ) -> None:
         super().__init__(space, seed, objective)
         if start < 2:
@@ -120,14 +129,14 @@ class Bayesian(Strategy):
         self.pending: dict[Identity, Proposal] = {}
         self.judged: dict[Identity, _Judged] = {}
         self.told = 0
+        self.memory = Memory(space, memory, self.surrogate)
         self._describe = Description(space)
         self._believed: dict[bool, tuple[object, _Belief]] = {}
 
     def propose(self, rng: random.Random) -> Proposal | None:
-        if len(self.seen) < self.start and (known := familiar(self.space, self.seen)) is not None:
-            return known
-        if (lack := self._lack()) is not None:
-            return self._stranger(rng, f"random: {lack}")
+        first = self._first(rng)
+        if first is not None:
+            return first
         belief, draws = self._belief(), np.random.default_rng(rng.getrandbits(64))
 
         def value(architectures: Sequence[Architecture]) -> Array:
@@ -136,6 +145,45 @@ class Bayesian(Strategy):
         if found := self.candidates.find(self.space, belief.best, self.seen, value, rng):
             return Proposal(self._chosen(found, value(found), draws), origin=self._origin())
         return self._stranger(rng, "random: no candidate is new")
+
+    def _first(self, rng: random.Random) -> Proposal | None:
+        """A proposal for as long as there is nothing to fit a surrogate to; None once there is, or nothing is left."""
+        if self.memory and len(self.seen) < REMEMBERED and len(self.seen) != PROBE:
+            weights = self._weights()
+            if weights.any() and (found := self._recalled(weights, rng)) is not None:
+                return found
+        cold = not self.memory and len(self.seen) < self.start
+        if cold and (known := familiar(self.space, self.seen)) is not None:
+            return known
+        if (lack := self._lack()) is not None:
+            return self._stranger(rng, f"random: {lack}")
+        return None
+
+    def _recalled(self, weights: Array, rng: random.Random) -> Proposal | None:
+        """What memory expects most of."""
+        mean = self.memory.prior(self._describe, weights)
+
+        def value(architectures: Sequence[Architecture]) -> Array:
+            return mean(self._describe(architectures))
+
+        found = self.candidates.find(self.space, self._remembered(), self.seen, value, rng)
+        if not found:
+            return None
+        tasks = ", ".join(task for task, weight in zip(self.memory.tasks, weights, strict=True) if weight)
+        return Proposal(found[int(np.argmax(value(found)))], origin=f"expected from {tasks}")
+
+    def _remembered(self) -> list[Architecture]:
+        """The best of each memory, as far as they are valid here, in turns."""
+        rounds = zip_longest(*(each.best(PARENTS) for each in self.memory.remembered))
+        valid = (self.space.admitted(each) for some in rounds for each in some if each is not None)
+        return [each for each in valid if each is not None]
+
+    def _weights(self) -> Array:
+        judged = list(self.judged.values())
+        if not judged:
+            return self.memory.weights(np.zeros((len(self.memory.remembered), 0)), [], [])
+        means = self.memory.means(self._describe, self._describe([each.architecture for each in judged]))
+        return self.memory.weights(means, [each.order for each in judged], [each.budget for each in judged])
 
     def proposed(self, proposal: Proposal) -> None:
         self.seen.add(proposal.architecture.key)
@@ -151,8 +199,9 @@ class Bayesian(Strategy):
     def _lack(self) -> str | None:
         """What is missing before a surrogate can be fitted."""
         known = {key for key, _ in self.judged}
-        if len(known) < self.start:
-            return f"{len(known)} of {self.start} points known"
+        start = REMEMBERED if self.memory and self._weights().any() else self.start
+        if len(known) < start:
+            return f"{len(known)} of {start} points known"
         if len({each.order for each in self.judged.values() if not each.failed}) < 2:
             return "no two points that differ are known"
         return None
@@ -189,12 +238,31 @@ class Bayesian(Strategy):
         groups = self._describe.groups(judged[0].architecture)
         described = groups[-1].stop if groups else 0
         groups += [slice(place, place + 1) for place in range(described, rows.shape[1])]
-        posterior = self.surrogate.fit(rows, np.append(targets, np.full(len(lies), MIDDLING)), groups)
+        targets, mean = self._lifted(rows[:, :described] if self.memory else rows, targets)
+        posterior = self.surrogate.fit(rows, targets, groups)
+        if mean is not None:
+            posterior = Lifted(posterior, lambda asked: mean(asked[:, :described]))
         known = list({each.architecture.key: each.architecture for each in judged if not each.failed}.values())
         level = max((levels[each.budget] for each in judged if not each.failed), default=None) if levels else None
         means, _ = posterior.predict(self._rows(known, [level] * len(known), lower))
         ranked = np.argsort(-means, kind="stable")
-        return _Belief(posterior, [known[place] for place in ranked], float(means[ranked[0]]), level, lower)
+        best = [known[place] for place in ranked]
+        if mean is not None:
+            best = _alternately(best, self._remembered())
+        return _Belief(posterior, best, float(means[ranked[0]]), level, lower)
+
+    def _lifted(self, rows: Array, targets: Array) -> tuple[Array, Mean | None]:
+        """What a surrogate of `rows` (n, columns) is to learn, given the `targets` of the first of them (the others
+        are being judged); and the mean that memory gives, where it has anything to say."""
+        liars = np.full(len(rows) - len(targets), MIDDLING)
+        weights = self._weights() if self.memory else np.zeros(1)
+        if not weights.any():
+            return np.append(targets, liars), None
+        mean = self.memory.prior(self._describe, weights)
+        base = mean(rows)
+        lifted = lift(base[: len(targets)], targets, float((weights**2).sum() / weights.sum()))
+        # Of what is being judged, no more is said than what memory expects.
+        return np.append(lifted - base[: len(targets)], liars), mean
 
     def _rows(
         self, architectures: Sequence[Architecture], levels: Sequence[float | None], lower: Array | None
@@ -220,6 +288,11 @@ class Bayesian(Strategy):
     def _stranger(self, rng: random.Random, why: str) -> Proposal | None:
         found = stranger(self.space, self.seen, rng)
         return None if found is None else replace(found, origin=why)
+
+
+def _alternately(first: Sequence[Architecture], second: Sequence[Architecture]) -> list[Architecture]:
+    pairs = zip_longest(first, second)
+    return list({each.key: each for pair in pairs for each in pair if each is not None}.values())
 
 
 def part(word: str, given: str | Part, known: Mapping[str, type[Part]]) -> Part:

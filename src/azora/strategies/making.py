@@ -9,6 +9,7 @@ from azora.errors import ConfigError
 from azora.settings import closest
 from azora.space import Space
 from azora.strategies.bayesian import Bayesian
+from azora.strategies.begun import Begun
 from azora.strategies.evolution import RegularizedEvolution
 from azora.strategies.filtered import DRAWS, Filtered
 from azora.strategies.genetic import Genetic
@@ -17,6 +18,7 @@ from azora.strategies.hyperband import Hyperband
 from azora.strategies.hypervolume import HypervolumeSearch
 from azora.strategies.level import Level
 from azora.strategies.local import Improvement, LocalSearch
+from azora.strategies.memory import Remembered
 from azora.strategies.optuna_search import OptunaSearch, Sampler
 from azora.strategies.pareto import ParetoEvolution
 from azora.strategies.policy import Kind
@@ -31,6 +33,7 @@ from azora.tasks import SearchData
 from azora.trial import Objective
 
 Proxies = bool | str | Sequence[str]
+PORTFOLIO, FIRST = 10, 4  # networks of a memory that are copied, and that are tried before a search of its own begins
 POINTS = 10  # of a warm start, where no population says how many
 FRONTS = ("hypervolume", "scalarised")
 
@@ -55,11 +58,13 @@ def evolution(
     filter: Proxies = False,
     draws: int = DRAWS,
     data: SearchData | None = None,
+    memory: Sequence[Remembered] = (),
 ) -> Strategy:
     """Regularised evolution, every network trained equally long; `warm`: begun with what these proxies rank high (true:
-    with large networks); `filter`: of so many `draws`, the highest by these proxies is trained."""
+    with large networks); `filter`: of so many `draws`, the highest by these proxies is trained. What did best in
+    `memory` is tried first."""
     inner = RegularizedEvolution(space, seed, objective, population, tournament, replacement, ageing, crossover, start)
-    return Level(_advised(inner, warm, population or POINTS, filter, draws, data), epochs)
+    return Level(_begun(_advised(inner, warm, population or POINTS, filter, draws, data), memory), epochs)
 
 
 def genetic(
@@ -149,6 +154,35 @@ def bayesian(
     return Level(_advised(proposer, warm, start, data=data), epochs)
 
 
+def transfer(
+    space: Space,
+    seed: int,
+    objective: Objective,
+    epochs: float | None = None,
+    surrogate: str = "gp",
+    acquisition: str = "ei",
+    candidates: str = "near",
+    start: int = 10,
+    memory: Sequence[Remembered] = (),
+) -> Strategy:
+    """Bayesian optimisation that begins with what other tasks taught, every network trained equally long."""
+    inner = Bayesian(space, seed, objective, surrogate, acquisition, candidates, start, memory=memory)
+    return Level(inner, epochs)
+
+
+def portfolio(
+    space: Space,
+    seed: int,
+    objective: Objective,
+    epochs: float | None = None,
+    inner: str = "random",
+    points: int = PORTFOLIO,
+    memory: Sequence[Remembered] = (),
+) -> Strategy:
+    """What did best on other tasks, copied; then `inner`, every network trained equally long."""
+    return Level(Begun(_inner(inner, space, seed, objective), memory, points), epochs)
+
+
 def halving(
     space: Space,
     seed: int,
@@ -163,12 +197,13 @@ def halving(
     filter: Proxies = False,
     draws: int = DRAWS,
     data: SearchData | None = None,
+    memory: Sequence[Remembered] = (),
 ) -> Strategy:
     """Asynchronous successive halving around evolution, random search or `bayesian`; `warm`, `filter` and `draws` as in
     `evolution`."""
     proposer = _inner(inner, space, seed, objective, population, tournament)
     advised = _advised(proposer, warm, population or POINTS, filter, draws, data)
-    return SuccessiveHalving(advised, lowest, eta, rungs)
+    return SuccessiveHalving(_begun(advised, memory), lowest, eta, rungs)
 
 
 def hyperband(
@@ -228,6 +263,11 @@ def _advised(
     if by := names_of(warm):
         inner = WarmStart(inner, points, by, data)
     return inner
+
+
+def _begun(inner: Strategy, memory: Sequence[Remembered]) -> Strategy:
+    """`inner` with what did best on other tasks first."""
+    return Begun(inner, memory, FIRST) if memory else inner
 
 
 def _inner(

@@ -13,6 +13,7 @@ from azora.settings import closest, construct, resolve
 from azora.space import Space
 from azora.strategies import making
 from azora.strategies.level import Level
+from azora.strategies.memory import Remembered
 from azora.strategies.strategy import Strategy
 from azora.tasks import SearchData
 from azora.trial import Objective
@@ -33,6 +34,7 @@ class Entry:
     runs: int | None = None
     single: bool = True  # whether it is for one objective
     extra: str | None = None
+    recalls: bool = False  # whether it is another one without a memory
 
     @property
     def several(self) -> bool:
@@ -78,6 +80,21 @@ STRATEGIES: dict[str, Entry] = {
         "White et al. 2021 (BANANAS), Ru et al. 2021",
         "when a training takes minutes and 30 to 300 can be paid for; warm=true where larger is better",
         runs=30,
+    ),
+    "transfer": Entry(
+        making.transfer,
+        "bayesian that learns how this task differs from those in memory, and trains all equally long",
+        "Feurer et al. 2018 (RGPE), Golovin et al. 2017 (residual processes)",
+        "when a memory of the same space is there and each training takes minutes",
+        runs=30,
+        recalls=True,
+    ),
+    "portfolio": Entry(
+        making.portfolio,
+        "copies what did best on the tasks in memory, then inner=random (or evolution, bayesian)",
+        "Feurer et al. 2022 (Auto-sklearn 2)",
+        "the yardstick of transfer: run it beside transfer",
+        recalls=True,
     ),
     "halving": Entry(
         making.halving,
@@ -157,12 +174,14 @@ def make_strategy(
     settings: Mapping[str, Any],
     lowest: float = 1.0,
     data: SearchData | None = None,
+    memory: Sequence[Remembered] = (),
 ) -> Strategy:
     """The strategy that `find_maker` finds, with its settings.
 
     `lowest` is the budget, in epochs, of a network's first training, for those strategies that have such a setting and
-    where `settings` does not say; `data` is for those that look at rows before anything is trained. Of several
-    objectives, a strategy for one takes the first alone, so it is refused.
+    where `settings` does not say; `data` is for those that look at rows before anything is trained, `memory` for those
+    that begin with what other tasks taught. Of several objectives, a strategy for one takes the first alone, so it is
+    refused.
 
     Raises:
         ConfigError: an unknown name or setting (the nearest is suggested), something that is no strategy, or one that
@@ -174,9 +193,9 @@ def make_strategy(
         raise ConfigError(f"strategy {name!r} is for one objective; for several there is {able}")
     context = {"space": space, "seed": seed, "objective": objectives[0], "objectives": tuple(objectives)}
     if name in STRATEGIES:
-        if "data" in settings:
-            raise ConfigError(f"{name} has no setting 'data'; rows are those of the task")
-        return construct(STRATEGIES[name].make, settings, **context, lowest=lowest, data=data)
+        if given := {"data", "memory"} & settings.keys():
+            raise ConfigError(f"{name} has no setting {given.pop()!r}; rows are those of the task")
+        return construct(STRATEGIES[name].make, settings, **context, lowest=lowest, data=data, memory=memory)
     made = construct(make, settings, **context)
     if not isinstance(made, Strategy):
         raise ConfigError(f"{name} gives a {type(made).__name__}, which is not an azora.strategies.Strategy")

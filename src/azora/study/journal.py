@@ -76,18 +76,15 @@ class SqlJournal:
     def __init__(self, where: Path | str) -> None:
         self.where = where
         self._waiting: list[dict[str, str]] = []
-        url = f"sqlite:///{where}" if isinstance(where, Path) else where
         try:
-            self._engine = sql.create_engine(url)
-            if self._engine.dialect.name == "sqlite":
-                sql.event.listen(self._engine, "connect", _durable)
+            self._engine = open_engine(where)
             self._connection = self._engine.connect()
             for table in _TABLES.sorted_tables:  # another process may be making them: who looks at a search that begins
                 self._connection.execute(sql.schema.CreateTable(table, if_not_exists=True))
             self._connection.commit()
             self._check_schema()
         except sql.exc.SQLAlchemyError as error:
-            raise StudyError(f"the journal {where} cannot be opened: {_first_line(error)}") from error
+            raise StudyError(f"the journal {where} cannot be opened: {first_line(error)}") from error
 
     def append(self, event: Event, *, durable: bool = True) -> None:
         self._waiting.append({"body": _ENCODE(event)})
@@ -105,7 +102,7 @@ class SqlJournal:
             with contextlib.suppress(sql.exc.SQLAlchemyError):
                 self._connection.rollback()
             raise StudyError(
-                f"the journal {self.where} cannot be written ({_first_line(error)});"
+                f"the journal {self.where} cannot be written ({first_line(error)});"
                 " what is in it is safe: make room and go on with --resume"
             ) from error
 
@@ -117,7 +114,7 @@ class SqlJournal:
             return iter([json.loads(body) for body in bodies[since:]])
         except (sql.exc.SQLAlchemyError, ValueError) as error:
             raise StudyError(
-                f"the journal {self.where} cannot be read ({_first_line(error)});"
+                f"the journal {self.where} cannot be read ({first_line(error)});"
                 " put a copy of it back or choose another --out"
             ) from error
 
@@ -137,6 +134,14 @@ class SqlJournal:
             raise StudyError(
                 f"the journal {self.where} has schema {found}, this azora reads up to {SCHEMA}; use a newer azora"
             )
+
+
+def open_engine(where: Path | str) -> sql.Engine:
+    """An SQLite file (write-ahead log, synchronous commits), or any URL that SQLAlchemy takes."""
+    engine = sql.create_engine(f"sqlite:///{where}" if isinstance(where, Path) else where)
+    if engine.dialect.name == "sqlite":
+        sql.event.listen(engine, "connect", _durable)
+    return engine
 
 
 _INSERT = sql.insert(_EVENTS)
@@ -164,6 +169,7 @@ def _write_ahead(cursor: Any) -> None:
             time.sleep(0.01)
 
 
-def _first_line(error: Exception) -> str:
+def first_line(error: Exception) -> str:
+    """What a database says, on one line."""
     cause = getattr(error, "orig", None) or error
     return str(cause).splitlines()[0]

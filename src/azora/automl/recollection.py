@@ -1,0 +1,120 @@
+"""What a search takes from memory, and what it leaves there."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, final
+
+from azora.errors import KnowledgeError
+from azora.job import Job
+from azora.meta import Judgement, Knowledge, Record, describe_task, read_records, recall, write_records
+from azora.space import Space
+from azora.strategies.memory import Remembered
+from azora.study import Study
+from azora.tasks import SearchData, Task
+from azora.trial import QUANTITIES, Objective
+
+FILE = "recalled.json"  # in a study's folder: what a later session of it goes on with
+MOST = 400  # judgements of a search that are kept: the better half of them the best
+OWN = "this task"  # in FILE, the features of the task itself
+
+
+@final
+@dataclass(frozen=True)
+class Recollection:
+    """What other searches in this space taught, as it stood when the search began.
+
+    Args:
+        features: of this task.
+        records: of other searches in the space.
+        remembered: what strategies are told.
+    """
+
+    features: Mapping[str, float]
+    records: Sequence[Record]
+    remembered: Sequence[Remembered]
+
+    @classmethod
+    def of(cls, job: Job, data: SearchData, space: Space) -> Recollection | None:
+        """None where there is no memory to ask.
+
+        Raises:
+            KnowledgeError: it cannot be read.
+        """
+        if job.knowledge is None:
+            return None
+        kept = job.out / FILE
+        if job.resume and kept.is_file():
+            own, *records = read_records(kept)
+            return cls(own.features, records, recall(records, own.features, space))
+        with Knowledge(job.knowledge) as knowledge:
+            found = [each for each in knowledge.records() if each.space["fingerprint"] == space.root.fingerprint]
+        features = describe_task(data)
+        return cls(features, found, recall(found, features, space))
+
+    def save(self, out: Path) -> None:
+        """Keep in the study's folder what was taken, so that going on with it is going on with the same."""
+        used = {each.task for each in self.remembered}
+        own = Record(OWN, OWN, self.features, {"name": "", "fingerprint": ""}, "", True, [])
+        text = write_records([own, *(each for each in self.records if each.task in used)])
+        (out / FILE).write_text(text, encoding="utf-8")
+
+    def statement(self) -> str | None:
+        """What was taken from where, for the reader; None where it is nothing."""
+        if not self.remembered:
+            return None
+        told = (f"{each.task} ({len(each.scores)} networks, {each.likeness:.2f} alike)" for each in self.remembered)
+        return f"from memory: {', '.join(told)}"
+
+    def figures(self) -> dict[str, Any]:
+        """The same for `result.json`."""
+        found = [
+            {"task": each.task, "likeness": round(each.likeness, 4), "networks": len(each.scores)}
+            for each in self.remembered
+        ]
+        return {"recalled": found} if found else {}
+
+
+def remember(
+    where: Path | str,
+    study: Study,
+    objective: Objective,
+    task: Task,
+    features: Mapping[str, float],
+    facts: Mapping[str, Any],
+) -> str | None:
+    """Leave in the memory at `where` what `study` found; the reason, where that is not possible: a search is not lost
+    for it. The same search again, of the same rows, replaces itself.
+
+    Args:
+        features: of the task.
+        facts: for the reader.
+    """
+    trials = [
+        Judgement(
+            dict(trial.proposal.architecture),
+            trial.report.metrics[objective.metric],
+            trial.proposal.budget,
+            trial.report.seconds,
+            {name: trial.report.metrics[name] for name in QUANTITIES if name in trial.report.metrics},
+        )
+        for trial in study.ranked(objective)
+    ]
+    if not trials:
+        return None
+    kept = [*trials[: MOST // 2], *trials[MOST // 2 :: max(1, len(trials) // (MOST // 2))]]
+    mark = hashlib.sha256(json.dumps([task.digest, study.created], sort_keys=True, default=str).encode()).hexdigest()[
+        :16
+    ]
+    space = {"name": study.space.name, "fingerprint": study.space.root.fingerprint}
+    record = Record(mark, task.name, features, space, objective.metric, objective.maximise, kept, facts)
+    try:
+        with Knowledge(where) as knowledge:
+            knowledge.remember(record)
+    except KnowledgeError as error:
+        return str(error)
+    return None

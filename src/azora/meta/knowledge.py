@@ -1,0 +1,120 @@
+"""What all searches of a user have found."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import final
+
+import sqlalchemy as sql
+
+from azora.errors import KnowledgeError
+from azora.meta.record import Record
+from azora.study.journal import first_line, open_engine
+
+SCHEMA = 1
+_TABLES = sql.MetaData()
+_STUDIES = sql.Table(
+    "studies",
+    _TABLES,
+    sql.Column("id", sql.String(64), primary_key=True),
+    sql.Column("place", sql.Integer, nullable=False),
+    sql.Column("body", sql.Text, nullable=False),
+)
+_ABOUT = sql.Table("memory", _TABLES, sql.Column("schema", sql.Integer, primary_key=True))
+
+
+@final
+class Knowledge:
+    """Records of searches in a database: a SQLite file, or any URL that SQLAlchemy takes.
+
+    Every record is one row, so that a search that is forgotten is gone. Many processes may read and write.
+
+    Raises:
+        KnowledgeError: it cannot be opened, is locked, is no database, or was written by a newer azora.
+    """
+
+    def __init__(self, where: Path | str) -> None:
+        self.where = where
+        try:
+            if isinstance(where, Path):
+                where.parent.mkdir(parents=True, exist_ok=True)
+            self._engine = open_engine(where)
+            with self._engine.begin() as connection:
+                for table in _TABLES.sorted_tables:
+                    connection.execute(sql.schema.CreateTable(table, if_not_exists=True))
+                found = connection.execute(sql.select(_ABOUT.c.schema)).scalar()
+                if found is None:
+                    connection.execute(sql.insert(_ABOUT), {"schema": SCHEMA})
+        except (sql.exc.SQLAlchemyError, OSError) as error:
+            raise self._error("opened", error) from error
+        if found is not None and found > SCHEMA:
+            raise KnowledgeError(
+                f"the memory {where} has schema {found}, this azora reads up to {SCHEMA}; use a newer azora, another"
+                " --knowledge, or --no-memory"
+            )
+
+    def remember(self, record: Record) -> None:
+        """Keep a record; one of the same id is replaced.
+
+        Raises:
+            KnowledgeError: it cannot be written.
+        """
+        body = json.dumps(record.to_json(), allow_nan=False)
+        try:
+            with self._engine.begin() as connection:
+                connection.execute(sql.delete(_STUDIES).where(_STUDIES.c.id == record.id))
+                last = connection.execute(sql.select(sql.func.max(_STUDIES.c.place))).scalar() or 0
+                connection.execute(sql.insert(_STUDIES), {"id": record.id, "place": last + 1, "body": body})
+        except sql.exc.SQLAlchemyError as error:
+            raise self._error("written", error) from error
+
+    def records(self) -> list[Record]:
+        """All of them, the oldest first.
+
+        Raises:
+            KnowledgeError: it cannot be read, or a row is damaged.
+        """
+        try:
+            with self._engine.connect() as connection:
+                bodies = connection.execute(sql.select(_STUDIES.c.body).order_by(_STUDIES.c.place)).scalars().all()
+            return [Record.from_json(json.loads(body)) for body in bodies]
+        except (sql.exc.SQLAlchemyError, ValueError) as error:
+            raise self._error("read", error) from error
+
+    def forget(self, names: Sequence[str]) -> int:
+        """Drop the records of these ids or tasks; how many that were.
+
+        Raises:
+            KnowledgeError: there is none of a name; then nothing is dropped.
+        """
+        records = self.records()
+        ids: list[str] = []
+        for name in names:
+            found = [each.id for each in records if name in (each.id, each.task)]
+            if not found:
+                tasks = ", ".join(sorted({each.task for each in records})) or "nothing"
+                raise KnowledgeError(f"the memory has no search {name!r}; it has {tasks}")
+            ids += found
+        try:
+            with self._engine.begin() as connection:
+                connection.execute(sql.delete(_STUDIES).where(_STUDIES.c.id.in_(ids)))
+        except sql.exc.SQLAlchemyError as error:
+            raise self._error("written", error) from error
+        return len(set(ids))
+
+    def __enter__(self) -> Knowledge:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Release what is held."""
+        self._engine.dispose()
+
+    def _error(self, what: str, error: Exception) -> KnowledgeError:
+        return KnowledgeError(
+            f"the memory {self.where} cannot be {what} ({first_line(error)}); choose another --knowledge or --no-memory"
+        )

@@ -1,0 +1,166 @@
+"""What is kept of a search: results and features, never the data."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, final
+
+from azora.errors import AzoraError, KnowledgeError
+from azora.space import Space
+from azora.strategies.memory import Remembered
+
+FORMAT = 1
+MOST_BYTES = 200_000_000
+
+
+@final
+@dataclass(frozen=True)
+class Judgement:
+    """One network of a search.
+
+    Args:
+        decisions: its architecture (and recipe), as JSON.
+        score: by the record's metric.
+        budget: the epochs that it was trained for; None where nobody says.
+        seconds: of the judgement.
+        costs: parameters, multiply-accumulates and the like, where they are known.
+    """
+
+    decisions: Mapping[str, Any]
+    score: float
+    budget: float | None = None
+    seconds: float = 0.0
+    costs: Mapping[str, float] = field(default_factory=dict)
+
+    def to_json(self) -> dict[str, Any]:
+        return {
+            "decisions": dict(self.decisions),
+            "score": self.score,
+            "budget": self.budget,
+            "seconds": round(self.seconds, 3),
+            "costs": dict(self.costs),
+        }
+
+    @classmethod
+    def from_json(cls, data: Mapping[str, Any]) -> Judgement:
+        """Raises ValueError, TypeError or KeyError where this is none."""
+        score, budget = float(data["score"]), data.get("budget")
+        if not math.isfinite(score):
+            raise ValueError(f"the score {score} is not a finite number")
+        costs = {str(name): float(value) for name, value in data.get("costs", {}).items()}
+        length = None if budget is None else float(budget)
+        return cls(dict(data["decisions"]), score, length, float(data.get("seconds", 0.0)), costs)
+
+
+@final
+@dataclass(frozen=True)
+class Record:
+    """One search, as it is remembered.
+
+    Args:
+        id: names it among others.
+        task: what the data were called.
+        features: of the task (`azora.meta.describe_task`).
+        space: `{"name", "fingerprint"}`; the fingerprint says which searches have the same choices.
+        metric: what scores are of; `maximise`, whether more is better.
+        trials: what was judged.
+        facts: for the reader: strategy, seed, budget, device, versions, when.
+    """
+
+    id: str
+    task: str
+    features: Mapping[str, float]
+    space: Mapping[str, str]
+    metric: str
+    maximise: bool
+    trials: Sequence[Judgement]
+    facts: Mapping[str, Any] = field(default_factory=dict)
+
+    def to_json(self) -> dict[str, Any]:
+        return {
+            "id": self.id,
+            "task": {"name": self.task, "features": dict(self.features)},
+            "space": dict(self.space),
+            "metric": self.metric,
+            "maximise": self.maximise,
+            **self.facts,
+            "trials": [each.to_json() for each in self.trials],
+        }
+
+    @classmethod
+    def from_json(cls, data: Any) -> Record:
+        """Raises KnowledgeError where this is none."""
+        try:
+            own = {"id", "task", "space", "metric", "maximise", "trials"}
+            features = {str(name): float(value) for name, value in data["task"]["features"].items()}
+            return cls(
+                str(data["id"]),
+                str(data["task"]["name"]),
+                features,
+                {"name": str(data["space"]["name"]), "fingerprint": str(data["space"]["fingerprint"])},
+                str(data["metric"]),
+                bool(data["maximise"]),
+                [Judgement.from_json(each) for each in data["trials"]],
+                {name: value for name, value in data.items() if name not in own},
+            )
+        except (KeyError, TypeError, ValueError, AttributeError) as error:
+            raise KnowledgeError(f"this is no record of a search: {type(error).__name__}: {error}") from error
+
+    def remembered(self, space: Space, likeness: float) -> Remembered | None:
+        """What a search in `space` can take from it: the networks that were trained longest, and those whose longest
+        training was shorter behind them. None where fewer than two are points of that space.
+
+        A training that was cut short says less, so no score of one is compared with that of a longer one: rungs are
+        put one above the other, as successive halving leaves them.
+        """
+        if self.space["fingerprint"] != space.root.fingerprint:
+            return None
+        best: dict[str, tuple[Any, tuple[float, float]]] = {}
+        for each in self.trials:
+            try:
+                architecture = space.root.parse(each.decisions)
+            except AzoraError:  # a later azora knows other options
+                continue
+            order = (math.inf if each.budget is None else each.budget, each.score if self.maximise else -each.score)
+            if architecture.key not in best or order > best[architecture.key][1]:
+                best[architecture.key] = (architecture, order)
+        if len(best) < 2:
+            return None
+        places = {order: float(place) for place, order in enumerate(sorted({order for _, order in best.values()}))}
+        found = list(best.values())
+        return Remembered(
+            self.task, tuple(each for each, _ in found), tuple(places[order] for _, order in found), likeness
+        )
+
+
+def write_records(records: Sequence[Record]) -> str:
+    """A file of them, as JSON text."""
+    return json.dumps({"format": FORMAT, "studies": [each.to_json() for each in records]}) + "\n"
+
+
+def read_records(file: Path) -> list[Record]:
+    """The records in a file that `write_records` wrote.
+
+    Raises:
+        KnowledgeError: there is no such file, it is damaged, or of a newer format.
+    """
+    try:
+        if file.stat().st_size > MOST_BYTES:
+            raise KnowledgeError(f"{file} has {file.stat().st_size:,} bytes, more than a memory has")
+        data = json.loads(file.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        said = (error.strerror or error) if isinstance(error, OSError) else error
+        raise KnowledgeError(f"{file} cannot be read: {said}") from error
+    if (
+        not isinstance(data, dict)
+        or not isinstance(data.get("format"), int)
+        or not isinstance(data.get("studies"), list)
+    ):
+        raise KnowledgeError(f"{file} is no memory of azora's; azora memory export writes one")
+    if data["format"] > FORMAT:
+        raise KnowledgeError(f"{file} has format {data['format']}, this azora reads up to {FORMAT}; use a newer azora")
+    return [Record.from_json(each) for each in data["studies"]]

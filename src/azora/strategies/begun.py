@@ -1,0 +1,48 @@
+"""A search that begins with what did best elsewhere."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Sequence
+from typing import final
+
+from azora.errors import ConfigError
+from azora.space import Architecture
+from azora.strategies.around import Around
+from azora.strategies.memory import Remembered, portfolio
+from azora.strategies.strategy import Strategy
+from azora.trial import Proposal
+
+
+@final
+class Begun(Around):
+    """The first proposals are the `portfolio` of a memory; then `inner` goes on, and knows of all.
+
+    Args:
+        inner: the strategy that goes on.
+        memory: what searches on other tasks found. Nothing in it, and `inner` proposes from the beginning.
+        points: how many proposals are made for it, at most.
+
+    Raises:
+        ConfigError: no point.
+    """
+
+    def __init__(self, inner: Strategy, memory: Sequence[Remembered] = (), points: int = 10) -> None:
+        super().__init__(inner)
+        if points < 1:
+            raise ConfigError(f"points={points} must be at least 1")
+        self.memory, self.points = tuple(memory), points
+        self.seen: set[str] = set()
+        self._planned: list[Architecture] | None = None
+
+    def propose(self, rng: random.Random) -> Proposal | None:
+        if self._planned is None:
+            self._planned = portfolio(self.memory, self.space, self.points)
+        for architecture in self._planned:
+            if architecture.key not in self.seen:
+                return Proposal(architecture, origin=f"did well on {', '.join(each.task for each in self.memory)}")
+        return self.inner.propose(rng)
+
+    def proposed(self, proposal: Proposal) -> None:
+        self.seen.add(proposal.architecture.key)
+        super().proposed(proposal)

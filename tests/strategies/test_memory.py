@@ -1,0 +1,186 @@
+"""Searches that begin with what other tasks taught."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pytest
+
+from azora.errors import ConfigError
+from azora.space import Architecture, Categorical, Space
+from azora.strategies.bayesian import Bayesian
+from azora.strategies.begun import Begun
+from azora.strategies.memory import Memory, Remembered, lift, portfolio
+from azora.strategies.random_search import RandomSearch
+from azora.strategies.registry import make_strategy
+from azora.strategies.strategy import Strategy
+from azora.strategies.surrogates import Description
+from azora.testing import StrategyContract
+from azora.testing.strategy_contract import judge, tiny_space
+from azora.trial import Proposal, Report
+
+Score = Callable[[Architecture], float]
+
+
+def wide() -> Space:
+    """4,096 points: six choices of four options each."""
+    return Space("wide", [Categorical(f"at_{place}", (0, 1, 2, 3)) for place in range(6)])
+
+
+def good(architecture: Architecture) -> float:
+    values = [int(value) for value in architecture.values()]
+    return sum(value * weight for value, weight in zip(values, (5, 4, 3, 2, 1, 1), strict=True)) + values[0] * values[1]
+
+
+def remember(space: Space, score: Score, count: int = 60, seed: int = 0, **words: Any) -> Remembered:
+    rng = random.Random(seed)
+    drawn = list({each.key: each for each in (space.sample(rng) for _ in range(count))}.values())
+    return Remembered(words.pop("task", "other"), tuple(drawn), tuple(score(each) for each in drawn), **words)
+
+
+def best_after(strategy: Strategy, queries: int, score: Score = good) -> float:
+    found = []
+    for _ in range(queries):
+        proposal = strategy.ask()
+        assert proposal is not None
+        found.append(score(proposal.architecture))
+        strategy.tell(proposal, Report({"accuracy": found[-1]}))
+    return max(found)
+
+
+class TestBayesianWithMemory(StrategyContract):
+    @pytest.fixture
+    def make(self) -> Callable[[Space, int], Strategy]:
+        def made(space: Space, seed: int) -> Strategy:
+            memory = remember(tiny_space(), lambda each: judge(Proposal(each)).metrics["accuracy"], 30)
+            return Bayesian(space, seed, memory=[memory])
+
+        return made
+
+
+class TestBegun(StrategyContract):
+    @pytest.fixture
+    def make(self) -> Callable[[Space, int], Strategy]:
+        def made(space: Space, seed: int) -> Strategy:
+            memory = remember(tiny_space(), lambda each: judge(Proposal(each)).metrics["accuracy"], 30)
+            return Begun(RandomSearch(space, seed), [memory], points=4)
+
+        return made
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        ({"scores": (1.0,)}, "2 architectures and 1 scores"),
+        ({"architectures": (), "scores": ()}, "two at least"),
+        ({"likeness": 1.5}, "likeness 1.5 must be from 0 to 1"),
+    ],
+)
+def test_a_memory_holds_together(words: dict[str, Any], said: str) -> None:
+    space = wide()
+    two = (space.sample(random.Random(0)), space.sample(random.Random(1)))
+    with pytest.raises(ConfigError, match=said):
+        Remembered(**{"task": "other", "architectures": two, "scores": (1.0, 2.0), **words})
+
+
+def test_fewer_are_some_of_them_and_the_best_come_first() -> None:
+    memory = remember(wide(), good)
+    some = memory.fewer(10, random.Random(0))
+    assert len(some.scores) == 10 and set(some.architectures) < set(memory.architectures)
+    assert all(good(each) == score for each, score in zip(some.architectures, some.scores, strict=True))
+    assert memory.fewer(500, random.Random(0)) is memory
+    ranked = [good(each) for each in memory.best(5)]
+    assert ranked == sorted(memory.scores, reverse=True)[:5]
+
+
+def test_a_memory_is_believed_for_as_long_as_it_orders_what_is_found() -> None:
+    space = wide()
+    memory = Memory(
+        space,
+        [remember(space, good), remember(space, lambda each: -good(each)), remember(space, good, 60, 3, likeness=0.5)],
+    )
+    describe = Description(space)
+    none = memory.weights(np.zeros((3, 0)), [], [])
+    assert none.tolist() == [pytest.approx(2 * 5 / 6 - 1)] * 2 + [0.0]
+    judged = [space.sample(random.Random(seed)) for seed in range(8)]
+    orders = [(good(each),) for each in judged]
+    weights = memory.weights(memory.means(describe, describe(judged)), orders, [None] * 8)
+    assert weights[0] > 0.7 and weights[1] == 0.0 and weights[2] > 0.5
+    apart = memory.weights(memory.means(describe, describe(judged)), orders, [float(each) for each in range(8)])
+    assert apart.tolist() == none.tolist()  # nothing that was trained for different times is compared
+    rows = describe(judged)
+    assert memory.prior(describe, np.zeros(3))(rows).tolist() == [0.0] * 8
+    one = memory.prior(describe, np.array([1.0, 0.0, 0.0]))(rows)
+    np.testing.assert_allclose(one, memory.means(describe, rows)[0])
+    # Two that agree say no more than one of them.
+    half = memory.prior(describe, np.array([0.5, 0.0, 0.5]))(rows)
+    np.testing.assert_allclose(half, 0.5 * memory.means(describe, rows)[[0, 2]].mean(0))
+
+
+def test_lifted_targets_stand_where_memory_expects_them() -> None:
+    base, ranks = np.array([1.0, 1.2, 1.4]), np.array([-1.0, 0.0, 1.0])
+    lifted = lift(base, ranks, 1.0)
+    assert lifted.mean() == pytest.approx(1.2) and lifted.std() == pytest.approx(base.std() * ranks.std())
+    assert lift(np.zeros(3), ranks, 0.0).tolist() == ranks.tolist()
+
+
+def test_what_is_alike_is_found_sooner() -> None:
+    space = wide()
+
+    def like(architecture: Architecture) -> float:  # much the same, but not at the top
+        return good(architecture) - 6 * (architecture["at_0"] == architecture["at_1"])
+
+    memory = [remember(space, like, 80)]
+    warm = [best_after(Bayesian(space, seed, memory=memory), 8) for seed in range(6)]
+    cold = [best_after(Bayesian(space, seed), 8) for seed in range(6)]
+    assert np.mean(warm) > np.mean(cold) + 5
+
+
+def test_what_misleads_is_found_out() -> None:
+    space = wide()
+    opposite = [remember(space, lambda each: -good(each), 80)]
+    misled = [best_after(Bayesian(space, seed, memory=opposite), 25) for seed in range(6)]
+    cold = [best_after(Bayesian(space, seed), 25) for seed in range(6)]
+    spread = max(good(each) for each in space) - np.mean([good(each) for each in space])
+    assert np.mean(misled) > np.mean(cold) - 0.1 * spread
+    strategy = Bayesian(space, 0, memory=opposite)
+    best_after(strategy, 6)
+    assert not strategy._weights().any()
+
+
+def test_a_portfolio_has_something_for_every_task() -> None:
+    space = wide()
+    up, down = remember(space, good, 60, 1, task="up"), remember(space, lambda each: -good(each), 60, 2, task="down")
+    first, second, third = portfolio([up, down], space, 3)
+    assert sorted(each in up.best(6) for each in (first, second)) == [False, True]
+    assert third.key not in (first.key, second.key)
+    assert portfolio([up], space, 4)[0] in up.best(8)
+    assert portfolio([remember(space, good, likeness=0.2)], space, 4) == []
+    part = space.constrain(lambda each: each["at_0"] == 0, "at_0 must be 0")
+    assert all(each["at_0"] == 0 for each in portfolio([up, down], part, 5))
+
+
+def test_the_portfolio_is_tried_first_and_the_rest_is_the_inner_ones() -> None:
+    space, memory = wide(), [remember(wide(), good)]
+    strategy = Begun(RandomSearch(space, 0), memory, 3)
+    asked = [strategy.ask() for _ in range(5)]
+    assert [each.architecture for each in asked[:3] if each] == portfolio(memory, space, 3)
+    assert [each.origin for each in asked if each] == ["did well on other"] * 3 + ["random"] * 2
+    with pytest.raises(ConfigError, match="points=0 must be at least 1"):
+        Begun(RandomSearch(space, 0), memory, 0)
+
+
+@pytest.mark.parametrize("name", ["transfer", "portfolio", "evolution", "halving"])
+def test_strategies_begin_with_what_is_remembered(name: str) -> None:
+    space, memory = wide(), [remember(wide(), good)]
+    known = {each.key for each in memory[0].best(40)}
+    warm = make_strategy(name, space, seed=0, settings={}, memory=memory).ask()
+    assert warm is not None and ("other" in warm.origin)
+    assert name == "transfer" or warm.architecture.key in known
+    cold = make_strategy(name, space, seed=0, settings={}).ask()
+    assert cold is not None and "other" not in cold.origin
+    with pytest.raises(ConfigError, match="has no setting 'memory'"):
+        make_strategy(name, space, settings={"memory": []})
