@@ -15,6 +15,7 @@ from azora.tasks.array import Array
 ROWS, JUDGED = 1_000, 500  # of search-train that are learned from, and of search-validation
 SIDE = 16  # pixels to which pictures are shrunk before anything learns from them
 PROBES = ((3, 1), (5, 1), (3, 2))  # kernel and layers of networks with random weights
+PENALTY = 0.1  # of linear models
 CHANNELS = 12  # of each of their layers
 
 SCALES: Mapping[str, float] = {
@@ -34,7 +35,7 @@ def describe_task(data: SearchData) -> dict[str, float]:
     network after one epoch, and of a linear model on what networks with random weights answer.
     """
     signature, train = data.signature, data.train
-    x, judged = _brought(_some(train.x, ROWS)), _brought(_some(data.validation.x, JUDGED))
+    x, judged = _brought(_some(train.x, ROWS), _some(data.validation.x, JUDGED))
     y, wanted = _some(train.y, ROWS), _some(data.validation.y, JUDGED)
     found = {
         "pictures": float(signature.pictures),
@@ -73,14 +74,16 @@ def _some(rows: Array, most: int) -> Array:
     return found
 
 
-def _brought(x: Array) -> Array:
-    """Values from 0 to 1, pictures of 16 × 16 pixels at most; columns of a table each by itself, holes at a half."""
-    x = x.astype(np.float32)
-    if x.ndim == 4:
-        return _shrunk((x - x.min()) / max(float(x.max() - x.min()), 1e-9))
-    lows, highs = np.nanmin(x, axis=0, initial=np.inf), np.nanmax(x, axis=0, initial=-np.inf)
-    spread = np.where(highs > lows, highs - lows, 1.0)
-    return np.nan_to_num((x - np.where(np.isfinite(lows), lows, 0.0)) / spread, nan=0.5)
+def _brought(train: Array, judged: Array) -> tuple[Array, Array]:
+    """Both with values about from 0 to 1, as those of `train` are; pictures of 16 × 16 pixels at most; columns of a
+    table each by itself, holes at a half."""
+    axes = None if train.ndim == 4 else 0
+    train, judged = train.astype(np.float32), judged.astype(np.float32)
+    low = np.nanmin(train, axis=axes, initial=np.inf)
+    high = np.nanmax(train, axis=axes, initial=-np.inf)
+    low, spread = np.where(np.isfinite(low), low, 0.0), np.where(high > low, high - low, 1.0)
+    one, other = (np.nan_to_num((each - low) / spread, nan=0.5) for each in (train, judged))
+    return (_shrunk(one), _shrunk(other)) if train.ndim == 4 else (one, other)
 
 
 def _shrunk(x: Array) -> Array:
@@ -114,14 +117,14 @@ def _landmarks(x: Array, y: Array, judged: Array, wanted: Array, regression: boo
         y, wanted = (each[:, 0] if each.ndim == 2 and each.shape[1] == 1 else each for each in (y, wanted))
     found = {
         "nearest": _scored(nearest, flat, y, flat_judged, wanted),
-        "linear": _scored(linear(), flat, y, flat_judged, wanted),
+        "linear": _scored(linear(alpha=PENALTY), flat, y, flat_judged, wanted),
         "tiny": _scored(tiny, flat, y, flat_judged, wanted),
     }
     if x.ndim == 4:
         for place, (kernel, layers) in enumerate(PROBES):
             answers = (_answers(each, kernel, layers, np.random.default_rng(place)) for each in (x, judged))
             seen, asked = answers
-            found[f"probe_{place}"] = _scored(linear(), seen, y, asked, wanted)
+            found[f"probe_{place}"] = _scored(linear(alpha=PENALTY), seen, y, asked, wanted)
     return found
 
 

@@ -1,0 +1,95 @@
+"""The memory on the command line, and what searches take from it."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from tests.bench.made import MACRO_HEADER, macro_rows, write
+
+from azora.cli.main import main
+
+SEARCH = ["search", "digits", "--trials", "4", "--workers", "1", "--space", "mlp", "--json", "--quiet"]
+
+
+def searched(out: Path, capsys: pytest.CaptureFixture[str], *words: str) -> dict[str, Any]:
+    assert main([*SEARCH, "--out", str(out), *words]) == 0
+    found: dict[str, Any] = json.loads(capsys.readouterr().out)
+    return found
+
+
+def test_a_search_begins_with_what_an_earlier_one_found(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    first = searched(tmp_path / "first", capsys)
+    assert "recalled" not in first
+    assert main(["memory", "show", "--json"]) == 0
+    studies = json.loads(capsys.readouterr().out)["studies"]
+    assert [(each["task"], each["networks"], each["space"]) for each in studies] == [("digits", 4, "mlp × recipe")]
+    second = searched(tmp_path / "second", capsys, "--seed", "1")
+    assert [(each["task"], each["networks"]) for each in second["recalled"]] == [("digits", 4)]
+    # A study goes on with the memory that it began with, whatever was learned or forgotten since.
+    assert main(["memory", "forget", "digits"]) == 0
+    assert "2 searches forgotten" in capsys.readouterr().out
+    gone_on = searched(tmp_path / "second", capsys, "--seed", "1", "--resume", "--trials", "6")
+    assert gone_on["recalled"] == second["recalled"]
+    alone = searched(tmp_path / "third", capsys, "--no-memory")
+    assert "recalled" not in alone and not (tmp_path / "third" / "recalled.json").exists()
+    assert alone["key"] == first["key"]  # equal seeds, and nothing that was remembered
+
+
+def test_a_memory_is_taken_elsewhere(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    table = write(tmp_path / "macro.csv", MACRO_HEADER, macro_rows(5))
+    one, other = ["--knowledge", str(tmp_path / "one.db")], ["--knowledge", str(tmp_path / "other.db")]
+    assert main(["memory", "import", str(table), *one]) == 0
+    assert main(["memory", "export", str(tmp_path / "all.json"), *one]) == 0
+    assert main(["memory", "import", str(tmp_path / "all.json"), *other]) == 0
+    capsys.readouterr()
+    assert main(["memory", "show", *other]) == 0
+    shown = capsys.readouterr().out
+    assert "1 searches" in shown and "243 networks" in shown
+    assert main(["memory", "export", *other]) == 0
+    assert capsys.readouterr().out == (tmp_path / "all.json").read_text(encoding="utf-8")
+    assert main(["memory", "forget", "--all", *other]) == 0
+    assert "1 searches forgotten" in capsys.readouterr().out
+
+
+def test_a_table_is_searched_with_a_memory(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    table = write(tmp_path / "macro.csv", MACRO_HEADER, macro_rows(6))
+    kept, file = ["--knowledge", str(tmp_path / "one.db")], str(tmp_path / "all.json")
+    assert main(["memory", "import", str(table), *kept]) == 0
+    assert main(["memory", "export", file, *kept]) == 0
+    capsys.readouterr()
+    words = ["bench", str(table), "--queries", "8", "--runs", "4", "--workers", "1"]
+    named = ["--strategy", "transfer", "--strategy", "portfolio", "--json"]
+    assert main([*words, "--memory", file, "--recall", "40", *named]) == 0
+    found = json.loads(capsys.readouterr().out)["strategies"]
+    assert found["transfer"]["8"]["mean"] > found["random"]["8"]["mean"]
+    assert found["portfolio"]["5"]["mean"] > found["random"]["5"]["mean"]
+    for wrong, said in (
+        (["--memory", "nosuch.json"], "cannot be read"),
+        (["--recall", "5"], "say what of by --memory"),
+        (["--memory", file, "--recall", "1"], "ask for 2 at least"),
+    ):
+        assert main([*words, *wrong]) == 2
+        assert said in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["memory", "forget"], "say which searches to forget"),
+        (["memory", "forget", "nosuch"], "has no search 'nosuch'; it has nothing"),
+        (["memory", "import", "nosuch.json"], "nosuch.json cannot be read"),
+        ([*SEARCH, "--out", "x", "--no-memory", "--knowledge", "m.db"], "say one of the two"),
+        ([*SEARCH, "--out", "x", "--knowledge", "/dev/null/m.db"], "cannot be opened"),
+    ],
+)
+def test_mistakes_are_one_line(
+    words: list[str], said: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert main(words) == 2
+    err = capsys.readouterr().err
+    assert said in err and err.count("\n") == 1
+    assert not (tmp_path / "x").exists()

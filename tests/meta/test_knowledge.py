@@ -1,0 +1,70 @@
+"""The memory of all searches."""
+
+from __future__ import annotations
+
+import sqlite3
+from pathlib import Path
+
+import pytest
+from tests.meta.test_record import record
+
+from azora.errors import KnowledgeError
+from azora.meta import Knowledge
+
+
+def test_records_are_kept_replaced_and_forgotten(tmp_path: Path) -> None:
+    where = tmp_path / "deep" / "memory.db"
+    with Knowledge(where) as memory:
+        for each in (record(), record(id="2", task="other"), record(metric="f1")):
+            memory.remember(each)
+    with Knowledge(where) as memory:
+        assert memory.records() == [record(id="2", task="other"), record(metric="f1")]
+        assert memory.forget(["other"]) == 1
+        assert [each.id for each in memory.records()] == ["1"]
+        with pytest.raises(KnowledgeError, match="has no search 'nosuch'; it has one"):
+            memory.forget(["1", "nosuch"])
+        assert memory.forget(["1"]) == 1 and memory.records() == []
+
+
+def test_two_may_write_at_once(tmp_path: Path) -> None:
+    with Knowledge(tmp_path / "m.db") as one, Knowledge(tmp_path / "m.db") as other:
+        one.remember(record())
+        other.remember(record(id="2"))
+        assert [each.id for each in one.records()] == ["1", "2"]
+
+
+def test_a_newer_schema_is_refused(tmp_path: Path) -> None:
+    Knowledge(tmp_path / "m.db").close()
+    with sqlite3.connect(tmp_path / "m.db") as connection:
+        connection.execute("UPDATE memory SET schema = 7")
+    with pytest.raises(KnowledgeError, match="has schema 7, this azora reads up to 1; use a newer azora"):
+        Knowledge(tmp_path / "m.db")
+
+
+def test_what_is_no_database_is_told(tmp_path: Path) -> None:
+    file = tmp_path / "m.db"
+    file.write_bytes(b"this is no database " * 200)
+    with pytest.raises(KnowledgeError, match=r"cannot be opened \(file is not a database\)"):
+        Knowledge(file)
+    with pytest.raises(KnowledgeError, match="cannot be opened"):
+        Knowledge(file / "below")
+    with pytest.raises(KnowledgeError, match="cannot be opened"):
+        Knowledge("nosuch://host/name")
+
+
+def test_a_damaged_row_is_told(tmp_path: Path) -> None:
+    with Knowledge(tmp_path / "m.db") as memory:
+        memory.remember(record())
+        with sqlite3.connect(tmp_path / "m.db") as connection:
+            connection.execute("UPDATE studies SET body = '{'")
+        with pytest.raises(KnowledgeError, match="cannot be read"):
+            memory.records()
+
+
+def test_a_memory_that_another_process_holds_is_told(tmp_path: Path) -> None:
+    with Knowledge(tmp_path / "m.db") as memory:
+        holder = sqlite3.connect(tmp_path / "m.db", isolation_level=None)
+        holder.execute("BEGIN EXCLUSIVE")
+        with pytest.raises(KnowledgeError, match=r"cannot be written \(database is locked\)"):
+            memory.remember(record())
+        holder.close()

@@ -1,0 +1,91 @@
+"""What is kept of searches."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from azora.errors import KnowledgeError
+from azora.meta import Judgement, Record, read_records, recall, write_records
+from azora.space import Categorical, Space
+
+
+def two() -> Space:
+    return Space("two", [Categorical("a", (1, 2, 3)), Categorical("b", ("x", "y"))])
+
+
+def record(**words: Any) -> Record:
+    space = two()
+    trials = [
+        Judgement({"a": 1, "b": "x"}, 0.9, 1.0),
+        Judgement({"a": 2, "b": "x"}, 0.5, 3.0, 2.5, {"params": 100.0}),
+        Judgement({"a": 3, "b": "y"}, 0.7, 3.0),
+        Judgement({"a": 3, "b": "y"}, 0.95, 1.0),
+    ]
+    given = {
+        "id": "1", "task": "one", "features": {"log_rows": 3.0}, "metric": "accuracy", "maximise": True,
+        "space": {"name": "two", "fingerprint": space.fingerprint}, "trials": trials, "facts": {"seed": 3},
+    }  # fmt: skip
+    return Record(**{**given, **words})
+
+
+def test_records_come_back_from_a_file(tmp_path: Path) -> None:
+    file = tmp_path / "memory.json"
+    file.write_text(write_records([record(), record(id="2")]), encoding="utf-8")
+    assert read_records(file) == [record(), record(id="2")]
+
+
+def test_what_was_trained_longest_says_most() -> None:
+    found = record().remembered(two(), 0.5)
+    assert found is not None and found.likeness == 0.5
+    assert [dict(each)["a"] for each in found.best(3)] == [3, 2, 1]  # the first was trained briefly alone
+    falling = record(maximise=False).remembered(two(), 1.0)
+    assert falling is not None and [dict(each)["a"] for each in falling.best(3)] == [2, 3, 1]
+
+
+def test_another_space_has_nothing_to_say() -> None:
+    other = Space("two", [Categorical("a", (1, 2)), Categorical("b", ("x", "y"))])
+    assert record().remembered(other, 1.0) is None
+    assert record(trials=record().trials[:1]).remembered(two(), 1.0) is None
+    later = [*record().trials, Judgement({"a": 9, "b": "x"}, 1.0)]
+    found = record(trials=later).remembered(two(), 1.0)
+    assert found is not None and len(found.scores) == 3
+
+
+def test_the_most_alike_tasks_are_recalled_and_of_one_task_its_longest_search() -> None:
+    features = {"log_rows": 3.0, "linear": 0.5}
+    few = record(id="3", features=features, trials=record().trials[:2])
+    far = record(id="4", task="far", features={"log_rows": 4.0, "linear": 0.7})
+    none = record(id="5", task="none", features={"log_rows": 30.0, "linear": 0.5})
+    found = recall([few, far, record(features=features), none], features, two())
+    assert [(each.task, len(each.scores)) for each in found] == [("one", 3), ("far", 3)]
+    assert 0.1 < found[1].likeness < found[0].likeness == 1.0
+    assert recall([record()], {**features, "regression": 1.0}, two()) == []
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("{", "cannot be read"),
+        ("[]", "is no memory of azora's"),
+        ('{"format": 1}', "is no memory of azora's"),
+        ('{"format": 9, "studies": []}', "has format 9, this azora reads up to 1"),
+        ('{"format": 1, "studies": [{"id": "1"}]}', "no record of a search"),
+        (
+            json.dumps({"format": 1, "studies": [{**record().to_json(), "trials": [{"decisions": {}, "score": "x"}]}]}),
+            "no rec",
+        ),
+        ('{"format": 1, "studies": [7]}', "no record of a search"),
+    ],
+)
+def test_a_file_that_is_none_is_refused(text: str, said: str, tmp_path: Path) -> None:
+    file = tmp_path / "memory.json"
+    file.write_text(text, encoding="utf-8")
+    with pytest.raises(KnowledgeError, match=said) as caught:
+        read_records(file)
+    assert "\n" not in str(caught.value)
+    with pytest.raises(KnowledgeError, match="cannot be read"):
+        read_records(tmp_path / "missing.json")
