@@ -21,6 +21,7 @@ from azora.automl.winner import Winner
 from azora.automl.working import FOLDER
 from azora.errors import BundleError, TargetError
 from azora.export import OnnxSession, export_onnx, median_ms, read_bundle, write_bundle
+from azora.export.reference import reference_of
 from azora.fronts import hypervolume
 from azora.hardware import Measured
 from azora.hardware.profiling import by_kind_of_layer, profile
@@ -230,6 +231,7 @@ def _ship(setting: Setting, winner: Winner, test: Split, figures: Mapping[str, A
         # A layer of a user's own space that ONNX has no word for must not cost the network.
         measured["onnx_error"], onnx = str(error), None
     part = network_part(setting.space, winner.architecture)
+    known = outputs(winner.network, setting.data.validation.x, signature, winner.scaling)
     write_bundle(
         out / "model",
         winner.network,
@@ -241,6 +243,7 @@ def _ship(setting: Setting, winner: Winner, test: Split, figures: Mapping[str, A
             "task": {"name": task.name, "sha256": task.digest},
             **({"values": task.train.values} if signature.pictures else {}),
             "figures": {**figures, **measured},
+            "reference": reference_of(setting.data.validation.x, known, signature),
         },
         onnx=onnx,
         card=write_card({**figures, **measured}, signature, task.digest, task.test_rows, _table(task)),

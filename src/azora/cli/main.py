@@ -14,6 +14,7 @@ import typer
 from azora import __version__
 from azora.cli.benching import bench
 from azora.cli.discovering import discover
+from azora.cli.improving import history, improve, rollback
 from azora.cli.looking import show, spaces, strategies, tasks
 from azora.cli.remembering import memory
 from azora.cli.searching import search
@@ -31,7 +32,10 @@ app = typer.Typer(
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
 )
-for command in (search, discover, show, predict, export, profile, specialise, bench, spaces, strategies, tasks):
+for command in (
+    search, discover, show, predict, export, profile, specialise, improve, rollback, history, bench, spaces, strategies,
+    tasks,
+):  # fmt: skip
     app.command()(command)
 app.add_typer(target, name="target")
 app.add_typer(memory, name="memory")

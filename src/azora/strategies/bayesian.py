@@ -128,7 +128,7 @@ class Bayesian(Strategy):
         self.seen: set[str] = set()
         self.pending: dict[Identity, Proposal] = {}
         self.judged: dict[Identity, _Judged] = {}
-        self.told = 0
+        self.told = self.strangers = 0
         self.memory = Memory(space, memory, self.surrogate)
         self._describe = Description(space)
         self._believed: dict[bool, tuple[object, _Belief]] = {}
@@ -148,11 +148,14 @@ class Bayesian(Strategy):
 
     def _first(self, rng: random.Random) -> Proposal | None:
         """A proposal for as long as there is nothing to fit a surrogate to; None once there is, or nothing is left."""
-        if self.memory and len(self.seen) < REMEMBERED and len(self.seen) != PROBE:
-            weights = self._weights()
-            if weights.any() and (found := self._recalled(weights, rng)) is not None:
+        asked = len(self.seen)
+        if self.memory and asked < self.start and (trust := float(self._weights().max())) > 0.0:
+            # As much as memory is doubted, the search begins as it would without: such points find out who misleads.
+            if asked == PROBE or self.strangers < int((1.0 - trust) * (asked + 1)):
+                return self._stranger(rng, "random: to see whether memory is right")
+            if asked < REMEMBERED and (found := self._recalled(self._weights(), rng)) is not None:
                 return found
-        cold = not self.memory and len(self.seen) < self.start
+        cold = not self.memory and asked < self.start
         if cold and (known := familiar(self.space, self.seen)) is not None:
             return known
         if (lack := self._lack()) is not None:
@@ -187,6 +190,7 @@ class Bayesian(Strategy):
 
     def proposed(self, proposal: Proposal) -> None:
         self.seen.add(proposal.architecture.key)
+        self.strangers += proposal.origin.startswith("random")
         self.pending[proposal.identity] = proposal
 
     def learn(self, proposal: Proposal, report: Report) -> None:

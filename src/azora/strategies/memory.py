@@ -13,8 +13,9 @@ from azora.errors import ConfigError
 from azora.space import Architecture, Space
 from azora.strategies.surrogates import Array, Description, GaussianProcess, Posterior, Surrogate, normal_ranks
 
-PAIRS, CONCORDANT = 6, 5  # what a memory of a task just like this one is believed before anything is known
+PAIRS, CONCORDANT = 2.0, 5.0 / 3.0  # what a memory of a task just like this one is believed before anything is known
 ALIKE = 0.5  # tasks less alike have no say in what is tried first
+DROPPED = 0.2  # a weight below which a memory is not heard
 SAME = 1e-9
 MOST = 200  # architectures of one memory: the better half of them the best there are
 
@@ -72,10 +73,10 @@ class Remembered:
 class Memory:
     """Regressors of what was remembered, weighed by how well they order what is found here.
 
-    A memory starts with the weight that its likeness gives, as if it had ordered five of six pairs rightly (all of
-    them as its likeness says), and every pair of networks that were judged here counts for or against it: its weight
-    is 2·share − 1, where the share is that of pairs in the right order. Below nothing it is dropped, so a memory of an
-    opposite or an unrelated task soon says nothing (as ranking-weighted ensembles, Feurer et al., 2018, but by counts).
+    A memory starts as if it had ordered five sixths of two pairs rightly, times its likeness, and every pair of
+    networks that were judged here counts for or against it: its weight is 2·share − 1, where the share is that of pairs
+    in the right order. Below 0.2 it is not heard, so a memory of an opposite or an unrelated task soon says nothing (as
+    ranking-weighted ensembles, Feurer et al., 2018, but by counts).
 
     Args:
         space: that is searched.
@@ -119,8 +120,8 @@ class Memory:
                     right += rises == (orders[later] > orders[earlier])
         likeness = np.array([each.likeness for each in self.remembered])
         shares = (CONCORDANT * likeness + right) / (PAIRS + pairs)
-        weights: Array = np.maximum(0.0, 2.0 * shares - 1.0)
-        return weights
+        weights: Array = 2.0 * shares - 1.0
+        return np.where(weights < DROPPED, 0.0, weights)
 
     def prior(self, describe: Description, weights: Array) -> Mean:
         """The mean that a surrogate of this task starts from: rows → (n,). Zero where no weight is left."""

@@ -1,0 +1,232 @@
+"""A deployed model is made better, left as it is, or put back."""
+
+from __future__ import annotations
+
+import json
+import random
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+from azora.cli.main import main
+from azora.errors import BudgetError, BundleError, TaskError
+from azora.export.bundle import WEIGHTS, read_bundle, write_bundle
+from azora.export.reference import reference_of
+from azora.improving import Versions, analyse, improve
+from azora.networks.decide import As
+from azora.networks.registry import make_space
+from azora.tasks import Task, from_arrays
+from azora.training import RecipeSettings, Training, outputs
+
+BRIEF = 8.0  # seconds of a cycle: two challengers
+NAMES = np.array(["ash", "beech", "cedar", "elm"])
+
+
+def blobs(rows: int, seed: int, classes: int = 3, turned: float = 0.0) -> Task:
+    """Four clouds in the plane of eight columns, overlapping; perhaps turned."""
+    rng = np.random.default_rng(seed)
+    y = np.arange(rows) % classes
+    centres = np.array([[2.0, 0.0], [-1.0, 1.7], [-1.0, -1.7], [0.0, 0.0]])
+    plane = centres[y] + rng.normal(size=(rows, 2)) * 0.9
+    turn = np.array([[np.cos(turned), -np.sin(turned)], [np.sin(turned), np.cos(turned)]])
+    x = np.concatenate([plane @ turn, rng.normal(size=(rows, 6))], 1).astype(np.float32)
+    return from_arrays(x, NAMES[y], name="blobs", seed=seed)
+
+
+def deployed(folder: Path, task: Task, epochs: float = 30.0, rows: int = 10_000, **facts: Any) -> Path:
+    """A model of the task, on so many of its rows, in `folder/model`."""
+    space = make_space("mlp", task.signature)
+    architecture = min((space.sample(random.Random(seed)) for seed in range(8)), key=lambda each: each["width_0"])
+    torch.manual_seed(0)
+    part = type(task.train)(task.train.x[:rows], task.train.y[:rows])
+    recipe = RecipeSettings.default(task.signature)
+    training = Training(space.build(As(architecture)), part, task.signature, task.scaling, recipe)
+    training.finish(epochs=epochs)
+    network = training.judging_network()
+    answers = outputs(network, task.validation.x, task.signature, task.scaling)
+    write_bundle(
+        folder / "model", network, task.signature, task.scaling, space={"name": "mlp", "settings": {}},
+        architecture=architecture.to_json(), onnx=None, card="",
+        facts={
+            "task": {"name": task.name, "sha256": task.digest}, **facts,
+            "figures": {"limits": {}, **FIGURES, **facts.get("figures", {})},
+            "reference": reference_of(task.validation.x, answers, task.signature),
+        },
+    )  # fmt: skip
+    return folder / "model"
+
+
+FIGURES: dict[str, Any] = json.loads((Path(__file__).parent / "figures.json").read_text(encoding="utf-8"))
+
+
+def accuracy(model: Path, task: Task) -> float:
+    bundle = read_bundle(model)
+    split = task.everything()
+    y = np.array([bundle.signature.classes.index(name) for name in task.signature.classes])[split.y]
+    return float((outputs(bundle.network, split.x, bundle.signature, bundle.scaling).argmax(1) == y).mean())
+
+
+def weights(model: Path) -> bytes:
+    return (model / WEIGHTS).read_bytes()
+
+
+def test_a_weak_model_is_replaced_and_can_be_had_back(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    model = deployed(tmp_path, blobs(900, 0), epochs=1, rows=40)
+    before, fresh = weights(model), blobs(1500, 7)
+    was = accuracy(model, fresh)
+    outcome = improve(model, blobs(3000, 1), BRIEF)
+    assert outcome.what == "promoted" and outcome.facts["p"] < outcome.facts["level"]
+    assert accuracy(model, fresh) > was + 0.05
+    assert read_bundle(model).about["improved"]["change"] == outcome.facts["change"]
+    assert main(["rollback", str(tmp_path)]) == 0
+    assert weights(model) == before
+    capsys.readouterr()
+    assert main(["history", str(tmp_path), "--json"]) == 0
+    told = json.loads(capsys.readouterr().out)
+    assert [each["what"] for each in told["history"]] == ["promoted", "rolled back"]
+    assert told["versions"] == ["0001", "0002"]
+    assert main(["rollback", str(tmp_path), "--to", "0002"]) == 0
+    assert accuracy(model, fresh) > was + 0.05
+
+
+def test_a_good_model_stays(tmp_path: Path) -> None:
+    model = deployed(tmp_path, blobs(6000, 0))
+    before = weights(model)
+    outcome = improve(model, blobs(1200, 1), BRIEF)
+    assert outcome.what == "kept" and weights(model) == before
+    assert Versions(model).numbers() == []
+    assert [each["what"] for each in Versions(model).history()] == ["kept"]
+
+
+def test_a_regression_after_the_promotion_rolls_back_by_itself(tmp_path: Path) -> None:
+    model = deployed(tmp_path, blobs(900, 0), epochs=1, rows=40)
+    before = weights(model)
+
+    def break_it(folder: Path) -> None:
+        bundle = read_bundle(folder)
+        with torch.no_grad():
+            for parameter in bundle.network.parameters():
+                parameter.zero_()
+        about = bundle.about
+        write_bundle(
+            folder, bundle.network, bundle.signature, bundle.scaling, space=about["space"],
+            architecture=about["architecture"], facts={}, onnx=None, card="",
+        )  # fmt: skip
+
+    outcome = improve(model, blobs(3000, 1), BRIEF, promoted=break_it)
+    assert outcome.what == "rolled back" and "answers otherwise than what was tested" in outcome.facts["why"]
+    assert weights(model) == before
+
+    def damage_it(folder: Path) -> None:
+        (folder / WEIGHTS).write_bytes(b"")
+
+    damaged = improve(model, blobs(3000, 2), BRIEF, promoted=damage_it)
+    assert damaged.what == "rolled back" and "cannot be read" in damaged.facts["why"]
+    assert weights(model) == before
+
+
+def test_what_is_worse_on_fresh_rows_rolls_back(tmp_path: Path) -> None:
+    model = deployed(tmp_path, blobs(900, 0), epochs=1, rows=40)
+    bundle, more, held = read_bundle(model), blobs(3000, 1), blobs(600, 2).everything()
+    # Every other row, the second half of the test, is as the deployed model says.
+    said = outputs(bundle.network, held.x, bundle.signature, bundle.scaling).argmax(1)
+    y = np.where(np.arange(len(held)) % 2 == 0, held.y, said)
+    rows = more.everything()
+    task = from_arrays(rows.x, NAMES[rows.y], x_test=held.x, y_test=NAMES[y], name="turned")
+    before = weights(model)
+    outcome = improve(model, task, BRIEF)
+    assert outcome.what == "rolled back" and "on fresh rows it is worse" in outcome.facts["why"]
+    assert weights(model) == before
+
+
+def test_new_classes_grow_the_head(tmp_path: Path) -> None:
+    model = deployed(tmp_path, blobs(2000, 0))
+    outcome = improve(model, blobs(3000, 1, classes=4), BRIEF)
+    assert outcome.what == "promoted" and outcome.analysis.fresh == ["elm"]
+    assert read_bundle(model).signature.classes == (*NAMES[:3], "elm")
+    fresh = blobs(1500, 7, classes=4)
+    scratch = deployed(tmp_path / "scratch", blobs(3000, 1, classes=4))
+    assert accuracy(model, fresh) > 0.95 * accuracy(scratch, fresh)
+
+
+def test_drift_is_told_and_its_absence_too(tmp_path: Path) -> None:
+    bundle = read_bundle(deployed(tmp_path, blobs(2000, 0)))
+    still, turned = analyse(bundle, blobs(900, 3)), analyse(bundle, blobs(900, 3, turned=1.0))
+    assert still.drift is not None and not any(each["drifted"] for each in still.drift)
+    assert turned.drift is not None and turned.drift[0]["drifted"]
+    assert turned.score < still.score - 0.1
+    assert turned.classes and turned.confusions and turned.calibration is not None
+    assert turned.calibration > (still.calibration or 0.0)
+    assert any("drift: none" in line for line in still.lines())
+
+
+def test_a_shift_is_recovered_from(tmp_path: Path) -> None:
+    model = deployed(tmp_path, blobs(2000, 0))
+    before, shifted = accuracy(model, blobs(1500, 8)), blobs(1500, 8, turned=1.0)
+    assert accuracy(model, shifted) < before - 0.2
+    assert improve(model, blobs(2000, 5), BRIEF).what == "kept"
+    assert improve(model, blobs(3000, 6, turned=1.0), BRIEF).what == "promoted"
+    assert accuracy(model, shifted) > before - 0.05
+
+
+def test_limits_are_kept(tmp_path: Path) -> None:
+    model = deployed(tmp_path, blobs(900, 0), epochs=1, rows=40, figures={"limits": {"latency": 1.0}})
+    outcome = improve(model, blobs(3000, 1), BRIEF)
+    assert outcome.facts["change"] == "trained on"  # what grows might be beyond a limit that nobody can look at here
+
+
+def test_numbers_are_improved_as_well(tmp_path: Path, slopes: Task) -> None:
+    model = deployed(tmp_path, slopes, epochs=1)
+    rng = np.random.default_rng(5)
+    x = rng.normal(size=(2000, 5)).astype(np.float32)
+    y = 3 * x[:, 0] - 2 * x[:, 1] + np.abs(x[:, 2]) + 100
+    outcome = improve(model, from_arrays(x, y.astype(np.float32), name="more"), BRIEF)
+    assert outcome.what == "promoted" and outcome.facts["test_loss"] < outcome.facts["deployed_test_loss"]
+
+
+@pytest.mark.parametrize(
+    ("task", "seconds", "error", "said"),
+    [
+        (blobs(900, 1), 2.0, BudgetError, "give 15s at least"),
+        (blobs(40, 1), 20.0, BudgetError, "rows for the test, which can show nothing"),
+        (
+            from_arrays(np.ones((60, 3), np.float32), np.arange(60) % 2),
+            20.0,
+            TaskError,
+            "inputs of 3, the model takes 8",
+        ),
+        (from_arrays(np.ones((60, 8), np.float32), np.arange(60) / 7), 20.0, TaskError, "is a regression"),
+    ],
+)
+def test_mistakes_are_told(task: Task, seconds: float, error: type[Exception], said: str, tmp_path: Path) -> None:
+    model = deployed(tmp_path, blobs(300, 0), epochs=1)
+    before = weights(model)
+    with pytest.raises(error, match=said) as caught:
+        improve(model, task, seconds)
+    assert "\n" not in str(caught.value) and weights(model) == before
+
+
+def test_mistakes_on_the_command_line_are_one_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    model = deployed(tmp_path, blobs(300, 0), epochs=1)
+    cases: Sequence[tuple[list[str], str]] = (
+        (["improve", str(tmp_path / "no"), "--data", "digits"], "holds no model"),
+        (["improve", str(model), "--data", "digits"], "inputs of 1 × 8 × 8, the model takes 8"),
+        (["improve", str(model), "--data", "digits", "--every", "1d", "--dry-run"], "say one of the two"),
+        (["rollback", str(model)], "has no version before the present one"),
+        (["rollback", str(model), "--to", "0009"], "has no version '0009'"),
+    )
+    for words, said in cases:
+        assert main(words) == 2
+        err = capsys.readouterr().err
+        assert said in err and err.count("\n") == 1
+    assert main(["history", str(model)]) == 0
+
+
+def test_one_process_decides_at_a_time(tmp_path: Path) -> None:
+    model = deployed(tmp_path, blobs(300, 0), epochs=1)
+    with Versions(model).locked(), pytest.raises(BundleError, match="is being improved by another process"):
+        improve(model, blobs(900, 1), BRIEF)
