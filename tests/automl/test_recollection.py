@@ -9,7 +9,13 @@ from typing import Any
 import pytest
 from tests.bench.made import MACRO_HEADER, macro_rows, write
 
+from azora.automl.recollection import Recollection
+from azora.automl.run import run
+from azora.automl.watching import Watcher
 from azora.cli.main import main
+from azora.job import Job
+from azora.meta import Knowledge
+from azora.tasks import Task
 
 SEARCH = ["search", "digits", "--trials", "4", "--workers", "1", "--space", "mlp", "--json", "--quiet"]
 
@@ -36,6 +42,31 @@ def test_a_search_begins_with_what_an_earlier_one_found(tmp_path: Path, capsys: 
     alone = searched(tmp_path / "third", capsys, "--no-memory")
     assert "recalled" not in alone and not (tmp_path / "third" / "recalled.json").exists()
     assert alone["key"] == first["key"]  # equal seeds, and nothing that was remembered
+
+
+def test_what_is_of_no_use_is_told(tmp_path: Path, slopes: Task) -> None:
+    notes: list[str] = []
+
+    class Listening(Watcher):
+        def note(self, said: str) -> None:
+            notes.append(said)
+
+    def search(task: Any, out: str) -> None:
+        words = {"trials": 1, "workers": 1, "space": "mlp", "knowledge": tmp_path / "m.db"}
+        run(Job.parse(task=task, out=tmp_path / out, **words), watch=Listening())
+
+    search(slopes, "one")
+    assert notes == []
+    search("digits", "two")
+    assert len(notes) == 1 and notes[0].startswith("memory: none of 1 searches") and notes[0].endswith("begun cold")
+    with Knowledge(tmp_path / "m.db") as memory:
+        assert [each.task for each in memory.records()] == ["slopes", "digits"]
+        one = memory.records()[:1]
+    assert (
+        Recollection({}, one, []).statement() == "memory: none of 1 searches here is for a task like this; begun cold"
+    )
+    assert Recollection({}, [], [], 3).statement() == "memory: none of 3 searches is in this space; begun cold"
+    assert Recollection({}, [], []).statement() is None
 
 
 def test_a_memory_is_taken_elsewhere(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

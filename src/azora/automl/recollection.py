@@ -32,11 +32,13 @@ class Recollection:
         features: of this task.
         records: of other searches in the space.
         remembered: what strategies are told.
+        elsewhere: how many searches in other spaces there were.
     """
 
     features: Mapping[str, float]
     records: Sequence[Record]
     remembered: Sequence[Remembered]
+    elsewhere: int = 0
 
     @classmethod
     def of(cls, job: Job, data: SearchData, space: Space) -> Recollection | None:
@@ -47,26 +49,37 @@ class Recollection:
         """
         if job.knowledge is None:
             return None
-        kept = job.out / FILE
-        if job.resume and kept.is_file():
-            own, *records = read_records(kept)
-            return cls(own.features, records, recall(records, own.features, space))
+        if job.resume:
+            return cls._again(job.out / FILE, data, space)
         with Knowledge(job.knowledge) as knowledge:
-            found = [each for each in knowledge.records() if each.space["fingerprint"] == space.root.fingerprint]
+            records = knowledge.records()
+        found = [each for each in records if each.space["fingerprint"] == space.root.fingerprint]
         features = describe_task(data)
-        return cls(features, found, recall(found, features, space))
+        return cls(features, found, recall(found, features, space), len(records) - len(found))
+
+    @classmethod
+    def _again(cls, kept: Path, data: SearchData, space: Space) -> Recollection:
+        """What a study began with: nothing, where it kept nothing."""
+        if not kept.is_file():
+            return cls(describe_task(data), [], [])
+        own, *records = read_records(kept)
+        return cls(own.features, records, recall(records, own.features, space))
 
     def save(self, out: Path) -> None:
         """Keep in the study's folder what was taken, so that going on with it is going on with the same."""
+        if not self.remembered:
+            return
         used = {each.task for each in self.remembered}
         own = Record(OWN, OWN, self.features, {"name": "", "fingerprint": ""}, "", True, [])
         text = write_records([own, *(each for each in self.records if each.task in used)])
         (out / FILE).write_text(text, encoding="utf-8")
 
     def statement(self) -> str | None:
-        """What was taken from where, for the reader; None where it is nothing."""
+        """What was taken from where, for the reader, or why nothing was; None of an empty memory."""
         if not self.remembered:
-            return None
+            if self.records:
+                return f"memory: none of {len(self.records)} searches here is for a task like this; begun cold"
+            return f"memory: none of {self.elsewhere} searches is in this space; begun cold" if self.elsewhere else None
         told = (f"{each.task} ({len(each.scores)} networks, {each.likeness:.2f} alike)" for each in self.remembered)
         return f"from memory: {', '.join(told)}"
 
