@@ -23,6 +23,14 @@ def _one_thread() -> Iterator[None]:
     yield
 
 
+@pytest.fixture(autouse=True, scope="module")
+def _own_home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """What a module's fixtures search for is not remembered in the user's home, nor in another module."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("AZORA_HOME", str(tmp_path_factory.mktemp("module")))
+        yield
+
+
 @pytest.fixture(autouse=True)
 def _own_cache(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> None:
     """What is measured in tests stays in tests, and what one of them found is not remembered in another."""
