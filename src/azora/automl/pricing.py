@@ -133,7 +133,10 @@ def find_pricing(
             return Pricing(space, found)
     begun = time.monotonic()
     measuring = Measuring(target, networks, seconds, BRIEFLY)
-    predictor = build_predictor(measuring, FEWER if seconds is None else MEASUREMENTS, seed, brief=True)
+    try:
+        predictor = build_predictor(measuring, FEWER if seconds is None else MEASUREMENTS, seed, brief=True)
+    finally:
+        measuring.close()
     spent = time.monotonic() - begun
     facts = {"seconds": round(spent, 1), "skipped": measuring.failures}
     return Pricing(space, TargetFile.of(target, about, predictor, facts), spent)

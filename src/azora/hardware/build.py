@@ -6,7 +6,7 @@ import math
 import random
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any, final
 
 import numpy as np
@@ -17,7 +17,8 @@ from azora.hardware.choosing import POOL, draw_distinct, first_choice
 from azora.hardware.features import Features
 from azora.hardware.measurement import SECONDS
 from azora.hardware.predictor import FEWEST, QUICK, Predictor, Row
-from azora.hardware.target import Deployable, Measured, Target
+from azora.hardware.steady import GROUP, Steady
+from azora.hardware.target import Deployable, Measured, Target, TimedTarget
 from azora.networks.complexity import signature_of
 from azora.networks.decide import As
 from azora.space import Architecture, Option, Space
@@ -62,6 +63,7 @@ class Measuring:
     Args:
         space: of networks.
         seconds: for all of them; None has no end.
+        beside: an earlier measuring of the same target, whose reference is gone on with (see `Steady`).
         each: seconds of repeated answers of one.
         fewest: so many are measured however little time there is: usually those that anything can be fitted to.
     """
@@ -73,12 +75,26 @@ class Measuring:
         seconds: float | None = None,
         each: float = SECONDS,
         fewest: int = FEWEST,
+        beside: Measuring | None = None,
     ) -> None:
         self.target, self.space, self.signature, self.each = target, space, signature_of(space), each
         self.failures: list[str] = []
-        self.rows: list[Row] = []
+        self._rows: list[Row] = []
+        self._steady: Steady | None = None
         self._tried = set[Decisions]()
         self._end, self._fewest = math.inf if seconds is None else time.monotonic() + seconds, fewest
+        if beside is not None:
+            self._steady = beside._steady
+
+    @property
+    def rows(self) -> list[Row]:
+        """All that was measured."""
+        return [self._scaled(row) for row in self._rows]
+
+    def close(self) -> None:
+        """Let go what is held for measuring."""
+        if self._steady is not None:
+            self._steady.close()
 
     @property
     def over(self) -> bool:
@@ -108,29 +124,60 @@ class Measuring:
         found: list[Row] = []
         now = time.monotonic()
         end = now + share * (self._end - now)
-        for architecture in architectures:
+        size = GROUP if isinstance(self.target, TimedTarget) else 1
+        for start in range(0, len(architectures), size):
             if self._past(end):
                 break
-            self._tried.add(tuple(architecture.items()))
-            try:
-                self.rows.append((architecture, self.one(architecture)))
-                found.append(self.rows[-1])
-            except TargetError as error:
-                self.failures.append(str(error))
-                if not self.rows and len(self.failures) >= MOST_FAILURES:
-                    raise
+            some = architectures[start : start + size]
+            self._tried.update(tuple(architecture.items()) for architecture in some)
+            for architecture, each in zip(some, self._measured(some), strict=True):
+                if isinstance(each, Measured):
+                    self._rows.append((architecture, each))
+                    found.append(self._rows[-1])
+                    continue
+                self.failures.append(str(each))
+                if not self._rows and len(self.failures) >= MOST_FAILURES:
+                    raise each
             seen(step, len(found), len(architectures))
-        return found
+        return [self._scaled(row) for row in found]
 
     def _past(self, end: float) -> bool:
-        return time.monotonic() >= end and len(self.rows) >= self._fewest
+        return time.monotonic() >= end and len(self._rows) >= self._fewest
 
-    def one(self, architecture: Architecture) -> Measured:
-        """One network, with random weights: they change no time."""
+    def _measured(self, architectures: Sequence[Architecture]) -> list[Measured | TargetError]:
+        deployables = [self._deployable(architecture) for architecture in architectures]
+        if not isinstance(self.target, TimedTarget):
+            return [_tried(self.target, each, self.each) for each in deployables]
+        for each in deployables if self._steady is None else ():
+            try:  # the first that runs: those that are chosen first are the usual ones
+                self._steady = Steady(self.target, each)
+                break
+            except TargetError:
+                continue
+        if self._steady is None:
+            return [_tried(self.target, each, self.each) for each in deployables]
+        return self._steady.shares(deployables, self.each)
+
+    def _scaled(self, row: Row) -> Row:
+        """A row in milliseconds."""
+        architecture, measured = row
+        if self._steady is None:
+            return row
+        return architecture, replace(measured, latency=measured.latency.times(self._steady.usual))
+
+    def _deployable(self, architecture: Architecture) -> Deployable:
+        """A network with random weights: they change no time."""
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(0)
             network = self.space.root.build(As(architecture)).eval()
-        return self.target.measure(Deployable.bare(network, self.signature), self.each)
+        return Deployable.bare(network, self.signature)
+
+
+def _tried(target: Target, deployable: Deployable, seconds: float) -> Measured | TargetError:
+    try:
+        return target.measure(deployable, seconds)
+    except TargetError as error:
+        return error
 
 
 def build_predictor(
@@ -165,7 +212,7 @@ def build_predictor(
             f"{measuring.target.spec}: {len(rows)} networks could be measured, {FEWEST} at least are wanted;"
             f" {measuring.failures[0] if measuring.failures else 'give it more time'}"
         )
-    return Predictor(space, rows, QUICK if brief else None, features)
+    return Predictor(space, measuring.rows, QUICK if brief else None, features)
 
 
 def _doubtful(predictor: Predictor, architectures: Sequence[Architecture]) -> list[Architecture]:

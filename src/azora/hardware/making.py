@@ -52,8 +52,11 @@ def make_target_file(
     measuring = Measuring(target, networks, None if seconds is None else (1 - CHECKING) * seconds)
     predictor = build_predictor(measuring, measurements, seed, seen)
     left = None if seconds is None else seconds - (time.monotonic() - begun)
-    checking = Measuring(target, networks, left, fewest=0)
-    checked = validate(checking, predictor, check, seed, seen)
+    checking = Measuring(target, networks, left, fewest=0, beside=measuring)
+    try:
+        checked = validate(checking, predictor, check, seed, seen)
+    finally:
+        checking.close()
     facts = _facts(checked, measuring.failures + checking.failures, begun)
     made = TargetFile.of(target, about, predictor, facts)
     return made.save(out or default_file(target, networks, about, signature)), made
@@ -93,7 +96,10 @@ def transfer_target_file(
     if len(rows) < LEAST_TRANSFER:
         raise TargetError(f"{target.spec}: {len(rows)} networks could be measured; {measuring.failures[0]}")
     predictor = Predictor(networks, rows, others=others)
-    facts = _facts(validate(measuring, predictor, check, seed, seen), measuring.failures, begun)
+    try:
+        facts = _facts(validate(measuring, predictor, check, seed, seen), measuring.failures, begun)
+    finally:
+        measuring.close()
     sources = [{"target": each.spec, "device": dict(each.fingerprint)} for each in files]
     made = TargetFile.of(target, first.about, predictor, {**facts, "from": sources})
     return made.save(out or default_file(target, networks, first.about, first.signature)), made
