@@ -6,7 +6,7 @@ import json
 import os
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -69,30 +69,34 @@ def bench(
 ) -> int:
     """Score search strategies on a table of networks that were all judged, random search beside them."""
     begun = time.monotonic()
-    from azora.bench.predictors import find_ranking, for_ranking_only, predict
-    from azora.cli.predicting import refuse_what_plays, show_predictions
+    from azora.bench.predictors import for_ranking_only
 
+    rules = {
+        "noise": noise, "fidelity": fidelity, "queries": queries, "seconds": seconds, "cost": cost, "floor": floor,
+        "limit": limit, "memory": None if memory is None else str(memory), "recall": recall,
+    }  # fmt: skip
     if predictors or for_ranking_only(table):
-        refuse_what_plays(table, {
-            "--strategy": strategy, "--queries": queries, "--seconds": seconds, "--fidelity": fidelity,
-            "--noise": noise, "--cost": cost, "--floor": floor, "--limit": limit, "--memory": memory,
-            "--recall": recall, "--set": settings,
-        })  # fmt: skip
-        with bar() as seen:
-            ranked = predict(find_ranking(table), runs, seed, partial(seen, "runs"))
-        show_predictions(ranked, time.monotonic() - begun, out, as_json)
+        _rank(table, {**rules, "strategy": strategy, "set": settings}, runs, seed, out, as_json)
         return 0
     if queries is not None and seconds is not None:
         raise BenchmarkError(f"--queries {queries} and --seconds {seconds:g}: say one of the two")
     if workers is not None and workers < 1:
         raise ConfigError(f"--workers {workers}: one at least")
-    found = _compared(
-        table, strategy or [], settings or [], runs, seed, workers or os.cpu_count() or 1,
-        noise=noise, fidelity=fidelity, queries=queries, seconds=seconds, cost=cost, floor=floor,
-        limit=limit, memory=None if memory is None else str(memory), recall=recall,
-    )  # fmt: skip
+    found = _compared(table, strategy or [], settings or [], runs, seed, workers or os.cpu_count() or 1, **rules)
     _deliver(found, time.monotonic() - begun, out, as_json)
     return 0
+
+
+def _rank(table: str, refused: Mapping[str, Any], runs: int, seed: int, out: Path | None, as_json: bool) -> None:
+    """Score surrogates; the options by these names are for what plays."""
+    begun = time.monotonic()
+    from azora.bench.predictors import find_ranking, predict
+    from azora.cli.predicting import refuse_what_plays, show_predictions
+
+    refuse_what_plays(table, {f"--{name}": value for name, value in refused.items()})
+    with bar() as seen:
+        ranked = predict(find_ranking(table), runs, seed, partial(seen, "runs"))
+    show_predictions(ranked, time.monotonic() - begun, out, as_json)
 
 
 def _deliver(found: Comparison, wall: float, out: Path | None, as_json: bool) -> None:
