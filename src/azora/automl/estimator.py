@@ -130,5 +130,7 @@ class AutoMLRegressor(RegressorMixin, _Searches):  # type: ignore[misc]
     def predict(self, X: Any) -> Array:
         """(N,) or (N, outputs), as y was."""
         rows = self._rows(X)
-        found = np.asarray(self.model_.predict(rows), dtype=np.float64)
-        return found.reshape(len(found)) if self._flat else found.reshape(len(found), -1)
+        found = np.asarray(self.model_.predict(rows))
+        # scikit-learn wants doubles of several outputs. Of one it compares answers as exactly as their type tells, and
+        # a network's are those of single precision, which depend in the last digit on the rows beside.
+        return found.reshape(len(found)) if self._flat else found.reshape(len(found), -1).astype(np.float64)
