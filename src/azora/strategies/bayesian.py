@@ -134,9 +134,10 @@ class Bayesian(Strategy):
         self._believed: dict[bool, tuple[object, _Belief]] = {}
 
     def propose(self, rng: random.Random) -> Proposal | None:
-        first = self._first(rng)
-        if first is not None:
+        if (first := self._first(rng)) is not None:
             return first
+        if (lack := self._lack()) is not None:
+            return self._stranger(rng, f"random: {lack}")
         belief, draws = self._belief(), np.random.default_rng(rng.getrandbits(64))
 
         def value(architectures: Sequence[Architecture]) -> Array:
@@ -147,7 +148,7 @@ class Bayesian(Strategy):
         return self._stranger(rng, "random: no candidate is new")
 
     def _first(self, rng: random.Random) -> Proposal | None:
-        """A proposal for as long as there is nothing to fit a surrogate to; None once there is, or nothing is left."""
+        """What memory says, or what is familiar, for as long as there is nothing to fit a surrogate to."""
         asked = len(self.seen)
         if self.memory and asked < self.start and (trust := float(self._weights().max())) > 0.0:
             # As much as memory is doubted, the search begins as it would without: such points find out who misleads.
@@ -156,11 +157,7 @@ class Bayesian(Strategy):
             if asked < REMEMBERED and (found := self._recalled(self._weights(), rng)) is not None:
                 return found
         cold = not self.memory and asked < self.start
-        if cold and (known := familiar(self.space, self.seen)) is not None:
-            return known
-        if (lack := self._lack()) is not None:
-            return self._stranger(rng, f"random: {lack}")
-        return None
+        return familiar(self.space, self.seen) if cold else None
 
     def _recalled(self, weights: Array, rng: random.Random) -> Proposal | None:
         """What memory expects most of."""
