@@ -17,6 +17,7 @@ from azora.errors import BudgetError, BundleError, TaskError
 from azora.export.bundle import WEIGHTS, read_bundle, write_bundle
 from azora.export.reference import reference_of
 from azora.improving import Versions, analyse, improve
+from azora.improving.cycle import _tries
 from azora.networks.decide import As
 from azora.networks.registry import make_space
 from azora.tasks import Task, from_arrays
@@ -87,7 +88,14 @@ def test_a_weak_model_is_replaced_and_can_be_had_back(tmp_path: Path, capsys: py
     outcome = improve(model, blobs(3000, 1), BRIEF)
     assert outcome.what == "promoted" and outcome.facts["p"] < outcome.facts["level"]
     assert accuracy(model, fresh) > was + 0.05
-    assert read_bundle(model).about["improved"]["change"] == outcome.facts["change"]
+    about = read_bundle(model).about
+    assert about["improved"]["change"] == outcome.facts["change"] and about["task"]["name"] == "blobs"
+    figures = about["figures"]  # of this network, none of the one that it replaces
+    assert figures["test_accuracy"] == pytest.approx(1 - outcome.facts["test_loss"])
+    assert figures["test_interval"]["low"] <= figures["test_accuracy"] <= figures["test_interval"]["high"]
+    assert not [name for name in figures if name.startswith(("validation_", "latency_"))]
+    assert f"{figures['test_accuracy']:.4f}" in (model / "README.md").read_text(encoding="utf-8")
+    assert len(analyse(read_bundle(model), blobs(3000, 1)).lines()) and analyse(read_bundle(model), blobs(3000, 1)).same
     assert main(["rollback", str(tmp_path)]) == 0
     assert weights(model) == before
     capsys.readouterr()
@@ -258,3 +266,15 @@ def test_the_loop_waits_for_its_turn_and_survives_restarts(
     (versions.folder / "history.jsonl").write_text(f'{line}\n{{"when": "20', encoding="utf-8")
     assert main(words) == 2
     assert "the model takes 8" in capsys.readouterr().err
+
+
+def test_tests_are_counted_since_the_last_promotion_that_stayed(tmp_path: Path) -> None:
+    versions = Versions(deployed(tmp_path, blobs(300, 0), epochs=1))
+    counts = []
+    for what, facts in (
+        ("kept", {"p": 0.5}), ("kept", {"why": "nothing was tested"}), ("promoted", {"p": 0.01}), ("kept", {"p": 0.5}),
+        ("promoted", {"p": 0.001}), ("rolled back", {}),
+    ):  # fmt: skip
+        versions.note(what, facts)
+        counts.append(_tries(versions))
+    assert counts == [1, 1, 0, 1, 0, 2]

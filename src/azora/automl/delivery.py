@@ -33,7 +33,7 @@ from azora.report.importance import importance
 from azora.report.page import ReportData, TrialRow, write_page
 from azora.space import Architecture, Product, Space
 from azora.study import Study
-from azora.tasks import METRICS, Split, Task, evaluate
+from azora.tasks import METRICS, Split, Task, evaluate, interval
 from azora.tasks.array import Array
 from azora.tasks.tables import Table
 from azora.training import outputs
@@ -78,7 +78,7 @@ def deliver(
     pairs = figures.get("one_shot", {}).pop("pairs", [])
     figures |= {f"test_{name}": value for name, value in test_metrics.items()}
     metric = setting.objective.metric if setting.objective.metric in METRICS else next(iter(test_metrics))
-    figures["test_interval"] = {"metric": metric, **_interval(setting, found, test.y, metric)}
+    figures["test_interval"] = {"metric": metric, **interval(metric, test.y, found)}
     if reference is not None:
         figures["reference"] = _reference(setting, reference, found, test, metric)
     figures |= _ship(setting, winner, test, figures, out)
@@ -174,16 +174,6 @@ def _front(setting: Setting, study: Study) -> dict[str, Any]:
         ],
         "hypervolume": hypervolume(points, worst),
     }
-
-
-def _interval(setting: Setting, found: Array, y: Array, metric: str) -> dict[str, float]:
-    """The middle 95 % of the metric over resamples of the test rows (Efron's bootstrap)."""
-    rng, measure = np.random.default_rng(0), METRICS[metric].measure
-    count = len(y)
-    repeats = RESAMPLES if count * RESAMPLES < 2e7 else max(100, int(2e7 / count))
-    values = [measure(y[rows], found[rows]) for rows in rng.integers(0, count, (repeats, count))]
-    low, high = np.percentile(values, (2.5, 97.5))
-    return {"low": float(low), "high": float(high), "resamples": float(repeats)}
 
 
 def _reference(setting: Setting, reference: Winner, found: Array, test: Split, metric: str) -> dict[str, Any]:

@@ -21,13 +21,23 @@ from azora.improving.paired import LEVEL, level_of, losses, paired_test
 from azora.improving.versions import Versions
 from azora.networks.complexity import cost
 from azora.report.card import write_card
-from azora.tasks import Signature, Split, Task
+from azora.tasks import Signature, Split, Task, default_metric, evaluate, interval
 from azora.tasks.array import Array
 from azora.training import TrainingDiverged, outputs
 
 MOST = 4  # challengers of a cycle
 LEAST_SECONDS = 3.0  # of training that tell anything
 SAME = 1e-3  # what is written and read back may differ by the order of its sums
+SCORES = ("test_", "validation_", "onnx_", "latency_")
+OLD = (
+    "reference",
+    "baseline",
+    "target",
+    "front",
+    "recalled",
+    "deployed",
+    "advice",
+)  # of the search that found the first network
 SHARE = 0.8  # of the budget, for training challengers
 Say = Callable[[str], None]
 
@@ -164,7 +174,7 @@ class _Cycle:
             self.versions.note("kept", {**facts, "why": "the test did not say that it is better"})
             return Outcome("kept", analysis, facts)
         before = self.versions.keep()
-        self._write(best, network, facts)
+        self._write(best, network, facts, first)
         after = self.versions.keep()
         facts |= {"from": before, "to": after}
         self.versions.note("promoted", facts)
@@ -196,19 +206,21 @@ class _Cycle:
             )
         return None
 
-    def _write(self, best: Challenger, network: nn.Module, facts: Mapping[str, Any]) -> None:
+    def _write(self, best: Challenger, network: nn.Module, facts: Mapping[str, Any], tested: Split) -> None:
         task, bundle = self.task, self.bundle
         rows = _numbered(task, task.validation, best.signature)
         answers = outputs(network, rows.x, best.signature, bundle.scaling)
         onnx: Path | None = self.versions.folder / ".model.onnx"
-        figures = {**bundle.about.get("figures", {}), **_counted(best)}
+        judged = outputs(network, tested.x, best.signature, bundle.scaling)
+        figures = _figures(bundle.about.get("figures", {}), best, task.name, judged, tested.y)
         try:
             assert onnx is not None
             figures["onnx_difference"] = export_onnx(network, best.signature, bundle.scaling, onnx, rows.x[:64])
         except BundleError as error:
             figures["onnx_error"], onnx = str(error), None
         about = bundle.about
-        known = {name: about[name] for name in ("task", "values", "improvement") if name in about}
+        known = {"task": {"name": task.name, "sha256": task.digest}}
+        known |= {name: about[name] for name in ("values",) if name in about}
         table = bundle.scaling.table
         write_bundle(
             self.versions.model, network, best.signature, bundle.scaling, space=about["space"],
@@ -236,22 +248,31 @@ def _numbered(task: Task, split: Split, signature: Signature) -> Split:
     return Split(split.x, np.array([places[name] for name in task.signature.classes])[split.y])
 
 
-def _counted(best: Challenger) -> dict[str, Any]:
-    about = cost(best.space, best.architecture)
+def _figures(before: Mapping[str, Any], best: Challenger, task: str, answers: Array, y: Array) -> dict[str, Any]:
+    """What is to be said of the new network: of the old one only how it was found, and no score."""
+    kept = {name: value for name, value in before.items() if name not in OLD and not name.startswith(SCORES)}
+    about, metric = cost(best.space, best.architecture), default_metric(best.signature)
     return {
+        **kept,
+        **{f"test_{name}": value for name, value in evaluate(best.signature, answers, y).items()},
+        "test_interval": {"metric": metric, **interval(metric, y, answers)},
+        "task": task,
+        "architecture": dict(best.architecture),
+        "key": best.architecture.key,
         "parameters": about["params"],
         "macs": about["macs"],
         "memory": about["memory"],
-        "key": best.architecture.key,
     }
 
 
 def _tries(versions: Versions) -> int:
     """Tests since the last promotion that stayed."""
-    count = 0
+    count = before = 0
     for each in versions.history():
         if each.get("what") == "promoted":
-            count = 0
+            count, before = 0, count + 1
+        elif each.get("what") == "rolled back":
+            count = before
         elif "p" in each:
             count += 1
     return count

@@ -1,7 +1,7 @@
 """Tasks: data with its splits, its shape and its metrics. Imports no torch."""
 
 from azora.tasks.arrays import from_arrays
-from azora.tasks.metrics import METRICS, default_metric, evaluate
+from azora.tasks.metrics import METRICS, default_metric, evaluate, interval
 from azora.tasks.preparation import Preparation
 from azora.tasks.reading import Reading
 from azora.tasks.signature import Signature
@@ -21,6 +21,7 @@ __all__ = [
     "default_metric",
     "evaluate",
     "from_arrays",
+    "interval",
     "load_task",
     "read_npz",
 ]

@@ -10,6 +10,8 @@ import numpy as np
 from azora.tasks.array import Array
 from azora.tasks.signature import Signature
 
+RESAMPLES = 1_000
+
 
 @dataclass(frozen=True)
 class Metric:
@@ -97,3 +99,14 @@ def evaluate(signature: Signature, outputs: Array, y: Array, also: Collection[st
         for name, metric in METRICS.items()
         if metric.kind == signature.kind and (also is None or metric.cheap or name in also)
     }
+
+
+def interval(metric: str, y: Array, outputs: Array) -> dict[str, float]:
+    """The middle 95 % of a metric over resamples of the rows (Efron's bootstrap): `low`, `high`, and how many
+    `resamples` that were."""
+    rng, measure = np.random.default_rng(0), METRICS[metric].measure
+    count = len(y)
+    repeats = RESAMPLES if count * RESAMPLES < 2e7 else max(100, int(2e7 / count))
+    values = [measure(y[rows], outputs[rows]) for rows in rng.integers(0, count, (repeats, count))]
+    low, high = np.percentile(values, (2.5, 97.5))
+    return {"low": float(low), "high": float(high), "resamples": float(repeats)}
