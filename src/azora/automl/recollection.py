@@ -6,9 +6,12 @@ import hashlib
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, final
 
+from azora import __version__
+from azora.automl.watching import Watcher
 from azora.errors import KnowledgeError
 from azora.job import Job
 from azora.meta import Judgement, Knowledge, Record, describe_task, read_records, recall, write_records
@@ -16,7 +19,7 @@ from azora.space import Space
 from azora.strategies.memory import Remembered
 from azora.study import Study
 from azora.tasks import SearchData, Task
-from azora.trial import QUANTITIES, Objective
+from azora.trial import QUANTITIES, Objective, Trial
 
 FILE = "recalled.json"  # in a study's folder: what a later session of it goes on with
 MOST = 400  # judgements of a search that are kept: the better half of them the best
@@ -91,43 +94,39 @@ class Recollection:
         ]
         return {"recalled": found} if found else {}
 
+    def tell(self, watch: Watcher) -> Sequence[Remembered]:
+        """What strategies are told; whoever watches is told where it comes from."""
+        if (said := self.statement()) is not None:
+            watch.note(said)
+        return self.remembered
 
-def remember(
-    where: Path | str,
-    study: Study,
-    objective: Objective,
-    task: Task,
-    features: Mapping[str, float],
-    facts: Mapping[str, Any],
-) -> str | None:
-    """Leave in the memory at `where` what `study` found; the reason, where that is not possible: a search is not lost
-    for it. The same search again, of the same rows, replaces itself.
+    def leave(self, job: Job, study: Study, objective: Objective, task: Task, watch: Watcher) -> None:
+        """Leave in the job's memory what `study` found; where that is not possible it is told: a search is not lost for
+        it. The same search again, of the same rows, replaces itself."""
+        assert job.knowledge is not None
+        trials = study.ranked(objective)
+        if not trials:
+            return
+        kept = [*trials[: MOST // 2], *trials[MOST // 2 :: max(1, len(trials) // (MOST // 2))]]
+        told = json.dumps([task.digest, study.created], sort_keys=True, default=str).encode()
+        space = {"name": study.space.name, "fingerprint": study.space.root.fingerprint}
+        facts = {
+            "strategy": job.strategy, "seed": job.seed, "budget": job.budget, "device": job.device,
+            "azora": __version__, "when": datetime.now(UTC).isoformat(timespec="seconds"),
+        }  # fmt: skip
+        record = Record(
+            hashlib.sha256(told).hexdigest()[:16], task.name, self.features, space, objective.metric,
+            objective.maximise, [_judgement(trial, objective) for trial in kept], facts,
+        )  # fmt: skip
+        try:
+            with Knowledge(job.knowledge) as knowledge:
+                knowledge.remember(record)
+        except KnowledgeError as error:
+            watch.note(f"nothing was left in memory: {error}")
 
-    Args:
-        features: of the task.
-        facts: for the reader.
-    """
-    trials = [
-        Judgement(
-            dict(trial.proposal.architecture),
-            trial.report.metrics[objective.metric],
-            trial.proposal.budget,
-            trial.report.seconds,
-            {name: trial.report.metrics[name] for name in QUANTITIES if name in trial.report.metrics},
-        )
-        for trial in study.ranked(objective)
-    ]
-    if not trials:
-        return None
-    kept = [*trials[: MOST // 2], *trials[MOST // 2 :: max(1, len(trials) // (MOST // 2))]]
-    mark = hashlib.sha256(json.dumps([task.digest, study.created], sort_keys=True, default=str).encode()).hexdigest()[
-        :16
-    ]
-    space = {"name": study.space.name, "fingerprint": study.space.root.fingerprint}
-    record = Record(mark, task.name, features, space, objective.metric, objective.maximise, kept, facts)
-    try:
-        with Knowledge(where) as knowledge:
-            knowledge.remember(record)
-    except KnowledgeError as error:
-        return str(error)
-    return None
+
+def _judgement(trial: Trial, objective: Objective) -> Judgement:
+    metrics = trial.report.metrics
+    costs = {name: metrics[name] for name in QUANTITIES if name in metrics}
+    architecture, budget = trial.proposal.architecture, trial.proposal.budget
+    return Judgement(dict(architecture), metrics[objective.metric], budget, trial.report.seconds, costs)

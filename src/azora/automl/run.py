@@ -6,19 +6,16 @@ import tempfile
 import threading
 import time
 from collections.abc import Mapping, Sequence
-from datetime import UTC, datetime
 from pathlib import Path
 from shutil import rmtree
 from typing import Any, final
 
-from azora import __version__
 from azora.automl.baseline import SHARE, START, open_baseline, split, statement
 from azora.automl.delivery import deliver
 from azora.automl.pacing import FINAL_SHARE, MARGIN, Pacing
 from azora.automl.pricing import FILE as PREDICTOR
 from azora.automl.pricing import MOST_SECONDS, beyond, holding, seconds_for
 from azora.automl.recollection import FILE as RECALLED
-from azora.automl.recollection import remember
 from azora.automl.result import Result
 from azora.automl.setting import Setting
 from azora.automl.threads import one_thread
@@ -144,7 +141,8 @@ class _Run:
         rmtree(self.checkpoints, ignore_errors=True)
         clear(self.setting)
         study.finish(result.figures)
-        self._remember()
+        if self.setting.memory is not None:
+            self.setting.memory.leave(job, study, self.setting.objective, self.setting.task, self.watch)
         study.close()
         return result
 
@@ -161,7 +159,8 @@ class _Run:
             self.space = self.pacing.space()
             work = None if method is None else self._work(mode)
             if method is None or work is None:
-                strategy = self._strategy(job.strategy, job.strategy_settings, self._remembered())
+                memory = () if self.setting.memory is None else self.setting.memory.tell(self.watch)
+                strategy = self._strategy(job.strategy, job.strategy_settings, memory)
             else:
                 strategy = method.prepare(work)
             executor = executor or self._executor(self.checkpoints, mode)
@@ -243,38 +242,11 @@ class _Run:
             complete=self.setting.complete,
         )
 
-    def _remembered(self) -> Sequence[Remembered]:
-        """What other searches taught; it is told to whoever watches."""
-        memory = self.setting.memory
-        if memory is None or (said := memory.statement()) is None:
-            return ()
-        self.watch.note(said)
-        return memory.remembered
-
-    def _remember(self) -> None:
-        """Leave in memory what was found."""
-        job, setting = self.job, self.setting
-        if job.knowledge is None or setting.memory is None:
-            return
-        facts = {"strategy": job.strategy, "seed": job.seed, "budget": job.budget, "device": job.device}
-        why = remember(
-            job.knowledge, self.study, setting.objective, setting.task, setting.memory.features,
-            {**facts, "azora": __version__, "when": datetime.now(UTC).isoformat(timespec="seconds")},
-        )  # fmt: skip
-        if why is not None:
-            self.watch.note(f"nothing was left in memory: {why}")
-
     def _strategy(self, name: str, settings: Mapping[str, Any], memory: Sequence[Remembered] = ()) -> Strategy:
         return make_strategy(
-            name,
-            self.space,
-            seed=self.job.seed,
-            objectives=self.setting.objectives,
-            settings=settings,
-            lowest=self.pacing.first,
-            data=self.setting.data,
-            memory=memory,
-        )
+            name, self.space, seed=self.job.seed, objectives=self.setting.objectives, settings=settings,
+            lowest=self.pacing.first, data=self.setting.data, memory=memory,
+        )  # fmt: skip
 
     def _precision(self) -> str:
         """The number format and memory layout of the search's trainings. Networks differ in what suits them; where
