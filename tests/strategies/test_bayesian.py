@@ -7,11 +7,12 @@ import random
 import time
 from collections.abc import Sequence
 
+import numpy as np
 import pytest
 
 from azora.errors import ConfigError
 from azora.networks.registry import make_space
-from azora.space import Categorical, Product, Real, Space
+from azora.space import Architecture, Categorical, Product, Real, Space
 from azora.strategies import (
     Bayesian,
     Candidates,
@@ -292,3 +293,27 @@ def test_scores_of_no_number_are_failures() -> None:
     strategy.tell(proposal, Report({"accuracy": math.nan}))
     assert strategy.judged[proposal.identity].failed
     assert strategy.ask() is not None
+
+
+def test_under_a_limit_candidates_are_drawn_before_they_are_checked() -> None:
+    digits = Space("digits", [Categorical(f"d{place}", tuple(range(10))) for place in range(3)])
+    checked: list[str] = []
+
+    def holds(each: Architecture) -> bool:
+        checked.append(each.key)
+        return sum(value for value in each.values() if isinstance(value, int)) <= 9
+
+    limited = digits.constrain(holds, "the sum is above 9")
+    (start,) = [limited.architecture(d0=0, d1=0, d2=0)]
+    sums = {each.key: float(sum(map(int, each.values()))) for each in digits}  # type: ignore[arg-type]
+
+    def value(architectures: Sequence[Architecture]) -> Array:
+        return np.array([sums[each.key] for each in architectures])
+
+    found = Near(parents=1, near=48, far=12, random=300).find(limited, [start], {start.key}, value, random.Random(0))
+    assert all(sums[each.key] <= 9 for each in found)
+    assert start.key not in {each.key for each in found}
+    assert limited.unlimited is not limited and digits.unlimited is digits
+    assert len(list(limited.unlimited)) == 1_000
+    # Six moves from the start, and no more than a hundred looks at what lies beyond the limit.
+    assert len(checked) < 200

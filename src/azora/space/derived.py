@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from functools import cached_property
 from typing import Any
 
 from azora.space.architecture import Architecture
@@ -22,6 +23,14 @@ class Derived(Space):
     @property
     def root(self) -> Space:
         return self.whole.root
+
+    @cached_property
+    def unlimited(self) -> Space:
+        if self.rules == self.root.rules:
+            return self
+        found = Derived(self, list(self.choices.values()))
+        found.rules = self.root.rules
+        return found
 
     def representative(self, decisions: Mapping[str, Option]) -> Any:
         return self.whole.representative(decisions)

@@ -72,6 +72,12 @@ class Space:
         """The space that this one is a part of by constraints; itself, when it is none."""
         return self
 
+    @property
+    def unlimited(self) -> Space:
+        """The space with the same choices under its root's rules alone: where points can be drawn before they are
+        checked. Itself, where it has no others."""
+        return self
+
     # What a subclass may define -------------------------------------------------------------------------------
 
     def representative(self, decisions: Mapping[str, Option]) -> Any:

@@ -15,6 +15,8 @@ from azora.space import Architecture, Space
 from azora.strategies.surrogates import Array
 
 MOST_LOOKED_AT = 400  # neighbours of one parent
+MOST_CHECKED, ENOUGH = 100, 16  # candidates whose limits are looked at for an ask, and how many valid ones will do
+STEPS = 6  # moves within the limits from each parent
 
 Value = Callable[[Sequence[Architecture]], Array]
 
@@ -34,7 +36,9 @@ class Candidates(ABC):
 class Near(Candidates):
     """The neighbours of the best, what lies one or two moves away from them, and random ones.
 
-    In a space under a constraint (a limit, or what the time allows) there are only the moves.
+    In a space under a constraint (a limit, or what the time allows) a check may build a network. There, candidates are
+    found as if it were not, and checked in the order of their value until there are enough; moves within the limit
+    stand beside them, for where everything of value is beyond it.
 
     Args:
         parents: how many of the best.
@@ -56,15 +60,20 @@ class Near(Candidates):
     def find(
         self, space: Space, best: Sequence[Architecture], seen: Collection[str], value: Value, rng: random.Random
     ) -> list[Architecture]:
-        # A constraint is checked for every draw, perhaps by building a network: a few moves must do.
-        checked = len(space.rules) > len(space.root.rules)
+        limited = len(space.rules) > len(space.root.rules)
+        found = fresh(self._around(space.unlimited, best, rng), seen)
+        if not limited:
+            return found
+        steps = (moves(space, parent, rng.choice((1, 2)), rng) for parent in best[: self.parents] for _ in range(STEPS))
+        return fresh([*_checked(space, found, value), *(child for step in steps for child in step)], seen)
+
+    def _around(self, space: Space, best: Sequence[Architecture], rng: random.Random) -> list[Architecture]:
         found: list[Architecture] = []
         for parent in best[: self.parents]:
-            found += self._close(space, parent, rng) if not checked else ()
+            found += self._close(space, parent, rng)
             # Numbers have only their next values for neighbours: moves reach further.
             found += [child for _ in range(self.far) for child in moves(space, parent, rng.choice((1, 2)), rng)]
-        found += () if checked else (space.sample(rng) for _ in range(self.random))
-        return fresh(found, seen)
+        return found + [space.sample(rng) for _ in range(self.random)]
 
     def _close(self, space: Space, parent: Architecture, rng: random.Random) -> list[Architecture]:
         near = list(islice(space.neighbours(parent), MOST_LOOKED_AT))
@@ -105,6 +114,17 @@ class Evolved(Candidates):
             ranked = np.argsort(-value(found), kind="stable")
             parents = [found[place] for place in ranked[: self.parents]]
         return found
+
+
+def _checked(space: Space, found: Sequence[Architecture], value: Value) -> list[Architecture]:
+    """The first of `found`, in the order of their value, that are valid in `space`."""
+    kept: list[Architecture] = []
+    for place in np.argsort(-value(found), kind="stable")[:MOST_CHECKED] if found else ():
+        if (valid := space.admitted(dict(found[place]))) is not None:
+            kept.append(valid)
+        if len(kept) == ENOUGH:
+            break
+    return kept
 
 
 def moves(space: Space, start: Architecture, count: int, rng: random.Random) -> list[Architecture]:
