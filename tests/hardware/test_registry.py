@@ -83,7 +83,7 @@ def test_what_cannot_be_found_is_told(spec: str, said: str) -> None:
 
 
 def test_every_target_has_the_name_that_it_is_found_by() -> None:
-    assert TARGETS.keys() == {"torch-cpu", "onnxruntime", "executorch", "cuda", "command"}
+    assert TARGETS.keys() == {"torch-cpu", "onnxruntime", "executorch", "cuda", "command", "table"}
     assert all(find_target(name).name == name for name in TARGETS.keys() - {"command"})
 
 

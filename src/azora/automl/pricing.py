@@ -56,9 +56,10 @@ class Pricing:
 
     def untrained(self, architecture: Architecture, scaling: Scaling) -> Deployable:
         """An architecture's network, with random weights: they change no cost."""
+        known = self.network_of(architecture)
         with torch.random.fork_rng(devices=[]):
-            network = self.predictor.space.root.build(As(self.network_of(architecture))).eval()
-        return Deployable(network, self.file.signature, scaling)
+            network = self.predictor.space.root.build(As(known)).eval()
+        return Deployable(network, self.file.signature, scaling, known)
 
     @property
     def has_files(self) -> bool:

@@ -315,7 +315,8 @@ class _Run:
                 seconds = seconds_for(self.job.budget) or MOST_SECONDS
                 best = holding(pricing, limits, left, self.setting.task.scaling, seconds)
             winner = self._final(best)
-            shipped = Deployable(winner.network, self.setting.task.signature, winner.scaling)
+            known = pricing.network_of(winner.architecture)
+            shipped = Deployable(winner.network, self.setting.task.signature, winner.scaling, known)
             try:
                 for _ in range(LOOKS):  # the machine may have had other work just then
                     measured = pricing.measure(shipped)

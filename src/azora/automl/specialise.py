@@ -166,7 +166,7 @@ class Specialiser:
             network = self.training.judged.recalibrate(each, self.training.calibration()).extract().eval()
             if self.pricing is None or not self.pricing.here:
                 return each, network, None
-            measured = self.pricing.measure(Deployable(network, self.data.signature, self.training.scaling))
+            measured = self.pricing.measure(Deployable(network, self.data.signature, self.training.scaling, each))
             if beyond(limits, measured) is None:
                 return each, network, measured
             lowest = {name: min(value, lowest.get(name, value)) for name, value in costs_of(measured).items()}

@@ -170,7 +170,7 @@ class Measuring:
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(0)
             network = self.space.root.build(As(architecture)).eval()
-        return Deployable.bare(network, self.signature)
+        return Deployable.bare(network, self.signature, architecture)
 
 
 def _tried(target: Target, deployable: Deployable, seconds: float) -> Measured | TargetError:

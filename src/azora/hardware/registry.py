@@ -10,18 +10,20 @@ from azora.errors import ConfigError
 from azora.hardware.command_target import Command
 from azora.hardware.executorch_target import Executorch
 from azora.hardware.onnx_target import OnnxRuntime
+from azora.hardware.table_target import TableTarget
 from azora.hardware.target import Target
 from azora.hardware.torch_targets import Cuda, TorchCpu
 from azora.settings import closest, construct, resolve
 
 TARGETS: Mapping[str, Callable[..., Target]] = {
-    each.name: each for each in (TorchCpu, OnnxRuntime, Executorch, Cuda, Command)
+    each.name: each for each in (TorchCpu, OnnxRuntime, Executorch, Cuda, Command, TableTarget)
 }
 OPTIONS = re.compile(r"(?:(?:timeout|retries)=[\d.]+,?)+:")
 
 
 def find_target(spec: str) -> Target:
-    """`onnxruntime:threads=1,precision=int8`, `command:PROGRAM {model}` or `package.module:Name:setting=1`.
+    """`onnxruntime:threads=1,precision=int8`, `command:PROGRAM {model}`, `table:FILE:COLUMN`, or a class of one's own,
+    `package.module:Name:setting=1`.
 
     Raises:
         ConfigError: there is no such target, or it has no such setting.
@@ -32,6 +34,8 @@ def find_target(spec: str) -> Target:
         options = OPTIONS.match(rest)
         words = options[0].rstrip(":").rstrip(",") if options else ""
         return construct(Command, {**_settings(spec, words), "command": rest[len(options[0]) if options else 0 :]})
+    if name == TableTarget.name:
+        return TableTarget(rest)
     if name in TARGETS:
         return construct(TARGETS[name], _settings(spec, rest))
     kind, _, settings = rest.partition(":")

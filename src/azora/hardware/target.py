@@ -17,6 +17,7 @@ from torch import nn
 from azora.errors import ConfigError
 from azora.hardware.measurement import SECONDS, Measurement, measure_calls
 from azora.settings import settings_of
+from azora.space import Architecture
 from azora.tasks import Scaling, Signature
 
 OWN = "azora.hardware."  # the modules whose targets are known by their names alone
@@ -25,19 +26,24 @@ OWN = "azora.hardware."  # the modules whose targets are known by their names al
 @final
 @dataclass(frozen=True)
 class Deployable:
-    """A network with what it takes and gives: all that a runtime's file is made of."""
+    """A network with what it takes and gives: all that a runtime's file is made of.
+
+    Args:
+        architecture: the network's, for targets that know networks by nothing else; None where nobody knows it.
+    """
 
     network: nn.Module
     signature: Signature
     scaling: Scaling
+    architecture: Architecture | None = None
 
     @classmethod
-    def bare(cls, network: nn.Module, signature: Signature) -> Deployable:
+    def bare(cls, network: nn.Module, signature: Signature, architecture: Architecture | None = None) -> Deployable:
         """Of a network whose data nobody has looked at: with a scaling that changes nothing, but takes its time."""
         columns = signature.shape[0]
         outputs = signature.outputs if signature.kind == "regression" else 0
         scaling = Scaling((0.0,) * columns, (1.0,) * columns, (0.0,) * outputs, (1.0,) * outputs)
-        return cls(network, signature, scaling)
+        return cls(network, signature, scaling, architecture)
 
 
 @final

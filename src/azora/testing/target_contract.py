@@ -18,10 +18,19 @@ NARROW, WIDE = 2, 64  # channels: the wide network has some thousand times the m
 
 
 class TargetContract:
-    """Subclass, and return yours from the `target` fixture. It must be able to run here."""
+    """Subclass, and return yours from the `target` fixture. It must be able to run here. Where it knows networks by
+    their architectures, `narrow` and `wide` are yours to give as well."""
+
+    def narrow(self) -> Deployable:
+        """A small network."""
+        return _network(NARROW)
+
+    def wide(self) -> Deployable:
+        """One with far more multiply-accumulates."""
+        return _network(WIDE)
 
     def test_measures_a_network(self, target: Target) -> None:
-        found = target.measure(_network(NARROW), BRIEFLY)
+        found = target.measure(self.narrow(), BRIEFLY)
         assert 0 < found.latency.median < math.inf
         assert found.latency.spread >= 0
         assert found.latency.runs >= 1
@@ -29,12 +38,12 @@ class TargetContract:
         assert Measured.from_json(json.loads(json.dumps(found.to_json(), allow_nan=False))) == found
 
     def test_a_far_larger_network_takes_longer(self, target: Target) -> None:
-        small, large = (target.measure(_network(width), BRIEFLY) for width in (NARROW, WIDE))
+        small, large = (target.measure(each, BRIEFLY) for each in (self.narrow(), self.wide()))
         assert small.latency.median < large.latency.median
         assert small.bytes < large.bytes or small.bytes == large.bytes == 0
 
     def test_what_is_measured_stays_as_it_was(self, target: Target) -> None:
-        deployable, threads, state = _network(NARROW), torch.get_num_threads(), torch.get_rng_state()
+        deployable, threads, state = self.narrow(), torch.get_num_threads(), torch.get_rng_state()
         before = {name: each.clone() for name, each in deployable.network.state_dict().items()}
         target.measure(deployable, BRIEFLY)
         after = deployable.network.state_dict()
