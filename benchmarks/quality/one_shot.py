@@ -6,7 +6,8 @@ all of them with means. A run that has its file is not run again. The systems ar
 controller draws at random; `random-SPACE`, random search on the space of that method (`spos`: cells, `ofa`: stages)
 for the same time; and `eight-SPACE`: eight random networks of it that are quick enough for the budget, each trained as
 the last training of a search is, for as long as that took in the method's run of the same seed, which must have been
-run. The test split decides nothing here: it is read for the figures.
+run; `eight-of-METHOD` is the same for any method, such as `eight-of-darts-`. The test split decides nothing here: it is
+read for the figures.
 """
 
 from __future__ import annotations
@@ -27,6 +28,7 @@ from typing import Any
 
 RESULTS = Path(__file__).parents[1] / "results" / "one_shot"
 OF_SPACE = {"cells": "spos", "stages": "ofa"}
+OF = "of-"
 WORDS = {"enas-random": ["--strategy", "enas", "--set", "controller=random"]}
 RANDOM_NETWORKS = 8
 KEPT = (
@@ -118,7 +120,7 @@ def run(system: str, data: Path, seconds: float, seed: int, file: Path, keep: Pa
     """One run of a system."""
     kind, _, space = system.partition("-")
     if kind == "eight":
-        method = OF_SPACE[space]
+        method = space.removeprefix(OF) if space.startswith(OF) else OF_SPACE[space]
         before = json.loads(file.with_name(file.name.replace(system, method)).read_text())
         return run_eight(data, seconds, seed, method, before["final_seconds"])
     if kind == "random":

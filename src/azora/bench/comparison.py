@@ -140,7 +140,7 @@ def contestants(names: Sequence[str], several: bool = False, recalls: bool = Fal
     own = {
         name: entry
         for name, entry in STRATEGIES.items()
-        if entry.extra is None and (recalls or not entry.recalls)  # the same wherever azora is
+        if entry.extra is None and not entry.kit and (recalls or not entry.recalls)  # the same wherever azora is
     }
     fitting = [name for name, entry in own.items() if (entry.several if several else entry.single)]
     return list(dict.fromkeys([RANDOM, *(names or fitting)]))

@@ -16,6 +16,7 @@ from azora.cli.benching import bench
 from azora.cli.discovering import discover
 from azora.cli.improving import history, improve, rollback
 from azora.cli.looking import show, spaces, strategies, tasks
+from azora.cli.meta_searching import meta_search
 from azora.cli.remembering import memory
 from azora.cli.searching import search
 from azora.cli.specialising import specialise
@@ -33,8 +34,8 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 for command in (
-    search, discover, show, predict, export, profile, specialise, improve, rollback, history, bench, spaces, strategies,
-    tasks,
+    search, discover, show, predict, export, profile, specialise, improve, rollback, history, bench, meta_search,
+    spaces, strategies, tasks,
 ):  # fmt: skip
     app.command()(command)
 app.add_typer(target, name="target")

@@ -3,6 +3,7 @@
 from azora.strategies.acquisition import Acquisition, ExpectedImprovement, ThompsonSampling, UpperConfidenceBound
 from azora.strategies.bayesian import Bayesian
 from azora.strategies.candidates import Candidates, Evolved, Near
+from azora.strategies.composed import Composed
 from azora.strategies.evolution import RegularizedEvolution
 from azora.strategies.filtered import Filtered
 from azora.strategies.genetic import Genetic
@@ -21,6 +22,7 @@ __all__ = [
     "Affordable",
     "Bayesian",
     "Candidates",
+    "Composed",
     "Event",
     "Evolved",
     "ExpectedImprovement",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 from azora.errors import ConfigError
@@ -10,12 +11,14 @@ from azora.settings import closest
 from azora.space import Space
 from azora.strategies.bayesian import Bayesian
 from azora.strategies.begun import Begun
+from azora.strategies.composed import Composed, Replacement
 from azora.strategies.evolution import RegularizedEvolution
 from azora.strategies.filtered import DRAWS, Filtered
 from azora.strategies.genetic import Genetic
 from azora.strategies.halving import SuccessiveHalving
 from azora.strategies.hyperband import Hyperband
 from azora.strategies.hypervolume import HypervolumeSearch
+from azora.strategies.learned import read_learned
 from azora.strategies.level import Level
 from azora.strategies.local import Improvement, LocalSearch
 from azora.strategies.memory import Remembered
@@ -181,6 +184,22 @@ def portfolio(
 ) -> Strategy:
     """What did best on other tasks, copied; then `inner`, every network trained equally long."""
     return Level(Begun(_inner(inner, space, seed, objective), memory, points), epochs)
+
+
+def composed(
+    space: Space,
+    seed: int,
+    objective: Objective,
+    epochs: float | None = None,
+    phases: Sequence[Mapping[str, Any]] = ({},),
+    start: int = 10,
+    population: int = 20,
+    replacement: Replacement = "oldest",
+    file: str | None = None,
+) -> Strategy:
+    """Phases of one's own, or those that `azora meta-search` wrote into `file`, every network trained equally long."""
+    settings = {"phases": phases, "start": start, "population": population, "replacement": replacement}
+    return Level(Composed(space, seed, objective, **(settings if file is None else read_learned(Path(file)))), epochs)
 
 
 def halving(

@@ -35,6 +35,7 @@ class Entry:
     single: bool = True  # whether it is for one objective
     extra: str | None = None
     recalls: bool = False  # whether it is another one without a memory
+    kit: bool = False  # whether it is what its settings make of it, and compared where it is named alone
 
     @property
     def several(self) -> bool:
@@ -95,6 +96,13 @@ STRATEGIES: dict[str, Entry] = {
         "Feurer et al. 2022 (Auto-sklearn 2)",
         "the yardstick of transfer: run it beside transfer",
         recalls=True,
+    ),
+    "composed": Entry(
+        making.composed,
+        "phases of your own (phases=…), or what azora meta-search found (file=FILE)",
+        "azora (see docs/learned_strategies.md)",
+        "to put a strategy together from parts, or to use one that was searched for",
+        kit=True,
     ),
     "halving": Entry(
         making.halving,

@@ -1,0 +1,229 @@
+"""Searching for search strategies: a search whose space is the space of strategies."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, final
+
+import numpy as np
+
+from azora import __version__
+from azora.bench.compositions import BAYESIAN, EVOLUTION, Compositions, decisions_of, settings_of
+from azora.bench.curves import Curve
+from azora.bench.play import play
+from azora.bench.protocol import Protocol
+from azora.bench.registry import find_file
+from azora.bench.setup import Setup
+from azora.errors import BenchmarkError, ConfigError
+from azora.executors import InlineExecutor
+from azora.loop import Budget, search
+from azora.settings import closest
+from azora.space import Architecture, Option, Space
+from azora.strategies import Composed, RandomSearch
+from azora.strategies.registry import make_strategy
+from azora.study import Study, StudyFolder
+from azora.trial import Objective, Proposal
+
+LEARNED = "learned.json"
+FIRST_RUNS = 2  # on each table, of a strategy that is judged for the first time
+RANDOM_RUNS = 30  # of random search, whose mean regret is the measure
+FIRST_SEED = 10_000  # runs that score strategies have other seeds than those of comparisons
+PLACES = (25, 50, 100, 150)  # queries at which a strategy is scored, as far as it makes so many
+LEAST = 1e-3  # points of regret: what random search itself finds cannot be divided by
+GAIN = Objective("gain")
+BASES: Mapping[str, Mapping[str, Any]] = {"evolution": EVOLUTION, "bayesian": BAYESIAN}
+
+
+@final
+@dataclass
+class Task:
+    """A table on which strategies are scored.
+
+    Args:
+        setup: the table and its rules.
+        protocol: the same, read.
+        places: queries at which regret counts.
+        random: (places,) the mean regret of random search there.
+    """
+
+    setup: Setup
+    protocol: Protocol
+    places: tuple[int, ...]
+    random: np.ndarray[Any, Any] = field(repr=False)
+
+    @classmethod
+    def of(cls, table: str, queries: int) -> Task:
+        """Raises BenchmarkError: there is no such table, or it is too small for so many queries."""
+        setup = Setup(table, {}, queries=queries)
+        protocol = setup.protocol()
+        protocol.check_queries()
+        places = tuple(place for place in PLACES if place <= queries) or (queries,)
+        made = cls(setup, protocol, places, np.ones(len(places)))
+        space, objective = protocol.table.space, protocol.objective
+        regrets = [made.regret(RandomSearch(space, FIRST_SEED + seed, objective)) for seed in range(RANDOM_RUNS)]
+        made.random = np.maximum(np.mean(regrets, axis=0), LEAST)
+        return made
+
+    def regret(self, strategy: Any) -> np.ndarray[Any, Any]:
+        """(places,) of one run, in the table's unit."""
+        curve = Curve.of(play(strategy, self.protocol), self.protocol)
+        found: np.ndarray[Any, Any] = np.abs(self.protocol.best - curve.at(self.places, True))
+        return found
+
+    def gain(self, settings: Mapping[str, Any], seed: int) -> float:
+        """The share of random search's regret that one run of a composed strategy saves, the mean over places."""
+        strategy = Composed(self.protocol.table.space, FIRST_SEED + seed, self.protocol.objective, **settings)
+        return float(np.mean(1.0 - self.regret(strategy) / self.random))
+
+    def describe(self) -> dict[str, Any]:
+        """Where it comes from."""
+        file = find_file(self.setup.table)
+        known = {} if file is None else {"sha256": hashlib.sha256(file.read_bytes()).hexdigest()}
+        name = self.protocol.table.name
+        return {"table": name, **known, "queries": self.protocol.queries, "random_regret": self.random.tolist()}
+
+
+@final
+class Judging:
+    """Judges a strategy by runs on every table: its proposal's budget says how many. A longer judgement goes on from a
+    shorter one: no run is made twice."""
+
+    def __init__(self, tasks: Sequence[Task]) -> None:
+        self.tasks = tasks
+        self.gains: dict[str, list[float]] = {}
+
+    def __call__(self, proposal: Proposal) -> Mapping[str, float]:
+        settings = settings_of(proposal.architecture)
+        known = self.gains.setdefault(proposal.architecture.key, [])
+        runs = max(1, round(proposal.budget or 1.0))
+        for seed in range(len(known), runs):
+            known.append(float(np.mean([task.gain(settings, seed) for task in self.tasks])))
+        gains = known[:runs]
+        return {GAIN.metric: float(np.mean(gains)), "deviation": float(np.std(gains)), "runs": float(runs)}
+
+
+def tasks_of(tables: Sequence[str], queries: int) -> list[Task]:
+    """The tables, read, random search played on each.
+
+    Raises:
+        BenchmarkError: none is named, one is named twice, or one cannot be read.
+    """
+    if not tables:
+        raise BenchmarkError("no table to score strategies on; name one or more")
+    for place, table in enumerate(tables):
+        if table in tables[:place]:
+            raise BenchmarkError(f"{table} is named twice; each table counts once")
+    return [Task.of(table, queries) for table in tables]
+
+
+def strategies_space(fixed: str | None) -> Space:
+    """All strategies, or those of the structure of `fixed`, whose numbers alone are open.
+
+    Raises:
+        ConfigError: there is no such structure.
+    """
+    space = Compositions()
+    if fixed is None:
+        return space
+    if fixed not in BASES:
+        raise ConfigError(f"there is no structure {fixed!r}; {closest(fixed, BASES)}")
+    base = space.architecture(**decisions_of(BASES[fixed]))
+    structure: dict[str, Option] = {
+        name: base[name] for name in base if name.startswith(("phases", "source", "guided", "otherwise"))
+    }
+    return space.constrain(None, "", **structure)
+
+
+def write_learned(
+    file: Path, best: Architecture, gain: Mapping[str, float], tasks: Sequence[Task], facts: Mapping[str, Any]
+) -> dict[str, Any]:
+    """The strategy that was found, and how, as JSON that `--strategy composed --set file=…` reads.
+
+    Raises:
+        BenchmarkError: it cannot be written.
+    """
+    found = {
+        "settings": settings_of(best),
+        "provenance": {
+            "found_by": "azora meta-search",
+            "azora": __version__,
+            "when": datetime.now(UTC).isoformat(timespec="seconds"),
+            "tables": [task.describe() for task in tasks],
+            **{name: round(value, 6) for name, value in gain.items()},
+            **facts,
+        },
+    }
+    part = file.with_name(f".{file.name}.part")
+    try:
+        part.write_text(json.dumps(found, indent=1) + "\n", encoding="utf-8")
+        part.replace(file)
+    except OSError as error:
+        raise BenchmarkError(f"{file} cannot be written: {error.strerror or error}") from error
+    return found
+
+
+@final
+@dataclass(frozen=True)
+class Found:
+    """What a search for strategies came to."""
+
+    best: Architecture
+    gain: Mapping[str, float]
+    judged: int
+    file: Path
+    learned: Mapping[str, Any]
+
+
+def meta_search(
+    tables: Sequence[str],
+    *,
+    out: Path,
+    budget: Budget,
+    queries: int = 150,
+    strategy: str = "halving",
+    fixed: str | None = None,
+    seed: int = 0,
+    resume: bool = False,
+    told: Callable[[Study], None] = lambda study: None,
+) -> Found:
+    """Search for a search strategy by how it does on `tables`, and write the best to OUT/learned.json.
+
+    Args:
+        strategy: what searches, by the name of one of azora's own; its budgets are numbers of runs.
+        fixed: "evolution" or "bayesian": this structure, whose numbers alone are searched.
+        told: called after every judgement.
+
+    Raises:
+        BenchmarkError: a table that cannot be read, or nothing that could be judged in the time.
+        ConfigError, StudyError: an unknown strategy or structure; a study in OUT that is of something else.
+    """
+    begun, space = time.monotonic(), strategies_space(fixed)
+    searching = make_strategy(strategy, space, seed=seed, objectives=(GAIN,), settings={}, lowest=FIRST_RUNS)
+    folder = StudyFolder(out, resume=resume)
+    try:
+        tasks = tasks_of(tables, queries)
+        about = {
+            "task": "strategies", "strategy": strategy, "seed": seed, "queries": queries, "fixed": fixed,
+            "tables": [task.describe() for task in tasks],
+        }  # fmt: skip
+        study = folder.study(space, about, begun)
+        search(searching, InlineExecutor(Judging(tasks)), study, budget, told)
+        best = study.best(GAIN)
+        if best is None:
+            failed = next((trial.report.error for trial in study.trials if trial.report.error), "no time was left")
+            raise BenchmarkError(f"no strategy could be judged: {failed}")
+        facts = {"by": strategy, "seed": seed, "judged": study.judged, "seconds": round(study.elapsed, 1)}
+        facts |= {} if fixed is None else {"fixed": fixed}
+        file, metrics = out / LEARNED, best.report.metrics
+        learned = write_learned(file, best.proposal.architecture, metrics, tasks, facts)
+        judged = study.judged
+        study.close()
+        return Found(best.proposal.architecture, metrics, judged, file, learned)
+    finally:
+        folder.release()

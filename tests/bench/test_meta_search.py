@@ -1,0 +1,99 @@
+"""Searching for search strategies: their space, their scores, and the search itself."""
+
+from __future__ import annotations
+
+import json
+import random
+from pathlib import Path
+
+import pytest
+
+from azora.bench.compositions import BAYESIAN, BOTH, EVOLUTION, PHASES, Compositions, decisions_of, settings_of
+from azora.bench.meta_search import FIRST_SEED, Judging, meta_search, strategies_space, tasks_of
+from azora.bench.play import play
+from azora.cli.main import main
+from azora.errors import BenchmarkError, ConfigError
+from azora.loop import Budget
+from azora.strategies import Composed, RandomSearch
+from azora.strategies.registry import make_strategy
+from azora.testing.strategy_contract import tiny_space
+from azora.trial import Proposal
+
+
+def test_every_point_is_a_strategy() -> None:
+    space, rng = Compositions(), random.Random(0)
+    phases = set()
+    for _ in range(200):
+        settings = settings_of(space.sample(rng))
+        assert Composed(tiny_space(), 0, None, **json.loads(json.dumps(settings))).ask() is not None
+        phases.add(len(settings["phases"]))
+        assert all("until" in each for each in settings["phases"][:-1])
+    assert phases == set(range(1, PHASES + 1))
+
+
+@pytest.mark.parametrize("known", [EVOLUTION, BAYESIAN, BOTH])
+def test_familiar_strategies_are_points_of_it(known: dict[str, object]) -> None:
+    space = Compositions()
+    point = space.architecture(**decisions_of(known))
+    made, wanted = settings_of(point), dict(known)
+    assert made["start"] == wanted["start"]
+    for own, given in zip(made["phases"], known["phases"], strict=True):  # type: ignore[call-overload]
+        assert {name: own[name] for name in given} == given
+    assert len(list(space.known())) == 3
+
+
+def test_numbers_alone_are_open_in_a_fixed_structure() -> None:
+    space, rng = strategies_space("bayesian"), random.Random(0)
+    made = [settings_of(space.sample(rng)) for _ in range(20)]
+    assert {(each["phases"][0]["source"], each["phases"][0]["guided"]) for each in made} == {("mixed", 1.0)}
+    assert len({each["phases"][0]["pool"] for each in made}) > 10
+    with pytest.raises(ConfigError, match="there is no structure 'evolve'; there is bayesian, evolution"):
+        strategies_space("evolve")
+
+
+def test_gain_is_the_share_of_random_searchs_regret_that_is_saved() -> None:
+    (task,) = tasks_of(["digits-cells"], 25)
+    protocol = task.protocol
+    regrets = [
+        task.regret(RandomSearch(protocol.table.space, FIRST_SEED + seed, protocol.objective)) for seed in range(30)
+    ]
+    assert float(sum(regrets)[0]) / 30 == pytest.approx(float(task.random[0]))  # type: ignore[index]
+    run = play(Composed(protocol.table.space, FIRST_SEED + 3, protocol.objective, **EVOLUTION), protocol)
+    seen = protocol.seen[-1][run.rows]
+    chosen = run.rows[max(range(len(seen)), key=lambda place: (seen[place], -place))]
+    wanted = 1.0 - abs(protocol.best - float(protocol.scores[chosen])) / float(task.random[0])
+    assert task.gain(EVOLUTION, 3) == pytest.approx(wanted)
+
+
+def test_a_longer_judgement_goes_on_from_a_shorter_one() -> None:
+    judging = Judging(tasks_of(["digits-cells"], 10))
+    point = Compositions().architecture(**decisions_of(EVOLUTION))
+    short, long = (judging(Proposal(point, budget=budget)) for budget in (2.0, 4.0))
+    gains = judging.gains[point.key]
+    assert len(gains) == 4
+    assert short["gain"] == pytest.approx(sum(gains[:2]) / 2)
+    assert long["gain"] == pytest.approx(sum(gains) / 4)
+    assert long["runs"] == 4.0
+
+
+def test_the_search_finds_a_strategy_that_can_be_used(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    words = ["meta-search", "digits-cells", "--queries", "10", "--fixed", "evolution", "--out", str(tmp_path / "a")]
+    assert main([*words, "--trials", "6", "--json"]) == 0
+    found = json.loads(capsys.readouterr().out)
+    learned = json.loads((tmp_path / "a" / "learned.json").read_text())
+    assert learned["settings"] == found["settings"]
+    assert learned["provenance"]["tables"][0]["table"] == "digits_cells"
+    made = make_strategy("composed", tiny_space(), settings={"file": found["file"]})
+    assert made.ask() is not None
+    assert main([*words, "--trials", "6"]) == 2  # there is a study
+    assert main([*words, "--trials", "8", "--resume", "--json", "--quiet"]) == 0
+    assert json.loads(capsys.readouterr().out)["judged"] >= found["judged"]
+
+
+def test_what_cannot_be_searched_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(BenchmarkError, match="no table to score strategies on"):
+        meta_search([], out=tmp_path / "a", budget=Budget.of(trials=1))
+    with pytest.raises(BenchmarkError, match="is named twice"):
+        meta_search(["digits-cells"] * 2, out=tmp_path / "b", budget=Budget.of(trials=1), queries=10)
+    assert not (tmp_path / "b").exists() or not list((tmp_path / "b").glob("learned.json"))
+    assert main(["meta-search", "digits-cells"]) == 2
