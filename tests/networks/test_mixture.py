@@ -488,6 +488,9 @@ def test_the_skip_beside_falls_to_nothing() -> None:
     for progress, weight in ((0.0, 1.0), (0.25, 0.75), (1.0, 0.0)):
         taken["choice"] = Relaxation(skip=1.0).gate(logits, Moment(progress, True, seeded()))
         torch.testing.assert_close(mixed(x) - alone, weight * x)
+    # Of a search of a tenth of the published length, a tenth as far.
+    taken["choice"] = Relaxation(skip=1.0).gate(logits, Moment(1.0, True, seeded(), length=0.1))
+    torch.testing.assert_close(mixed(x) - alone, 0.9 * x)
 
 
 def test_skips_are_dropped_only_while_training_and_ever_less() -> None:

@@ -50,6 +50,17 @@ def test_put_down_and_taken_up_it_is_the_same_bit_for_bit(stripes: Task, name: s
     assert all(torch.equal(ends[0][key], ends[1][key]) for key in ends[0])
 
 
+def test_the_skip_beside_fades_as_far_as_the_training_is_long(stripes: Task) -> None:
+    """Faded to nothing over a few hundred steps, it leaves its place to the skip among the options."""
+    made = training(stripes, MixtureSettings(Relaxation(skip=1.0)))
+    made.advance()
+    steps = made.step
+    assert 0 < steps < 1_000
+    made._draw(learns=True, step=steps)
+    (beside,) = {gate.skip for gate in made.relaxed.gates().values()}
+    assert beside == pytest.approx(1.0 - steps / 19_500, abs=1e-3)
+
+
 @pytest.mark.parametrize("preset", sorted(PRESETS))
 def test_settings_survive_json(preset: str) -> None:
     import json

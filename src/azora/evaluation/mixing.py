@@ -118,14 +118,14 @@ class Favoured:
             return self.settled()
         found = []
         for path in range(PATHS):
-            relaxed.draw(Moment(training.progress, False, training.generator(-1 - path)))
+            relaxed.draw(Moment(training.progress, False, training.generator(-1 - path), training.length))
             found.append(self._metrics(relaxed))
         return {name: sum(each[name] for each in found) / PATHS for name in found[0]}
 
     def settled(self) -> Mapping[str, float]:
         """Metrics of all options as they are weighed, without any draw."""
         relaxed = self.training.relaxed
-        relaxed.settle(relaxed.relaxation.skip * (1 - self.training.progress))
+        relaxed.settle(relaxed.relaxation.beside(self.training.progress, self.training.length))
         return self._metrics(relaxed)
 
     def _metrics(self, network: nn.Module) -> Mapping[str, float]:

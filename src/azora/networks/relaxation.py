@@ -35,8 +35,9 @@ class Relaxation:
             does: every logit then has the gradient of its own weight's upstream, whatever its option would have said.
         channels: of 1 / `channels` of the channels options are applied, the others go by (PC-DARTS, Xu et al., 2020).
         edges: whether the inputs of a node are weighed against each other too (PC-DARTS' edge normalisation).
-        skip: weight at the start of a skip that every choice has beside its options; it falls to 0 on a line (DARTS-,
-            Chu et al., 2021).
+        skip: weight at the start of a skip that every choice has beside its options; in a training of the published
+            length it falls to 0 on a line (DARTS-, Chu et al., 2021), in a shorter one as much less far: where it fades
+            faster than weights can learn to do without, the skip among the options takes its place.
         drop: dropout of skips at the start, so that they do not win by being trained first; it falls to 0 on a line (P-
             DARTS, Chen et al., 2019).
         noise: half-width, at the start and at the end, of the uniform noise that is added to the weights while the
@@ -83,10 +84,14 @@ class Relaxation:
             return first + (last - first) * progress
         return float(first * (last / first) ** progress)
 
+    def beside(self, progress: float, length: float) -> float:
+        """The weight of the skip beside all options after `progress` of a search of so much of the published length."""
+        return self.skip * (1.0 - progress * length)
+
     def gate(self, logits: Tensor, moment: Moment) -> Gate:
         """What a choice's options are weighed by in the next passes."""
-        falling = 1.0 - moment.progress
-        gate = replace(KINDS[self.kind](self, logits, moment), skip=self.skip * falling, drop=self.drop * falling)
+        beside, drop = self.beside(moment.progress, moment.length), self.drop * (1.0 - moment.progress)
+        gate = replace(KINDS[self.kind](self, logits, moment), skip=beside, drop=drop)
         if not moment.learns and (half := _between(self.noise, moment.progress)) > 0:
             drawn = torch.empty_like(gate.weights).uniform_(-half, half, generator=moment.generator)
             gate = replace(gate, weights=gate.weights + drawn)
@@ -111,11 +116,13 @@ class Moment:
         progress: of the search, from 0 to 1.
         learns: whether the logits learn from the next pass (else the network's parameters do).
         generator: of all random numbers.
+        length: of the search, as a share of the steps of a published one, 1 at most.
     """
 
     progress: float
     learns: bool
     generator: torch.Generator
+    length: float = 1.0
 
 
 @final

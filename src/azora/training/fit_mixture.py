@@ -164,6 +164,11 @@ class MixtureTraining(StagedMixture):
             rate = min(FASTEST, max(SLOWEST, 2 * REACH / max(1.0, self._logits_steps()))) * self._falling()
         return rate * 0.5**self.halvings
 
+    @property
+    def length(self) -> float:
+        """The logits' steps in a stage, as a share of those of a published search; 1 at most."""
+        return min(1.0, self._logits_steps() / PUBLISHED_STEPS)
+
     def _logits_steps(self) -> float:
         """Of the logits, in a stage; with a clock, what was done so far says how many there will be."""
         whole = self.step / self.share if self.step and self.share else self.steps
@@ -189,7 +194,7 @@ class MixtureTraining(StagedMixture):
 
         def validation() -> Tensor:
             self._draw(learns=True, step=self.step)
-            growth = self.progress * min(1.0, self._logits_steps() / PUBLISHED_STEPS)
+            growth = self.progress * self.length
             return logits_loss(self._loss(x, y), self.relaxed, self.settings, growth, self.costs, self.target or 0.0)
 
         values = self.relaxed.logits.values

@@ -75,6 +75,11 @@ class StagedMixture:
         """Of the stage, 0 to 1."""
         return min(1.0, self.share * len(self.settings.stages) - self.stage)
 
+    @property
+    def length(self) -> float:
+        """Of the search, as a share of a published one's steps; 1 at most, and here."""
+        return 1.0
+
     def strengths(self) -> dict[str, Tensor]:
         """What the options weigh (see `Relaxed.strengths`)."""
         return self.relaxed.strengths()
@@ -192,7 +197,7 @@ class StagedMixture:
     def _draw(self, *, learns: bool, step: int) -> None:
         """The gates of a pass, and its dropout: the same in every pass of one step."""
         torch.manual_seed((self.seed * 1_000_003 + step) % 2**63)
-        self.relaxed.draw(Moment(self.progress, learns, self.generator(step, learns)))
+        self.relaxed.draw(Moment(self.progress, learns, self.generator(step, learns), self.length))
 
     def _loss(self, x: Tensor, y: Tensor) -> Tensor:
         with self.mode.cast(self.device):
