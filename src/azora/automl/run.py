@@ -11,6 +11,7 @@ from shutil import rmtree
 from typing import Any, final
 
 from azora.automl.baseline import SHARE, START, open_baseline, split, statement
+from azora.automl.boosting import preferred, shipped, stand
 from azora.automl.delivery import deliver
 from azora.automl.pacing import FINAL_SHARE, MARGIN, Pacing
 from azora.automl.pricing import FILE as PREDICTOR
@@ -135,7 +136,10 @@ class _Run:
         best = study.best(self.setting.objective)
         if best is None:
             raise self._nothing_judged()
-        best, winner, measured = self._fitting(best)
+        if preferred(study, best, self.setting.objective):
+            best, winner, measured = *shipped(self.setting, study), None
+        else:
+            best, winner, measured = self._fitting(best)
         reference = self._reference(winner) if job.reference else None
         result = deliver(self.setting, study, best, winner, job.out, measured, reference)
         rmtree(self.checkpoints, ignore_errors=True)
@@ -154,7 +158,8 @@ class _Run:
         mode = study.measures.get("precision") or self._precision()
         executor = None if method else self._executor(self.checkpoints, mode)
         try:
-            # While the workers get ready, this process finds out how fast the machine is.
+            # While the workers get ready, this process grows trees, and finds out how fast the machine is.
+            stand(self.setting, study, self.stop, self.watch)
             self.pacing.measure(mode)
             self.space = self.pacing.space()
             work = None if method is None else self._work(mode)
@@ -327,12 +332,14 @@ class _Run:
             refused.add(best.proposal.architecture.key)
 
     def _reference(self, winner: Winner) -> Winner | None:
-        """A network that nobody searched for, trained as the winner was and for as long; None where the limits leave
-        no familiar one."""
+        """A network that nobody searched for, trained as the winner was and for as long, beside trees for all that is
+        left; None where the limits leave no familiar one."""
         familiar = self._familiar()
         if familiar is None or self.stop.is_set():
             return None
-        return self._train(familiar, None if self.job.budget is None else min(winner.seconds, self._left() - MARGIN))
+        left = self._left() - MARGIN
+        seconds = min(winner.seconds, left) if winner.epochs else max(1.0, left)
+        return self._train(familiar, None if self.job.budget is None else seconds)
 
     def _familiar(self) -> Architecture | None:
         """The usual network that stands beside the winner: within the limits, however slow to train."""

@@ -10,6 +10,7 @@ from typing import Any, final
 
 from torch import nn
 
+from azora.errors import BundleError
 from azora.export.bundle import Bundle
 from azora.networks.complexity import cost
 from azora.networks.morphism import grow, grown
@@ -57,7 +58,12 @@ def challengers(bundle: Bundle, fresh: tuple[str, ...], count: int, seed: int) -
 
     Of a model whose limits cannot be counted (latency, size of a file), only the network itself is trained on; what is
     grown beyond counted limits is left out.
+
+    Raises:
+        BundleError: the model has no weights to train on.
     """
+    if next(bundle.network.parameters(), None) is None:
+        raise BundleError(f"{bundle.folder} holds trees, which cannot be trained on; azora discover finds a new model")
     signature = bundle.signature
     if fresh:
         classes = (*signature.classes, *fresh)

@@ -12,6 +12,7 @@ from azora.networks.digits_cells import DigitsCells
 from azora.networks.mlp import Mlp
 from azora.networks.nb201 import NB201
 from azora.networks.stages import Stages
+from azora.networks.trees import BoostedTrees
 from azora.settings import closest, construct, resolve
 from azora.space import Space
 from azora.tasks import Signature
@@ -24,6 +25,8 @@ SPACES: dict[str, Callable[..., Space]] = {
     "darts": Darts,
     "digits-cells": DigitsCells,
 }
+SHIPPED: dict[str, Callable[..., Space]] = {"trees": BoostedTrees}
+"""Of models that are no networks to search for: their bundles name them."""
 
 
 def default_space(signature: Signature) -> str:
@@ -44,6 +47,7 @@ def make_space(name: str, signature: Signature, **settings: Any) -> Space:
         if not isinstance(made, Space):
             raise ConfigError(f"{name} gives a {type(made).__name__}, which is not an azora.space.Space")
         return made
-    if name not in SPACES:
+    known = {**SPACES, **SHIPPED}
+    if name not in known:
         raise ConfigError(f"there is no space {name!r}; {closest(name, SPACES)}")
-    return construct(SPACES[name], settings, signature=signature)
+    return construct(known[name], settings, signature=signature)

@@ -1,0 +1,148 @@
+"""Gradient boosting beside the networks of a table, through the whole job."""
+
+from __future__ import annotations
+
+import csv
+import json
+import random
+import threading
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+import azora
+from azora.automl.boosting import GROWTHS, SHARE, preferred, stand
+from azora.automl.discover import discover
+from azora.automl.reading import read_events
+from azora.automl.setting import Setting
+from azora.automl.watching import Watcher
+from azora.cli.main import main
+from azora.errors import BundleError
+from azora.export.bundle import read_bundle
+from azora.improving.challengers import challengers
+from azora.job import Job
+from azora.model import Model
+from azora.study import MemoryJournal, Study
+from azora.tasks import Task, from_arrays, load_task
+from azora.tasks.reading import Reading
+from azora.trial import Objective, Proposal, Report, Trial
+
+QUICK: dict[str, Any] = {"trials": 2, "workers": 1, "strategy": "random"}
+
+
+class Notes(Watcher):
+    """Keeps what is said."""
+
+    def __init__(self) -> None:
+        self.said: list[str] = []
+
+    def note(self, said: str) -> None:
+        self.said.append(said)
+
+
+def steps(file: Path, regression: bool) -> None:
+    """A table that suits trees: the answer hangs on what two columns of words and one of numbers are together."""
+    rng = np.random.default_rng(0)
+    with file.open("w", newline="", encoding="utf-8") as opened:
+        writer = csv.writer(opened)
+        writer.writerow(["one", "other", "number", "idle", "target"])
+        for _ in range(500):
+            one, other, number = rng.choice(list("abcdef")), rng.choice(list("uvwxyz")), rng.integers(0, 8)
+            value = (ord(one) + ord(other) + number) % 2 * 10 + number + rng.normal() / 10
+            cells = ["" if rng.random() < 0.1 else number, f"{rng.normal():.4f}"]
+            writer.writerow([one, other, *cells, f"{value:.4f}" if regression else "odd" if value > 8 else "even"])
+
+
+@pytest.mark.parametrize("regression", [False, True], ids=["classes", "numbers"])
+def test_trees_that_are_better_ship_as_a_model_like_others(
+    regression: bool, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file, out = tmp_path / "steps.csv", tmp_path / "out"
+    steps(file, regression)
+    job = Job.parse(task=str(file), out=out, reading={"label": "target"}, **QUICK)
+    notes = Notes()
+    result = discover(job, watch=notes)
+    boosting = json.loads((out / "result.json").read_text())["boosting"]
+    metric = "r2" if regression else "accuracy"
+    assert boosting["shipped"] and boosting["candidate"] and boosting["share"] == SHARE
+    assert boosting["metrics"][metric] == result.figures[f"validation_{metric}"] > boosting["network"][metric]
+    assert len(boosting["tried"]) >= len(GROWTHS)
+    assert result.figures["architecture"] == boosting["growth"]
+    assert f"the best network {boosting['network'][metric]:.4f}: the trees ship" in result.summary()
+    # Beside it stands a usual network, on the same test rows.
+    assert result.figures["reference"]["gain"] > 0
+    # The folder holds arrays and no pickle, and both runtimes give what scikit-learn gives.
+    assert {path.name for path in (out / "model").iterdir()} == {
+        "README.md", "model.json", "model.onnx", "weights.safetensors",
+    }  # fmt: skip
+    assert "model of gradient-boosted trees" in (out / "model" / "README.md").read_text(encoding="utf-8")
+    assert "Gradient-boosted trees, chosen by azora" in (out / "report.html").read_text(encoding="utf-8")
+    task = load_task(file, seed=0, reading=Reading(label="target"))
+    rows = task.read_test()
+    answers = []
+    for runtime in ("torch", "onnxruntime"):
+        model = Model.load(out, runtime=runtime)
+        answers.append(model.predict(rows.x).astype(float) if regression else model.predict_proba(rows.x))
+    np.testing.assert_allclose(answers[0], answers[1], rtol=1e-5, atol=1e-6)
+    if not regression:
+        right = answers[0].argmax(axis=1) == rows.y
+        assert right.mean() == pytest.approx(result.figures["test_accuracy"])
+    assert Path(result.figures["deployed"]["file"]).is_file() and result.figures["deployed"]["difference"] < 1e-5
+    for words in (["predict", str(out), str(file)], ["show", str(out)], ["profile", str(out)]):
+        assert main(words) == 0, capsys.readouterr().err
+    assert "trees ship" in capsys.readouterr().out
+    with pytest.raises(BundleError, match="holds trees, which cannot be trained on; azora discover finds a new model"):
+        challengers(read_bundle(out / "model"), (), 2, 0)
+
+
+def test_a_study_that_goes_on_grows_no_trees_again(slopes: Task, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    first = azora.search(slopes, out=out, **QUICK)
+    journal = read_events(out)
+    (stood,) = [event for event in journal if event["kind"] == "boosted"]
+    assert stood["facts"]["candidate"] and not first.figures["boosting"]["shipped"]
+    assert first.figures["boosting"]["metrics"]["r2"] < first.figures["validation_r2"]
+    azora.search(slopes, out=out, resume=True, **{**QUICK, "trials": 3})
+    assert [event["kind"] for event in read_events(out)].count("boosted") == 1
+
+
+@pytest.mark.parametrize(
+    ("words", "why"),
+    [
+        ({"boosting": False}, "it was not wanted"),
+        ({"space": "mlp"}, "networks of the space mlp were asked for"),
+        ({"limits": ["params=20k"]}, "no limit and no target can be kept with them"),
+        ({"objective": ["r2", "macs:min"]}, "a front is of networks"),
+    ],
+)
+def test_where_it_may_not_stand_it_is_said(words: dict[str, Any], why: str, slopes: Task, tmp_path: Path) -> None:
+    setting = Setting.of(Job.parse(task=slopes, out=tmp_path / "out", **QUICK, **words))
+    notes, study = Notes(), Study(MemoryJournal(), setting.space)
+    stand(setting, study, threading.Event(), notes)
+    assert study.boosted is not None and study.boosted["why"].endswith(why)
+    assert notes.said == ([] if "boosting" in words else [f"gradient boosting is no candidate: {study.boosted['why']}"])
+
+
+def test_of_equals_the_network_ships_and_pictures_know_nothing_of_it(stripes: Task, tmp_path: Path) -> None:
+    setting = Setting.of(Job.parse(task=stripes, out=tmp_path / "out", **QUICK))
+    study = Study(MemoryJournal(), setting.space)
+    stand(setting, study, threading.Event(), Notes())
+    assert study.boosted is None
+    best = Trial(0, Proposal(setting.space.sample(random.Random(0))), Report({"accuracy": 0.9}), 0.0)
+    for accuracy, wins in ((0.9, False), (0.91, True)):
+        study.boost({"candidate": True, "metrics": {"accuracy": accuracy}})
+        assert preferred(study, best, Objective()) is wins
+
+
+def test_a_budget_bounds_what_is_tried(tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    x = rng.normal(size=(3_000, 20))
+    task = from_arrays(x, x[:, 0] * x[:, 1] > 0)
+    setting = Setting.of(Job.parse(task=task, out=tmp_path / "out", budget="4s", workers=1))
+    study = Study(MemoryJournal(), setting.space)
+    stand(setting, study, threading.Event(), Notes())
+    assert study.boosted is not None
+    assert study.boosted["candidate"] and study.boosted["seconds"] < 4.0
+    assert all(each["growth"]["iterations"] < 400 for each in study.boosted["tried"])
