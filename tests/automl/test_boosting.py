@@ -6,6 +6,7 @@ import csv
 import json
 import random
 import threading
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,7 @@ import numpy as np
 import pytest
 
 import azora
-from azora.automl.boosting import GROWTHS, SHARE, preferred, stand
+from azora.automl.boosting import GROWTHS, SHARE, figures, preferred, stand
 from azora.automl.discover import discover
 from azora.automl.reading import read_events
 from azora.automl.setting import Setting
@@ -27,7 +28,8 @@ from azora.model import Model
 from azora.study import MemoryJournal, Study
 from azora.tasks import Task, from_arrays, load_task
 from azora.tasks.reading import Reading
-from azora.trial import Objective, Proposal, Report, Trial
+from azora.training.boosting import Growth
+from azora.trial import Objective, Proposal, Report
 
 QUICK: dict[str, Any] = {"trials": 2, "workers": 1, "strategy": "random"}
 
@@ -42,70 +44,58 @@ class Notes(Watcher):
         self.said.append(said)
 
 
-def steps(file: Path, regression: bool) -> None:
-    """A table that suits trees: the answer hangs on what two columns of words and one of numbers are together."""
+def steps(file: Path) -> None:
+    """A table that suits trees: the answer hangs on what a word and a number are together."""
     rng = np.random.default_rng(0)
     with file.open("w", newline="", encoding="utf-8") as opened:
         writer = csv.writer(opened)
-        writer.writerow(["one", "other", "number", "idle", "target"])
-        for _ in range(500):
-            one, other, number = rng.choice(list("abcdef")), rng.choice(list("uvwxyz")), rng.integers(0, 8)
-            value = (ord(one) + ord(other) + number) % 2 * 10 + number + rng.normal() / 10
-            cells = ["" if rng.random() < 0.1 else number, f"{rng.normal():.4f}"]
-            writer.writerow([one, other, *cells, f"{value:.4f}" if regression else "odd" if value > 8 else "even"])
+        writer.writerow(["word", "number", "idle", "target"])
+        for _ in range(400):
+            word, number = rng.choice(list("abcdef")), rng.integers(0, 8)
+            high = (number % 4 < 2) != (word in "ace")
+            cells = ["" if rng.random() < 0.05 else number, f"{rng.normal():.4f}"]
+            writer.writerow([word, *cells, "high" if high else "low"])
 
 
-@pytest.mark.parametrize("regression", [False, True], ids=["classes", "numbers"])
-def test_trees_that_are_better_ship_as_a_model_like_others(
-    regression: bool, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_trees_that_are_better_ship_as_a_model_like_others(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     file, out = tmp_path / "steps.csv", tmp_path / "out"
-    steps(file, regression)
-    job = Job.parse(task=str(file), out=out, reading={"label": "target"}, **QUICK)
-    notes = Notes()
-    result = discover(job, watch=notes)
+    steps(file)
+    result = discover(Job.parse(task=str(file), out=out, reading={"label": "target"}, **QUICK))
     boosting = json.loads((out / "result.json").read_text())["boosting"]
-    metric = "r2" if regression else "accuracy"
     assert boosting["shipped"] and boosting["candidate"] and boosting["share"] == SHARE
-    assert boosting["metrics"][metric] == result.figures[f"validation_{metric}"] > boosting["network"][metric]
+    assert boosting["metrics"]["accuracy"] == result.figures["validation_accuracy"] > boosting["network"]["accuracy"]
     assert len(boosting["tried"]) >= len(GROWTHS)
     assert result.figures["architecture"] == boosting["growth"]
-    assert f"the best network {boosting['network'][metric]:.4f}: the trees ship" in result.summary()
+    assert f"the best network {boosting['network']['accuracy']:.4f}: the trees ship" in result.summary()
     # Beside it stands a usual network, on the same test rows.
     assert result.figures["reference"]["gain"] > 0
-    # The folder holds arrays and no pickle, and both runtimes give what scikit-learn gives.
+    # The folder holds arrays and no pickle, and both runtimes give what was judged.
     assert {path.name for path in (out / "model").iterdir()} == {
         "README.md", "model.json", "model.onnx", "weights.safetensors",
     }  # fmt: skip
     assert "model of gradient-boosted trees" in (out / "model" / "README.md").read_text(encoding="utf-8")
     assert "Gradient-boosted trees, chosen by azora" in (out / "report.html").read_text(encoding="utf-8")
-    task = load_task(file, seed=0, reading=Reading(label="target"))
-    rows = task.read_test()
-    answers = []
-    for runtime in ("torch", "onnxruntime"):
-        model = Model.load(out, runtime=runtime)
-        answers.append(model.predict(rows.x).astype(float) if regression else model.predict_proba(rows.x))
-    np.testing.assert_allclose(answers[0], answers[1], rtol=1e-5, atol=1e-6)
-    if not regression:
-        right = answers[0].argmax(axis=1) == rows.y
-        assert right.mean() == pytest.approx(result.figures["test_accuracy"])
+    rows = load_task(file, seed=0, reading=Reading(label="target")).read_test()
+    answers = [Model.load(out, runtime=runtime).predict_proba(rows.x) for runtime in ("torch", "onnxruntime")]
+    np.testing.assert_allclose(answers[0], answers[1], atol=1e-6)
+    assert (answers[0].argmax(axis=1) == rows.y).mean() == pytest.approx(result.figures["test_accuracy"])
     assert Path(result.figures["deployed"]["file"]).is_file() and result.figures["deployed"]["difference"] < 1e-5
-    for words in (["predict", str(out), str(file)], ["show", str(out)], ["profile", str(out)]):
+    for words in (["predict", str(out), str(file)], ["profile", str(out)], ["show", str(out)]):
         assert main(words) == 0, capsys.readouterr().err
-    assert "trees ship" in capsys.readouterr().out
+    assert "the trees ship" in capsys.readouterr().out
     with pytest.raises(BundleError, match="holds trees, which cannot be trained on; azora discover finds a new model"):
         challengers(read_bundle(out / "model"), (), 2, 0)
 
 
-def test_a_study_that_goes_on_grows_no_trees_again(slopes: Task, tmp_path: Path) -> None:
-    out = tmp_path / "out"
-    first = azora.search(slopes, out=out, **QUICK)
-    journal = read_events(out)
-    (stood,) = [event for event in journal if event["kind"] == "boosted"]
-    assert stood["facts"]["candidate"] and not first.figures["boosting"]["shipped"]
-    assert first.figures["boosting"]["metrics"]["r2"] < first.figures["validation_r2"]
-    azora.search(slopes, out=out, resume=True, **{**QUICK, "trials": 3})
+def test_a_study_that_goes_on_grows_no_trees_again(tmp_path: Path) -> None:
+    out, x = tmp_path / "out", np.random.default_rng(0).normal(size=(200, 3))
+    rows = x, 100 + 5 * x[:, 0] + np.abs(x[:, 1])
+    azora.search(rows, out=out, **QUICK)
+    (stood,) = [event["facts"] for event in read_events(out) if event["kind"] == "boosted"]
+    assert stood["candidate"] and stood["metrics"]["r2"] > 0.5
+    again = azora.search(rows, out=out, resume=True, **{**QUICK, "trials": 3})
     assert [event["kind"] for event in read_events(out)].count("boosted") == 1
+    assert again.figures["boosting"]["growth"] == stood["growth"] and again.figures["judged"] == 3
 
 
 @pytest.mark.parametrize(
@@ -129,11 +119,15 @@ def test_of_equals_the_network_ships_and_pictures_know_nothing_of_it(stripes: Ta
     setting = Setting.of(Job.parse(task=stripes, out=tmp_path / "out", **QUICK))
     study = Study(MemoryJournal(), setting.space)
     stand(setting, study, threading.Event(), Notes())
-    assert study.boosted is None
-    best = Trial(0, Proposal(setting.space.sample(random.Random(0))), Report({"accuracy": 0.9}), 0.0)
-    for accuracy, wins in ((0.9, False), (0.91, True)):
-        study.boost({"candidate": True, "metrics": {"accuracy": accuracy}})
+    best = study.told(study.asked(Proposal(setting.space.sample(random.Random(0)))), Report({"accuracy": 0.9}))
+    assert study.boosted is None and figures(setting, study, best) == {}
+    for accuracy, wins, said in ((0.91, True, "the trees ship"), (0.9, False, "the network ships")):
+        study.boost({"candidate": True, "metrics": {"accuracy": accuracy}, "growth": Growth().to_json()})
         assert preferred(study, best, Objective()) is wins
+        chosen = replace(best, number=-1) if wins else best
+        told = figures(setting, study, chosen)["boosting"]["says"]
+        assert told.startswith(f"{accuracy:.4f} accuracy on validation (100 iterations, 31 leaves, rate 0.1), the best")
+        assert told.endswith(f"network 0.9000: {said}")
 
 
 def test_a_budget_bounds_what_is_tried(tmp_path: Path) -> None:

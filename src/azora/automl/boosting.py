@@ -31,7 +31,8 @@ def stand(setting: Setting, study: Study, stop: threading.Event, watch: Watcher)
     if setting.task.signature.pictures or study.boosted is not None:
         return
     if (why := reason_against(setting)) is not None:
-        watch.note(f"gradient boosting is no candidate: {why}")
+        if setting.job.boosting:
+            watch.note(f"gradient boosting is no candidate: {why}")
         study.boost({"candidate": False, "why": why})
         return
     study.boost(_grown(setting, stop))
