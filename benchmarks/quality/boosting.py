@@ -120,7 +120,7 @@ def compared(name: str, words: argparse.Namespace, folder: Path) -> dict[str, An
         classifies = task.signature.kind == "classification"
         ours.append(model.predict_proba(test.x) if classifies else model.predict(test.x).reshape(-1, 1))
         theirs.append(boosted(task, test.x, seed))
-        runs.append(_run(figures, name))
+        runs.append(_run(figures))
     metric = METRICS["accuracy" if classifies else "r2"].measure
     rng = np.random.default_rng(0)
     resamples = rng.integers(0, len(test), (RESAMPLES, len(test)))
@@ -146,7 +146,7 @@ def compared(name: str, words: argparse.Namespace, folder: Path) -> dict[str, An
     }
 
 
-def _run(figures: dict[str, Any], name: str) -> dict[str, Any]:
+def _run(figures: dict[str, Any]) -> dict[str, Any]:
     return {
         **{key: figures[key] for key in ("judged", "seconds", "onnx_bytes", "parameters", "boosting")},
         "usual_network": figures["reference"][f"test_{figures['reference']['metric']}"],
