@@ -83,7 +83,7 @@ def test_trees_that_are_better_ship_as_a_model_like_others(tmp_path: Path, capsy
     for words in (["predict", str(out), str(file)], ["profile", str(out)], ["show", str(out)]):
         assert main(words) == 0, capsys.readouterr().err
     assert "the trees ship" in capsys.readouterr().out
-    with pytest.raises(BundleError, match="holds trees, which cannot be trained on; azora discover finds a new model"):
+    with pytest.raises(BundleError, match="holds no network but trees; azora discover on the new rows"):
         challengers(read_bundle(out / "model"), (), 2, 0)
 
 
@@ -103,7 +103,7 @@ def test_a_study_that_goes_on_grows_no_trees_again(tmp_path: Path) -> None:
     [
         ({"boosting": False}, "it was not wanted"),
         ({"space": "mlp"}, "networks of the space mlp were asked for"),
-        ({"limits": ["params=20k"]}, "no limit and no target can be kept with them"),
+        ({"limits": ["params=20k"]}, "no limit and no target can be kept with it"),
         ({"objective": ["r2", "macs:min"]}, "a front is of networks"),
     ],
 )

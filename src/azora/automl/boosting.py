@@ -15,6 +15,7 @@ from azora.training.boosting import Boosting, Growth, stages
 from azora.training.planted import plant
 from azora.trial import Objective, Proposal, Report, Trial
 
+TREES = -1  # in place of a trial's number
 SHARE, MOST_SECONDS = 0.1, 60.0  # of the budget, and at most: for growing on search-train
 GROWTHS = (
     Growth(),
@@ -30,23 +31,22 @@ def stand(setting: Setting, study: Study, stop: threading.Event, watch: Watcher)
     of a later session of the study nothing is left to do. Pictures are not for trees, and nothing is said of them."""
     if setting.task.signature.pictures or study.boosted is not None:
         return
-    if (why := reason_against(setting)) is not None:
-        if setting.job.boosting:
-            watch.note(f"gradient boosting is no candidate: {why}")
+    if not setting.job.boosting:
+        study.boost({"candidate": False, "why": "it was not wanted"})
+    elif (why := reason_against(setting)) is not None:
+        watch.note(f"gradient boosting is no candidate: {why}")
         study.boost({"candidate": False, "why": why})
-        return
-    study.boost(_grown(setting, stop))
+    else:
+        study.boost(_grown(setting, stop))
 
 
 def reason_against(setting: Setting) -> str | None:
-    """Why boosting may not stand beside the networks of a search on a table; None where it may."""
+    """Why nothing but a network may come of a search on a table; None where other models may."""
     job = setting.job
-    if not job.boosting:
-        return "it was not wanted"
     if job.space != "auto":
         return f"networks of the space {job.space} were asked for"
     if job.limits or job.target or job.reward:
-        return "what trees cost is not counted as of a network, so no limit and no target can be kept with them"
+        return "what it costs is not counted as of a network, so no limit and no target can be kept with it"
     if job.evaluator != "trained":
         return f"{job.evaluator} judges, which judges networks alone"
     return "a front is of networks" if len(setting.objectives) > 1 else None
@@ -87,7 +87,7 @@ def shipped(setting: Setting, study: Study) -> tuple[Trial, Winner]:
     boosting = Boosting(task.signature, task.scaling, growth, setting.job.seed).fit(task.everything())
     space, architecture, network = plant(boosting)
     report = Report(study.boosted["metrics"], study.boosted["seconds"])
-    trial = Trial(-1, Proposal(architecture, None, "gradient boosting"), report, study.elapsed)
+    trial = Trial(TREES, Proposal(architecture, None, "gradient boosting"), report, study.elapsed)
     about = {"name": space.name, "settings": space.sizes, "recipe": False}
     scaling, seconds = replace(task.scaling, raw=True), time.monotonic() - begun
     return trial, Winner(network, scaling, architecture, 0.0, seconds, "float32", space, about)
@@ -103,13 +103,13 @@ def figures(setting: Setting, study: Study, chosen: Trial) -> dict[str, Any]:
         return {"boosting": {**boosted, "shipped": False, "says": says}}
     metric = setting.objective.metric
     network = {name: best.report.metrics[name] for name in (metric, "loss") if name in best.report.metrics}
-    facts = {**boosted, "share": SHARE, "metric": metric, "network": network, "shipped": chosen.number < 0}
-    return {"boosting": {**facts, "says": _said(facts)}}
+    facts = {**boosted, "share": SHARE, "metric": metric, "network": network, "shipped": chosen.number == TREES}
+    ships = "trees ship" if chosen.number == TREES else f"{'ensemble' if chosen.number < 0 else 'network'} ships"
+    return {"boosting": {**facts, "says": f"{_said(facts)}: the {ships}"}}
 
 
 def _said(about: dict[str, Any]) -> str:
     metric, growth = about["metric"], about["growth"]
     trees = f"{growth['iterations']} iterations, {growth['leaves']} leaves, rate {growth['learning_rate']:g}"
     said = f"{about['metrics'][metric]:.4f} {metric} on validation ({trees})"
-    ships = "trees ship" if about["shipped"] else "network ships"
-    return f"{said}, the best network {about['network'][metric]:.4f}: the {ships}"
+    return f"{said}, the best network {about['network'][metric]:.4f}"

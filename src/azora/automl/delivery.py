@@ -70,7 +70,7 @@ def deliver(
     test_metrics = evaluate(signature, found, test.y)
     # The clock of search and final training stops here; what follows is writing.
     figures = _figures(setting, study, best, winner, study.elapsed)
-    figures |= _on_target(setting, winner, measured) | boosting_figures(setting, study, best)
+    figures |= _on_target(setting, winner, measured) | boosting_figures(setting, study, best) | dict(winner.facts)
     beside = compared(out, setting.space, study, setting.objectives, setting.job.budget is not None)
     curves = beside.pop("curves", {})
     figures |= {"baseline": beside} if beside else {}

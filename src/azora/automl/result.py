@@ -75,6 +75,9 @@ class Result:
             )
         if (boosting := self.figures.get("boosting")) is not None:
             lines.append(f"{'gradient boosting':<22}{boosting['says']}")
+        if (ensemble := self.figures.get("ensemble")) is not None:
+            parts = ", ".join(f"{each['share']:.2f} {each['of']} {each['key'][:8]}" for each in ensemble["members"])
+            lines.append(f"{'ensemble':<22}{parts}; {self.figures.get('onnx_bytes', 0):,} bytes as ONNX")
         if recalled := self.figures.get("recalled"):
             told = ", ".join(f"{each['task']} ({each['networks']:,} networks)" for each in recalled)
             lines.append(f"{'begun from memory of':<22}{told}")

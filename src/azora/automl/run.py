@@ -11,8 +11,9 @@ from shutil import rmtree
 from typing import Any, final
 
 from azora.automl.baseline import SHARE, START, open_baseline, split, statement
-from azora.automl.boosting import preferred, shipped, stand
+from azora.automl.boosting import stand
 from azora.automl.delivery import deliver
+from azora.automl.ensemble import ship
 from azora.automl.pacing import FINAL_SHARE, MARGIN, Pacing
 from azora.automl.pricing import FILE as PREDICTOR
 from azora.automl.pricing import MOST_SECONDS, beyond, holding, seconds_for
@@ -136,10 +137,8 @@ class _Run:
         best = study.best(self.setting.objective)
         if best is None:
             raise self._nothing_judged()
-        if preferred(study, best, self.setting.objective):
-            best, winner, measured = *shipped(self.setting, study), None
-        else:
-            best, winner, measured = self._fitting(best)
+        other = ship(self.setting, study, best, self.checkpoints, self._train, self._final_seconds(best), self.watch)
+        best, winner, measured = (*other, None) if other is not None else self._fitting(best)
         reference = self._reference(winner) if job.reference else None
         result = deliver(self.setting, study, best, winner, job.out, measured, reference)
         rmtree(self.checkpoints, ignore_errors=True)
@@ -332,28 +331,29 @@ class _Run:
             refused.add(best.proposal.architecture.key)
 
     def _reference(self, winner: Winner) -> Winner | None:
-        """A network that nobody searched for, trained as the winner was and for as long, beside trees for all that is
-        left; None where the limits leave no familiar one."""
+        """A network that nobody searched for, trained as the winner was and for as long, beside trees for all that
+        is left; None where the limits leave none."""
         familiar = self._familiar()
         if familiar is None or self.stop.is_set():
             return None
-        left = self._left() - MARGIN
-        seconds = min(winner.seconds, left) if winner.epochs else max(1.0, left)
-        return self._train(familiar, None if self.job.budget is None else seconds)
+        longest = winner.seconds if winner.epochs else float("inf")
+        return self._train(familiar, None if self.job.budget is None else min(longest, self._left() - MARGIN))
 
     def _familiar(self) -> Architecture | None:
         """The usual network that stands beside the winner: within the limits, however slow to train."""
         return next(iter(self.pacing.limited.known()), None) if self.job.reference else None
 
     def _final(self, best: Trial) -> Winner:
-        study, job = self.study, self.job
+        self.study.enter("final")
+        return self._train(best.proposal.architecture, self._final_seconds(best))
+
+    def _final_seconds(self, best: Trial) -> float | None:
+        """For the last training: half of what is left, where a fixed network is to stand beside the winner."""
         # The winner is judged on the test split by the same clock, in float32, which may be half as fast.
         rows = self.setting.task.test_rows / len(self.setting.data.validation)
         judging = best.report.metrics.get("judging_seconds", 0.0) * (1.0 + 2.0 * rows)
         left = self._left() - MARGIN - judging
-        study.enter("final")
-        seconds = None if job.budget is None else max(1.0, left / (2 if self._familiar() is not None else 1))
-        return self._train(best.proposal.architecture, seconds)
+        return None if self.job.budget is None else max(1.0, left / (2 if self._familiar() is not None else 1))
 
     def _train(self, architecture: Architecture, seconds: float | None) -> Winner:
         study, job = self.study, self.job

@@ -41,6 +41,7 @@ class Winner:
     space: Space
     space_about: Mapping[str, Any]
     curve: list[dict[str, float]] = field(default_factory=list)
+    facts: Mapping[str, Any] = field(default_factory=dict)  # further figures
 
 
 def train_winner(

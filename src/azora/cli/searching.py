@@ -48,6 +48,9 @@ RewardWord = Annotated[
 BoostingWord = Annotated[
     bool, typer.Option("--boosting/--no-boosting", help="Let gradient-boosted trees stand beside a table's networks.")
 ]
+EnsembleWord = Annotated[
+    int, typer.Option(metavar="N", help="Of a table: ship the mean of up to N of what was found, where it is better.")
+]
 BesideWord = Annotated[
     list[Path] | None, typer.Option(metavar="OUT", help="Another study to draw in the report: random search's.")
 ]
@@ -86,6 +89,7 @@ def search(
     beside: BesideWord = None,
     baseline: BaselineWord = None,
     boosting: BoostingWord = True,
+    ensemble: EnsembleWord = 0,
     knowledge: KnowledgeWord = None,
     no_memory: NoMemoryWord = False,
     resume: Annotated[bool, typer.Option("--resume", help="Go on with the study in OUT.")] = False,
@@ -100,7 +104,7 @@ def search(
         strategy_settings=of_strategy, evaluator=evaluator, objective=objective, limits=limit or [], stop_at=stop_at,
         seed=seed, workers=workers, worker_memory=worker_memory, trial_timeout=trial_timeout, device=device,
         precision=precision, recipe=recipe, resume=resume, beside=beside or [], baseline=baseline,
-        target=target, reward=reward, boosting=boosting, knowledge=memory_of(knowledge, no_memory),
+        target=target, reward=reward, boosting=boosting, ensemble=ensemble, knowledge=memory_of(knowledge, no_memory),
         reading={"label": label, "kind": kind, "group": group, "ignore": ignore, "size": size, "skip_bad": skip_bad},
     )  # fmt: skip
     return _run(job, started, quiet, as_json)

@@ -14,7 +14,7 @@ from azora.errors import BundleError
 from azora.export.bundle import Bundle
 from azora.networks.complexity import cost
 from azora.networks.morphism import grow, grown
-from azora.networks.registry import make_space
+from azora.networks.registry import SHIPPED, make_space
 from azora.space import Architecture, Space
 from azora.tasks import Signature, Split
 from azora.training import RecipeSettings, Training
@@ -60,10 +60,10 @@ def challengers(bundle: Bundle, fresh: tuple[str, ...], count: int, seed: int) -
     grown beyond counted limits is left out.
 
     Raises:
-        BundleError: the model has no weights to train on.
+        BundleError: the model is no network that could be trained on.
     """
-    if next(bundle.network.parameters(), None) is None:
-        raise BundleError(f"{bundle.folder} holds trees, which cannot be trained on; azora discover finds a new model")
+    if (name := bundle.about["space"]["name"]) in SHIPPED:
+        raise BundleError(f"{bundle.folder} holds no network but {name}; azora discover on the new rows finds another")
     signature = bundle.signature
     if fresh:
         classes = (*signature.classes, *fresh)

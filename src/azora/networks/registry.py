@@ -12,7 +12,6 @@ from azora.networks.digits_cells import DigitsCells
 from azora.networks.mlp import Mlp
 from azora.networks.nb201 import NB201
 from azora.networks.stages import Stages
-from azora.networks.trees import BoostedTrees
 from azora.settings import closest, construct, resolve
 from azora.space import Space
 from azora.tasks import Signature
@@ -25,8 +24,9 @@ SPACES: dict[str, Callable[..., Space]] = {
     "darts": Darts,
     "digits-cells": DigitsCells,
 }
-SHIPPED: dict[str, Callable[..., Space]] = {"trees": BoostedTrees}
-"""Of models that are no networks to search for: their bundles name them."""
+SHIPPED = {"trees": "azora.networks.trees:BoostedTrees", "ensemble": "azora.export.ensemble:Ensemble"}
+"""Of models that nobody searches: their bundles name them. An ensemble is made of what stands on higher floors, and is
+found when it is wanted."""
 
 
 def default_space(signature: Signature) -> str:
@@ -47,7 +47,9 @@ def make_space(name: str, signature: Signature, **settings: Any) -> Space:
         if not isinstance(made, Space):
             raise ConfigError(f"{name} gives a {type(made).__name__}, which is not an azora.space.Space")
         return made
-    known = {**SPACES, **SHIPPED}
-    if name not in known:
+    if name in SHIPPED:
+        shipped: Space = construct(resolve(SHIPPED[name]), settings, signature=signature)
+        return shipped
+    if name not in SPACES:
         raise ConfigError(f"there is no space {name!r}; {closest(name, SPACES)}")
-    return construct(known[name], settings, signature=signature)
+    return construct(SPACES[name], settings, signature=signature)
