@@ -62,22 +62,23 @@ def test_a_number_that_is_none_is_refused(wrong: int) -> None:
 @pytest.mark.parametrize("regression", [False, True], ids=["classes", "numbers"])
 def test_an_ensemble_is_one_model(regression: bool, tmp_path: Path) -> None:
     rng = np.random.default_rng(0)
-    x = rng.normal(size=(400, 4)).astype(np.float32)
-    value = 2 * x[:, 0] + np.sign(x[:, 1] * x[:, 2]) + rng.normal(size=400) / 2
+    x = rng.normal(size=(1200, 4)).astype(np.float32)
+    value = 2 * x[:, 0] - x[:, 1] + np.sign(x[:, 2]) + rng.normal(size=1200) / 2
     y = 100 + 10 * value if regression else value > 0
-    out = tmp_path / "out"
-    words: dict[str, Any] = {"trials": 6, "workers": 1, "strategy": "random"}
+    out, metric = tmp_path / "out", "mse" if regression else "loss"
+    words: dict[str, Any] = {"trials": 4, "workers": 1, "strategy": "random", "objective": f"{metric}:min"}
     result = azora.search((x, y), out=out, ensemble=3, **words)
     ensemble = json.loads((out / "result.json").read_text())["ensemble"]
     shares = [each["share"] for each in ensemble["members"]]
     assert 2 <= len(shares) <= 3 and sum(shares) == pytest.approx(1)
     assert {each["of"] for each in ensemble["members"]} <= {"trees", "mlp × recipe"}
-    metric = "r2" if regression else "accuracy"
     assert result.figures[f"validation_{metric}"] == ensemble["metrics"][metric]
     boosting = result.figures["boosting"]
-    assert ensemble["metrics"][metric] >= max(boosting["metrics"][metric], boosting["network"][metric])
+    assert ensemble["metrics"][metric] < min(boosting["metrics"][metric], boosting["network"][metric])
     assert boosting["says"].endswith("the ensemble ships") and not boosting["shipped"]
     assert f"{result.figures['onnx_bytes']:,} bytes as ONNX" in result.summary()
+    assert "An ensemble, chosen by azora" in (out / "report.html").read_text(encoding="utf-8")
+    assert f"{shares[0]:.2f} of {ensemble['members'][0]['of']}" in (out / "model" / "README.md").read_text("utf-8")
     # One folder, one ONNX file, and both answer the same.
     files = {path.name for path in (out / "model").iterdir()}
     assert files == {"README.md", "model.json", "model.onnx", "weights.safetensors"}

@@ -32,6 +32,7 @@ SCORES = ("test_", "validation_", "onnx_", "latency_")
 OLD = (
     "reference",
     "boosting",
+    "ensemble",
     "baseline",
     "target",
     "front",
