@@ -13,7 +13,7 @@ from typing import Any, final
 from azora.automl.baseline import SHARE, START, open_baseline, split, statement
 from azora.automl.boosting import stand
 from azora.automl.delivery import deliver
-from azora.automl.ensemble import ship
+from azora.automl.ensemble import CANDIDATES, ship
 from azora.automl.pacing import FINAL_SHARE, MARGIN, Pacing
 from azora.automl.pricing import FILE as PREDICTOR
 from azora.automl.pricing import MOST_SECONDS, beyond, holding, seconds_for
@@ -262,9 +262,9 @@ class _Run:
 
     def _after_trial(self, strategy: Strategy) -> None:
         self.pacing.correct()
-        keep = strategy.keep()
         best = self.study.best(self.setting.objective)
-        kept = (keep or set()) | ({best.proposal.architecture.key} if best else set())
+        wanted = self.study.ranked(self.setting.objective)[:CANDIDATES] if self.job.ensemble else [best] if best else []
+        kept = (strategy.keep() or set()) | {trial.proposal.architecture.key for trial in wanted}
         prune(self.checkpoints, kept, CHECKPOINT_BYTES)
         end = self._search_end()
         self._show("searching", None if end is None else end - time.monotonic())
@@ -336,8 +336,8 @@ class _Run:
         familiar = self._familiar()
         if familiar is None or self.stop.is_set():
             return None
-        longest = winner.seconds if winner.epochs else float("inf")
-        return self._train(familiar, None if self.job.budget is None else min(longest, self._left() - MARGIN))
+        seconds = min(winner.seconds if winner.epochs else float("inf"), self._left() - MARGIN)
+        return self._train(familiar, None if self.job.budget is None else seconds)
 
     def _familiar(self) -> Architecture | None:
         """The usual network that stands beside the winner: within the limits, however slow to train."""
