@@ -59,7 +59,7 @@ def test_a_number_that_is_none_is_refused(wrong: int) -> None:
         Job.parse(task="digits", ensemble=wrong)
 
 
-@pytest.mark.parametrize("regression", [False, True], ids=["classes", "numbers"])
+@pytest.mark.parametrize("regression", [False, pytest.param(True, marks=pytest.mark.slow)], ids=["classes", "numbers"])
 def test_an_ensemble_is_one_model(regression: bool, tmp_path: Path) -> None:
     rng = np.random.default_rng(0)
     x = rng.normal(size=(1200, 12)).astype(np.float32)
