@@ -19,7 +19,7 @@ with Path("cancer.csv").open("w", newline="") as file:
     csv.writer(file).writerows([[*names, "size", "diagnosis"], *rows])
 
 result = azora.search("cancer.csv", reading={"label": "diagnosis"}, trials=9, out="runs/cancer")
-print(f"test accuracy {result.test_accuracy:.3f}, prepared by {result.architecture['recipe.scaling']} scaling")
+print(f"test accuracy {result.test_accuracy:.3f}; gradient boosting beside the networks: {result.boosting['says']}")
 
 with Path("new.csv").open("w", newline="") as file:  # columns in any order, and one that was never seen
     csv.writer(file).writerows([["ward", "size", *names], *(["7", row[-2], *row[:-2]] for row in rows[:5])])

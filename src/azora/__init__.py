@@ -31,9 +31,10 @@ def search(task: typing.Any, **words: typing.Any) -> Result:
         task: a task's name, a file, `(x, y)`, `(x, y, x_test, y_test)` or a `Task`.
         words: `budget="60s"`, `trials`, `out`, `space`, `strategy`, `evaluator`, `objective`, `limits=["params=200k"]`,
             `stop_at`, `seed`, `workers`, `worker_memory`, `trial_timeout`, `device`, `precision`, `recipe`, `resume`,
-            `beside`, `baseline`, `target="onnxruntime"`, `reward`, `knowledge=PATH` (a memory; the command line has one
-            unless told otherwise, this function has none unless told), `space_settings={}`, `strategy_settings={}`,
-            `reading={"label": "price"}` (how a file or folder is read: see `azora.tasks.Reading`).
+            `beside`, `baseline`, `boosting=False`, `ensemble`, `target="onnxruntime"`, `reward`, `knowledge=PATH` (a
+            memory; the command line has one unless told otherwise, this function has none unless told),
+            `space_settings={}`, `strategy_settings={}`, `reading={"label": "price"}` (how a file or folder is read:
+            `azora.tasks.Reading`).
 
     Returns:
         The figures, with `.predict(x)` and `.model`.

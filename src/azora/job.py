@@ -15,6 +15,7 @@ from azora.settings import closest
 from azora.trial import SUFFIXES, Limit, Objective
 
 DEFAULT_BUDGET = 300.0
+MOST_MEMBERS = 20  # of an ensemble
 PRECISIONS = ("measure", "float32", "float32-channels-last", "bf16", "bf16-channels-last")
 
 
@@ -29,7 +30,8 @@ class Job:
     predictor's file; with `reward` the one limit is not kept but aimed at (`azora.automl.reward`). With
     `reference`, a fixed network is trained beside the winner, for as long, and judged on the same test rows. What
     other searches found is in the memory at `knowledge`, a file or a database's URL, and what this one finds goes
-    there.
+    there. With `boosting`, gradient-boosted trees stand beside the networks of a table, and ship where they are better;
+    with `ensemble`, the mean of so many of all of these ships where that is better yet.
     """
 
     task: Any
@@ -59,6 +61,8 @@ class Job:
     reward: str | None = None
     reference: bool = False
     knowledge: Path | str | None = None
+    boosting: bool = True
+    ensemble: int = 0
 
     @classmethod
     def parse(
@@ -91,6 +95,8 @@ class Job:
             wrong = rest["precision"]
             raise ConfigError(f"precision {wrong!r} is not known; {closest(wrong, PRECISIONS)}")
         _check_device(rest.get("device", "cpu"))
+        if (members := rest.get("ensemble", 0)) != 0 and not 2 <= members <= MOST_MEMBERS:
+            raise ConfigError(f"ensemble={members} must be 2 to {MOST_MEMBERS}, or 0 for none")
         if rest.get("seed", 0) < 0:
             raise ConfigError(f"seed={rest['seed']} must be at least 0")
         return cls(

@@ -212,7 +212,7 @@ def test_a_table_ships_with_its_preparation(tmp_path: Path) -> None:
         kind = row % 2
         lines.append(f"{rng.normal() + 3 * kind:.3f},{'red' if rng.random() < 0.3 + 0.5 * kind else 'blue'},{kind}")
     (tmp_path / "table.csv").write_text("\n".join(lines) + "\n")
-    words = ["search", str(tmp_path / "table.csv"), "--label", "kind", "--trials", "1", "--quiet"]
+    words = ["search", str(tmp_path / "table.csv"), "--label", "kind", "--trials", "1", "--quiet", "--no-boosting"]
     assert main([*words, "--out", str(tmp_path / "out"), "--workers", "1"]) == 0
     task = ["--task", str(tmp_path / "table.csv"), "--label", "kind"]
     file = tmp_path / "net.int8.onnx"

@@ -15,6 +15,7 @@ import numpy as np
 
 from azora import __version__
 from azora.automl.baseline import compared
+from azora.automl.boosting import figures as boosting_figures
 from azora.automl.result import Result
 from azora.automl.setting import Setting
 from azora.automl.winner import Winner
@@ -69,7 +70,7 @@ def deliver(
     test_metrics = evaluate(signature, found, test.y)
     # The clock of search and final training stops here; what follows is writing.
     figures = _figures(setting, study, best, winner, study.elapsed)
-    figures |= _on_target(setting, winner, measured)
+    figures |= _on_target(setting, winner, measured) | boosting_figures(setting, study, best) | dict(winner.facts)
     beside = compared(out, setting.space, study, setting.objectives, setting.job.budget is not None)
     curves = beside.pop("curves", {})
     figures |= {"baseline": beside} if beside else {}
@@ -91,7 +92,7 @@ def deliver(
 
 def _figures(setting: Setting, study: Study, best: Trial, winner: Winner, seconds: float) -> dict[str, Any]:
     job, architecture = setting.job, winner.architecture
-    about = cost(setting.space, architecture)
+    about = cost(winner.space, architecture)
     search = [event for event in study.trials if event.report.ok]
     return {
         "task": setting.task.name,
@@ -188,7 +189,7 @@ def _reference(setting: Setting, reference: Winner, found: Array, test: Split, m
         for rows in rng.integers(0, count, (repeats, count))
     ]
     low, high = np.percentile(gains, (2.5, 97.5))
-    about = cost(setting.space, reference.architecture)
+    about = cost(reference.space, reference.architecture)
     return {
         "key": reference.architecture.key,
         "architecture": dict(reference.architecture),
@@ -220,14 +221,14 @@ def _ship(setting: Setting, winner: Winner, test: Split, figures: Mapping[str, A
     except BundleError as error:
         # A layer of a user's own space that ONNX has no word for must not cost the network.
         measured["onnx_error"], onnx = str(error), None
-    part = network_part(setting.space, winner.architecture)
+    part = network_part(winner.space, winner.architecture)
     known = outputs(winner.network, setting.data.validation.x, signature, winner.scaling)
     write_bundle(
         out / "model",
         winner.network,
         signature,
         winner.scaling,
-        space={"name": setting.space_about["name"], "settings": setting.space_about["settings"]},
+        space={name: winner.space_about[name] for name in ("name", "settings")},
         architecture=part,
         facts={
             "task": {"name": task.name, "sha256": task.digest},
@@ -279,11 +280,13 @@ def _clock(study: Study, winner: Winner) -> list[tuple[str, float]]:
     training = sum(trial.report.seconds - trial.report.metrics["judging_seconds"] for trial in judged)
     baseline = study.spent.get("baseline", 0.0)
     all_trials = sum(trial.report.seconds for trial in study.trials)
+    boosting = 0.0 if study.boosted is None else float(study.boosted.get("seconds", 0.0))
     span = ending - searching - baseline - sum(seconds for _, seconds in before)
     # Workers overlap: their seconds are brought to the clock's.
     scale = min(1.0, span / all_trials) if all_trials > 0 else 0.0
     return [
-        ("reading data, starting, measuring the machine", searching),
+        ("reading data, starting, measuring the machine", max(0.0, searching - boosting)),
+        ("gradient boosting", boosting),
         *((CLOCKED[name], seconds) for name, seconds in before if seconds),
         ("training candidates", scale * training),
         ("judging candidates", scale * (all_trials - training)),
@@ -345,7 +348,7 @@ def _write_report(
             metric=metric,
             maximise=setting.objective.maximise,
             trials=_rows(study, metric),
-            drawing=to_svg(setting.space.graph(winner.architecture)),
+            drawing=to_svg(winner.space.graph(winner.architecture)),
             curve=winner.curve,
             confusion=confusion,
             classes=list(classes),

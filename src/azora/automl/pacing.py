@@ -119,8 +119,8 @@ class Pacing:
         data, method = self.setting.data, self.setting.method
         epochs = sampled_epochs(self.setting.space, self.pace, data, self.setting.job.seed)
         # One epoch in the search and one after it, the start of a worker, and what has gone already.
-        pricing = self.setting.pricing
-        start = self.study.elapsed - (0.0 if pricing is None else pricing.seconds)
+        pricing, boosted = self.setting.pricing, self.study.boosted or {}
+        start = self.study.elapsed - float(boosted.get("seconds", 0.0)) - (0.0 if pricing is None else pricing.seconds)
         least = self.study.elapsed + start + 3.0 * epochs[0] + MARGIN
         if method is None:
             return least

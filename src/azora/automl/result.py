@@ -67,11 +67,17 @@ class Result:
         lines.extend(self._target())
         if (beside := self.figures.get("reference")) is not None:
             name = beside["metric"]
+            training = "as long a training" if self.figures["final_epochs"] else show_seconds(beside["seconds"])
             lines.append(
-                f"{'a usual network':<22}{beside[f'test_{name}']:.4f} test {name} after as long a training, with"
+                f"{'a usual network':<22}{beside[f'test_{name}']:.4f} test {name} after {training}, with"
                 f" {beside['parameters']:,} parameters: {beside['gain']:+.4f} is gained"
                 f" ({beside['gain_low']:+.4f} to {beside['gain_high']:+.4f})"
             )
+        if (boosting := self.figures.get("boosting")) is not None:
+            lines.append(f"{'gradient boosting':<22}{boosting['says']}")
+        if (ensemble := self.figures.get("ensemble")) is not None:
+            parts = ", ".join(f"{each['share']:.2f} {each['of']} {each['key'][:8]}" for each in ensemble["members"])
+            lines.append(f"{'ensemble':<22}{parts}; {self.figures.get('onnx_bytes', 0):,} bytes as ONNX")
         if recalled := self.figures.get("recalled"):
             told = ", ".join(f"{each['task']} ({each['networks']:,} networks)" for each in recalled)
             lines.append(f"{'begun from memory of':<22}{told}")

@@ -11,7 +11,9 @@ from shutil import rmtree
 from typing import Any, final
 
 from azora.automl.baseline import SHARE, START, open_baseline, split, statement
+from azora.automl.boosting import stand
 from azora.automl.delivery import deliver
+from azora.automl.ensemble import CANDIDATES, ship
 from azora.automl.pacing import FINAL_SHARE, MARGIN, Pacing
 from azora.automl.pricing import FILE as PREDICTOR
 from azora.automl.pricing import MOST_SECONDS, beyond, holding, seconds_for
@@ -135,7 +137,8 @@ class _Run:
         best = study.best(self.setting.objective)
         if best is None:
             raise self._nothing_judged()
-        best, winner, measured = self._fitting(best)
+        other = ship(self.setting, study, best, self.checkpoints, self._train, self._final_seconds(best), self.watch)
+        best, winner, measured = (*other, None) if other is not None else self._fitting(best)
         reference = self._reference(winner) if job.reference else None
         result = deliver(self.setting, study, best, winner, job.out, measured, reference)
         rmtree(self.checkpoints, ignore_errors=True)
@@ -154,7 +157,8 @@ class _Run:
         mode = study.measures.get("precision") or self._precision()
         executor = None if method else self._executor(self.checkpoints, mode)
         try:
-            # While the workers get ready, this process finds out how fast the machine is.
+            # While the workers get ready, this process grows trees, and finds out how fast the machine is.
+            stand(self.setting, study, self.stop, self.watch)
             self.pacing.measure(mode)
             self.space = self.pacing.space()
             work = None if method is None else self._work(mode)
@@ -258,9 +262,9 @@ class _Run:
 
     def _after_trial(self, strategy: Strategy) -> None:
         self.pacing.correct()
-        keep = strategy.keep()
         best = self.study.best(self.setting.objective)
-        kept = (keep or set()) | ({best.proposal.architecture.key} if best else set())
+        wanted = self.study.ranked(self.setting.objective)[:CANDIDATES] if self.job.ensemble else [best] if best else []
+        kept = (strategy.keep() or set()) | {trial.proposal.architecture.key for trial in wanted}
         prune(self.checkpoints, kept, CHECKPOINT_BYTES)
         end = self._search_end()
         self._show("searching", None if end is None else end - time.monotonic())
@@ -328,26 +332,29 @@ class _Run:
             refused.add(best.proposal.architecture.key)
 
     def _reference(self, winner: Winner) -> Winner | None:
-        """A network that nobody searched for, trained as the winner was and for as long; None where the limits leave
-        no familiar one."""
+        """A network that nobody searched for, trained as the winner was and for as long, beside trees for all that
+        is left; None where the limits leave none."""
         familiar = self._familiar()
         if familiar is None or self.stop.is_set():
             return None
-        return self._train(familiar, None if self.job.budget is None else min(winner.seconds, self._left() - MARGIN))
+        seconds = min(winner.seconds if winner.epochs else float("inf"), self._left() - MARGIN)
+        return self._train(familiar, None if self.job.budget is None else seconds)
 
     def _familiar(self) -> Architecture | None:
         """The usual network that stands beside the winner: within the limits, however slow to train."""
         return next(iter(self.pacing.limited.known()), None) if self.job.reference else None
 
     def _final(self, best: Trial) -> Winner:
-        study, job = self.study, self.job
+        self.study.enter("final")
+        return self._train(best.proposal.architecture, self._final_seconds(best))
+
+    def _final_seconds(self, best: Trial) -> float | None:
+        """For the last training: half of what is left, where a fixed network is to stand beside the winner."""
         # The winner is judged on the test split by the same clock, in float32, which may be half as fast.
         rows = self.setting.task.test_rows / len(self.setting.data.validation)
         judging = best.report.metrics.get("judging_seconds", 0.0) * (1.0 + 2.0 * rows)
         left = self._left() - MARGIN - judging
-        study.enter("final")
-        seconds = None if job.budget is None else max(1.0, left / (2 if self._familiar() is not None else 1))
-        return self._train(best.proposal.architecture, seconds)
+        return None if self.job.budget is None else max(1.0, left / (2 if self._familiar() is not None else 1))
 
     def _train(self, architecture: Architecture, seconds: float | None) -> Winner:
         study, job = self.study, self.job

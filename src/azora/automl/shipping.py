@@ -17,6 +17,7 @@ from azora.export.bundle import ABOUT, Bundle
 from azora.export.executorch import MISSING
 from azora.export.formats import FORMATS, Format, Session
 from azora.hardware.measurement import measure_calls
+from azora.networks.registry import SHIPPED
 from azora.settings import closest
 from azora.tasks import METRICS, Reading, Task, default_metric, evaluate
 from azora.tasks.array import Array
@@ -65,6 +66,8 @@ def ship(
     found = _data(bundle, task, reading, needed=kind.eight_bits)
     rows = _rows(bundle) if found is None else _some(found.train.x, CALIBRATED)
     try:
+        if kind.eight_bits and (name := bundle.about["space"]["name"]) in SHIPPED:
+            raise BundleError(f"{bundle.folder} holds no network but {name}, which is not written in eight bits")
         kind.write(bundle, file, rows)
         figures = _figures(bundle, kind, file, rows, found, most_drop)
         beside = file.with_name(f"{file.name}.json")

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import nn
@@ -18,7 +19,7 @@ from azora.evaluation.checkpoints import Checkpoints
 from azora.evaluation.trained import recipe_of, resume, start_training
 from azora.executors.partners import FEWEST_ROWS, Partners
 from azora.networks.decide import As
-from azora.space import Architecture
+from azora.space import Architecture, Space
 from azora.tasks import Scaling, SearchData
 from azora.training import Training, fastest_mode
 
@@ -28,7 +29,8 @@ FEWEST = 40.0  # epochs where nothing but a number of trials was given
 
 @dataclass(frozen=True)
 class Winner:
-    """A trained network, in eval mode on the CPU, how its inputs are scaled, and how its last training went."""
+    """A trained network, in eval mode on the CPU, how its inputs are scaled, how its last training went, and the space
+    that it is of, with what makes that space anew."""
 
     network: nn.Module
     scaling: Scaling
@@ -36,7 +38,10 @@ class Winner:
     epochs: float
     seconds: float
     mode: str
+    space: Space
+    space_about: Mapping[str, Any]
     curve: list[dict[str, float]] = field(default_factory=list)
+    facts: Mapping[str, Any] = field(default_factory=dict)  # further figures
 
 
 def train_winner(
@@ -76,9 +81,11 @@ def train_winner(
     finally:
         partners.close()
     network = training.judging_network().to("cpu").to(memory_format=torch.contiguous_format)  # type: ignore[call-overload]
+    seconds = time.monotonic() - begun
     return Winner(
-        network, training.scaling, architecture, training.epochs, time.monotonic() - begun, training.mode.name, curve
-    )
+        network, training.scaling, architecture, training.epochs, seconds, training.mode.name, setting.space,
+        setting.space_about, curve,
+    )  # fmt: skip
 
 
 def _prepare(setting: Setting, architecture: Architecture, precision: str, *, by_clock: bool) -> tuple[Training, int]:

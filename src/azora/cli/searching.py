@@ -45,6 +45,12 @@ TargetWord = Annotated[
 RewardWord = Annotated[
     str | None, typer.Option(help="Aim at the one --limit and do not keep it: soft, hard or absolute.")
 ]
+BoostingWord = Annotated[
+    bool, typer.Option("--boosting/--no-boosting", help="Let gradient-boosted trees stand beside a table's networks.")
+]
+EnsembleWord = Annotated[
+    int, typer.Option(metavar="N", help="Of a table: ship the mean of up to N of what was found, where it is better.")
+]
 BesideWord = Annotated[
     list[Path] | None, typer.Option(metavar="OUT", help="Another study to draw in the report: random search's.")
 ]
@@ -82,6 +88,8 @@ def search(
     reward: RewardWord = None,
     beside: BesideWord = None,
     baseline: BaselineWord = None,
+    boosting: BoostingWord = True,
+    ensemble: EnsembleWord = 0,
     knowledge: KnowledgeWord = None,
     no_memory: NoMemoryWord = False,
     resume: Annotated[bool, typer.Option("--resume", help="Go on with the study in OUT.")] = False,
@@ -96,7 +104,7 @@ def search(
         strategy_settings=of_strategy, evaluator=evaluator, objective=objective, limits=limit or [], stop_at=stop_at,
         seed=seed, workers=workers, worker_memory=worker_memory, trial_timeout=trial_timeout, device=device,
         precision=precision, recipe=recipe, resume=resume, beside=beside or [], baseline=baseline,
-        target=target, reward=reward, knowledge=memory_of(knowledge, no_memory),
+        target=target, reward=reward, boosting=boosting, ensemble=ensemble, knowledge=memory_of(knowledge, no_memory),
         reading={"label": label, "kind": kind, "group": group, "ignore": ignore, "size": size, "skip_bad": skip_bad},
     )  # fmt: skip
     return _run(job, started, quiet, as_json)

@@ -24,14 +24,18 @@ class Deployed(nn.Module):
         super().__init__()
         self.network, self.classifies = network, signature.kind == "classification"
         shape = (1, -1, 1, 1) if signature.pictures else (1, -1)
-        self.prepared = None if scaling.table is None else Prepared(scaling.table)
+        self.raw = scaling.raw
+        self.prepared = None if scaling.table is None or scaling.raw else Prepared(scaling.table)
         self.register_buffer("mean", torch.tensor(scaling.mean).reshape(shape))
         self.register_buffer("spread", torch.tensor(scaling.spread).reshape(shape))
         self.register_buffer("target_mean", torch.tensor(scaling.target_mean))
         self.register_buffer("target_spread", torch.tensor(scaling.target_spread))
 
     def forward(self, x: Tensor) -> Tensor:
-        x = (x - self.mean) / self.spread if self.prepared is None else self.prepared(x)
+        if self.prepared is not None:
+            x = self.prepared(x)
+        elif not self.raw:
+            x = (x - self.mean) / self.spread
         answer: Tensor = self.network(x)
         if self.classifies:
             return torch.softmax(answer, dim=1)

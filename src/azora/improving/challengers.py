@@ -10,10 +10,11 @@ from typing import Any, final
 
 from torch import nn
 
+from azora.errors import BundleError
 from azora.export.bundle import Bundle
 from azora.networks.complexity import cost
 from azora.networks.morphism import grow, grown
-from azora.networks.registry import make_space
+from azora.networks.registry import SHIPPED, make_space
 from azora.space import Architecture, Space
 from azora.tasks import Signature, Split
 from azora.training import RecipeSettings, Training
@@ -57,7 +58,12 @@ def challengers(bundle: Bundle, fresh: tuple[str, ...], count: int, seed: int) -
 
     Of a model whose limits cannot be counted (latency, size of a file), only the network itself is trained on; what is
     grown beyond counted limits is left out.
+
+    Raises:
+        BundleError: the model is no network that could be trained on.
     """
+    if (name := bundle.about["space"]["name"]) in SHIPPED:
+        raise BundleError(f"{bundle.folder} holds no network but {name}; azora discover on the new rows finds another")
     signature = bundle.signature
     if fresh:
         classes = (*signature.classes, *fresh)

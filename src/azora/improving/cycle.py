@@ -31,6 +31,8 @@ SAME = 1e-3  # what is written and read back may differ by the order of its sums
 SCORES = ("test_", "validation_", "onnx_", "latency_")
 OLD = (
     "reference",
+    "boosting",
+    "ensemble",
     "baseline",
     "target",
     "front",

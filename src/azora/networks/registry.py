@@ -24,6 +24,9 @@ SPACES: dict[str, Callable[..., Space]] = {
     "darts": Darts,
     "digits-cells": DigitsCells,
 }
+SHIPPED = {"trees": "azora.networks.trees:BoostedTrees", "ensemble": "azora.export.ensemble:Ensemble"}
+"""Of models that nobody searches: their bundles name them. An ensemble is made of what stands on higher floors, and is
+found when it is wanted."""
 
 
 def default_space(signature: Signature) -> str:
@@ -44,6 +47,9 @@ def make_space(name: str, signature: Signature, **settings: Any) -> Space:
         if not isinstance(made, Space):
             raise ConfigError(f"{name} gives a {type(made).__name__}, which is not an azora.space.Space")
         return made
+    if name in SHIPPED:
+        shipped: Space = construct(resolve(SHIPPED[name]), settings, signature=signature)
+        return shipped
     if name not in SPACES:
         raise ConfigError(f"there is no space {name!r}; {closest(name, SPACES)}")
     return construct(SPACES[name], settings, signature=signature)

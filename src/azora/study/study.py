@@ -20,8 +20,8 @@ class Study:
 
     Events are JSON with a `kind`: `created` (what was asked for), `opened` (a session began), `asked`, `told`, `cut` (a
     judgement that the end of the budget interrupted: neither judged nor failed, pending again in the next session),
-    `measured`, `fitted`, `phase`, `alive`, `finished`. Each carries `elapsed`: the seconds that all sessions have
-    worked so far, by a clock that cannot be set back.
+    `measured`, `boosted`, `fitted`, `phase`, `alive`, `finished`. Each carries `elapsed`: the seconds that all sessions
+    have worked so far, by a clock that cannot be set back.
     """
 
     def __init__(self, journal: Journal, space: Space, started: float | None = None) -> None:
@@ -29,6 +29,7 @@ class Study:
         self.journal = journal
         self.created: Mapping[str, Any] | None = None
         self.measures: Mapping[str, Any] = {}
+        self.boosted: Mapping[str, Any] | None = None  # what came of gradient boosting, which is no trial
         self.phase = ""
         self.phases: dict[str, float] = {}  # when each began, in seconds worked
         self.spent: dict[str, float] = {}  # seconds in each, up to the last event; reading and starting are in none
@@ -154,6 +155,10 @@ class Study:
         """What was measured of this machine, and must be the same when the study goes on."""
         self._add("measured", measures=dict(measures))
 
+    def boost(self, facts: Mapping[str, Any]) -> None:
+        """Gradient boosting stood on the same rows, with these facts, or did not stand for a reason."""
+        self._add("boosted", facts=dict(facts))
+
     def enter(self, phase: str) -> None:
         """A phase begins."""
         self._add("phase", name=phase)
@@ -185,6 +190,8 @@ class Study:
                 self.created = event["about"]
             case "measured":
                 self.measures = event["measures"]
+            case "boosted":
+                self.boosted = event["facts"]
             case "asked":
                 proposal = asked or Proposal.from_json(event["proposal"], self.space)
                 self.pending[event["number"]] = proposal

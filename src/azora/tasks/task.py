@@ -47,7 +47,8 @@ class Scaling:
     """Mean and spread of every channel or column of the search-train rows; of the target too, for regression.
 
     A network sees (x − mean) / spread, and what it predicts is scaled back. The rows of a table are prepared by
-    `table` instead, and have neither mean nor spread here.
+    `table` instead, and have neither mean nor spread here. With `raw` a network sees rows as the data has them, holes
+    and places of words too; what is known of the columns is kept for whoever must make up rows.
     """
 
     mean: tuple[float, ...]
@@ -55,6 +56,7 @@ class Scaling:
     target_mean: tuple[float, ...] = ()
     target_spread: tuple[float, ...] = ()
     table: Preparation | None = None
+    raw: bool = False
 
     @classmethod
     def of(cls, split: Split, regression: bool, table: Table | None = None) -> Scaling:
@@ -76,13 +78,14 @@ class Scaling:
 
     def to_json(self) -> dict[str, Any]:
         floats = {name: list(getattr(self, name)) for name in FLOATS}
-        return {**floats, "table": self.table and self.table.to_json()}
+        return {**floats, "table": self.table and self.table.to_json(), **({"raw": True} if self.raw else {})}
 
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> Scaling:
         floats = {name: tuple(float(value) for value in data[name]) for name in FLOATS}
         table = data.get("table")
-        return cls(**floats, table=None if table is None else Preparation.from_json(table))
+        prepared = None if table is None else Preparation.from_json(table)
+        return cls(**floats, table=prepared, raw=bool(data.get("raw", False)))
 
 
 @dataclass(frozen=True)

@@ -38,7 +38,9 @@ class Batches:
         self.signature, self.mode, self.seed, self.device = signature, mode, seed, device
         x = torch.from_numpy(split.x).to(device)
         mean, spread = scaling.mean, scaling.spread
-        if scaling.table is not None:
+        if scaling.raw:
+            mean, spread = (0.0,), (1.0,)
+        elif scaling.table is not None:
             # What has to be done once only is done here: the rows are kept as the network takes them.
             x, mean, spread = prepare(scaling.table, x), (0.0,), (1.0,)
         self.x = x.permute(0, 2, 3, 1).contiguous() if signature.pictures else x

@@ -1,0 +1,145 @@
+"""An ensemble of what a search has found: chosen greedily on search-validation, trained, and shipped as one model."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, final
+
+from azora.automl import boosting
+from azora.automl.delivery import network_part
+from azora.automl.mix import mixed
+from azora.automl.setting import Setting
+from azora.automl.watching import Watcher
+from azora.automl.winner import Winner
+from azora.evaluation.checkpoints import Checkpoints
+from azora.evaluation.trained import DEFAULT_EPOCHS, resume, start_training
+from azora.export.ensemble import Ensemble
+from azora.networks.decide import As
+from azora.space import Architecture
+from azora.study import Study
+from azora.tasks import evaluate
+from azora.tasks.array import Array
+from azora.training import outputs
+from azora.training.boosting import Boosting, Growth
+from azora.trial import Proposal, Report, Trial
+
+ENSEMBLE = -2  # in place of a trial's number
+CANDIDATES = 12  # of the best networks of which a checkpoint is kept
+Train = Callable[[Architecture, float | None], Winner]
+
+
+def ship(
+    setting: Setting,
+    study: Study,
+    best: Trial,
+    checkpoints: Path,
+    train: Train,
+    seconds: float | None,
+    watch: Watcher,
+) -> tuple[Trial, Winner] | None:
+    """What ships in place of the best network: an ensemble, where one is wanted and search-validation likes it better
+    than whatever it likes best alone; or trees, where those are that; None, where the best network ships.
+
+    Args:
+        train: trains a network on all rows but the test's, for so many seconds.
+        seconds: that there are for all trainings; None without a clock.
+    """
+    trees = boosting.preferred(study, best, setting.objective)
+    if setting.job.ensemble:
+        alone = Report(study.boosted["metrics"]) if trees and study.boosted is not None else best.report
+        chosen = _better(setting, study, alone, checkpoints, watch)
+        if chosen is not None:
+            study.enter("final")
+            winner = _trained(setting, study, chosen, train, seconds)
+            return Trial(
+                ENSEMBLE, Proposal(winner.architecture, None, "ensemble"), chosen.report, study.elapsed
+            ), winner
+    return boosting.shipped(setting, study) if trees else None
+
+
+@final
+@dataclass(frozen=True)
+class _Chosen:
+    """Members with their shares, None standing for trees, and what search-validation says of their mean."""
+
+    members: Sequence[tuple[Architecture | None, float]]
+    temperature: float
+    report: Report
+
+
+def _better(setting: Setting, study: Study, alone: Report, checkpoints: Path, watch: Watcher) -> _Chosen | None:
+    """The ensemble, if search-validation likes it better than what is best `alone`; else it is said why not."""
+    if (why := boosting.reason_against(setting)) is not None or setting.task.signature.pictures:
+        watch.note(f"no ensemble: {why or 'it is for tables'}")
+        return None
+    objective, validation, signature = setting.objective, setting.data.validation, setting.data.signature
+    if not (candidates := _candidates(setting, study, checkpoints)):
+        watch.note("no ensemble: no network was kept")
+        return None
+    mix = mixed([answers for _, answers in candidates], validation.y, signature, setting.job.ensemble)
+    report = Report(evaluate(signature, mix.answers, validation.y, {objective.metric}))
+    if len(mix.shares) == 1 or objective.order(report) <= objective.order(alone):
+        mean, one = (each.metrics[objective.metric] for each in (report, alone))
+        watch.note(f"no ensemble: {mean:.4f} {objective.metric} on validation, and {one:.4f} of the best alone")
+        return None
+    return _Chosen([(candidates[place][0], share) for place, share in mix.shares.items()], mix.temperature, report)
+
+
+def _candidates(setting: Setting, study: Study, checkpoints: Path) -> list[tuple[Architecture | None, Array]]:
+    """The trees, if they stood, and the best networks as they were kept, with their answers for search-validation."""
+    data, job, found = setting.data, setting.job, list[tuple[Architecture | None, Array]]()
+    if study.boosted is not None and study.boosted["candidate"]:
+        trees = Boosting(data.signature, data.scaling, Growth(**study.boosted["growth"]), job.seed).fit(data.train)
+        found.append((None, trees.answers(data.validation.x)))
+    kept = Checkpoints(checkpoints)
+    for trial in study.ranked(setting.objective):
+        architecture, epochs = trial.proposal.architecture, trial.proposal.budget
+        if (state := kept.load(architecture)) is None:
+            continue
+        training = start_training(setting.space, architecture, data, job.seed, "float32", job.device)
+        resume(training, state, DEFAULT_EPOCHS if epochs is None else epochs)
+        network, scaling = training.judging_network(), training.scaling
+        found.append((architecture, outputs(network, data.validation.x, data.signature, scaling, device=job.device)))
+        if len(found) > CANDIDATES:
+            break
+    return found
+
+
+def _trained(setting: Setting, study: Study, chosen: _Chosen, train: Train, seconds: float | None) -> Winner:
+    """The members, trained one after another in equal parts of the time, as one network of raw rows."""
+    networks = sum(architecture is not None for architecture, _ in chosen.members)
+    each = None if seconds is None else max(1.0, seconds / max(1, networks))
+    members = [
+        (train(architecture, each) if architecture is not None else boosting.shipped(setting, study)[1], share)
+        for architecture, share in chosen.members
+    ]
+    about: dict[str, Any] = {
+        "members": [
+            {
+                "space": {name: made.space_about[name] for name in ("name", "settings")},
+                "architecture": network_part(made.space, made.architecture),
+                "scaling": made.scaling.to_json(),
+                "share": share,
+            }
+            for made, share in members
+        ],
+        "temperature": chosen.temperature,
+    }
+    space = Ensemble(setting.task.signature, **about)
+    architecture = space.architecture()
+    network = space.build(As(architecture))
+    for place, (made, _) in enumerate(members):
+        network.get_submodule(f"members.{place}.network").load_state_dict(made.network.state_dict())
+    facts = {
+        "members": [{"of": made.space.name, "key": made.architecture.key, "share": share} for made, share in members],
+        "temperature": chosen.temperature,
+        "metrics": dict(chosen.report.metrics),
+    }
+    winners = [made for made, _ in members]
+    return Winner(
+        network.eval(), replace(setting.task.scaling, raw=True), architecture, sum(made.epochs for made in winners),
+        sum(made.seconds for made in winners), winners[-1].mode, space,
+        {"name": "ensemble", "settings": about, "recipe": False}, winners[-1].curve, {"ensemble": facts},
+    )  # fmt: skip
