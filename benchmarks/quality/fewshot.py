@@ -1,16 +1,16 @@
 """Few-shot adaptation on Omniglot: meta-learned weights and logits against the one without the other.
 
 `python benchmarks/quality/fewshot.py DATA.npz [--methods metanas base fixed scratch] [--seconds 300] [--seed 0]
-[--work runs/fewshot] [--out benchmarks/results/fewshot] [--on test]`. DATA.npz holds `x_train`, `y_train` (characters to
-meta-train on) and `x_test`, `y_test` (other characters). A tenth of the first are held out for choices
+[--work runs/fewshot] [--out benchmarks/results/fewshot] [--on test]`. DATA.npz holds `x_train`, `y_train` (characters
+to meta-train on) and `x_test`, `y_test` (other characters). A tenth of the first are held out for choices
 (`--on validation`); episodes of `--on test` are of the second alone.
 
 `metanas` and `base` are the styles of `azora.adapting`. `fixed` meta-trains the weights of one architecture
 (`conv_3x3` everywhere, the network that such methods are compared by) by Reptile, for as many seconds of the
 processor. `scratch` adapts, from new weights for every task, the architecture that `metanas` favours.
 
-A meta-training is one for tasks of 1 and of 5 shots, has 10 shots, and ends in the folder `--work`; each evaluation is a
-JSON file in `--out`. What is there already is not done again. `--summary` prints a table of what is there.
+A meta-training is one for tasks of 1 and of 5 shots, has 10 shots, and ends in the folder `--work`; each evaluation is
+a JSON file in `--out`. What is there already is not done again. `--summary` prints a table of what is there.
 """
 
 from __future__ import annotations
@@ -61,7 +61,7 @@ def characters(file: Path) -> tuple[dict[str, Rows], Scaling]:
 
 
 def everywhere(space: Layers, operation: str) -> Architecture:
-    return space.architecture(**{name: operation for name in space.choices})
+    return space.architecture(**dict.fromkeys(space.choices, operation))
 
 
 def made(method: str, scaling: Scaling, words: argparse.Namespace) -> Adapting:

@@ -87,9 +87,9 @@ class Adapting:
     def step(self, episodes: Sequence[Episode], share: float) -> float:
         """One step of the meta-training: of weights and logits, meta += rate · mean over tasks of (adapted − meta).
 
-        (Reptile: Nichol et al., 2018; of both: Elsken et al., 2020.) For weights of options that not every task ran, the
-        mean is over those that did. While logits are frozen, each task trains one path, drawn uniformly: MetaNAS runs
-        all of them, which here takes four times as long (single paths: Guo et al., 2020).
+        (Reptile: Nichol et al., 2018; of both: Elsken et al., 2020.) For weights of options that not every task ran,
+        the mean is over those that did. While logits are frozen, each task trains one path, drawn uniformly: MetaNAS
+        runs all of them, which here takes four times as long (single paths: Guo et al., 2020).
 
         Args:
             share: of the meta-training that is done; the rates fall with it.

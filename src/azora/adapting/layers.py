@@ -62,7 +62,7 @@ class Layers(Space):
 
     def familiar(self) -> Sequence[Mapping[str, Option]]:
         """The same operation in every layer."""
-        return [{name: operation for name in self.choices} for operation in self.operations]
+        return [dict.fromkeys(self.choices, operation) for operation in self.operations]
 
     def graph(self, architecture: Architecture) -> Graph:
         nodes = [Node("input", f"stem, {self.width} channels", "input")]

@@ -57,7 +57,7 @@ class Learner:
         for module in self.network.modules():
             if isinstance(module, Mixed):
                 module.training = False  # its options train, but one by one: of so few rows that is the quicker way
-        self.weights = [each for each in self.network.parameters() if each.requires_grad]
+        self.weights: list[Tensor] = [each for each in self.network.parameters() if each.requires_grad]
         self.meta = [each.detach().clone() for each in self.weights]
         self.logits = torch.empty(0) if self.relaxed is None else self.relaxed.logits.values
         self.meta_logits = self.logits.detach().clone()
@@ -159,7 +159,7 @@ class Learner:
 
     def moments(self) -> list[Mapping[str, Any]]:
         """Copies of the optimiser's second moments and counts of steps, by the parameters' order."""
-        kept = []
+        kept: list[Mapping[str, Any]] = []
         for group in self.optimiser.param_groups:
             for parameter in group["params"]:
                 state = self.optimiser.state.get(parameter, {})
