@@ -55,9 +55,10 @@ class Episodes:
     ) -> None:  # fmt: skip
         _check_counts(ways=(ways, 2), shots=(shots, 1), queries=(queries, 0))
         names, numbers, counts = np.unique(np.asarray(y), return_inverse=True, return_counts=True)
-        if len(names) < ways:
+        self.classes = len(names) * (4 if turns else 1)
+        if self.classes < ways:
             raise TaskError(
-                f"tasks of {ways} classes were asked for, and the data have {len(names)}: ask for fewer ways"
+                f"tasks of {ways} classes were asked for, and the data have {self.classes}: ask for fewer ways"
             )
         if (least := int(counts.min())) < shots + queries:
             name = names[int(counts.argmin())]
@@ -79,7 +80,7 @@ class Episodes:
     def draw(self, number: int) -> Episode:
         """The episode of this number."""
         rng = np.random.default_rng([self.seed, number])
-        chosen = rng.choice(len(self.rows) * (4 if self.turns else 1), self.ways, replace=False)
+        chosen = rng.choice(self.classes, self.ways, replace=False)
         each = [self._rows_of(int(one), rng) for one in chosen]
         rows = np.stack(each, axis=1)  # (shots + queries, ways, *shape)
         x = scaled(rows.reshape(-1, *self.shape), self.scaling)
