@@ -21,16 +21,10 @@ def options_divergence(logits: Tensor, prior: Tensor, spans: Iterable[slice]) ->
     return torch.stack(terms).sum()
 
 
-def weights_divergence(weights: Sequence[Tensor], prior: Sequence[Tensor], variance: float) -> float:
-    """‖weights − prior‖² / (2 · variance): of point estimates, what their normal prior adds to the loss."""
-    apart = torch._foreach_sub(list(weights), list(prior))
-    return sum(float(each.square().sum()) for each in apart) / (2 * variance)
-
-
 @torch.no_grad()
 def add_weights_gradient(weights: Sequence[Tensor], prior: Sequence[Tensor], variance: float, share: float) -> None:
-    """Add `share` times the gradient of `weights_divergence` to the weights' own, where they have one: what a pass did
-    not run has not moved from the prior in this pass."""
+    """Add the gradient of share · ‖weights − prior‖² / (2 · variance), the divergence of point estimates from their
+    normal prior, to the weights' own, where they have one: what a pass did not run is left alone."""
     pairs = [(each.grad, each, before) for each, before in zip(weights, prior, strict=True) if each.grad is not None]
     if pairs:
         gradients, own, before = (list(each) for each in zip(*pairs, strict=True))
