@@ -109,7 +109,7 @@ def test_weights_of_an_option_go_to_the_mean_over_the_tasks_that_ran_it(monkeypa
 
 
 def test_an_option_that_is_behind_is_taken_out_for_good() -> None:
-    one = adapting(decided=0.5, frozen=0.0)
+    one = adapting(decided=0.5, frozen=0.0, left=4)
     one.learner.meta_logits[0] = 1.0  # of the first choice, far before the others at a temperature of 0.05
     one.step([episodes().draw(0)], 0.4)
     assert one.taken_out == 0
@@ -119,6 +119,14 @@ def test_an_option_that_is_behind_is_taken_out_for_good() -> None:
     assert all(weight == 0 for weight in list(one.prior()["operation_0"].values())[1:])
     found = [one.adapt(episodes().draw(number), 3) for number in range(3)]
     assert {each.architecture["operation_0"] for each in found} == {"conv_3x3"}
+
+
+def test_no_more_options_are_left_than_asked_for() -> None:
+    one = adapting(decided=0.0, left=2)
+    one.learner.meta_logits[:4] = torch.tensor([0.01, 0.03, 0.0, 0.02])  # too near to each other to be taken out else
+    assert one.learner.take_out() == 4
+    assert (one.learner.meta_logits[:4] > OUT).tolist() == [False, True, False, True]
+    assert one.learner.take_out() == 0
 
 
 @pytest.mark.parametrize("style", [*STYLES, "fixed"])

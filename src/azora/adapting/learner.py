@@ -143,16 +143,17 @@ class Learner:
 
     @torch.no_grad()
     def take_out(self) -> int:
-        """Take out options for good that would weigh less than `least` at the end of an adaptation, by the meta-learned
-        logits; how many were."""
+        """Take out options for good, by the meta-learned logits: those that would weigh less than `least` at the end of
+        an adaptation, and those that are not among the strongest `left`; how many were."""
         if self.relaxed is None:
             return 0
         relaxation, count = self.settings.relaxation, 0
         for span in self.relaxed.logits.spans.values():
             own = self.meta_logits[span]
-            light = (torch.softmax(own / relaxation.heat(1.0), 0) < relaxation.least) & (own > OUT)
-            own[light] = OUT
-            count += int(light.sum())
+            out = torch.softmax(own / relaxation.heat(1.0), 0) < relaxation.least
+            out[own.argsort(descending=True)[self.settings.left :]] = True
+            count += int((out & (own > OUT)).sum())
+            own[out] = OUT
         return count
 
     # State ------------------------------------------------------------------------------------------------------

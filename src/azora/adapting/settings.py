@@ -36,6 +36,7 @@ class AdaptingSettings:
         frozen: share of the meta-training in which logits stay as they are.
         decided: share of it after which options that would weigh less than `relaxation.least` at the end of an
             adaptation are taken out for good; 1: never.
+        left: options of a choice that are left then, at most, the strongest ones.
         variance: of the prior over every weight ("base"; 0: there is none).
         relaxation: how logits become weights.
 
@@ -53,14 +54,17 @@ class AdaptingSettings:
     meta_logits_rate: float = 0.6
     frozen: float = 0.2
     decided: float = 0.5
+    left: int = 2
     variance: float = 0.0
     relaxation: Relaxation = ANNEALED
 
     def __post_init__(self) -> None:
         if self.style not in STYLES:
             raise ConfigError(f"there is no style {self.style!r}; {closest(self.style, STYLES)}")
-        if min(self.steps, self.batch, self.tasks) < 1:
-            raise ConfigError(f"steps={self.steps}, batch={self.batch} and tasks={self.tasks} must be at least 1")
+        if min(self.steps, self.batch, self.tasks, self.left) < 1:
+            raise ConfigError(
+                f"steps={self.steps}, batch={self.batch}, tasks={self.tasks} and left={self.left} must be at least 1"
+            )
         if (
             min(self.rate, self.logits_rate, self.variance) < 0
             or not 0 <= self.frozen <= 1
