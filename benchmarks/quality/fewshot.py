@@ -40,12 +40,10 @@ from azora.tasks.array import Array
 
 METHODS = ("metanas", "base", "fixed", "scratch")
 WAYS, TRAIN_SHOTS, QUERIES = 5, 10, 15
+WIDTH = 32
 VALIDATION = 100  # characters
 STEPS = {"metanas": 10, "base": 10, "fixed": 10, "scratch": 30}  # of an adaptation
 FIXED = "conv_3x3"
-# Chosen on validation characters. Of a few minutes, logits may have seconds: they learn fast, and one option is left.
-QUICK = {"logits_rate": 0.1, "frozen": 0.05, "decided": 0.1, "left": 1}
-SETTINGS: dict[str, dict[str, Any]] = {"metanas": QUICK, "base": QUICK, "fixed": {}}
 BY_SUPPORT = 100  # episodes that are judged with the support rows' statistics as well
 Rows = tuple[Array, Array]
 
@@ -70,9 +68,8 @@ def everywhere(space: Layers, operation: str) -> Architecture:
 def made(method: str, scaling: Scaling, words: argparse.Namespace) -> Adapting:
     """What is meta-trained."""
     signature = Signature("classification", (1, 28, 28), WAYS, tuple(f"class {way}" for way in range(WAYS)))
-    space = Layers(signature, words.width)
-    given = SETTINGS[method] | dict(words.set)
-    settings = AdaptingSettings.of(method, **given)
+    space = Layers(signature, WIDTH)
+    settings = AdaptingSettings.of(method)
     return Adapting(space, scaling, settings, everywhere(space, FIXED) if method == "fixed" else None, words.seed)
 
 
@@ -157,8 +154,8 @@ def about(method: str, adapting: Adapting, words: argparse.Namespace) -> dict[st
         "seed": words.seed,
         "meta_training_seconds": words.seconds,
         "meta_steps": adapting.done,
-        "adaptation_steps": words.steps or STEPS[method],
-        "width": words.width,
+        "adaptation_steps": STEPS[method],
+        "width": WIDTH,
         "settings": asdict(adapting.settings),
         "favoured": dict(adapting.favoured()),
         "prior": {name: {k: round(v, 3) for k, v in of.items()} for name, of in adapting.prior().items()},
@@ -194,9 +191,6 @@ def main() -> None:
     parser.add_argument("--seconds", type=float, default=300.0)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--episodes", type=int, default=600)
-    parser.add_argument("--steps", type=int, help="of an adaptation, in place of the method's own")
-    parser.add_argument("--width", type=int, default=32)
-    parser.add_argument("--set", nargs="*", default=[], type=setting, metavar="NAME=VALUE")
     parser.add_argument("--on", choices=("validation", "test"), default="test")
     parser.add_argument("--work", type=Path, default=Path("runs/fewshot"))
     parser.add_argument("--out", type=Path, default=Path("benchmarks/results/fewshot"))
@@ -217,14 +211,9 @@ def main() -> None:
             # Of one seed for all methods, so that differences can be taken episode by episode.
             episodes = Episodes(*rows[words.on], WAYS, shots, QUERIES, scaling, seed=1_000_000 + words.seed)
             cell = about(method, adapting, words) | {"shots": shots, "episodes": words.episodes}
-            cell |= judged(method, adapting, episodes, words.episodes, words.steps or STEPS[method])
+            cell |= judged(method, adapting, episodes, words.episodes, STEPS[method])
             file.write_text(json.dumps(cell, indent=1) + "\n", encoding="utf-8")
             print(method, shots, cell["transductive"], cell["decided"], cell["most_common"][:1], flush=True)
-
-
-def setting(text: str) -> tuple[str, Any]:
-    name, _, value = text.partition("=")
-    return name, json.loads(value)
 
 
 if __name__ == "__main__":

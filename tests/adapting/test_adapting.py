@@ -132,7 +132,7 @@ def test_no_more_options_are_left_than_asked_for() -> None:
 @pytest.mark.parametrize("style", [*STYLES, "fixed"])
 def test_what_is_learned_serves_classes_that_were_never_seen(style: str) -> None:
     one = adapting(style, frozen=0.2)
-    one.learn(episodes(queries=0), steps=30)
+    one.learn(episodes(queries=0), steps=20)
     unseen = Episodes(*rows(seed=7), WAYS, 2, 6, SCALING, seed=1)
     correct, before = [], state(one)
     for number in range(5):
@@ -219,16 +219,19 @@ def test_adapting_ends_in_one_network_that_is_exported_with_the_support_rows_sta
     assert not torch.allclose(together[:1], found.logits(episode.x_query[:WAYS])[:1])  # transductive
 
 
-def test_options_are_drawn_and_the_prior_holds_logits_back_in_base() -> None:
-    episode, moved = episodes().draw(0), {}
-    for style in STYLES:
-        one = adapting(style, logits_rate=0.3, variance=0.0)
-        one.learner.restore()
-        one.learner.adapt(episode, 10, torch.Generator().manual_seed(0))
-        moved[style] = one.learner.logits.detach().clone()
-    assert not torch.equal(moved["base"], moved["metanas"])
-    first, second = (adapting("base").adapt(episode, 6, seed) for seed in (0, 1))
+def test_in_base_options_are_drawn_and_the_loss_has_the_divergence_from_the_prior() -> None:
+    episode, one = episodes().draw(0), adapting("base")
+    first, second = (one.adapt(episode, 6, seed) for seed in (0, 1))
     assert not torch.equal(first.strengths["operation_0"], second.strengths["operation_0"])
+    learner = one.learner
+    learner.weigh(0.5, torch.Generator().manual_seed(0))
+    with torch.no_grad():
+        before = learner.loss(episode, 0)  # logits are the prior's
+        learner.logits[:4] += torch.tensor([2.0, 0.0, 0.0, 0.0])
+        after = learner.loss(episode, 0)  # options are weighed as before
+    own = torch.softmax(torch.tensor([2.0, 0.0, 0.0, 0.0]), 0)
+    divergence = float((own * (own / 0.25).log()).sum())
+    assert float(after - before) == pytest.approx(divergence / len(episode.x), rel=1e-3)
 
 
 # Folders ------------------------------------------------------------------------------------------------------------

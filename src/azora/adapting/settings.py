@@ -30,13 +30,15 @@ class AdaptingSettings:
         steps: of an adaptation while meta-training.
         batch: rows of each class in a step, taken in turn.
         tasks: adaptations to a step of the meta-training.
-        rate, logits_rate: of a task's weights and logits, by Adam without momentum.
+        rate, logits_rate: of a task's weights and logits, by Adam without momentum. MetaNAS has 5e-3 for both, and
+            30,000 steps of meta-training; where there are minutes, logits must learn faster.
         meta_rate, meta_logits_rate: how far the meta-learned go towards the mean of the adapted, at first; both fall to
             0 on a line.
         frozen: share of the meta-training in which logits stay as they are.
         decided: share of it after which options that would weigh less than `relaxation.least` at the end of an
             adaptation are taken out for good; 1: never.
-        left: options of a choice that are left then, at most, the strongest ones.
+        left: options of a choice that are left then, at most, the strongest ones. With 1, all tasks have the
+            architecture that was meta-learned; with more, every task decides, and a step takes longer.
         variance: of the prior over every weight ("base"; 0: there is none).
         relaxation: how logits become weights.
 
@@ -49,12 +51,12 @@ class AdaptingSettings:
     batch: int = 2
     tasks: int = 5
     rate: float = 5e-3
-    logits_rate: float = 5e-3
+    logits_rate: float = 0.1
     meta_rate: float = 1.0
     meta_logits_rate: float = 0.6
-    frozen: float = 0.2
-    decided: float = 0.5
-    left: int = 2
+    frozen: float = 0.05
+    decided: float = 0.1
+    left: int = 1
     variance: float = 0.0
     relaxation: Relaxation = ANNEALED
 
