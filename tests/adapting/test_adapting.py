@@ -109,7 +109,7 @@ def test_weights_of_an_option_go_to_the_mean_over_the_tasks_that_ran_it(monkeypa
 
 
 def test_an_option_that_is_behind_is_taken_out_for_good() -> None:
-    one = adapting(decided=0.5, frozen=0.0, left=4)
+    one = adapting(decided=0.5, frozen=0.0, left=4, logits_rate=5e-3)
     one.learner.meta_logits[0] = 1.0  # of the first choice, far before the others at a temperature of 0.05
     one.step([episodes().draw(0)], 0.4)
     assert one.taken_out == 0
