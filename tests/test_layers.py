@@ -29,14 +29,14 @@ FLOORS = [
     {"export", "methods", "report", "meta"},
     {"model", "job", "bench"},
     {"hardware"},
-    {"automl", "improving"},
+    {"automl", "improving", "adapting"},
     {"cli", "testing"},
     {"__main__"},
 ]
 LEVEL = {name: level for level, names in enumerate(FLOORS) for name in names}
 HEAVY = {
     "operations", "networks", "training", "proxies", "evaluation", "export", "hardware", "methods", "model", "automl",
-    "improving", "testing",
+    "improving", "adapting", "testing",
 }  # fmt: skip
 LIGHT = LEVEL.keys() - HEAVY
 IN_WORKERS = {"azora.executors.partners", "azora.executors.worker", "azora.executors.workplace"}

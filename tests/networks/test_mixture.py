@@ -27,7 +27,12 @@ from azora.training.bilevel import first_order
 
 PICTURES = Signature("classification", (3, 8, 8), 4)
 ROWS = Signature("classification", (7,), 3)
-SMOOTH = ("softmax", "sigmoid", "gumbel-soft")  # with the draw held, the pass is a smooth function of the logits
+SMOOTH = (
+    "softmax",
+    "annealed",
+    "sigmoid",
+    "gumbel-soft",
+)  # with the draw held, the pass is a smooth function of the logits
 BY_HAND = ("gumbel", "binary")  # straight through: their gradient is not the pass's own
 BY_DENSITY = ("dirichlet",)  # the gradient of a draw whose way through the generator is not smooth
 EDGES = tuple(f"operation_{source}_{node}" for node in (1, 2, 3) for source in range(node))

@@ -12,6 +12,7 @@ from pathlib import Path
 import typer
 
 from azora import __version__
+from azora.cli.adapting import adapt
 from azora.cli.benching import bench
 from azora.cli.discovering import discover
 from azora.cli.improving import history, improve, rollback
@@ -39,6 +40,7 @@ for command in (
 ):  # fmt: skip
     app.command()(command)
 app.add_typer(target, name="target")
+app.add_typer(adapt, name="adapt")
 app.add_typer(memory, name="memory")
 
 

@@ -25,11 +25,12 @@ class Relaxation:
     """What differentiable methods differ in, as far as one pass goes.
 
     Args:
-        kind: how logits become weights, one of `KINDS`: "softmax" (DARTS, Liu et al., 2019), "sigmoid" (FairDARTS, Chu
-            et al., 2020), "gumbel" (one path, straight through: GDAS, Dong & Yang, 2019), "gumbel-soft" (all paths:
-            FBNet, Wu et al., 2019), "binary" (one path of two that are drawn: ProxylessNAS, Cai et al., 2019),
-            "dirichlet" (DrNAS, Chen et al., 2021).
-        temperature: of the gumbel kinds, at the start and at the end.
+        kind: how logits become weights, one of `KINDS`: "softmax" (DARTS, Liu et al., 2019), "annealed" (softmax at a
+            temperature that falls: MetaNAS, Elsken et al., 2020), "sigmoid" (FairDARTS, Chu et al., 2020), "gumbel"
+            (one path, straight through: GDAS, Dong & Yang, 2019), "gumbel-soft" (all paths: FBNet, Wu et al., 2019),
+            "binary" (one path of two that are drawn: ProxylessNAS, Cai et al., 2019), "dirichlet" (DrNAS, Chen et al.,
+            2021).
+        temperature: of "annealed" and the gumbel kinds, at the start and at the end.
         cooling: "linear" (GDAS) or "exponential" (FBNet), between these.
         rest: of "gumbel", whether the weights of what was not drawn are added as numbers, as the authors' first code
             does: every logit then has the gradient of its own weight's upstream, whatever its option would have said.
@@ -43,6 +44,7 @@ class Relaxation:
         noise: half-width, at the start and at the end, of the uniform noise that is added to the weights while the
             network's parameters learn (SDARTS-RS, Chen & Hsieh, 2020).
         spread: standard deviation of the logits at the start.
+        least: options that weigh less are not run (MetaNAS: 0.01).
 
     Raises:
         ConfigError: a kind that there is not, or a number out of its range.
@@ -58,6 +60,7 @@ class Relaxation:
     drop: float = 0.0
     noise: tuple[float, float] = (0.0, 0.0)
     spread: float = 1e-3
+    least: float = 0.0
 
     def __post_init__(self) -> None:
         if self.kind not in KINDS:
@@ -66,10 +69,10 @@ class Relaxation:
             raise ConfigError(
                 f"temperature={self.temperature} must be above 0 and cooling={self.cooling!r} 'linear' or 'exponential'"
             )
-        if self.channels < 1 or min(*self.noise, self.skip, self.spread) < 0 or not 0 <= self.drop < 1:
+        if self.channels < 1 or min(*self.noise, self.skip, self.spread, self.least) < 0 or not 0 <= self.drop < 1:
             raise ConfigError(
-                f"channels={self.channels} must be at least 1, noise={self.noise}, skip={self.skip} and"
-                f" spread={self.spread} at least 0, drop={self.drop} from 0 to below 1"
+                f"channels={self.channels} must be at least 1, noise={self.noise}, skip={self.skip},"
+                f" spread={self.spread} and least={self.least} at least 0, drop={self.drop} from 0 to below 1"
             )
 
     @property
@@ -95,6 +98,9 @@ class Relaxation:
         if not moment.learns and (half := _between(self.noise, moment.progress)) > 0:
             drawn = torch.empty_like(gate.weights).uniform_(-half, half, generator=moment.generator)
             gate = replace(gate, weights=gate.weights + drawn)
+        if self.least > 0:
+            heavy = [weight >= self.least for weight in gate.weights.tolist()]
+            gate = replace(gate, runs=tuple(place for place in gate.runs if heavy[place]))
         return gate
 
     def means(self, logits: Tensor) -> Tensor:
@@ -159,6 +165,10 @@ def _softmax(relaxation: Relaxation, logits: Tensor, moment: Moment) -> Gate:
     return _all(torch.softmax(logits, 0))
 
 
+def _annealed(relaxation: Relaxation, logits: Tensor, moment: Moment) -> Gate:
+    return _all(torch.softmax(logits / relaxation.heat(moment.progress), 0))
+
+
 def _sigmoid(relaxation: Relaxation, logits: Tensor, moment: Moment) -> Gate:
     return _all(torch.sigmoid(logits))
 
@@ -221,6 +231,7 @@ def _binary(relaxation: Relaxation, logits: Tensor, moment: Moment) -> Gate:
 
 KINDS: Mapping[str, Callable[[Relaxation, Tensor, Moment], Gate]] = {
     "softmax": _softmax,
+    "annealed": _annealed,
     "sigmoid": _sigmoid,
     "gumbel": _gumbel,
     "gumbel-soft": _gumbel_soft,

@@ -1,0 +1,220 @@
+"""Few-shot adaptation on Omniglot: meta-learned weights and logits against the one without the other.
+
+`python benchmarks/quality/fewshot.py DATA.npz [--methods metanas base fixed scratch] [--seconds 300] [--seed 0]
+[--work runs/fewshot] [--out benchmarks/results/fewshot] [--on test]`. DATA.npz holds `x_train`, `y_train` (characters
+to meta-train on) and `x_test`, `y_test` (other characters). A tenth of the first are held out for choices
+(`--on validation`); episodes of `--on test` are of the second alone.
+
+`metanas` and `base` are the styles of `azora.adapting`. `fixed` meta-trains the weights of one architecture
+(`conv_3x3` everywhere, the network that such methods are compared by) by Reptile, for as many seconds of the
+processor. `scratch` adapts, from new weights for every task, the architecture that `metanas` favours.
+
+A meta-training is one for tasks of 1 and of 5 shots, has 10 shots, and ends in the folder `--work`; each evaluation is
+a JSON file in `--out`. What is there already is not done again. `--summary` prints a table of what is there.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import math
+import platform
+import subprocess
+import sys
+import time
+from collections import Counter
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from azora.adapting import Adapting, AdaptingSettings, Episodes, Layers, load_adapting, save_adapting
+from azora.adapting.folder import ABOUT
+from azora.networks.complexity import parameters
+from azora.networks.decide import As
+from azora.space import Architecture
+from azora.tasks import Scaling, Signature, Split, read_npz
+from azora.tasks.array import Array
+
+METHODS = ("metanas", "base", "fixed", "scratch")
+WAYS, TRAIN_SHOTS, QUERIES = 5, 10, 15
+WIDTH = 32
+VALIDATION = 100  # characters
+STEPS = {"metanas": 10, "base": 10, "fixed": 10, "scratch": 30}  # of an adaptation
+FIXED = "conv_3x3"
+BY_SUPPORT = 100  # episodes that are judged with the support rows' statistics as well
+Rows = tuple[Array, Array]
+
+
+def characters(file: Path) -> tuple[dict[str, Rows], Scaling]:
+    """Rows to meta-train on, to choose by, and to judge by; three sets of characters."""
+    arrays = read_npz(file)
+    parts = {
+        part: (arrays[f"x_{part}"].transpose(0, 3, 1, 2).copy(), arrays[f"y_{part}"]) for part in ("train", "test")
+    }
+    x, y = parts["train"]
+    chosen = np.random.default_rng(0).permutation(np.unique(y))[:VALIDATION]
+    held = np.isin(y, chosen)
+    rows = {"train": (x[~held], y[~held]), "validation": (x[held], y[held]), "test": parts["test"]}
+    return rows, Scaling.of(Split(*rows["train"]), regression=False)
+
+
+def everywhere(space: Layers, operation: str) -> Architecture:
+    return space.architecture(**dict.fromkeys(space.choices, operation))
+
+
+def made(method: str, scaling: Scaling, words: argparse.Namespace) -> Adapting:
+    """What is meta-trained."""
+    signature = Signature("classification", (1, 28, 28), WAYS, tuple(f"class {way}" for way in range(WAYS)))
+    space = Layers(signature, WIDTH)
+    settings = AdaptingSettings.of(method)
+    return Adapting(space, scaling, settings, everywhere(space, FIXED) if method == "fixed" else None, words.seed)
+
+
+def meta_trained(method: str, rows: Rows, scaling: Scaling, words: argparse.Namespace) -> Adapting:
+    """From `--work`, or trained and put there."""
+    folder = words.work / f"{method}-{words.seconds:g}s-seed{words.seed}"
+    if (folder / ABOUT).is_file():
+        return load_adapting(folder)
+    adapting = made(method, scaling, words)
+    episodes = Episodes(*rows, WAYS, TRAIN_SHOTS, 0, scaling, seed=words.seed, turns=True)
+    begun, said = time.process_time(), [0.0]
+
+    def seen(share: float, loss: float) -> None:
+        if share >= said[0]:
+            said[0] += 0.1
+            print(
+                f"{method} {share:.0%} {adapting.done} steps, loss {loss:.3f}, {adapting.taken_out} out",
+                file=sys.stderr, flush=True,
+            )  # fmt: skip
+
+    adapting.learn(episodes, words.seconds, clock=time.process_time, seen=seen)
+    seconds = round(time.process_time() - begun, 1)
+    save_adapting(adapting, folder, {"seconds": seconds, "taken_out": adapting.taken_out})
+    return adapting
+
+
+def from_scratch(adapting: Adapting, number: int) -> Adapting:
+    """New weights for the architecture that is favoured."""
+    settings, space = AdaptingSettings.of("fixed"), adapting.learner.space
+    return Adapting(space, adapting.scaling, settings, adapting.favoured(), seed=number)
+
+
+def judged(method: str, adapting: Adapting, episodes: Episodes, count: int, steps: int) -> dict[str, Any]:
+    """Correct answers of every episode, with both kinds of statistics, and what the networks are."""
+    found: dict[str, list[int]] = {"query": [], "support": []}
+    architectures, decided, sizes = Counter[Architecture](), [], []
+    begun = time.process_time()
+    for number in range(count):
+        episode = episodes.draw(number)
+        learner = from_scratch(adapting, number) if method == "scratch" else adapting
+        network = learner.adapt(episode, steps, seed=number)
+        for statistics, correct in found.items():
+            if statistics == "support" and number >= BY_SUPPORT:
+                continue
+            told = network.logits(episode.x_query, statistics).argmax(1)
+            correct.append(int((told == episode.y_query).sum()))
+        architectures[network.architecture] += 1
+        decided.append(network.decided)
+        sizes.append(parameters(network.network))
+    rows = len(episode.y_query)
+    return {
+        "transductive": figures(found["query"], rows),
+        "by_support_statistics": figures(found["support"], rows),
+        "architectures": len(architectures),
+        "most_common": [
+            {"tasks": tasks, **dict(each)} for each, tasks in architectures.most_common(3)
+        ],
+        "parameters": round(float(np.mean(sizes))),
+        "decided": round(float(np.mean([each > 0.99 for each in decided])), 3),
+        "seconds_of_processor": round(time.process_time() - begun, 1),
+        "correct": found["query"],
+    }  # fmt: skip
+
+
+def figures(correct: list[int], rows: int) -> dict[str, Any]:
+    """Mean accuracy over episodes in %, and the half-width of its 95 % interval."""
+    each = 100 * np.array(correct) / rows
+    return {"accuracy": round(float(each.mean()), 2), "half": round(half(each), 2)}
+
+
+def half(each: Array) -> float:
+    return float(1.96 * each.std(ddof=1) / math.sqrt(len(each)))
+
+
+def about(method: str, adapting: Adapting, words: argparse.Namespace) -> dict[str, Any]:
+    commit = subprocess.run(["git", "rev-parse", "--short", "HEAD"], capture_output=True, text=True, check=False)
+    return {
+        "method": method,
+        "on": words.on,
+        "ways": WAYS,
+        "queries": QUERIES,
+        "seed": words.seed,
+        "meta_training_seconds": words.seconds,
+        "meta_steps": adapting.done,
+        "adaptation_steps": STEPS[method],
+        "width": WIDTH,
+        "settings": asdict(adapting.settings),
+        "favoured": dict(adapting.favoured()),
+        "prior": {name: {k: round(v, 3) for k, v in of.items()} for name, of in adapting.prior().items()},
+        "parameters_of_favoured": parameters(adapting.learner.space.build(As(adapting.favoured()))),
+        "commit": commit.stdout.strip(),
+        "machine": platform.machine(),
+        "torch": torch.__version__,
+    }
+
+
+def summary(folder: Path) -> None:
+    """A line for every evaluation, and paired differences from the ablations."""
+    cells = [json.loads(file.read_text()) for file in sorted(folder.glob("*.json"))]
+    for cell in sorted(
+        cells, key=lambda each: (each["on"], each["shots"], METHODS.index(each["method"]), each["seed"])
+    ):
+        line = f"{cell['on']:<11}{cell['shots']}-shot  {cell['method']:<8} seed {cell['seed']} "
+        line += f"{cell['transductive']['accuracy']:6.2f} ± {cell['transductive']['half']:.2f}"
+        line += f"  (support statistics {cell['by_support_statistics']['accuracy']:6.2f})"
+        for other in cells:
+            same = all(cell[name] == other[name] for name in ("on", "shots", "seed", "meta_training_seconds"))
+            if same and other["method"] in ("fixed", "scratch") and cell["method"] in ("metanas", "base"):
+                apart = 100 * (np.array(cell["correct"]) - np.array(other["correct"])) / (WAYS * QUERIES)
+                line += f"  {apart.mean():+.2f} ± {half(apart):.2f} {other['method']}"
+        print(line)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("data", type=Path)
+    parser.add_argument("--methods", nargs="+", choices=METHODS, default=METHODS)
+    parser.add_argument("--shots", type=int, nargs="+", default=[1, 5])
+    parser.add_argument("--seconds", type=float, default=300.0)
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--episodes", type=int, default=600)
+    parser.add_argument("--on", choices=("validation", "test"), default="test")
+    parser.add_argument("--work", type=Path, default=Path("runs/fewshot"))
+    parser.add_argument("--out", type=Path, default=Path("benchmarks/results/fewshot"))
+    parser.add_argument("--summary", action="store_true")
+    words = parser.parse_args()
+    if words.summary:
+        summary(words.out)
+        return
+    torch.set_num_threads(1)
+    words.out.mkdir(parents=True, exist_ok=True)
+    rows, scaling = characters(words.data)
+    for method in words.methods:
+        adapting = meta_trained("metanas" if method == "scratch" else method, rows["train"], scaling, words)
+        for shots in words.shots:
+            file = words.out / f"{words.on}-{method}-{shots}shot-{words.seconds:g}s-seed{words.seed}.json"
+            if file.is_file():
+                continue
+            # Of one seed for all methods, so that differences can be taken episode by episode.
+            episodes = Episodes(*rows[words.on], WAYS, shots, QUERIES, scaling, seed=1_000_000 + words.seed)
+            cell = about(method, adapting, words) | {"shots": shots, "episodes": words.episodes}
+            cell |= judged(method, adapting, episodes, words.episodes, STEPS[method])
+            file.write_text(json.dumps(cell, indent=1) + "\n", encoding="utf-8")
+            print(method, shots, cell["transductive"], cell["decided"], cell["most_common"][:1], flush=True)
+
+
+if __name__ == "__main__":
+    main()

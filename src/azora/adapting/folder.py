@@ -1,0 +1,140 @@
+"""What was meta-learned, in a folder: safetensors and JSON, and no pickle."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save
+from torch import Tensor
+
+from azora import __version__
+from azora.adapting.adapting import Adapting
+from azora.adapting.learner import Learner
+from azora.adapting.settings import AdaptingSettings
+from azora.errors import AzoraError, BundleError
+from azora.export.bundle import FORMAT
+from azora.export.checks import check_folder, check_size, check_weights
+from azora.networks.registry import make_space
+from azora.networks.relaxation import Relaxation
+from azora.settings import describe, resolve
+from azora.space import Space
+from azora.tasks import Scaling, Signature
+
+WEIGHTS, ABOUT = "adapting.safetensors", "adapting.json"
+LOGITS = "logits"
+
+
+def save_adapting(adapting: Adapting, folder: Path, facts: Mapping[str, Any] | None = None) -> None:
+    """Write what `load_adapting` reads; `facts` is for the reader of the JSON file.
+
+    Raises:
+        BundleError: the folder cannot be written.
+    """
+    learner, space = adapting.learner, describe(adapting.learner.space)
+    about = {
+        "format": FORMAT,
+        "azora": __version__,
+        "space": {"name": space["kind"], "settings": space["settings"]},
+        "signature": adapting.signature.to_json(),
+        "scaling": adapting.scaling.to_json(),
+        "settings": asdict(adapting.settings),
+        "architecture": learner.architecture and learner.architecture.to_json(),
+        "seed": adapting.seed,
+        "done": adapting.done,
+        "facts": dict(facts or {}),
+    }
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        (folder / WEIGHTS).write_bytes(save(_tensors(learner)))
+        (folder / ABOUT).write_text(json.dumps(about, indent=1) + "\n", encoding="utf-8")
+    except OSError as error:
+        raise BundleError(f"{folder} cannot be written: {error.strerror}") from error
+
+
+def load_adapting(folder: Path) -> Adapting:
+    """What `save_adapting` wrote. Runs no code from the folder.
+
+    Raises:
+        BundleError: there is nothing of the kind, or it is damaged or of a newer format.
+    """
+    about = _about(folder)
+    try:
+        signature = Signature.from_json(about["signature"])
+        space = _space(folder, about["space"], signature)
+        given = dict(about["settings"])
+        relaxation = {name: _pair(value) for name, value in given.pop("relaxation").items()}
+        settings = AdaptingSettings(**given, relaxation=Relaxation(**relaxation))
+        architecture = None if about["architecture"] is None else space.parse(about["architecture"])
+        adapting = Adapting(space, Scaling.from_json(about["scaling"]), settings, architecture, int(about["seed"]))
+        adapting.done = int(about["done"])
+        _load(adapting.learner, load_file(folder / WEIGHTS))
+    except (AttributeError, KeyError, TypeError, ValueError, RuntimeError, SafetensorError) as error:
+        raise BundleError(f"{folder} does not hold together: {str(error).splitlines()[0]}") from error
+    except BundleError:
+        raise
+    except AzoraError as error:
+        raise BundleError(f"{folder} cannot be rebuilt: {error}") from error
+    return adapting
+
+
+def _about(folder: Path) -> dict[str, Any]:
+    for file in (folder / ABOUT, folder / WEIGHTS):
+        if not file.is_file():
+            raise BundleError(f"{folder} holds nothing that azora adapt learned: there is no {file.name} in it")
+    check_folder(folder, (ABOUT, WEIGHTS))
+    check_size(folder / ABOUT)
+    check_weights(folder / WEIGHTS)
+    try:
+        about = json.loads((folder / ABOUT).read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise BundleError(f"{folder / ABOUT} cannot be read: {error}") from error
+    if not isinstance(about, dict) or not isinstance(about.get("format"), int):
+        raise BundleError(f"{folder / ABOUT} does not describe what azora adapt learned")
+    if about["format"] > FORMAT:
+        raise BundleError(f"{folder} has format {about['format']}, this azora reads up to {FORMAT}; use a newer azora")
+    return about
+
+
+def _space(folder: Path, said: Mapping[str, Any], signature: Signature) -> Space:
+    name = str(said["name"])
+    found = resolve(name) if ":" in name else None
+    if found is not None and not (isinstance(found, type) and issubclass(found, Space)):
+        raise BundleError(f"{folder / ABOUT} names {name} as its space, which is no class of azora.space.Space")
+    return make_space(name, signature, **said["settings"])
+
+
+def _pair(value: Any) -> Any:
+    """A setting after JSON made a list of a tuple."""
+    return tuple(value) if isinstance(value, list) else value
+
+
+def _names(learner: Learner) -> list[str]:
+    """Of all that the optimiser moves, in its order."""
+    names = [name for name, each in learner.network.named_parameters() if each.requires_grad]
+    return [*names, *([LOGITS] if learner.relaxed is not None else [])]
+
+
+def _tensors(learner: Learner) -> dict[str, Tensor]:
+    names, meta = _names(learner), [*learner.meta, learner.meta_logits]
+    tensors = {f"meta.{name}": each for name, each in zip(names, meta, strict=False)}
+    for name, of in zip(names, learner.moments(), strict=True):
+        tensors |= {f"{kind}.{name}": value for kind, value in of.items()}
+    return {name: value.detach().clone().contiguous() for name, value in tensors.items()}
+
+
+@torch.no_grad()
+def _load(learner: Learner, tensors: Mapping[str, Tensor]) -> None:
+    names, meta = _names(learner), [*learner.meta, learner.meta_logits]
+    for name, each in zip(names, meta, strict=False):
+        each.copy_(tensors[f"meta.{name}"])
+    kinds = ("step", "exp_avg_sq")
+    learner.load_moments(
+        [{kind: tensors[at] for kind in kinds if (at := f"{kind}.{name}") in tensors} for name in names]
+    )
+    learner.restore()

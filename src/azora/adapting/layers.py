@@ -1,0 +1,81 @@
+"""A space of small networks for tasks of a few pictures."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from functools import partial
+from math import prod
+from typing import final
+
+from torch import nn
+
+from azora.networks.checks import check_counts, check_operations, check_pictures
+from azora.networks.decide import Decide
+from azora.networks.mixed import POOLINGS
+from azora.operations import conv, make_operation
+from azora.space import Architecture, Categorical, Edge, Graph, Node, Option, Space
+from azora.tasks import Signature
+
+OPERATIONS = ("conv_3x3", "conv_5x5", "depthwise_conv_3x3", "depthwise_conv_5x5", "max_pool_3x3", "skip_connect")
+SMALLEST = 4  # pixels each way that are left to the linear layer
+
+
+@final
+class Layers(Space):
+    """A stem that halves the picture, a row of layers with an operation each, and a linear layer on all that is left.
+
+    The first layer and every second one after it halve the map, as long as 4 × 4 are left. With `conv_3x3` everywhere
+    this is about the network that few-shot learners are compared by (Finn et al., 2017; Nichol et al., 2018). Poolings
+    are normalised, so that a network alone does what it does in a mixture of all operations, with the same weights.
+
+    Args:
+        signature: the shape of the task; pictures only.
+        width: channels of all layers.
+        depth: how many layers.
+        operations: to choose among in each.
+
+    Raises:
+        SpaceError: the task is none of pictures, a count is not at least 1, or an operation is not known.
+    """
+
+    def __init__(
+        self, signature: Signature, width: int = 32, depth: int = 4, operations: Sequence[str] = OPERATIONS
+    ) -> None:
+        check_pictures("layers", signature)
+        check_counts("layers", width=width, depth=depth)
+        check_operations("layers", operations)
+        self.signature, self.width, self.depth, self.operations = signature, width, depth, tuple(operations)
+        choices = [Categorical(f"operation_{layer}", self.operations) for layer in range(depth)]
+        super().__init__("layers", choices, settings={"width": width, "depth": depth})
+
+    def build(self, decide: Decide) -> nn.Module:
+        """(B, C, H, W) → (B, outputs)."""
+        sides = [-(-side // 2) for side in self.signature.shape[1:]]
+        network = nn.Sequential(conv(self.signature.shape[0], self.width, 3, 2), nn.BatchNorm2d(self.width))
+        for layer in range(self.depth):
+            stride = 2 if layer % 2 == 0 and min(sides) >= 2 * SMALLEST - 1 else 1
+            sides = [-(-side // stride) for side in sides]
+            made = decide.module(f"operation_{layer}", partial(normed, channels=self.width, stride=stride))
+            network.add_module(f"layer_{layer}", made)
+        network.add_module("head", nn.Sequential(nn.ReLU(), nn.Flatten(), self._linear(prod(sides))))
+        return network
+
+    def familiar(self) -> Sequence[Mapping[str, Option]]:
+        """The same operation in every layer."""
+        return [dict.fromkeys(self.choices, operation) for operation in self.operations]
+
+    def graph(self, architecture: Architecture) -> Graph:
+        nodes = [Node("input", f"stem, {self.width} channels", "input")]
+        nodes += [Node(name, str(value), "operation") for name, value in architecture.items()]
+        nodes.append(Node("output", f"{self.signature.outputs} outputs", "output"))
+        edges = [Edge(left.name, right.name) for left, right in zip(nodes, nodes[1:], strict=False)]
+        return Graph("layers", tuple(nodes), tuple(edges))
+
+    def _linear(self, pixels: int) -> nn.Linear:
+        return nn.Linear(self.width * pixels, self.signature.outputs)
+
+
+def normed(name: str, channels: int, stride: int) -> nn.Module:
+    """The operation called `name`; behind a pooling a normalisation, as a mixture would put there."""
+    made = make_operation(name, channels, stride)
+    return nn.Sequential(made, nn.BatchNorm2d(channels, affine=False)) if isinstance(made, POOLINGS) else made

@@ -1,0 +1,289 @@
+"""Weights and logits are meta-learned over tasks, and a discrete network comes of them in a new one."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor
+
+from azora.adapting import Adapting, AdaptingSettings, Episode, Episodes, Layers, load_adapting, save_adapting
+from azora.adapting.folder import ABOUT, WEIGHTS
+from azora.adapting.learner import OUT
+from azora.errors import BundleError, ConfigError, SpaceError, TaskError
+from azora.networks.relaxation import Relaxation
+from azora.tasks import Scaling, Signature
+from azora.tasks.array import Array
+
+WAYS = 3
+SIGNATURE = Signature("classification", (1, 8, 8), WAYS, ("ash", "beech", "cedar"))
+SCALING = Scaling((100.0,), (60.0,))
+OPERATIONS = ("conv_3x3", "depthwise_conv_3x3", "max_pool_3x3", "skip_connect")
+STYLES = ("metanas", "base")
+
+
+def rows(classes: int = 8, each: int = 8, seed: int = 0) -> tuple[Array, Array]:
+    """Pictures of 8 × 8 pixels: every class has a pattern of its own, and every row noise."""
+    patterns = np.random.default_rng(seed).integers(0, 200, (classes, 1, 8, 8))
+    y = np.repeat(np.arange(classes), each)
+    x = patterns[y] + np.random.default_rng(seed + 1).integers(0, 40, (len(y), 1, 8, 8))
+    return x.astype(np.uint8), y
+
+
+def episodes(shots: int = 4, queries: int = 4, **words: Any) -> Episodes:
+    return Episodes(*rows(), WAYS, shots, queries, SCALING, **words)
+
+
+def space() -> Layers:
+    return Layers(SIGNATURE, width=6, depth=2, operations=OPERATIONS)
+
+
+def adapting(style: str = "metanas", seed: int = 0, **settings: Any) -> Adapting:
+    fixed = space().architecture(operation_0="conv_3x3", operation_1="conv_3x3") if style == "fixed" else None
+    return Adapting(space(), SCALING, AdaptingSettings.of(style, **settings), fixed, seed)
+
+
+def state(one: Adapting) -> Tensor:
+    return torch.cat([each.flatten() for each in (*one.learner.meta, one.learner.meta_logits)])
+
+
+# Meta-training ------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("style", [*STYLES, "fixed"])
+def test_a_step_moves_weights_and_logits_toward_the_mean_of_the_adapted(style: str) -> None:
+    settings = {"frozen": 0.0, "meta_rate": 0.8, "meta_logits_rate": 0.3, "decided": 1.0}
+    one, same = adapting(style, **settings), adapting(style, **settings)
+    drawn = [episodes().draw(number) for number in range(3)]
+    generator = torch.Generator().manual_seed(0)
+    weights: list[list[Tensor]] = []
+    logits: list[Tensor] = []
+    for episode in drawn:  # by hand, with an optimiser that goes on as well
+        same.learner.restore()
+        same.learner.adapt(episode, 5, generator)
+        weights.append([each.detach().clone() for each in same.learner.weights])
+        logits.append(same.learner.logits.detach().clone())
+    one.step(drawn, 0.25)
+    rate, logits_rate = 0.75 * 0.8, 0.75 * 0.3
+    for place, (meta, before) in enumerate(zip(one.learner.meta, same.learner.meta, strict=True)):
+        mean = torch.stack([each[place] for each in weights]).mean(0)
+        torch.testing.assert_close(meta, before + rate * (mean - before))
+    expected = same.learner.meta_logits + logits_rate * (torch.stack(logits).mean(0) - same.learner.meta_logits)
+    torch.testing.assert_close(one.learner.meta_logits, expected)
+    assert bool((state(one) != state(same)).any())
+
+
+def test_while_logits_are_frozen_what_a_task_ran_is_what_moves() -> None:
+    one = adapting(frozen=0.5)
+    before = [each.clone() for each in one.learner.meta]
+    episode = episodes().draw(0)
+    one.step([episode], 0.0)
+    names = [name for name, _ in one.learner.network.named_parameters() if _.requires_grad]
+    moved = {
+        name for name, now, then in zip(names, one.learner.meta, before, strict=True) if not torch.equal(now, then)
+    }
+    for layer in range(2):
+        of = {name.split(".")[1] for name in moved if name.startswith(f"layer_{layer}.")}
+        assert len(of) <= 1  # a single path, whose pooling or skip has no weights
+    assert {"0.weight", "head.2.weight"} <= moved
+    assert bool((one.learner.meta_logits == 0).all())
+
+
+def test_weights_of_an_option_go_to_the_mean_over_the_tasks_that_ran_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The same task along two paths: each path's weights go all the way, and not half of it."""
+    one, alone = adapting(frozen=1.0), adapting(frozen=1.0)
+    convs, pools = ({f"operation_{layer}": name for layer in range(2)} for name in ("conv_3x3", "max_pool_3x3"))
+    paths = [space().architecture(**convs), space().architecture(**pools)]
+    drawn = iter(paths)
+    monkeypatch.setattr(one.learner.space, "sample", lambda rng: next(drawn))
+    monkeypatch.setattr(alone.learner.space, "sample", lambda rng: paths[0])
+    episode = episodes().draw(0)
+    one.step([episode, episode], 0.0)
+    alone.step([episode], 0.0)
+    names = [name for name, each in one.learner.network.named_parameters() if each.requires_grad]
+    place = names.index("layer_0.conv_3x3.1.weight")
+    torch.testing.assert_close(one.learner.meta[place], alone.learner.meta[place])
+
+
+def test_an_option_that_is_behind_is_taken_out_for_good() -> None:
+    one = adapting(decided=0.5, frozen=0.0, left=4, logits_rate=5e-3)
+    one.learner.meta_logits[0] = 1.0  # of the first choice, far before the others at a temperature of 0.05
+    one.step([episodes().draw(0)], 0.4)
+    assert one.taken_out == 0
+    one.step([episodes().draw(0)], 0.6)
+    assert one.taken_out == 3
+    assert one.learner.meta_logits[1:4].tolist() == [OUT] * 3
+    assert all(weight == 0 for weight in list(one.prior()["operation_0"].values())[1:])
+    found = [one.adapt(episodes().draw(number), 3) for number in range(3)]
+    assert {each.architecture["operation_0"] for each in found} == {"conv_3x3"}
+
+
+def test_no_more_options_are_left_than_asked_for() -> None:
+    one = adapting(decided=0.0, left=2)
+    one.learner.meta_logits[:4] = torch.tensor([0.01, 0.03, 0.0, 0.02])  # too near to each other to be taken out else
+    assert one.learner.take_out() == 4
+    assert (one.learner.meta_logits[:4] > OUT).tolist() == [False, True, False, True]
+    assert one.learner.take_out() == 0
+
+
+@pytest.mark.parametrize("style", [*STYLES, "fixed"])
+def test_what_is_learned_serves_classes_that_were_never_seen(style: str) -> None:
+    one = adapting(style, frozen=0.2)
+    one.learn(episodes(queries=0), steps=20)
+    unseen = Episodes(*rows(seed=7), WAYS, 2, 6, SCALING, seed=1)
+    correct, before = [], state(one)
+    for number in range(5):
+        episode = unseen.draw(number)
+        told = one.adapt(episode, 10).logits(episode.x_query)
+        correct.append(float((told.argmax(1) == episode.y_query).float().mean()))
+    assert np.mean(correct) > 0.6  # one in three by chance
+    assert torch.equal(state(one), before)  # a task leaves nothing behind
+
+
+def test_a_meta_training_is_a_function_of_its_seed() -> None:
+    first, same, other = adapting("base"), adapting("base"), adapting("base", seed=1)
+    for each in (first, same, other):
+        each.learn(episodes(queries=0), steps=3)
+    assert torch.equal(state(first), state(same))
+    assert not torch.equal(state(first), state(other))
+
+
+def test_time_ends_a_meta_training() -> None:
+    ticks = iter(range(100))
+    one = adapting("fixed")
+    shares: list[float] = []
+    one.learn(
+        episodes(queries=0), seconds=4, clock=lambda: float(next(ticks)), seen=lambda share, _: shares.append(share)
+    )
+    assert shares == [0.25, 0.5, 0.75]
+    assert one.done == 3
+
+
+# Adapting -----------------------------------------------------------------------------------------------------------
+
+
+def test_the_temperature_falls_within_an_adaptation_until_one_option_is_left() -> None:
+    one = adapting()
+    learner = one.learner
+    assert learner.relaxed is not None
+    with torch.no_grad():
+        learner.logits[learner.relaxed.logits.spans["operation_0"]] = torch.tensor([0.3, 0.0, -0.1, 0.1])
+    largest, runs = [], []
+    for progress in (0.0, 0.5, 1.0):
+        learner.weigh(progress, torch.Generator())
+        gate = learner.relaxed.gates()["operation_0"]
+        own = learner.logits[learner.relaxed.logits.spans["operation_0"]]
+        torch.testing.assert_close(gate.weights, torch.softmax(own / (1.0 - 0.95 * progress), 0))
+        largest.append(gate.weights.max().item())
+        runs.append(len(gate.runs))
+    assert largest[0] < largest[1] < largest[2]
+    assert largest[2] > 0.97
+    assert runs == [4, 4, 2]  # what weighs less than a hundredth is not run
+
+
+@pytest.mark.parametrize("style", STYLES)
+def test_the_derived_network_is_the_mixture_at_a_temperature_of_nothing(style: str) -> None:
+    relaxation = Relaxation("annealed", temperature=(1.0, 1e-3), least=0.01, spread=1.0)
+    one = adapting(style, frozen=0.0, relaxation=relaxation)
+    one.learn(episodes(queries=0), steps=3)
+    learner, episode = one.learner, episodes().draw(5)
+    for operations in (("conv_3x3", "max_pool_3x3"), ("skip_connect", "depthwise_conv_3x3")):
+        learner.restore()
+        assert learner.relaxed is not None
+        with torch.no_grad():
+            for layer, operation in enumerate(operations):
+                learner.logits[learner.relaxed.logits.spans[f"operation_{layer}"]] = torch.tensor(
+                    [float(name == operation) for name in OPERATIONS]
+                )
+        learner.weigh(1.0, torch.Generator())
+        derived = learner.derived()
+        assert tuple(derived.values()) == operations
+        network = learner.extract(derived)
+        torch.testing.assert_close(network(episode.x_query), learner.answer(episode.x_query), rtol=1e-4, atol=1e-4)
+
+
+@pytest.mark.parametrize("style", STYLES)
+def test_adapting_ends_in_one_network_that_is_exported_with_the_support_rows_statistics(style: str) -> None:
+    one, episode = adapting(style), episodes().draw(0)
+    found = one.adapt(episode, 6)
+    assert set(found.strengths) == {"operation_0", "operation_1"}
+    assert found.decided == min(float(each.max()) for each in found.strengths.values())
+    frozen = found.frozen()
+    assert not any(module.training for module in frozen.modules())
+    alone = torch.cat([frozen(row[None]) for row in episode.x_query])
+    torch.testing.assert_close(found.logits(episode.x_query, "support"), alone, rtol=1e-4, atol=1e-4)
+    together = found.logits(episode.x_query)
+    assert not torch.allclose(together[:1], found.logits(episode.x_query[:WAYS])[:1])  # transductive
+
+
+def test_in_base_options_are_drawn_and_the_loss_has_the_divergence_from_the_prior() -> None:
+    episode, one = episodes().draw(0), adapting("base")
+    first, second = (one.adapt(episode, 6, seed) for seed in (0, 1))
+    assert not torch.equal(first.strengths["operation_0"], second.strengths["operation_0"])
+    learner = one.learner
+    learner.weigh(0.5, torch.Generator().manual_seed(0))
+    with torch.no_grad():
+        before = learner.loss(episode, 0)  # logits are the prior's
+        learner.logits[:4] += torch.tensor([2.0, 0.0, 0.0, 0.0])
+        after = learner.loss(episode, 0)  # options are weighed as before
+    own = torch.softmax(torch.tensor([2.0, 0.0, 0.0, 0.0]), 0)
+    divergence = float((own * (own / 0.25).log()).sum())
+    assert float(after - before) == pytest.approx(divergence / len(episode.x), rel=1e-3)
+
+
+# Folders ------------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("style", [*STYLES, "fixed"])
+def test_what_was_saved_adapts_as_before(style: str, tmp_path: Path) -> None:
+    one, episode = adapting(style), episodes().draw(9)
+    one.learn(episodes(queries=0), steps=4)
+    save_adapting(one, tmp_path / "learned", {"seconds": 1.5})
+    there = load_adapting(tmp_path / "learned")
+    assert there.done == 4
+    assert there.settings == one.settings
+    assert there.favoured() == one.favoured()
+    first, second = (each.adapt(episode, 5).logits(episode.x_query) for each in (one, there))
+    assert torch.equal(first, second)
+
+
+def test_what_is_no_folder_of_ours_is_said_in_a_line(tmp_path: Path) -> None:
+    with pytest.raises(BundleError, match=f"there is no {ABOUT}"):
+        load_adapting(tmp_path)
+    one = adapting()
+    save_adapting(one, tmp_path)
+    (tmp_path / WEIGHTS).write_bytes((tmp_path / WEIGHTS).read_bytes()[:100])
+    with pytest.raises(BundleError):
+        load_adapting(tmp_path)
+    save_adapting(one, tmp_path)
+    text = (tmp_path / ABOUT).read_text()
+    (tmp_path / ABOUT).write_text(text.replace("azora.adapting.layers:Layers", "subprocess:run"))
+    with pytest.raises(BundleError, match="which is no class of"):
+        load_adapting(tmp_path)
+    (tmp_path / ABOUT).write_text(text.replace('"format": 1', '"format": 99'))
+    with pytest.raises(BundleError, match="newer azora"):
+        load_adapting(tmp_path)
+
+
+# Mistakes -----------------------------------------------------------------------------------------------------------
+
+
+def test_mistakes_are_told_in_a_line() -> None:
+    one = adapting()
+    with pytest.raises(TaskError, match=r"the shape \(1, 8, 9\), and this was meta-trained on \(1, 8, 8\)"):
+        one.adapt(Episode(torch.zeros(3, 1, 8, 9), torch.arange(3), torch.zeros(0), torch.zeros(0), 3))
+    with pytest.raises(TaskError, match="has 2 classes, and this was meta-trained on tasks of 3"):
+        one.adapt(Episode(torch.zeros(2, 1, 8, 8), torch.arange(2), torch.zeros(0), torch.zeros(0), 2))
+    with pytest.raises(TaskError, match="needs an end"):
+        one.learn(episodes())
+    with pytest.raises(SpaceError, match="belongs to the style 'fixed'"):
+        Adapting(space(), SCALING, AdaptingSettings.of("fixed"))
+    with pytest.raises(ConfigError, match="did you mean 'metanas'"):
+        AdaptingSettings(style="metanass")
+    with pytest.raises(ConfigError, match="frozen=2"):
+        AdaptingSettings(frozen=2)
+    with pytest.raises(ConfigError, match="steps=0"):
+        AdaptingSettings(steps=0)
