@@ -13,10 +13,12 @@ import typer
 
 from azora import __version__
 from azora.cli.benching import bench
+from azora.cli.comparing import compare
 from azora.cli.discovering import discover
 from azora.cli.improving import history, improve, rollback
 from azora.cli.looking import show, spaces, strategies, tasks
 from azora.cli.remembering import memory
+from azora.cli.scoring import scorecard
 from azora.cli.searching import search
 from azora.cli.specialising import specialise
 from azora.cli.targets import target
@@ -33,8 +35,8 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 for command in (
-    search, discover, show, predict, export, profile, specialise, improve, rollback, history, bench, spaces, strategies,
-    tasks,
+    search, discover, show, predict, export, profile, specialise, improve, rollback, history, bench, compare, scorecard,
+    spaces, strategies, tasks,
 ):  # fmt: skip
     app.command()(command)
 app.add_typer(target, name="target")
