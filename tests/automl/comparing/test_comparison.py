@@ -157,6 +157,12 @@ def test_another_comparison_in_the_same_folder_is_refused(asked: Asked, change: 
         plan(replace(asked, **change), silent)
 
 
+def test_a_folder_that_cannot_be_written_is_told(asked: Asked, tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    with pytest.raises(StudyError, match="file/out cannot be written: Not a directory"):
+        plan(replace(asked, out=tmp_path / "file" / "out"), silent)
+
+
 def test_two_at_once_are_refused(asked: Asked, searches: Searches, monkeypatch: pytest.MonkeyPatch) -> None:
     planned = plan(asked, silent)
 
@@ -240,7 +246,7 @@ def test_the_command_line(data: str, tmp_path: Path, searches: Searches, capsys:
     words = ["compare", data, "--budget", "30s", "--seeds", "1", "--systems", "genetic", "--out", str(tmp_path / "o")]
     searches.instead["genetic/seed-0"] = KeyboardInterrupt()
     assert main(words) == 130
-    assert "| genetic | failed" in capsys.readouterr().out
+    assert "| genetic | not finished" in capsys.readouterr().out
     assert main([*words, "--json", "--quiet"]) == 0
     seen = capsys.readouterr()
     assert json.loads(seen.out)["systems"][1]["test"]["mean"] == 0.8 and seen.err == ""

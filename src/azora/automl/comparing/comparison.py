@@ -81,7 +81,7 @@ def plan(asked: Asked, say: Say) -> Plan:
 
     Raises:
         ConfigError: an unknown system, or none that the task can have.
-        StudyError: OUT holds a comparison of something else.
+        StudyError: OUT holds a comparison of something else, or cannot be written.
         AzoraError: the data cannot be read.
     """
     named = find_systems(asked.names)
@@ -99,8 +99,11 @@ def plan(asked: Asked, say: Say) -> Plan:
         step, late[SCALED] = _scaled(kept, task, asked.seconds)
         able = [scaled(Scale(step)) if system.name == SCALED else system for system in able]
         kept = {**kept, "scaled": {"step": step, "seconds": late[SCALED]}}
-    asked.out.mkdir(parents=True, exist_ok=True)
-    (asked.out / PLAN).write_text(json.dumps({**about, **kept}, indent=1) + "\n", encoding="utf-8")
+    try:
+        asked.out.mkdir(parents=True, exist_ok=True)
+        (asked.out / PLAN).write_text(json.dumps({**about, **kept}, indent=1) + "\n", encoding="utf-8")
+    except OSError as error:
+        raise StudyError(f"{asked.out} cannot be written: {error.strerror}") from error
     return Plan(asked, default_metric(task.signature), able, left_out, late)
 
 
@@ -157,7 +160,7 @@ def _kept(out: Path, about: Mapping[str, Any]) -> dict[str, Any]:
     """
     try:
         known = json.loads((out / PLAN).read_text(encoding="utf-8"))
-    except OSError:
+    except (FileNotFoundError, NotADirectoryError):
         return {}
     except ValueError:
         raise StudyError(f"{out / PLAN} is damaged; remove it, or choose another --out") from None

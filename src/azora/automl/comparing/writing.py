@@ -100,7 +100,9 @@ def to_markdown(plan: Plan, found: Sequence[Row]) -> str:
     lines += [f"- **{row.system}**: {row.about}" for row in found]
     lines += [f"- **{name}** is left out: {reason}" for name, reason in plan.left_out.items()]
     lines += [
-        f"- **{row.system}** with seed {seed} failed: {reason}" for row in found for seed, reason in row.failed.items()
+        f"- **{row.system}** with seed {seed} is not finished: {reason}"
+        for row in found
+        for seed, reason in row.failed.items()
     ]
     return "\n".join(lines) + "\n"
 
@@ -113,7 +115,7 @@ def _title(plan: Plan) -> str:
 def _cells(row: Row) -> list[str]:
     test, above = row.test, row.above
     if test is None:
-        return [row.system, "failed" if row.failed else "not run yet", *[NONE] * 10]
+        return [row.system, "not finished" if row.failed else "not run yet", *[NONE] * 10]
     over = "" if test.over is None or test.over != ROWS else " (rows)"
     return [
         row.system,
