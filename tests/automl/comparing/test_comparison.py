@@ -145,6 +145,8 @@ def test_a_budget_that_is_too_short_names_its_system(asked: Asked, searches: Sea
     searches.instead["genetic/seed-0"] = (2, "azora: a budget of 30s is too short for one training here")
     with pytest.raises(StudyError, match=r"^genetic with seed 0: a budget of 30s is too short.*--systems$"):
         compare(plan(asked, silent), silent)
+    record = Record.read(asked.out / "genetic" / "seed-0.json")
+    assert record is not None and not record.sessions and record.error and "too short" in record.error
 
 
 @pytest.mark.parametrize(

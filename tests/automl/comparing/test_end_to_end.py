@@ -15,7 +15,7 @@ import pytest
 from azora.automl.comparing.runs import Record
 from azora.study.folder import JOURNAL
 
-WORDS = ["compare", "digits", "--budget", "15s", "--seeds", "1", "--systems", "random-full,resnet", "--workers", "1"]
+WORDS = ["compare", "digits", "--budget", "40s", "--seeds", "1", "--systems", "random-full,resnet", "--workers", "1"]
 
 
 def azora(*words: str, cwd: Path) -> subprocess.CompletedProcess[str]:
@@ -43,7 +43,7 @@ def test_a_comparison_is_interrupted_goes_on_and_is_scored(tmp_path: Path) -> No
     assert (tmp_path / "out" / "random" / "seed-0" / "result.json").read_bytes() == first
     for system in told["systems"]:
         (run,) = system["runs"]
-        assert run["seconds"] <= 15.5 and run["test"] > 0.5, system["system"]
+        assert run["seconds"] <= 41.0 and run["test"] > 0.5, system["system"]
     record = Record.read(tmp_path / "out" / "random-full" / "seed-0.json")
     assert record is not None and len(record.sessions) == 2 and record.sessions[1]["processor"] > 1.0
     by_name = {system["system"]: system for system in told["systems"]}

@@ -121,8 +121,10 @@ class Run:
                 "load": [record.sessions[-1]["load"][0], _load()],
                 "exit": code,
             }
-            error = None if code == 0 else said or "interrupted" if code is None else said or f"exit code {code}"
-            replace(record, sessions=[*before.sessions, session], error=error).write(self.file)
+            error = _reason(code, said)
+            # What was refused has left nothing that a later session could go on with, and is none of its time.
+            told = before.sessions if code == MISTAKE else [*before.sessions, session]
+            replace(record, sessions=told, error=error).write(self.file)
         if code == MISTAKE:
             why = said.removeprefix("azora: ").rstrip(".")
             raise StudyError(f"{self.system.name} with seed {self.seed}: {why}; or leave it out by --systems")
@@ -161,6 +163,13 @@ def end(process: subprocess.Popen[str], starting: float = 0.0) -> None:
         process.wait()
     if process.stderr is not None:
         process.stderr.close()
+
+
+def _reason(code: int | None, said: str) -> str | None:
+    """Why there is no result; None where there is one."""
+    if code == 0:
+        return None
+    return said or ("interrupted" if code is None else f"exit code {code}")
 
 
 def _load() -> float:
