@@ -10,22 +10,33 @@ import time
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 from azora.automl.comparing.runs import Record
 from azora.study.folder import JOURNAL
 
-WORDS = ["compare", "digits", "--budget", "40s", "--seeds", "1", "--systems", "random-full,resnet", "--workers", "1"]
+BUDGET = 75.0  # seconds of a run, of which a busy machine needs half to start
+WORDS = [
+    "compare", "stripes.npz", "--budget", f"{BUDGET}s", "--seeds", "1", "--systems", "random-full,resnet",
+    "--workers", "1",
+]  # fmt: skip
 
 
 def azora(*words: str, cwd: Path) -> subprocess.CompletedProcess[str]:
     command = [sys.executable, "-m", "azora", *words]
-    return subprocess.run(command, cwd=cwd, capture_output=True, text=True, timeout=280, check=False)
+    return subprocess.run(command, cwd=cwd, capture_output=True, text=True, timeout=800, check=False)
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(600)
+@pytest.mark.timeout(1200)
 def test_a_comparison_is_interrupted_goes_on_and_is_scored(tmp_path: Path) -> None:
+    rng, y = np.random.default_rng(0), np.arange(160) % 2
+    x = rng.integers(0, 120, (160, 8, 8))
+    x[y == 0, ::2, :] += 100
+    x[y == 1, :, ::2] += 100
+    halves = {"x_train": x[:120].astype(np.uint8), "y_train": y[:120], "x_test": x[120:].astype(np.uint8)}
+    np.savez(tmp_path / "stripes.npz", **halves, y_test=y[120:])
     begun = subprocess.Popen([sys.executable, "-m", "azora", *WORDS, "--out", "out"], cwd=tmp_path)
     second = tmp_path / "out" / "random-full" / "seed-0"
     while not (second / JOURNAL).is_file():
@@ -43,7 +54,7 @@ def test_a_comparison_is_interrupted_goes_on_and_is_scored(tmp_path: Path) -> No
     assert (tmp_path / "out" / "random" / "seed-0" / "result.json").read_bytes() == first
     for system in told["systems"]:
         (run,) = system["runs"]
-        assert run["seconds"] <= 41.0 and run["test"] > 0.5, system["system"]
+        assert run["seconds"] <= BUDGET + 1.0 and run["test"] > 0.5, system["system"]
     record = Record.read(tmp_path / "out" / "random-full" / "seed-0.json")
     assert record is not None and len(record.sessions) == 2 and record.sessions[1]["processor"] > 1.0
     by_name = {system["system"]: system for system in told["systems"]}

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 from scipy import stats
 
@@ -38,6 +40,14 @@ def test_above_is_better_whatever_the_direction() -> None:
 def test_figures_that_nobody_has_have_no_mean() -> None:
     (row,) = rows([("random", "", False)], {"random": {0: run(0.5)}}, {})
     assert row.mean("validation") is None and row.mean("test") == 0.5
+
+
+def test_a_bar_stays_within_the_axes() -> None:
+    runs = {"random": {0: run(0.9), 1: run(0.91)}, "other": {0: run(0.5), 1: run(0.9)}}
+    svg = to_svg(rows([("random", "", False), ("other", "", False)], runs, {}), "a wide interval")
+    left, right = re.findall(r'd="M([\d.]+) [\d.]+H([\d.]+)"', svg)[-1]
+    labels = float(re.findall(r'<text x="([\d.]+)" y="[\d.]+" text-anchor="end"', svg)[0])
+    assert labels < float(left) < float(right) <= labels + 12 + 460
 
 
 def test_equal_scores_can_be_drawn() -> None:

@@ -94,7 +94,8 @@ def test_time_decides_the_scale(stripes: Task, monkeypatch: pytest.MonkeyPatch) 
     monkeypatch.setattr("azora.automl.comparing.scaling.measure_pace", lambda *_: pace)
     monkeypatch.setattr("azora.automl.comparing.scaling.choose_mode", lambda *_: Mode())
     rows = 1 + len(data.validation) / len(data.train)
-    enough = 40 * rows * epoch(Scale(4), pace, data)
-    assert largest_scale(data, enough * 1.0001).step == 4
+    enough = 40 * rows * epoch(Scale(4, 1.0), pace, data)
+    assert largest_scale(data, enough * 1.0001) == Scale(4, 1.0)
     assert largest_scale(data, enough * 0.9999).step == 3
-    assert largest_scale(data, 1e-6).step == 0
+    # Pictures of 8 pixels a side are not made smaller.
+    assert largest_scale(data, 1e-6) == Scale(0, 1.0)

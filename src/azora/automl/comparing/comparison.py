@@ -96,9 +96,9 @@ def plan(asked: Asked, say: Say) -> Plan:
     kept = _kept(asked.out, about)
     late: dict[str, float] = {}
     if any(system.name == SCALED for system in able):
-        step, late[SCALED] = _scaled(kept, task, asked.seconds)
-        able = [scaled(Scale(step)) if system.name == SCALED else system for system in able]
-        kept = {**kept, "scaled": {"step": step, "seconds": late[SCALED]}}
+        scale, late[SCALED] = _scaled(kept, task, asked.seconds)
+        able = [scaled(scale) if system.name == SCALED else system for system in able]
+        kept = {**kept, "scaled": {"step": scale.step, "least": scale.least, "seconds": late[SCALED]}}
     try:
         asked.out.mkdir(parents=True, exist_ok=True)
         (asked.out / PLAN).write_text(json.dumps({**about, **kept}, indent=1) + "\n", encoding="utf-8")
@@ -171,13 +171,14 @@ def _kept(out: Path, about: Mapping[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in known.items() if name not in about}
 
 
-def _scaled(kept: Mapping[str, Any], task: Task, seconds: float) -> tuple[int, float]:
-    """The step of the scaled network, and the seconds that it took to find it."""
+def _scaled(kept: Mapping[str, Any], task: Task, seconds: float) -> tuple[Scale, float]:
+    """The size of the scaled network, and the seconds that it took to find it."""
     if "scaled" in kept:
-        return int(kept["scaled"]["step"]), float(kept["scaled"]["seconds"])
+        known = kept["scaled"]
+        return Scale(int(known["step"]), float(known["least"])), float(known["seconds"])
     begun = time.monotonic()
-    step = largest_scale(task.search_data, seconds).step
-    return step, round(time.monotonic() - begun, 1)
+    scale = largest_scale(task.search_data, seconds)
+    return scale, round(time.monotonic() - begun, 1)
 
 
 @contextlib.contextmanager

@@ -24,7 +24,7 @@ def to_svg(found: Sequence[Row], title: str, maximise: bool = True) -> str:
     width, height = max(left + WIDE + 40, round(24 + 1.2 * LETTER * len(title))), TOP + STEP * len(drawn) + BOTTOM
 
     def at(value: float) -> float:
-        return round(left + WIDE * (value - low) / (high - low), 1)
+        return round(left + WIDE * (min(max(value, low), high) - low) / (high - low), 1)
 
     end = TOP + STEP * len(drawn)
     parts = [

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, final
 
@@ -17,7 +17,7 @@ from azora.training import choose_mode
 DEPTH, WIDTH, RESOLUTION = 1.2, 1.1, 1.15
 """What one step of scaling multiplies (Tan & Le, 2019, section 3.3): about twice the multiply-accumulates."""
 CHANNELS = (16, 24, 40)  # of the first stages of EfficientNet-B0
-SMALLEST = 0.5  # share of the picture's size at step 0
+SMALLEST, PIXELS = 0.5, 16  # share of a picture's size at step 0; but not below so many pixels a side
 MOST = 10
 EXPANSION = 6
 
@@ -25,9 +25,14 @@ EXPANSION = 6
 @final
 @dataclass(frozen=True, order=True)
 class Scale:
-    """The `step`-th size. Depths are rounded up, channels to a multiple of 8, as published."""
+    """The `step`-th size. Depths are rounded up, channels to a multiple of 8, as published.
+
+    Args:
+        least: share of the picture's size at step 0.
+    """
 
     step: int
+    least: float = SMALLEST
 
     @property
     def depth(self) -> int:
@@ -42,7 +47,7 @@ class Scale:
     @property
     def resolution(self) -> float:
         """Share of the picture's size."""
-        return round(min(1.0, SMALLEST * RESOLUTION**self.step), 3)
+        return round(min(1.0, self.least * RESOLUTION**self.step), 3)
 
     def settings(self) -> dict[str, Any]:
         """Of a space `stages` that holds this network alone."""
@@ -63,11 +68,12 @@ class Scale:
 def largest_scale(data: SearchData, seconds: float, device: str = "cpu") -> Scale:
     """The largest scale of which 40 epochs, at the pace of one worker here, take no longer than `seconds`; the smallest
     where none does."""
+    least = min(1.0, max(SMALLEST, PIXELS / min(data.signature.shape[1:])))
+    scales = [Scale(step, least) for step in range(MOST + 1)]
     with one_thread():
         mode = choose_mode("measure", data.signature, device).name
-        pace = measure_pace(make_space("stages", data.signature, **_family()), data, mode, device)
+        pace = measure_pace(make_space("stages", data.signature, **_family(scales)), data, mode, device)
     rows = 1 + len(data.validation) / len(data.train)
-    scales = [Scale(step) for step in range(MOST + 1)]
     return max([each for each in scales if FEWEST * rows * epoch(each, pace, data) <= seconds], default=scales[0])
 
 
@@ -77,9 +83,9 @@ def epoch(scale: Scale, pace: Pace, data: SearchData) -> float:
     return pace.epoch(space, next(iter(space)), data)
 
 
-def _family() -> Mapping[str, Any]:
-    """Settings of a space that holds networks of all scales."""
-    scales = [Scale(step) for step in (0, MOST // 2, MOST)]
+def _family(among: Sequence[Scale]) -> Mapping[str, Any]:
+    """Settings of a space that holds small, middling and large ones."""
+    scales = [among[0], among[len(among) // 2], among[-1]]
     widths = [sorted(set(each)) for each in zip(*(scale.channels for scale in scales), strict=True)]
     return {
         **scales[0].settings(),
