@@ -14,11 +14,13 @@ import typer
 from azora import __version__
 from azora.cli.adapting import adapt
 from azora.cli.benching import bench
+from azora.cli.comparing import compare
 from azora.cli.discovering import discover
 from azora.cli.improving import history, improve, rollback
 from azora.cli.looking import show, spaces, strategies, tasks
 from azora.cli.meta_searching import meta_search
 from azora.cli.remembering import memory
+from azora.cli.scoring import scorecard
 from azora.cli.searching import search
 from azora.cli.specialising import specialise
 from azora.cli.targets import target
@@ -36,7 +38,7 @@ app = typer.Typer(
 )
 for command in (
     search, discover, show, predict, export, profile, specialise, improve, rollback, history, bench, meta_search,
-    spaces, strategies, tasks,
+    compare, scorecard, spaces, strategies, tasks,
 ):  # fmt: skip
     app.command()(command)
 app.add_typer(target, name="target")

@@ -1,0 +1,1 @@
+"""The scorecard: what searches cost and gave, recomputed from their folders and from nothing else."""
