@@ -29,7 +29,7 @@ class Job:
     predictor's file; with `reward` the one limit is not kept but aimed at (`azora.automl.reward`). With
     `reference`, a fixed network is trained beside the winner, for as long, and judged on the same test rows. What
     other searches found is in the memory at `knowledge`, a file or a database's URL, and what this one finds goes
-    there.
+    there. With a `policy`, settings of `azora.meta.policy.Policy`, the model carries its own search.
     """
 
     task: Any
@@ -59,6 +59,7 @@ class Job:
     reward: str | None = None
     reference: bool = False
     knowledge: Path | str | None = None
+    policy: Mapping[str, Any] | None = None
 
     @classmethod
     def parse(
