@@ -47,9 +47,7 @@ def statement(carried: Carried | None) -> str:
     if carried is None:
         return "the model carries no policy and no memory: the usual policy holds"
     networks = sum(len(each.trials) for each in carried.records)
-    return (
-        f"the model carries its policy and {networks:,} networks that {len(carried.records)} searches and looks judged"
-    )
+    return f"the model carries its policy, and a memory of {networks:,} networks"
 
 
 def neighbours(
