@@ -2,9 +2,9 @@
 cycles that nobody watches with a regression in one of them, and new classes at a tenth of a search's cost.
 
 `python benchmarks/quality/improving.py luck|drift|cycles|classes [--seeds 3] [--trials 300] [--networks 4] [--look 8]
-[--space auto] [--out FILE]` prints JSON. `--networks` is how many the search that finds the first model judges, `--look`
-the seconds of a look. Seconds are those of a processor and not of the wall's clock, so that other work on the machine
-changes nothing. Rows that accuracies are told of are kept aside: no search and no look sees any of them.
+[--space auto] [--out FILE]` prints JSON. `--networks` is how many the search that finds the first model judges,
+`--look` the seconds of a look. Seconds are those of a processor and not of the wall's clock, so that other work on the
+machine changes nothing. Rows that accuracies are told of are kept aside: no search and no look sees any of them.
 """
 
 from __future__ import annotations
