@@ -22,12 +22,6 @@ from azora.training import outputs
 BRIEF = 4.0  # seconds of a cycle
 
 
-@pytest.fixture(autouse=True)
-def _brief(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Networks of these sizes learn in a second: two challengers have their time."""
-    monkeypatch.setattr("azora.improving.cycle.LEAST_SECONDS", 1.0)
-
-
 def test_a_weak_model_is_replaced_and_can_be_had_back(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     model = deployed(tmp_path, blobs(900, 0), epochs=1, rows=40)
     before, fresh = weights(model), blobs(1500, 7)

@@ -19,21 +19,16 @@ from azora.meta.policy import Policy
 from azora.networks.complexity import cost
 
 
-@pytest.fixture(autouse=True)
-def _brief(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("azora.improving.cycle.LEAST_SECONDS", 1.0)
-
-
 def test_a_smaller_one_is_promoted_where_it_is_not_worse(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     policy = Policy.of({"prefer": "smaller", "margin": 0.06, "challengers": 1})
     carried = Carried({}, False, {}, policy).to_text()
     model, fresh = deployed(tmp_path, blobs(2000, 0), wide=True, carried=carried), blobs(2000, 7)
     was, macs = accuracy(model, fresh), read_bundle(model).about["figures"]["macs"]
     monkeypatch.setattr("azora.improving.cycle.SOONER", 0.0)
-    slow = improve(model, blobs(6000, 1), 5.0)
+    slow = improve(model, blobs(6000, 1), 3.0)
     assert slow.what == "kept" and "p" not in slow.facts  # nothing was tested, and no level spent
     monkeypatch.setattr("azora.improving.cycle.SOONER", 1e9)  # a clock has no place in a test
-    outcome = improve(model, blobs(6000, 2), 5.0)
+    outcome = improve(model, blobs(6000, 2), 3.0)
     assert outcome.what == "promoted" and outcome.facts["margin"] == 0.06
     assert outcome.facts["macs"] <= 0.9 * outcome.facts["deployed_macs"]
     assert read_bundle(model).about["figures"]["macs"] == outcome.facts["macs"] != macs
