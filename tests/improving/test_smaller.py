@@ -25,7 +25,7 @@ def test_a_smaller_one_is_promoted_where_it_is_not_worse(tmp_path: Path, monkeyp
     model, fresh = deployed(tmp_path, blobs(2000, 0), wide=True, carried=carried), blobs(2000, 7)
     was, macs = accuracy(model, fresh), read_bundle(model).about["figures"]["macs"]
     monkeypatch.setattr("azora.improving.cycle.SOONER", 0.0)
-    slow = improve(model, blobs(6000, 1), 3.0)
+    slow = improve(model, blobs(6000, 1), 6.0)
     assert slow.what == "kept" and "p" not in slow.facts  # nothing was tested, and no level spent
     monkeypatch.setattr("azora.improving.cycle.SOONER", 1e9)  # a clock has no place in a test
     outcome = improve(model, blobs(6000, 2), 3.0)
