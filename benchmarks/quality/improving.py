@@ -2,9 +2,9 @@
 cycles that nobody watches with a regression in one of them, and new classes at a tenth of a search's cost.
 
 `python benchmarks/quality/improving.py luck|coins|drift|cycles|classes [--seeds 3] [--trials 300] [--networks 4]
-[--look 8] [--space auto] [--out FILE]` prints JSON. `--networks` is how many the search that finds the first model judges,
-`--look` the seconds of a look. Seconds are those of a processor and not of the wall's clock, so that other work on the
-machine changes nothing. Rows that accuracies are told of are kept aside: no search and no look sees any of them.
+[--look 8] [--space auto] [--out FILE]` prints JSON. `--networks` is how many the search that finds the first model
+judges, `--look` the seconds of a look. Seconds are those of a processor and not of the wall's clock, so that other work
+on the machine changes nothing. Rows that accuracies are told of are kept aside: no search and no look sees any of them.
 """
 
 from __future__ import annotations
@@ -45,9 +45,9 @@ ASIDE = 397  # rows of digits that accuracies are told of
 
 
 def luck(words: argparse.Namespace) -> dict[str, Any]:
-    """How often the rule promotes what is no better: two networks of one accuracy by construction, since a coin says for
-    each row whose answer is the deployed one's. Each trial is the life of a model: ten looks in a row on held-out rows
-    drawn anew."""
+    """How often the rule promotes what is no better: two networks of one accuracy by construction, since a coin says
+    for each row whose answer is the deployed one's. Each trial is the life of a model: ten looks in a row on held-out
+    rows drawn anew."""
     digits, y = load_digits(return_X_y=True)
     rng, chosen = np.random.default_rng(0), np.arange(len(y)) % 3 == 0
     wrong = [_wrong(digits, y, chosen, seed) for seed in (0, 1)]
