@@ -31,7 +31,8 @@ class Job:
     `reference`, a fixed network is trained beside the winner, for as long, and judged on the same test rows. What
     other searches found is in the memory at `knowledge`, a file or a database's URL, and what this one finds goes
     there. With `boosting`, gradient-boosted trees stand beside the networks of a table, and ship where they are better;
-    with `ensemble`, the mean of so many of all of these ships where that is better yet.
+    with `ensemble`, the mean of so many of all of these ships where that is better yet. With a `policy`, settings of
+    `azora.meta.policy.Policy`, the model carries its own search.
     """
 
     task: Any
@@ -63,6 +64,7 @@ class Job:
     knowledge: Path | str | None = None
     boosting: bool = True
     ensemble: int = 0
+    policy: Mapping[str, Any] | None = None
 
     @classmethod
     def parse(

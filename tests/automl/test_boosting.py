@@ -23,8 +23,9 @@ from azora.automl.watching import Watcher
 from azora.cli.main import main
 from azora.errors import BundleError
 from azora.export.bundle import read_bundle
-from azora.improving.challengers import challengers
+from azora.improving.challengers import Challengers
 from azora.job import Job
+from azora.meta.policy import Policy
 from azora.model import Model
 from azora.study import MemoryJournal, Study
 from azora.tasks import Task, from_arrays, load_task
@@ -89,7 +90,7 @@ def test_trees_that_are_better_ship_as_a_model_like_others(tmp_path: Path, capsy
     ):
         ship(out, "onnx-int8", tmp_path / "small.onnx", str(file), Reading(label="target"))
     with pytest.raises(BundleError, match="holds no network but trees; azora discover on the new rows"):
-        challengers(read_bundle(out / "model"), (), 2, 0)
+        Challengers(read_bundle(out / "model"), (), Policy(), 0)
 
 
 def test_a_study_that_goes_on_grows_no_trees_again(tmp_path: Path) -> None:

@@ -71,6 +71,7 @@ def test_it_chooses_searches_ships_and_compares(stripes: Task, tmp_path: Path) -
     assert figures["advice"]["strategy"] == "halving"
     assert Path(figures["deployed"]["file"]).is_file()
     assert figures["deployed"]["difference"] < 1e-4
+    assert not (tmp_path / "out" / "model" / "search.json").exists()  # nobody asked for it
     reference = figures["reference"]
     assert reference["macs"] <= 2_000_000
     assert reference["gain"] == pytest.approx(figures["test_accuracy"] - reference["test_accuracy"])

@@ -22,10 +22,6 @@ def test_numbers_are_compared_by_a_bootstrap() -> None:
     old = rng.normal(size=300) ** 2
     assert paired_test("regression", old, old - 0.2) < 0.001
     assert paired_test("regression", old, old + 0.2) > 0.999
-    assert (
-        paired_test("regression", old, rng.permutation(old)) == paired_test("regression", old, rng.permutation(old))
-        or True
-    )
     assert 0.01 < paired_test("regression", old, rng.normal(size=300) ** 2) < 0.99
 
 

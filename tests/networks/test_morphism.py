@@ -10,7 +10,7 @@ import torch
 from torch import nn
 
 from azora.networks.decide import As
-from azora.networks.morphism import Growth, NoMorphism, grow, grown
+from azora.networks.morphism import Growth, NoMorphism, grow, grown, inherit
 from azora.networks.registry import make_space
 from azora.space import Architecture, Space
 from azora.tasks import Signature
@@ -95,3 +95,23 @@ def test_more_classes_keep_the_answers_for_those_there_were() -> None:
     x = torch.randn(6, 9)
     assert new(x).shape == (6, 5)
     torch.testing.assert_close(new(x)[:, :3], old(x), rtol=1e-5, atol=1e-5)
+
+
+@pytest.mark.parametrize("name", ["stages", "mlp"])
+def test_what_is_inherited_is_the_first_channels_and_all_of_the_same(name: str) -> None:
+    space, rng = make_space(name, PICTURES if name == "stages" else ROWS), random.Random(1)
+    smaller = larger = 0
+    for start in (space.sample(rng) for _ in range(3)):
+        old = trained(space, start)
+        theirs = old.state_dict()
+        for to in list(space.neighbours(start))[:40]:
+            mine = inherit(space, old, to).state_dict()
+            for key in mine.keys() & theirs.keys():
+                one, other = mine[key], theirs[key]
+                small, large = sorted((one, other), key=lambda each: each.numel())
+                if one.shape == other.shape:
+                    assert torch.equal(one, other), key
+                elif one.dim() == 2 and all(a <= b for a, b in zip(small.shape, large.shape, strict=True)):
+                    assert torch.equal(small, large[: small.shape[0], : small.shape[1]]), key
+                    smaller, larger = smaller + (small is one), larger + (large is one)
+    assert smaller and larger

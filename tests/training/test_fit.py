@@ -236,3 +236,15 @@ def test_probabilities_sum_to_one_and_do_not_depend_on_the_batch(stripes: Task) 
     pieces = outputs(net, stripes.train.x, stripes.signature, stripes.scaling, batch_size=7)
     assert np.allclose(whole.sum(axis=1), 1)
     assert np.allclose(whole, pieces, atol=1e-6)
+
+
+def test_half_of_what_is_learned_is_what_a_teacher_answers(slopes: Task) -> None:
+    """Of rows whose targets are all the mean, and a teacher who says otherwise, the middle of both."""
+    torch.manual_seed(1)
+    teacher = nn.Linear(5, 1).eval()
+    split = Split(slopes.train.x, np.full_like(slopes.train.y, slopes.scaling.target_mean[0]))
+    recipe = RecipeSettings("adamw", 0.01, 0.0, 16, 0.0, 0.0)
+    taught = Training(nn.Linear(5, 1), split, slopes.signature, slopes.scaling, recipe, teacher=teacher)
+    taught.finish(epochs=40)
+    torch.testing.assert_close(taught.judging_network().weight, teacher.weight / 2, atol=0.02, rtol=0)
+    assert teacher.weight.grad is None

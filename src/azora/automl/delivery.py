@@ -16,6 +16,7 @@ import numpy as np
 from azora import __version__
 from azora.automl.baseline import compared
 from azora.automl.boosting import figures as boosting_figures
+from azora.automl.carrying import carried_by
 from azora.automl.result import Result
 from azora.automl.setting import Setting
 from azora.automl.winner import Winner
@@ -82,7 +83,9 @@ def deliver(
     figures["test_interval"] = {"metric": metric, **interval(metric, test.y, found)}
     if reference is not None:
         figures["reference"] = _reference(setting, reference, found, test, metric)
-    figures |= _ship(setting, winner, test, figures, out)
+    # What ships in place of a network, trees or an ensemble, carries no search on.
+    carried = carried_by(setting, study, winner.architecture) if winner.space is setting.space else None
+    figures |= _ship(setting, winner, figures, out, carried)
     _write_report(setting, study, winner, found, test.y, figures, curves, pairs, out)
     part = out / ".result.json.part"
     part.write_text(json.dumps(figures, indent=1) + "\n", encoding="utf-8")
@@ -205,7 +208,9 @@ def _reference(setting: Setting, reference: Winner, found: Array, test: Split, m
     }
 
 
-def _ship(setting: Setting, winner: Winner, test: Split, figures: Mapping[str, Any], out: Path) -> dict[str, Any]:
+def _ship(
+    setting: Setting, winner: Winner, figures: Mapping[str, Any], out: Path, carried: str | None
+) -> dict[str, Any]:
     """The model folder; returns what was measured of it."""
     task, signature = setting.task, setting.task.signature
     sample = setting.data.validation.x[:64]
@@ -238,6 +243,7 @@ def _ship(setting: Setting, winner: Winner, test: Split, figures: Mapping[str, A
         },
         onnx=onnx,
         card=write_card({**figures, **measured}, signature, task.digest, task.test_rows, _table(task)),
+        carried=carried,
     )
     return measured
 

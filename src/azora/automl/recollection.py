@@ -15,6 +15,7 @@ from azora.automl.watching import Watcher
 from azora.errors import KnowledgeError
 from azora.job import Job
 from azora.meta import Judgement, Knowledge, Record, describe_task, read_records, recall, write_records
+from azora.meta.carried import thinned
 from azora.space import Space
 from azora.strategies.memory import Remembered
 from azora.study import Study
@@ -104,25 +105,29 @@ class Recollection:
         """Leave in the job's memory what `study` found; where that is not possible it is told: a search is not lost for
         it. The same search again, of the same rows, replaces itself."""
         assert job.knowledge is not None
-        trials = study.ranked(objective)
-        if not trials:
+        record = record_of(job, study, objective, task, self.features)
+        if not record.trials:
             return
-        kept = [*trials[: MOST // 2], *trials[MOST // 2 :: max(1, len(trials) // (MOST // 2))]]
-        told = json.dumps([task.digest, study.created], sort_keys=True, default=str).encode()
-        space = {"name": study.space.name, "fingerprint": study.space.root.fingerprint}
-        facts = {
-            "strategy": job.strategy, "seed": job.seed, "budget": job.budget, "device": job.device,
-            "azora": __version__, "when": datetime.now(UTC).isoformat(timespec="seconds"),
-        }  # fmt: skip
-        record = Record(
-            hashlib.sha256(told).hexdigest()[:16], task.name, self.features, space, objective.metric,
-            objective.maximise, [_judgement(trial, objective) for trial in kept], facts,
-        )  # fmt: skip
         try:
             with Knowledge(job.knowledge) as knowledge:
                 knowledge.remember(record)
         except KnowledgeError as error:
             watch.note(f"nothing was left in memory: {error}")
+
+
+def record_of(job: Job, study: Study, objective: Objective, task: Task, features: Mapping[str, float]) -> Record:
+    """What `study` found, of 400 networks at most, the best first; `features` are of its task."""
+    told = json.dumps([task.digest, study.created], sort_keys=True, default=str).encode()
+    space = {"name": study.space.name, "fingerprint": study.space.root.fingerprint}
+    facts = {
+        "strategy": job.strategy, "seed": job.seed, "budget": job.budget, "device": job.device,
+        "azora": __version__, "when": datetime.now(UTC).isoformat(timespec="seconds"),
+    }  # fmt: skip
+    judged = [_judgement(trial, objective) for trial in study.ranked(objective)]
+    return Record(
+        hashlib.sha256(told).hexdigest()[:16], task.name, features, space, objective.metric, objective.maximise,
+        thinned(judged, MOST), facts,
+    )  # fmt: skip
 
 
 def _judgement(trial: Trial, objective: Objective) -> Judgement:

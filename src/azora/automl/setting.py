@@ -19,6 +19,7 @@ from azora.errors import ConfigError, SpaceError
 from azora.evaluation import EVALUATORS
 from azora.executors.workplace import joint_space
 from azora.job import Job
+from azora.meta.policy import Policy
 from azora.methods import METHODS, Method, find_method
 from azora.methods.registry import check_method
 from azora.networks.complexity import cost
@@ -41,6 +42,7 @@ def check_names(job: Job) -> None:
         ConfigError: with the nearest known name.
     """
     check_target(job)
+    Policy.of(job.policy or {})
     if job.strategy not in METHODS:
         find_maker(job.strategy, METHODS)
     for word, name, known in (

@@ -10,7 +10,18 @@ from typing import Annotated
 import typer
 
 from azora.cli.remembering import KnowledgeWord, NoMemoryWord, memory_of
-from azora.cli.searching import BoostingWord, BudgetWord, EnsembleWord, LimitWord, TargetWord, TaskWord, interruptible
+from azora.cli.searching import (
+    BoostingWord,
+    BudgetWord,
+    CarryingWord,
+    EnsembleWord,
+    LimitWord,
+    PolicyWord,
+    TargetWord,
+    TaskWord,
+    interruptible,
+    policy_of,
+)
 from azora.clock import process_start
 from azora.errors import AzoraError
 from azora.job import Job
@@ -27,6 +38,8 @@ def discover(
     seed: Annotated[int, typer.Option(help="Seed of the search.")] = 0,
     boosting: BoostingWord = True,
     ensemble: EnsembleWord = 0,
+    self_improving: CarryingWord = False,
+    policy: PolicyWord = None,
     knowledge: KnowledgeWord = None,
     no_memory: NoMemoryWord = False,
     resume: Annotated[bool, typer.Option("--resume", help="Go on with the study in OUT.")] = False,
@@ -38,7 +51,7 @@ def discover(
     job = Job.parse(
         task=task, budget=budget, out=out, strategy=strategy, limits=limit or [], target=target, seed=seed,
         resume=resume, boosting=boosting, ensemble=ensemble, knowledge=memory_of(knowledge, no_memory),
-        reading={"label": label},
+        reading={"label": label}, policy=policy_of(self_improving, policy),
     )  # fmt: skip
     from azora.automl.discover import discover as do
     from azora.cli.progress import watcher

@@ -5,17 +5,20 @@ from __future__ import annotations
 import json
 import sys
 import time
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, final
 
 import typer
 
+from azora.cli.remembering import memory_of
 from azora.clock import parse_seconds, show_seconds
-from azora.errors import BudgetError
+from azora.errors import BudgetError, KnowledgeError
 
 if TYPE_CHECKING:
     from azora.improving import Outcome, Versions
+    from azora.meta import Record
 
 ModelWord = Annotated[Path, typer.Argument(help="A model folder, or the folder that a search wrote.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object on stdout.")]
@@ -29,6 +32,12 @@ def improve(
     budget: Annotated[str, typer.Option(help="Time for one look: 60s, 5m, 1h.")] = "5m",
     every: Annotated[str | None, typer.Option(help="Look again and again, so far apart: 1h, 7d.")] = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Print what is found, and change nothing.")] = False,
+    prefer: Annotated[
+        str | None, typer.Option(help="accuracy, or smaller: no worse by the policy's margin, and cheaper.")
+    ] = None,
+    knowledge: Annotated[
+        str | None, typer.Option(metavar="PATH", help="A memory to hear beside the one that the model carries.")
+    ] = None,
     seed: Annotated[int, typer.Option(help="Of the choice of challengers and their training.")] = 0,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Print the outcome alone.")] = False,
     as_json: AsJson = False,
@@ -36,15 +45,15 @@ def improve(
     """Look for a better network than a deployed one on new data, and deploy it if a test says that it is better."""
     from azora.improving import Versions
 
-    seconds = parse_seconds(budget)
+    look = _Look(model, data, label, parse_seconds(budget), prefer, knowledge, quiet, as_json)
     if every is None:
-        return _once(model, data, label, seconds, seed, dry_run, quiet, as_json)
+        return look.once(seed, dry_run)
     if dry_run:
         raise BudgetError(f"--every {every} and --dry-run: say one of the two")
     pause, versions = parse_seconds(every), Versions(model)
     while True:
         _wait(versions, pause)
-        _once(model, data, label, seconds, seed + len(versions.history()), False, quiet, as_json)
+        look.once(seed + len(versions.history()))
 
 
 def rollback(
@@ -77,26 +86,52 @@ def history(model: ModelWord, as_json: AsJson = False) -> int:
     return 0
 
 
-def _once(
-    model: Path, data: str, label: str | None, seconds: float, seed: int, dry: bool, quiet: bool, as_json: bool
-) -> int:
-    from azora.automl.threads import one_thread
-    from azora.improving import improve as do
-    from azora.tasks import Reading, load_task
+@final
+@dataclass(frozen=True)
+class _Look:
+    """What is asked for, at every look."""
 
-    def say(line: str) -> None:
-        if not quiet:
+    model: Path
+    data: str
+    label: str | None
+    seconds: float
+    prefer: str | None
+    knowledge: str | None
+    quiet: bool
+    as_json: bool
+
+    def once(self, seed: int, dry: bool = False) -> int:
+        from azora.automl.threads import one_thread
+        from azora.improving import improve as do
+        from azora.tasks import Reading, load_task
+
+        begun = time.monotonic()
+        task = load_task(self.data, seed=0, reading=Reading.of({"label": self.label} if self.label else {}))
+        records = self._records()
+        with one_thread():
+            outcome = do(
+                self.model, task, self.seconds - (time.monotonic() - begun), seed=seed, dry=dry, prefer=self.prefer,
+                records=records, say=self._say,
+            )  # fmt: skip
+        if self.as_json:
+            typer.echo(json.dumps(outcome.to_json()))
+        else:
+            _tell(outcome, dry)
+        return 0
+
+    def _records(self) -> list[Record]:
+        from azora.meta import Knowledge
+
+        if (where := self.knowledge and memory_of(self.knowledge)) is None:
+            return []
+        if isinstance(where, Path) and not where.is_file():
+            raise KnowledgeError(f"there is no memory at {where}")
+        with Knowledge(where) as found:
+            return found.records()
+
+    def _say(self, line: str) -> None:
+        if not self.quiet:
             sys.stderr.write(f"azora: {line}\n")
-
-    begun = time.monotonic()
-    task = load_task(data, seed=0, reading=Reading.of({"label": label} if label else {}))
-    with one_thread():
-        outcome = do(model, task, seconds - (time.monotonic() - begun), seed=seed, dry=dry, say=say)
-    if as_json:
-        typer.echo(json.dumps(outcome.to_json()))
-    else:
-        _tell(outcome, dry)
-    return 0
 
 
 def _tell(outcome: Outcome, dry: bool) -> None:

@@ -57,6 +57,13 @@ BesideWord = Annotated[
 BaselineWord = Annotated[
     str | None, typer.Option(metavar="random", help="Give half of the search to random search, for comparison.")
 ]
+CarryingWord = Annotated[
+    bool, typer.Option("--self-improving", help="The model carries its search, for azora improve on any machine.")
+]
+PolicyWord = Annotated[
+    Repeated,
+    typer.Option(metavar="NAME=VALUE", help="A rule of azora improve, carried by the model with its search."),
+]
 
 
 def search(
@@ -90,6 +97,8 @@ def search(
     baseline: BaselineWord = None,
     boosting: BoostingWord = True,
     ensemble: EnsembleWord = 0,
+    self_improving: CarryingWord = False,
+    policy: PolicyWord = None,
     knowledge: KnowledgeWord = None,
     no_memory: NoMemoryWord = False,
     resume: Annotated[bool, typer.Option("--resume", help="Go on with the study in OUT.")] = False,
@@ -105,6 +114,7 @@ def search(
         seed=seed, workers=workers, worker_memory=worker_memory, trial_timeout=trial_timeout, device=device,
         precision=precision, recipe=recipe, resume=resume, beside=beside or [], baseline=baseline,
         target=target, reward=reward, boosting=boosting, ensemble=ensemble, knowledge=memory_of(knowledge, no_memory),
+        policy=policy_of(self_improving, policy),
         reading={"label": label, "kind": kind, "group": group, "ignore": ignore, "size": size, "skip_bad": skip_bad},
     )  # fmt: skip
     return _run(job, started, quiet, as_json)
@@ -137,6 +147,11 @@ def _settings(texts: list[str]) -> tuple[dict[str, Any], dict[str, Any]]:
         owner, name = (of_space, name.removeprefix("space.")) if name.startswith("space.") else (of_strategy, name)
         owner[name] = value
     return of_strategy, of_space
+
+
+def policy_of(self_improving: bool, texts: Repeated) -> dict[str, Any] | None:
+    """Settings of the policy that the model is to carry; None, where it is to carry nothing."""
+    return read_settings(texts or []) if self_improving or texts else None
 
 
 def read_settings(texts: list[str]) -> dict[str, Any]:

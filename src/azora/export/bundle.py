@@ -28,6 +28,7 @@ from azora.tasks import Scaling, Signature
 FORMAT = 1
 BYTES = (0.0, 255.0)
 WEIGHTS, ABOUT, ONNX, CARD = "weights.safetensors", "model.json", "model.onnx", "README.md"
+CARRIED = "search.json"  # of a model that carries its own search
 
 
 @dataclass(frozen=True)
@@ -54,6 +55,7 @@ def write_bundle(
     facts: Mapping[str, Any],
     onnx: Path | None,
     card: str,
+    carried: str | None = None,
 ) -> None:
     """Write `folder`, or nothing: it is made beside its place and then moved there, replacing an older one.
 
@@ -63,6 +65,7 @@ def write_bundle(
         facts: what else the reader of model.json should know (figures, seeds, versions).
         onnx: a file to move in, where the network could be written as one.
         card: text of README.md.
+        carried: text of search.json (`azora.meta.carried.Carried.to_text`), for a model that carries its own search.
     """
     for left in folder.parent.glob(f".{folder.name}.*.part"):
         shutil.rmtree(left)  # of a process that was killed while it wrote
@@ -84,6 +87,9 @@ def write_bundle(
             "sha256": {name: sha256(part / name) for name in (WEIGHTS, ONNX) if (part / name).is_file()},
             **facts,
         }
+        if carried is not None:
+            (part / CARRIED).write_text(carried, encoding="utf-8")
+            about["carried"] = sha256(part / CARRIED)
         (part / ABOUT).write_text(json.dumps(about, indent=1) + "\n", encoding="utf-8")
         (part / CARD).write_text(card, encoding="utf-8")
         _put(part, folder)
@@ -178,7 +184,7 @@ def read_about(folder: Path) -> dict[str, Any]:
     file = folder / ABOUT
     if not file.is_file():
         raise BundleError(f"{folder} holds no model: there is no {ABOUT} in it")
-    check_folder(folder, (ABOUT, WEIGHTS, ONNX))
+    check_folder(folder, (ABOUT, WEIGHTS, ONNX, CARRIED))
     check_size(file)
     try:
         about = json.loads(file.read_text(encoding="utf-8"))
@@ -199,6 +205,26 @@ def read_about(folder: Path) -> dict[str, Any]:
             raise BundleError(f"{file} lacks {name!r}")
     check_names(file, about["sha256"], (WEIGHTS, ONNX))
     return about
+
+
+def read_carried(bundle: Bundle) -> str | None:
+    """The text of search.json, which `azora.meta.carried.Carried.from_text` reads; None, where there is none.
+
+    Raises:
+        BundleError: it is not the file that model.json describes.
+    """
+    file, described = bundle.folder / CARRIED, bundle.about.get("carried")
+    if not file.is_file():
+        if described is not None:
+            raise BundleError(f"{bundle.folder} has lost its {CARRIED}, which {ABOUT} describes")
+        return None
+    check_size(file)
+    if sha256(file) != described:
+        raise BundleError(f"{file} is not the file that {ABOUT} describes: its SHA-256 differs")
+    try:
+        return file.read_text(encoding="utf-8")
+    except (OSError, ValueError) as error:
+        raise BundleError(f"{file} cannot be read: {error}") from error
 
 
 def sha256(file: Path) -> str:

@@ -1,10 +1,11 @@
-"""What may be better than the deployed network: it trained on, or grown and trained on."""
+"""What may be better than the deployed network: it trained on, grown, taught to another network, or made smaller."""
 
 from __future__ import annotations
 
+import math
 import random
-from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
 from itertools import islice
 from typing import Any, final
 
@@ -12,15 +13,19 @@ from torch import nn
 
 from azora.errors import BundleError
 from azora.export.bundle import Bundle
+from azora.meta.policy import Policy
 from azora.networks.complexity import cost
-from azora.networks.morphism import grow, grown
+from azora.networks.morphism import NoMorphism, grow, grown, inherit
 from azora.networks.registry import SHIPPED, make_space
 from azora.space import Architecture, Space
-from azora.tasks import Signature, Split
+from azora.tasks import Scaling, Signature, Split
 from azora.training import RecipeSettings, Training
 from azora.trial import COUNTED
 
-GENTLE = 0.3  # of the usual rate: what is there must not be forgotten
+TIMES = (1 / 3, 3.0)  # other rates, as multiples of the gentle one
+AUGMENTATIONS = (0.25, 0.5, 0.75, 1.0)
+OPTIMISERS = ("sgd", "adamw")
+PREPARATION = ("scaling", "encoding", "imputation")  # of a table: it is in the network's inputs
 
 
 @final
@@ -29,8 +34,11 @@ class Challenger:
     """A network to train, and how it came about.
 
     Args:
-        change: for the reader: "trained on", or what was grown.
+        change: for the reader: "trained on", or what was changed.
+        network: as it begins.
         signature: of what it gives; with more classes than the model's where the data have new ones.
+        recipe, rate: how it is trained, and at what share of the recipe's rate.
+        teacher: whose answers it learns beside the targets; None where it begins with them.
     """
 
     change: str
@@ -38,52 +46,181 @@ class Challenger:
     architecture: Architecture
     network: nn.Module
     signature: Signature
+    recipe: RecipeSettings
+    rate: float = 1.0
+    teacher: nn.Module | None = None
 
     def train(self, bundle: Bundle, rows: Split, seconds: float, seed: int) -> nn.Module:
-        """The network after so many seconds on `rows`, in eval mode; it starts from what it gives now.
+        """The network after so many seconds on `rows`, in eval mode.
 
         Raises:
             TrainingDiverged: the loss became no number.
         """
-        usual = RecipeSettings.default(self.signature)
-        recipe = replace(usual, learning_rate=GENTLE * usual.learning_rate)
-        training = Training(self.network, rows, self.signature, bundle.scaling, recipe, seed=seed)
+        recipe = replace(self.recipe, learning_rate=self.rate * self.recipe.learning_rate)
+        training = Training(self.network, rows, self.signature, bundle.scaling, recipe, seed=seed, teacher=self.teacher)
         training.finish(seconds=seconds)
         return training.judging_network()
 
 
-def challengers(bundle: Bundle, fresh: tuple[str, ...], count: int, seed: int) -> list[Challenger]:
-    """`count` of them at most: the deployed network first, then grown ones, one change each. Nothing changes what they
-    give at first; where the data have `fresh` classes, they have answers for these too, drawn at random.
+Neighbour = tuple[Architecture, RecipeSettings | None]
+"""What memory found best: a network, and how it was trained there."""
 
-    Of a model whose limits cannot be counted (latency, size of a file), only the network itself is trained on; what is
-    grown beyond counted limits is left out.
+
+@final
+class Challengers:
+    """Makes challengers of a deployed model, one at a time.
+
+    Args:
+        fresh: classes of the data that the model does not know: there are answers for these too, drawn at random.
+        recipe: what the model was trained by last; the task's usual one, where it does not say.
+        remembered: what memory says is good, the best first. Called when it is the first time of use.
 
     Raises:
         BundleError: the model is no network that could be trained on.
     """
-    if (name := bundle.about["space"]["name"]) in SHIPPED:
-        raise BundleError(f"{bundle.folder} holds no network but {name}; azora discover on the new rows finds another")
-    signature = bundle.signature
-    if fresh:
-        classes = (*signature.classes, *fresh)
-        signature = replace(signature, classes=classes, outputs=len(classes))
-    about = bundle.about["space"]
-    space = make_space(about["name"], signature, **about["settings"])
-    start = space.parse(bundle.about["architecture"])
-    # A copy, or of more classes the same with more answers.
-    first = grow(space, bundle.network, start, start)
-    found = [Challenger("trained on" if not fresh else "with new classes", space, start, first, signature)]
-    limits: Mapping[str, float] = bundle.about.get("figures", {}).get("limits", {})
-    if any(quantity not in COUNTED for quantity in limits):
-        return found
-    near = grown(space, first, start, random.Random(seed))
-    held = (each for each in near if _within(space, each.architecture, limits))
-    for growth in islice(held, max(0, count - 1)):
-        found.append(Challenger(growth.change, space, growth.architecture, growth.network, signature))
-    return found
+
+    def __init__(
+        self, bundle: Bundle, fresh: tuple[str, ...], policy: Policy, seed: int,
+        recipe: Mapping[str, Any] | None = None, remembered: Callable[[], Iterable[Neighbour]] = tuple,
+    ) -> None:  # fmt: skip
+        if (name := bundle.about["space"]["name"]) in SHIPPED:
+            raise BundleError(
+                f"{bundle.folder} holds no network but {name}; azora discover on the new rows finds another"
+            )
+        signature = bundle.signature
+        if fresh:
+            classes = (*signature.classes, *fresh)
+            signature = replace(signature, classes=classes, outputs=len(classes))
+        about = bundle.about["space"]
+        self.space = make_space(about["name"], signature, **about["settings"])
+        self.start = self.space.parse(bundle.about["architecture"])
+        self.signature, self.policy, self.seed, self.remembered = signature, policy, seed, remembered
+        # A copy, or of more classes the same with more answers.
+        self.network = grow(self.space, bundle.network, self.start, self.start)
+        self.teacher = None if fresh else bundle.network  # it knows nothing of new classes
+        self.trained = "trained on" if not fresh else "with new classes"
+        self.usual = recipe_of(recipe, signature, bundle.scaling)
+
+    def some(self, count: int, *, smaller: bool = False) -> list[Challenger]:
+        """`count` of them at most, of each kind in turn: by the policy, or `smaller` ones alone.
+
+        Of a model whose limits cannot be counted (latency, size of a file), only the network itself is trained on; what
+        costs more than counted limits allow is left out.
+        """
+        makers = {"train": self._itself, "grow": self._grown, "memory": self._neighbours, "recipe": self._recipes}
+        kinds = self.policy.kinds
+        if any(quantity not in COUNTED for quantity in self.policy.limits):
+            kinds = tuple(each for each in kinds if each not in ("grow", "memory"))
+        sources = [self._smaller()] if smaller else [makers[kind]() for kind in kinds]
+        return list(islice(_in_turn(sources), count))
+
+    def _gentle(
+        self, change: str, to: Architecture, network: nn.Module, recipe: RecipeSettings | None = None
+    ) -> Challenger:
+        """What has learned already: it must not forget."""
+        return Challenger(change, self.space, to, network, self.signature, recipe or self.usual, self.policy.rate)
+
+    def _taught(self, change: str, to: Architecture, recipe: RecipeSettings | None = None) -> Challenger:
+        """Another network, with what fits of the deployed one, which teaches it."""
+        network = inherit(self.space, self.network, to)
+        known = {name: getattr(self.usual, name) for name in PREPARATION}
+        recipe = replace(recipe or self.usual, **known)
+        return Challenger(change, self.space, to, network, self.signature, recipe, teacher=self.teacher)
+
+    def _copy(self) -> nn.Module:
+        return grow(self.space, self.network, self.start, self.start)
+
+    def _itself(self) -> Iterator[Challenger]:
+        yield self._gentle(self.trained, self.start, self._copy())
+
+    def _grown(self) -> Iterator[Challenger]:
+        """One decision larger, giving the same answers at first."""
+        for growth in grown(self.space, self.network, self.start, random.Random(self.seed)):
+            if self._within(growth.architecture):
+                yield self._gentle(growth.change, growth.architecture, growth.network)
+
+    def _neighbours(self) -> Iterator[Challenger]:
+        """What memory found best: with the same answers at first where it can be grown so, else taught them."""
+        for place, (to, recipe) in enumerate(self.remembered()):
+            if to.key == self.start.key or not self._within(to):
+                continue
+            change = f"from memory, its number {place + 1}"
+            try:
+                yield self._gentle(change, to, grow(self.space, self.network, self.start, to))
+            except NoMorphism:
+                yield self._taught(change, to, recipe)
+
+    def _recipes(self) -> Iterator[Challenger]:
+        """The deployed network trained on otherwise: one setting changed."""
+        usual = self.usual
+        told = [
+            (f"learning rate × {times:.3g}", replace(usual, learning_rate=times * usual.learning_rate))
+            for times in TIMES
+        ]
+        if self.signature.pictures:
+            other = [each for each in AUGMENTATIONS if each != usual.augmentation]
+            told += [(f"augmentation {each:g}", replace(usual, augmentation=each)) for each in other]
+        random.Random(self.seed).shuffle(told)
+        for change, recipe in told:
+            yield self._gentle(f"{self.trained}, {change}", self.start, self._copy(), recipe)
+
+    def _smaller(self) -> Iterator[Challenger]:
+        """One decision smaller, holding what fits of the deployed one and taught its answers."""
+        near = list(self.space.neighbours(self.start))
+        random.Random(self.seed).shuffle(near)
+        most = (1 - self.policy.cheaper) * cost(self.space, self.start)["macs"]
+        for to in near:
+            if cost(self.space, to)["macs"] <= most:
+                changed = [name for name in {**self.start, **to} if self.start.get(name) != to.get(name)]
+                change = ", ".join(f"{name} {self.start.get(name)} → {to.get(name)}" for name in changed)
+                yield self._taught(change, to)
+
+    def _within(self, architecture: Architecture) -> bool:
+        return not beyond(self.space, architecture, self.policy.limits)
 
 
-def _within(space: Space, architecture: Architecture, limits: Mapping[str, float]) -> bool:
+def beyond(space: Space, architecture: Architecture, limits: Mapping[str, float]) -> list[str]:
+    """The counted limits that an architecture does not hold."""
     costs: Mapping[str, Any] = cost(space, architecture)
-    return all(costs[quantity] <= most for quantity, most in limits.items())
+    return [quantity for quantity, most in limits.items() if quantity in COUNTED and costs[quantity] > most]
+
+
+def recipe_of(carried: Mapping[str, Any] | None, signature: Signature, scaling: Scaling) -> RecipeSettings:
+    """The recipe that a model carries, or the task's usual one. A table is prepared as the model has it, whatever else
+    is said.
+
+    Raises:
+        BundleError: what is carried is none.
+    """
+    usual = RecipeSettings.default(signature)
+    if carried:
+        kinds = {name: type(value) for name, value in asdict(usual).items()}
+        if wrong := [name for name, value in carried.items() if not _fits(name, value, kinds)]:
+            raise BundleError(f"the recipe that the model carries is none: {wrong[0]}={carried[wrong[0]]!r}")
+        usual = replace(usual, **carried)
+    if scaling.table is not None:
+        usual = replace(usual, **{name: getattr(scaling.table, name) for name in PREPARATION})
+    return usual
+
+
+def _fits(name: str, value: Any, kinds: Mapping[str, type]) -> bool:
+    """Whether a setting of a recipe can have such a value; numbers are not below zero, and batches have rows."""
+    if name == "optimiser":
+        return value in OPTIMISERS
+    if kinds.get(name) is float:
+        return isinstance(value, int | float) and 0 <= value < math.inf
+    if name == "batch_size":
+        return isinstance(value, int) and value > 0
+    return isinstance(value, kinds.get(name, ()))
+
+
+def _in_turn(sources: Sequence[Iterator[Challenger]]) -> Iterator[Challenger]:
+    """The first of each, then the second of each."""
+    left = list(sources)
+    while left:
+        for source in list(left):
+            found = next(source, None)
+            if found is None:
+                left.remove(source)
+            else:
+                yield found

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
+from functools import cached_property
 from pathlib import Path
 from typing import Any, final
 
@@ -12,36 +13,25 @@ import numpy as np
 from torch import nn
 
 from azora.errors import BudgetError, BundleError
-from azora.export.bundle import read_bundle, write_bundle
-from azora.export.onnx import export_onnx
-from azora.export.reference import reference_of
+from azora.export.bundle import read_bundle
 from azora.improving.analysis import Analysis, analyse
-from azora.improving.challengers import Challenger, challengers
-from azora.improving.paired import LEVEL, level_of, losses, paired_test
+from azora.improving.challengers import Challenger, Challengers, Neighbour, beyond
+from azora.improving.cheaper import SOONER, compared
+from azora.improving.paired import LEVEL, level_of, losses, margin_of, paired_test
+from azora.improving.promotion import numbered, promote
+from azora.improving.remembering import carried_of, neighbours, policy_of, record_of_look, statement
 from azora.improving.versions import Versions
+from azora.meta import Record, describe_task
+from azora.meta.policy import Policy
 from azora.networks.complexity import cost
-from azora.report.card import write_card
-from azora.tasks import Signature, Split, Task, default_metric, evaluate, interval
+from azora.tasks import Signature, Split, Task
 from azora.tasks.array import Array
 from azora.training import TrainingDiverged, outputs
 
-MOST = 4  # challengers of a cycle
 LEAST_SECONDS = 3.0  # of training that tell anything
 SAME = 1e-3  # what is written and read back may differ by the order of its sums
-SCORES = ("test_", "validation_", "onnx_", "latency_")
-OLD = (
-    "reference",
-    "boosting",
-    "ensemble",
-    "baseline",
-    "target",
-    "front",
-    "recalled",
-    "deployed",
-    "advice",
-)  # of the search that found the first network
-SHARE = 0.8  # of the budget, for training challengers
 Say = Callable[[str], None]
+Trained = tuple[Challenger, nn.Module, float]  # and its mean loss on search-validation
 
 
 def unsaid(line: str) -> None:
@@ -68,18 +58,21 @@ class Outcome:
 
 
 def improve(
-    model: Path, task: Task, seconds: float, *, seed: int = 0, dry: bool = False, say: Say = unsaid,
-    promoted: Callable[[Path], None] = lambda folder: None,
+    model: Path, task: Task, seconds: float, *, seed: int = 0, dry: bool = False, prefer: str | None = None,
+    records: Sequence[Record] = (), say: Say = unsaid, promoted: Callable[[Path], None] = lambda folder: None,
 ) -> Outcome:  # fmt: skip
     """Look for a better network than the deployed one, and deploy it if a test says that it is better.
 
     The rows of `task`: search-train is trained on, search-validation chooses among challengers, and of the test split
     one half is for the test of the one that was chosen, the other for a second look at what was written to disk: where
-    that is worse than what was there before, the former version is put back.
+    that is worse than what was there before, the former version is put back. What is tried, and by which rules, is said
+    by the policy that the model carries (`azora.meta.policy`), or the usual one.
 
     Args:
         seconds: for all of it.
         dry: look, and change nothing.
+        prefer: in place of what the policy prefers, for this look: "accuracy" or "smaller".
+        records: of searches, to be heard beside those that the model carries.
         promoted: called with the model's folder between its promotion and the second look.
 
     Raises:
@@ -88,62 +81,89 @@ def improve(
     """
     versions = Versions(model)
     if dry:
-        analysis = analyse(read_bundle(versions.model), task)
+        bundle = read_bundle(versions.model)
+        carried, analysis = carried_of(bundle), analyse(bundle, task)
+        say(statement(carried))
         return Outcome("looked at", analysis, {})
     with versions.locked():
-        return _Cycle(versions, task, seconds, seed, say, promoted).run()
+        return _Cycle(versions, task, seconds, seed, prefer, records, say, promoted).run()
 
 
 @final
 class _Cycle:
     def __init__(
-        self, versions: Versions, task: Task, seconds: float, seed: int, say: Say, promoted: Callable[[Path], None]
-    ) -> None:
+        self, versions: Versions, task: Task, seconds: float, seed: int, prefer: str | None,
+        records: Sequence[Record], say: Say, promoted: Callable[[Path], None],
+    ) -> None:  # fmt: skip
         self.versions, self.task, self.seed, self.say, self.promoted = versions, task, seed, say, promoted
         self.end = time.monotonic() + seconds
         self.bundle = read_bundle(versions.model)
+        self.carried = carried_of(self.bundle)
+        self.records = [*(self.carried.records if self.carried else ()), *records]
+        policy = policy_of(self.bundle, self.carried)
+        self.policy = policy if prefer is None else Policy.of({**policy.to_json(), "prefer": prefer})
         self.tries = _tries(versions)
-        self.level = level_of(self.tries)
+        self.level = level_of(self.tries, self.policy.level)
+        self.margin = 0.0  # by how much what is deployed may be worse, where it is to be smaller
+
+    @property
+    def kind(self) -> str:
+        return self.bundle.signature.kind
+
+    @cached_property
+    def features(self) -> Mapping[str, float]:
+        return describe_task(self.task.search_data)
 
     def run(self) -> Outcome:
         analysis = analyse(self.bundle, self.task)
-        for line in analysis.lines():
+        for line in (statement(self.carried), *analysis.lines()):
             self.say(line)
-        fresh = tuple(analysis.fresh)
+        recipe = self.carried.recipe if self.carried else None
+        made = Challengers(
+            self.bundle, tuple(analysis.fresh), self.policy, self.seed, recipe, lambda: self._remembered(made.signature)
+        )
+        over = beyond(made.space, made.start, self.policy.limits)
+        smaller = not analysis.fresh and (self.policy.prefer == "smaller" or bool(over))
+        train, judged = (
+            numbered(self.task, split, made.signature) for split in (self.task.train, self.task.validation)
+        )
+        if smaller:
+            self.margin = margin_of(self.kind, self.policy.margin, judged.y)
+            self.say(f"a smaller network is looked for{f', within {over[0]}' if over else ''}")
         self._check_rows()
-        each = self._seconds_each()
-        found = challengers(self.bundle, fresh, min(MOST, int(each // LEAST_SECONDS)), self.seed)
-        signature = found[0].signature
-        train, judged = (_numbered(self.task, split, signature) for split in (self.task.train, self.task.validation))
-        best, network, score = self._best(found, train, judged, each / len(found))
-        now = self._mean_loss(self.bundle.network, self.bundle.signature, judged)
-        facts = {"change": best.change, "validation_loss": score, "deployed_validation_loss": now}
-        if not score < now:
-            self.say(f"nothing was better than what is deployed: {best.change} came closest")
-            self.versions.note("kept", {**facts, "why": "no challenger was better on validation"})
-            return Outcome("kept", analysis, facts)
-        return self._test(analysis, best, network, facts)
+        count = min(self.policy.challengers, int(self._seconds() // LEAST_SECONDS))
+        trained = self._trained(made.some(count, smaller=smaller), train, judged)
+        return self._chosen(analysis, trained, judged)
 
-    def _seconds_each(self) -> float:
-        left = SHARE * (self.end - time.monotonic())
+    def _remembered(self, signature: Signature) -> list[Neighbour]:
+        searched = self.carried is not None and self.carried.recipe_searched
+        return neighbours(self.records, self.bundle, searched, signature, self.features) if self.records else []
+
+    def _seconds(self) -> float:
+        left = self.policy.share * (self.end - time.monotonic())
         if left < LEAST_SECONDS:
             raise BudgetError(f"{left:.1f}s are left for training after a look at the data; give 15s at least")
         return left
 
     def _check_rows(self) -> None:
         """A test of so few rows could never be passed."""
-        rows = self.task.test_rows // 2
+        rows = int(_first(self.task.test_rows, self.policy.held_out).sum())
         if 0.5**rows > self.level:
             raise BudgetError(
                 f"{self.task.name} has {rows} rows for the test, which can show nothing at a level of {self.level:.2g};"
                 " give more rows"
             )
+        p = paired_test(self.kind, np.zeros(rows), np.zeros(rows), self.margin) if self.margin else 0.0
+        if p >= self.level:
+            raise BudgetError(
+                f"{self.task.name} has {rows} rows for the test, which cannot show that a network is not worse by"
+                f" {self.policy.margin:g} at a level of {self.level:.2g}; give more rows, or a model of a wider margin"
+            )
 
-    def _best(
-        self, found: list[Challenger], train: Split, judged: Split, seconds: float
-    ) -> tuple[Challenger, nn.Module, float]:
-        """The challenger that validation likes best, trained, and its mean loss there."""
-        best: tuple[Challenger, nn.Module, float] | None = None
+    def _trained(self, found: list[Challenger], train: Split, judged: Split) -> list[Trained]:
+        """The challengers, trained for equal times."""
+        trained: list[Trained] = []
+        seconds = self._seconds() / max(1, len(found))
         for challenger in found:
             try:
                 network = challenger.train(self.bundle, train, seconds, self.seed)
@@ -152,31 +172,63 @@ class _Cycle:
                 continue
             score = self._mean_loss(network, challenger.signature, judged)
             self.say(f"{challenger.change}: {score:.4f} of loss a row on validation")
-            if best is None or score < best[2]:
-                best = (challenger, network, score)
-        if best is None:
+            trained.append((challenger, network, score))
+        if found and not trained:
             raise BundleError("the loss of every challenger became no number: the data may hold values never seen")
-        return best
+        return trained
 
-    def _test(self, analysis: Analysis, best: Challenger, network: nn.Module, facts: dict[str, Any]) -> Outcome:
-        held = _numbered(self.task, self.task.read_test(), best.signature)
-        half = np.arange(len(held)) % 2 == 0
+    def _chosen(self, analysis: Analysis, trained: list[Trained], judged: Split) -> Outcome:
+        """Test the one that validation likes best, or of smaller ones the cheapest that it does not mind."""
+        now = self._mean_loss(self.bundle.network, self.bundle.signature, judged)
+        tried = {challenger.change: round(score, 6) for challenger, _, score in trained}
+        facts: dict[str, Any] = {"tried": tried, "deployed_validation_loss": now}
+        facts |= {"prefer": "smaller", "margin": self.policy.margin} if self.margin else {}
+        ranked = sorted(trained, key=_macs if self.margin else _loss)
+        chosen = next((each for each in ranked if self._fits(each, now, facts)), None)
+        if (closest := chosen or next(iter(ranked), None)) is not None:
+            facts |= {"change": closest[0].change, "validation_loss": closest[2]}
+        if chosen is None:
+            why = "no challenger was better on validation"
+            why = "no smaller network was as good on validation and sooner" if self.margin else why
+            self.say(f"{why}: {facts.get('change', 'nothing')} came closest")
+            self.versions.note("kept", {**facts, "why": why})
+            return Outcome("kept", analysis, facts)
+        return self._test(analysis, chosen, facts, trained)
+
+    def _fits(self, trained: Trained, now: float, facts: dict[str, Any]) -> bool:
+        """Whether validation likes it, and if it is to be cheaper, whether it is."""
+        challenger, network, score = trained
+        if not score < now + self.margin:
+            return False
+        if not self.margin:
+            return True
+        facts |= compared(self.bundle, challenger, network, self.task.validation.x[:1])
+        return bool(facts["latency_ms"] < SOONER * facts["deployed_latency_ms"])
+
+    def _test(self, analysis: Analysis, chosen: Trained, facts: dict[str, Any], trained: list[Trained]) -> Outcome:
+        best, network, _ = chosen
+        held = numbered(self.task, self.task.read_test(), best.signature)
+        half = _first(len(held), self.policy.held_out)
         first, second = Split(held.x[half], held.y[half]), Split(held.x[~half], held.y[~half])
         old, new = (
             self._losses(self.bundle.network, self.bundle.signature, first),
             self._losses(network, best.signature, first),
         )
-        p = paired_test(self.task.signature.kind, old, new)
+        p = paired_test(self.kind, old, new, self.margin)
         facts |= {
             "p": p, "level": self.level, "rows": len(first), "tries": self.tries + 1,
             "test_loss": float(new.mean()), "deployed_test_loss": float(old.mean()),
         }  # fmt: skip
+        word = "not worse" if self.margin else "better"
         if not p < self.level:
-            self.say(f"{best.change} is not surely better: p {p:.3g} against a level of {self.level:.3g}")
-            self.versions.note("kept", {**facts, "why": "the test did not say that it is better"})
+            self.say(f"{best.change} is not surely {word}: p {p:.3g} against a level of {self.level:.3g}")
+            self.versions.note("kept", {**facts, "why": f"the test did not say that it is {word}"})
             return Outcome("kept", analysis, facts)
         before = self.versions.keep()
-        self._write(best, network, facts, first)
+        promote(
+            self.versions, self.bundle, self.task, best, network, facts, first,
+            self._carried_on(best, trained),
+        )  # fmt: skip
         after = self.versions.keep()
         facts |= {"from": before, "to": after}
         self.versions.note("promoted", facts)
@@ -188,6 +240,14 @@ class _Cycle:
             self.say(f"rolled back: {why}")
             return Outcome("rolled back", analysis, {**facts, "why": why})
         return Outcome("promoted", analysis, facts)
+
+    def _carried_on(self, best: Challenger, trained: list[Trained]) -> str | None:
+        """What the model carries, with what this look learned."""
+        if self.carried is None:
+            return None
+        judged = [(challenger, score) for challenger, _, score in trained]
+        record = record_of_look(judged, self.bundle, self.carried, self.task.name, self.features)
+        return replace(self.carried, recipe=asdict(best.recipe)).learned(record).to_text()
 
     def _worse(self, best: Challenger, network: nn.Module, rows: Split) -> str | None:
         """Why what is on disk now must not stay; None where it may."""
@@ -201,38 +261,12 @@ class _Cycle:
             return "what was written answers otherwise than what was tested"
         old = self._losses(self.bundle.network, self.bundle.signature, rows)
         new = losses(there.signature.kind, answers, rows.y)
-        p = paired_test(self.task.signature.kind, new, old)
+        p = paired_test(self.kind, new, old, -self.margin)
         if p < LEVEL:
             return (
                 f"on fresh rows it is worse than before: {new.mean():.4f} of loss against {old.mean():.4f}, p {p:.2g}"
             )
         return None
-
-    def _write(self, best: Challenger, network: nn.Module, facts: Mapping[str, Any], tested: Split) -> None:
-        task, bundle = self.task, self.bundle
-        rows = _numbered(task, task.validation, best.signature)
-        answers = outputs(network, rows.x, best.signature, bundle.scaling)
-        onnx: Path | None = self.versions.folder / ".model.onnx"
-        judged = outputs(network, tested.x, best.signature, bundle.scaling)
-        figures = _figures(bundle.about.get("figures", {}), best, task.name, judged, tested.y)
-        try:
-            assert onnx is not None
-            figures["onnx_difference"] = export_onnx(network, best.signature, bundle.scaling, onnx, rows.x[:64])
-        except BundleError as error:
-            figures["onnx_error"], onnx = str(error), None
-        about = bundle.about
-        known = {"task": {"name": task.name, "sha256": task.digest}}
-        known |= {name: about[name] for name in ("values",) if name in about}
-        table = bundle.scaling.table
-        write_bundle(
-            self.versions.model, network, best.signature, bundle.scaling, space=about["space"],
-            architecture=best.architecture.to_json(), onnx=onnx,
-            facts={
-                **known, "figures": figures, "improved": dict(facts),
-                "reference": reference_of(rows.x, answers, best.signature),
-            },
-            card=write_card(figures, best.signature, task.digest, task.test_rows, table and table.table),
-        )  # fmt: skip
 
     def _losses(self, network: nn.Module, signature: Signature, rows: Split) -> Array:
         answers = outputs(network, rows.x, signature, self.bundle.scaling)
@@ -242,29 +276,19 @@ class _Cycle:
         return float(self._losses(network, signature, rows).mean())
 
 
-def _numbered(task: Task, split: Split, signature: Signature) -> Split:
-    """Rows with their classes numbered as `signature` numbers them."""
-    if signature.kind != "classification":
-        return split
-    places = {name: place for place, name in enumerate(signature.classes)}
-    return Split(split.x, np.array([places[name] for name in task.signature.classes])[split.y])
+def _loss(trained: Trained) -> float:
+    return trained[2]
 
 
-def _figures(before: Mapping[str, Any], best: Challenger, task: str, answers: Array, y: Array) -> dict[str, Any]:
-    """What is to be said of the new network: of the old one only how it was found, and no score."""
-    kept = {name: value for name, value in before.items() if name not in OLD and not name.startswith(SCORES)}
-    about, metric = cost(best.space, best.architecture), default_metric(best.signature)
-    return {
-        **kept,
-        **{f"test_{name}": value for name, value in evaluate(best.signature, answers, y).items()},
-        "test_interval": {"metric": metric, **interval(metric, y, answers)},
-        "task": task,
-        "architecture": dict(best.architecture),
-        "key": best.architecture.key,
-        "parameters": about["params"],
-        "macs": about["macs"],
-        "memory": about["memory"],
-    }
+def _macs(trained: Trained) -> float:
+    return cost(trained[0].space, trained[0].architecture)["macs"]
+
+
+def _first(rows: int, share: float) -> Array:
+    """(rows,) which of the held-out rows the test asks: so many of them, evenly."""
+    counted: Array = np.ceil(np.arange(rows + 1) * share - 1e-9)
+    first: Array = np.diff(counted) > 0
+    return first
 
 
 def _tries(versions: Versions) -> int:

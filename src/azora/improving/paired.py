@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 
 from azora.tasks.array import Array
@@ -19,21 +21,46 @@ def losses(kind: str, answers: Array, y: Array) -> Array:
     return squared
 
 
-def paired_test(kind: str, old: Array, new: Array) -> float:
-    """p of the hypothesis that the new one is no better, given what each row costs both, (N,) twice; one-sided.
+def paired_test(kind: str, old: Array, new: Array, margin: float = 0.0) -> float:
+    """p of the hypothesis that the new one costs as much as the old one or more, given what each row costs both, (N,)
+    twice; one-sided. With a `margin` (of the mean cost), that it costs as much as the old one and the margin, or more:
+    what refuses it shows that the new one is not worse by that. With a margin below zero it must be better by so much.
 
-    For classes the exact test of McNemar (1947): of the rows that only one of them has right, as many to either side.
-    For numbers a bootstrap of the mean difference, 4,000 resamples of a fixed seed, (count + 1) / (resamples + 1).
+    For classes the exact test of McNemar (1947): of the rows that only one of them has right, as many to either side;
+    with a margin the score test of Tango (1998). For numbers a bootstrap of the mean difference, 4,000 resamples of a
+    fixed seed, (count + 1) / (resamples + 1).
     """
     if kind == "classification":
-        from scipy.stats import binomtest
-
         gained, lost = int(((old == 1) & (new == 0)).sum()), int(((old == 0) & (new == 1)).sum())
-        return float(binomtest(gained, gained + lost, 0.5, alternative="greater").pvalue) if gained + lost else 1.0
+        if margin < 0:  # with the two the other way round it is the upper tail of the same
+            return 1.0 - _tango(gained, lost, len(old), -margin)
+        return _tango(lost, gained, len(old), margin) if margin else _mcnemar(gained, lost)
     difference = old - new
     drawn = np.random.default_rng(0).integers(len(difference), size=(RESAMPLES, len(difference)))
-    worse = int((difference[drawn].mean(axis=1) <= 0).sum())
+    worse = int((difference[drawn].mean(axis=1) <= -margin).sum())
     return (worse + 1) / (RESAMPLES + 1)
+
+
+def margin_of(kind: str, margin: float, y: Array) -> float:
+    """`margin` as a mean cost of a row: of classes the share of rows itself; of numbers so much of their variance, as
+    in R²."""
+    return margin if kind == "classification" else margin * float(y.reshape(len(y), -1).var(axis=0).sum())
+
+
+def _mcnemar(gained: int, lost: int) -> float:
+    from scipy.stats import binomtest
+
+    return float(binomtest(gained, gained + lost, 0.5, alternative="greater").pvalue) if gained + lost else 1.0
+
+
+def _tango(lost: int, gained: int, rows: int, margin: float) -> float:
+    """p that the share lost is above the share gained by `margin` or more: the score statistic, with the likeliest
+    shares that differ by exactly that."""
+    linear = (2 * rows - lost + gained) * margin - lost - gained
+    constant = -gained * margin * (1 - margin)
+    share = (math.sqrt(max(0.0, linear**2 - 8 * rows * constant)) - linear) / (4 * rows)  # gained, where they differ so
+    variance = rows * (2 * share + margin * (1 - margin))
+    return 0.5 * math.erfc(-(lost - gained - rows * margin) / math.sqrt(2 * variance))
 
 
 def level_of(tries: int, level: float = LEVEL) -> float:

@@ -42,9 +42,7 @@ def grow(space: Space, old: nn.Module, start: Architecture, to: Architecture) ->
     Raises:
         NoMorphism: the networks do not fit into each other so, or the answers differ by more than 1e-5 of their size.
     """
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(0)
-        new: nn.Module = space.build(As(to))
+    new = _drawn(space, to)
     inside = dict(old.named_modules())
     fresh = [name for name, _ in new.named_modules() if name not in inside]
     gone = inside.keys() - dict(new.named_modules()).keys()
@@ -75,6 +73,24 @@ def grown(space: Space, old: nn.Module, start: Architecture, rng: random.Random)
             )
 
 
+def inherit(space: Space, old: nn.Module, to: Architecture) -> nn.Module:
+    """The network of `to`, in eval mode, with what fits of `old`'s tensors: of each module that both have, the first
+    channels and the centre of the kernel, whichever of the two is larger. The rest is drawn; what it gives is another
+    function, and a good place to learn `old`'s answers from.
+
+    Args:
+        space: `to`'s root, with a signature.
+        old: trained, of any architecture of the space.
+    """
+    new = _drawn(space, to)
+    inside = dict(old.named_modules())
+    with torch.no_grad():
+        for name, module in new.named_modules():
+            if name in inside:
+                _take(module, inside[name])
+    return new.eval()
+
+
 @final
 class Growth:
     """A grown network, its architecture, and what was changed."""
@@ -83,11 +99,39 @@ class Growth:
         self.architecture, self.network, self.change = architecture, network, change
 
 
+def _drawn(space: Space, to: Architecture) -> nn.Module:
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(0)
+        new: nn.Module = space.build(As(to))
+    return new
+
+
+def _own(module: nn.Module) -> dict[str, Tensor]:
+    return {**dict(module.named_parameters(recurse=False)), **dict(module.named_buffers(recurse=False))}
+
+
+def _take(new: nn.Module, old: nn.Module) -> None:
+    """Put into `new`'s own tensors what fits of `old`'s."""
+    mine = _own(new)
+    for name, tensor in _own(old).items():
+        if name not in mine:
+            continue
+        for large, small in ((new, old), (old, new)):
+            try:
+                box = box_of(large, small, name)
+            except Unsliceable:
+                continue
+            if large is new:
+                mine[name][index(box)] = tensor
+            else:
+                mine[name].copy_(tensor[index(box)])
+            break
+
+
 def _fill(new: nn.Module, old: nn.Module) -> None:
     """Put `old`'s own tensors where `new`'s mean the same."""
-    mine = {**dict(new.named_parameters(recurse=False)), **dict(new.named_buffers(recurse=False))}
-    theirs = {**dict(old.named_parameters(recurse=False)), **dict(old.named_buffers(recurse=False))}
-    for name, tensor in theirs.items():
+    mine = _own(new)
+    for name, tensor in _own(old).items():
         if name not in mine:
             raise NoMorphism(f"a {type(new).__name__} of it has no {name}")
         try:

@@ -13,6 +13,7 @@ from torch import Tensor, nn
 
 from azora.tasks import Scaling, Signature, Split
 from azora.training.batches import Batches
+from azora.training.distilling import distilled
 from azora.training.link import Link, LinkLost
 from azora.training.mode import MODES, Mode
 from azora.training.optimiser import Optimiser
@@ -41,6 +42,8 @@ class Training:
         split: raw rows to learn from.
         scaling: of the raw values.
         seed: of the order of rows, augmentation and dropout.
+        teacher: a network in eval mode with the same inputs and outputs, on the same device; its answers to each batch
+            are half of what is learned, the targets the other half.
     """
 
     def __init__(
@@ -54,8 +57,10 @@ class Training:
         seed: int = 0,
         mode: Mode | None = None,
         device: str = "cpu",
+        teacher: nn.Module | None = None,
     ) -> None:
         self.mode, self.device, self.recipe, self.signature = mode or Mode(), device, recipe, signature
+        self.teacher = teacher
         self.scaling = scaling.taking(recipe.scaling, recipe.encoding, recipe.imputation)
         self.network = network.to(device)
         if self.mode.channels_last:
@@ -256,10 +261,17 @@ class Training:
         for piece, target in zip(x.tensor_split(self.pieces), y.tensor_split(self.pieces), strict=True):
             with self.mode.cast(self.device):
                 outputs = self.network(piece)
-            loss = self._loss(outputs.float(), target) * (len(piece) / len(x))
+            loss = self._taught(piece, outputs.float(), self._loss(outputs.float(), target)) * (len(piece) / len(x))
             loss.backward()  # type: ignore[no-untyped-call]
             total += loss.detach()
         return total
+
+    def _taught(self, x: Tensor, outputs: Tensor, loss: Tensor) -> Tensor:
+        if self.teacher is None:
+            return loss
+        with torch.no_grad(), self.mode.cast(self.device):
+            answers = self.teacher(x).float()
+        return (loss + distilled(self.signature, outputs, answers)) / 2
 
     def _loss(self, outputs: Tensor, y: Tensor) -> Tensor:
         if self.signature.kind == "regression":

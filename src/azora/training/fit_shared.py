@@ -19,6 +19,7 @@ from azora.space import Architecture
 from azora.tasks import Scaling, Signature, Split
 from azora.training.averaged import Averaged
 from azora.training.batches import Batches
+from azora.training.distilling import distilled
 from azora.training.fit import CHECK_EVERY, CLIP, TrainingDiverged
 from azora.training.hyper_optimiser import HyperOptimiser
 from azora.training.link import Link, LinkLost
@@ -257,7 +258,7 @@ class SharedTraining:
                 outputs = self.shared.borrow(architecture)(x)
             loss = self._loss(outputs.float(), y)
             if teacher is not None:
-                loss = (loss + self._distilled(outputs.float(), teacher)) / 2
+                loss = (loss + distilled(self.signature, outputs.float(), teacher)) / 2
             loss.backward()  # type: ignore[no-untyped-call]
             if place == 0:
                 first = loss.detach()
@@ -268,11 +269,6 @@ class SharedTraining:
         if self.signature.kind == "regression":
             return nn.functional.mse_loss(outputs, y)
         return nn.functional.cross_entropy(outputs, y, label_smoothing=self.recipe.label_smoothing)
-
-    def _distilled(self, outputs: Tensor, teacher: Tensor) -> Tensor:
-        if self.signature.kind == "regression":
-            return nn.functional.mse_loss(outputs, teacher)
-        return nn.functional.cross_entropy(outputs, torch.softmax(teacher, dim=1))
 
 
 def _averaged(shared: SharedWeights | Hypernetwork, decay: float) -> Averaged:

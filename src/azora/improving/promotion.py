@@ -1,0 +1,97 @@
+"""A network that passed its test, written where the deployed one was."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from torch import nn
+
+from azora.errors import BundleError
+from azora.export.bundle import Bundle, write_bundle
+from azora.export.onnx import export_onnx
+from azora.export.reference import reference_of
+from azora.improving.challengers import Challenger
+from azora.improving.versions import Versions
+from azora.networks.complexity import cost
+from azora.report.card import write_card
+from azora.tasks import Signature, Split, Task, default_metric, evaluate, interval
+from azora.tasks.array import Array
+from azora.training import outputs
+
+SCORES = ("test_", "validation_", "onnx_", "latency_")
+OLD = (
+    "reference",
+    "boosting",
+    "ensemble",
+    "baseline",
+    "target",
+    "front",
+    "recalled",
+    "deployed",
+    "advice",
+)  # of the search that found the first network
+
+
+def promote(
+    versions: Versions, bundle: Bundle, task: Task, best: Challenger, network: nn.Module, facts: Mapping[str, Any],
+    tested: Split, carried: str | None,
+) -> None:  # fmt: skip
+    """Write `network` in place of the model of `bundle`.
+
+    Args:
+        facts: of its test.
+        tested: the rows of the test, of which its figures are.
+        carried: the search that it carries on.
+    """
+    rows = numbered(task, task.validation, best.signature)
+    answers = outputs(network, rows.x, best.signature, bundle.scaling)
+    onnx: Path | None = versions.folder / ".model.onnx"
+    judged = outputs(network, tested.x, best.signature, bundle.scaling)
+    figures = _figures(bundle.about.get("figures", {}), best, task.name, judged, tested.y)
+    try:
+        assert onnx is not None
+        figures["onnx_difference"] = export_onnx(network, best.signature, bundle.scaling, onnx, rows.x[:64])
+    except BundleError as error:
+        figures["onnx_error"], onnx = str(error), None
+    about = bundle.about
+    known = {"task": {"name": task.name, "sha256": task.digest}}
+    known |= {name: about[name] for name in ("values",) if name in about}
+    table = bundle.scaling.table
+    write_bundle(
+        versions.model, network, best.signature, bundle.scaling, space=about["space"],
+        architecture=best.architecture.to_json(), onnx=onnx,
+        facts={
+            **known, "figures": figures, "improved": dict(facts),
+            "reference": reference_of(rows.x, answers, best.signature),
+        },
+        card=write_card(figures, best.signature, task.digest, task.test_rows, table and table.table),
+        carried=carried,
+    )  # fmt: skip
+
+
+def numbered(task: Task, split: Split, signature: Signature) -> Split:
+    """Rows with their classes numbered as `signature` numbers them."""
+    if signature.kind != "classification":
+        return split
+    places = {name: place for place, name in enumerate(signature.classes)}
+    return Split(split.x, np.array([places[name] for name in task.signature.classes])[split.y])
+
+
+def _figures(before: Mapping[str, Any], best: Challenger, task: str, answers: Array, y: Array) -> dict[str, Any]:
+    """What is to be said of the new network: of the old one only how it was found, and no score."""
+    kept = {name: value for name, value in before.items() if name not in OLD and not name.startswith(SCORES)}
+    about, metric = cost(best.space, best.architecture), default_metric(best.signature)
+    return {
+        **kept,
+        **{f"test_{name}": value for name, value in evaluate(best.signature, answers, y).items()},
+        "test_interval": {"metric": metric, **interval(metric, y, answers)},
+        "task": task,
+        "architecture": dict(best.architecture),
+        "key": best.architecture.key,
+        "parameters": about["params"],
+        "macs": about["macs"],
+        "memory": about["memory"],
+    }

@@ -1,0 +1,91 @@
+"""A smaller network is deployed where it is not worse by a margin, and cheaper."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from tests.improving.made import accuracy, blobs, deployed
+
+from azora.errors import BudgetError, ConfigError
+from azora.export.bundle import read_bundle
+from azora.improving import improve, paired_test
+from azora.improving.challengers import Challengers
+from azora.improving.cheaper import compared
+from azora.improving.paired import margin_of
+from azora.meta.carried import Carried
+from azora.meta.policy import Policy
+from azora.networks.complexity import cost
+
+
+def test_a_smaller_one_is_promoted_where_it_is_not_worse(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    policy = Policy.of({"prefer": "smaller", "margin": 0.06, "challengers": 1})
+    carried = Carried({}, False, {}, policy).to_text()
+    model, fresh = deployed(tmp_path, blobs(2000, 0), wide=True, carried=carried), blobs(2000, 7)
+    was, macs = accuracy(model, fresh), read_bundle(model).about["figures"]["macs"]
+    monkeypatch.setattr("azora.improving.cycle.SOONER", 0.0)
+    slow = improve(model, blobs(6000, 1), 6.0)
+    assert slow.what == "kept" and "p" not in slow.facts  # nothing was tested, and no level spent
+    monkeypatch.setattr("azora.improving.cycle.SOONER", 1e9)  # a clock has no place in a test
+    outcome = improve(model, blobs(6000, 2), 3.0)
+    assert outcome.what == "promoted" and outcome.facts["margin"] == 0.06
+    assert outcome.facts["macs"] <= 0.9 * outcome.facts["deployed_macs"]
+    assert read_bundle(model).about["figures"]["macs"] == outcome.facts["macs"] != macs
+    assert accuracy(model, fresh) > was - 0.06
+
+
+def test_limits_that_are_not_held_ask_for_it(tmp_path: Path) -> None:
+    model = deployed(tmp_path, blobs(300, 0), epochs=1, wide=True, figures={"limits": {"macs": 100.0}})
+    said = list[str]()
+    with pytest.raises(BudgetError, match="not worse by"):
+        improve(model, blobs(900, 1), 4.0, say=said.append)
+    assert "a smaller network is looked for, within macs" in said
+
+
+def test_challengers_are_smaller_and_taught(tmp_path: Path) -> None:
+    bundle = read_bundle(deployed(tmp_path, blobs(300, 0), epochs=1, wide=True))
+    made = Challengers(bundle, (), Policy(), 0)
+    most = 0.9 * cost(made.space, made.start)["macs"]
+    found = made.some(6, smaller=True)
+    assert found and all(cost(each.space, each.architecture)["macs"] <= most for each in found)
+    assert all(each.teacher is bundle.network for each in found)
+    told = compared(bundle, found[0], found[0].network, blobs(90, 0).validation.x[:1])
+    assert told["macs"] < told["deployed_macs"] and 0 < told["latency_ms"] < 1000
+
+
+def test_too_few_rows_and_unknown_words_are_told(tmp_path: Path) -> None:
+    model = deployed(tmp_path, blobs(300, 0), epochs=1)
+    with pytest.raises(BudgetError, match=r"cannot show that a network is not worse by 0\.01"):
+        improve(model, blobs(900, 1), 4.0, prefer="smaller")
+    with pytest.raises(ConfigError, match="did you mean 'smaller'"):
+        improve(model, blobs(900, 1), 4.0, prefer="smalle")
+
+
+def test_what_is_worse_by_the_margin_passes_no_oftener_than_the_level() -> None:
+    """The share of the score test's false passes at the edge of its hypothesis, in 2,000 draws of each kind of pair."""
+    rng, level, draws, rows, margin = np.random.default_rng(0), 0.05, 2000, 1000, 0.02
+    for gained in (0.0, 0.02, 0.1):
+        passed = 0
+        for _ in range(draws):
+            which = rng.choice(3, size=rows, p=[gained, gained + margin, 1 - 2 * gained - margin])
+            old, new = (which == 0).astype(float), (which == 1).astype(float)
+            passed += paired_test("classification", old, new, margin) < level
+        assert passed / draws < level + 0.015, gained
+    same = np.zeros(rows)
+    assert paired_test("classification", same, same, margin) < 1e-4
+    lost = np.zeros(rows)
+    lost[:60] = 1
+    assert paired_test("classification", same, lost, margin) > 0.999
+    assert paired_test("classification", lost, same, -margin) < 0.001  # worse by more than the margin, seen from there
+    assert paired_test("classification", lost[::-1] * 0 + same, same, -margin) > 0.999
+
+
+def test_numbers_have_a_margin_of_their_variance() -> None:
+    rng = np.random.default_rng(0)
+    y = 3 * rng.normal(size=(2000, 1))
+    margin = margin_of("regression", 0.01, y)
+    assert margin == pytest.approx(0.09, rel=0.1) and margin_of("classification", 0.01, y) == 0.01
+    old = rng.normal(size=2000) ** 2
+    assert paired_test("regression", old, old + 0.5 * margin, margin) < 0.01
+    assert paired_test("regression", old, old + 1.5 * margin, margin) > 0.99
