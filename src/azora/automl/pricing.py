@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any, final
 
 import torch
+from torch import nn
 
 from azora.errors import ConfigError, TargetError
 from azora.hardware import Deployable, Measured, Measuring, Predictor, TargetFile, build_predictor, find_target
@@ -56,10 +57,13 @@ class Pricing:
 
     def untrained(self, architecture: Architecture, scaling: Scaling) -> Deployable:
         """An architecture's network, with random weights: they change no cost."""
-        known = self.network_of(architecture)
         with torch.random.fork_rng(devices=[]):
-            network = self.predictor.space.root.build(As(known)).eval()
-        return Deployable(network, self.file.signature, scaling, known)
+            network = self.predictor.space.root.build(As(self.network_of(architecture))).eval()
+        return self.deployable(network, architecture, scaling)
+
+    def deployable(self, network: nn.Module, architecture: Architecture, scaling: Scaling) -> Deployable:
+        """An architecture's network, as the target takes it."""
+        return Deployable(network, self.file.signature, scaling, self.network_of(architecture))
 
     @property
     def has_files(self) -> bool:

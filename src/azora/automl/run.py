@@ -29,7 +29,7 @@ from azora.evaluation.checkpoints import prune
 from azora.evaluation.sharing import WEIGHTS
 from azora.evaluation.trained import EACH
 from azora.executors import ProcessExecutor, WorkerProcess, spawn
-from azora.hardware import Deployable, Measured
+from azora.hardware import Measured
 from azora.job import Job
 from azora.loop import Budget, search
 from azora.methods import Work
@@ -319,8 +319,7 @@ class _Run:
                 seconds = seconds_for(self.job.budget) or MOST_SECONDS
                 best = holding(pricing, limits, left, self.setting.task.scaling, seconds)
             winner = self._final(best)
-            known = pricing.network_of(winner.architecture)
-            shipped = Deployable(winner.network, self.setting.task.signature, winner.scaling, known)
+            shipped = pricing.deployable(winner.network, winner.architecture, winner.scaling)
             try:
                 for _ in range(LOOKS):  # the machine may have had other work just then
                     measured = pricing.measure(shipped)
