@@ -331,7 +331,7 @@ class _Run:
             refused.add(best.proposal.architecture.key)
 
     def _reference(self, winner: Winner) -> Winner | None:
-        """A usual network, trained for as long as the winner, beside trees for all that is left; None within no limit."""
+        """A usual network, trained as long as the winner, beside trees for all that is left; None within no limit."""
         familiar = self._familiar()
         if familiar is None or self.stop.is_set():
             return None
