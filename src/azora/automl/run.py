@@ -331,8 +331,7 @@ class _Run:
             refused.add(best.proposal.architecture.key)
 
     def _reference(self, winner: Winner) -> Winner | None:
-        """A network that nobody searched for, trained as the winner was and for as long, beside trees for all that
-        is left; None where the limits leave none."""
+        """A usual network, trained as long as the winner, beside trees for all that is left; None within no limit."""
         familiar = self._familiar()
         if familiar is None or self.stop.is_set():
             return None
