@@ -202,7 +202,7 @@ def test_the_derived_network_is_the_mixture_at_a_temperature_of_nothing(style: s
         derived = learner.derived()
         assert tuple(derived.values()) == operations
         network = learner.extract(derived)
-        torch.testing.assert_close(network(episode.x_query), learner.answer(episode.x_query), rtol=1e-4, atol=1e-4)
+        torch.testing.assert_close(network(episode.x_query), learner.network(episode.x_query), rtol=1e-4, atol=1e-4)
 
 
 @pytest.mark.parametrize("style", STYLES)

@@ -17,7 +17,7 @@ from azora.errors import TaskError
 from azora.export.bundle import write_bundle
 from azora.model import as_rows
 from azora.settings import describe
-from azora.tasks import Signature, Split, from_arrays, read_npz
+from azora.tasks import Split, from_arrays, read_npz
 from azora.tasks.array import Array
 
 
@@ -69,13 +69,13 @@ class Few:
     values: tuple[float, float]
 
 
-def read_few(file: Path, signature: Signature, adapting: Adapting) -> Few:
+def read_few(file: Path, adapting: Adapting) -> Few:
     """The task in an .npz file: `x` and `y` (or `x_train`, `y_train`) to adapt to, and perhaps `x_test`, `y_test`.
 
     Raises:
         TaskError: the file is missing or damaged, or its rows have another shape.
     """
-    arrays = read_npz(file)
+    arrays, signature = read_npz(file), adapting.signature
     x, y = _pair(file, arrays)
     names, numbers = np.unique(y, return_inverse=True)
     rows = as_rows(x, signature)

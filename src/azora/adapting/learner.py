@@ -116,13 +116,6 @@ class Learner:
             loss = loss + options_divergence(self.logits, self.meta_logits, spans) / len(episode.x)
         return loss
 
-    @torch.no_grad()
-    def answer(self, x: Tensor) -> Tensor:
-        """What the network says of rows by their own batch statistics, (N, ways), options as they were last weighed."""
-        with statistics_kept(self.network):
-            said: Tensor = self.network(x)
-        return said
-
     # Architectures ----------------------------------------------------------------------------------------------
 
     def derived(self) -> Architecture:

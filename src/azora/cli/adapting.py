@@ -83,7 +83,7 @@ def to(
 
     with one_thread():
         adapting = load_adapting(folder)
-        few = read_few(data, adapting.signature, adapting)
+        few = read_few(data, adapting)
         found = adapting.adapt(few.episode, steps, seed)
         figures: dict[str, Any] = {"rows": len(few.episode.x), "steps": steps, "decided": round(found.decided, 3)}
         if len(few.episode.x_query):
