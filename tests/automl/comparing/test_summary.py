@@ -50,6 +50,12 @@ def test_a_bar_stays_within_the_axes() -> None:
     assert labels < float(left) < float(right) <= labels + 12 + 460
 
 
+def test_one_score_without_any_spread_can_be_drawn() -> None:
+    perfect = {**run(1.0), "rows": [1.0, 1.0]}
+    svg = to_svg(rows([("random", "", False), ("other", "", True)], {"random": {0: perfect}}, {}), "nothing to see")
+    assert svg.count("<circle") == 1 + 3
+
+
 def test_equal_scores_can_be_drawn() -> None:
     found = rows([("random", "", False), ("a<b", "", True)], {"random": {0: run(1.0)}, "a<b": {0: run(1.0)}}, {})
     svg = to_svg(found, "all & the same")

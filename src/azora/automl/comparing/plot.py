@@ -9,7 +9,7 @@ from azora.automl.comparing.summary import Row
 from azora.bench.plot import COLOURS, LETTER, ticks
 
 TOP, STEP, WIDE, BOTTOM = 44, 34, 460, 46  # pixels
-MARGIN = 0.06  # of the span, on both sides
+MARGIN, LEAST = 0.06, 1e-3  # of the span, on both sides; and at least
 RANDOM, SEARCHED, BY_HAND = COLOURS[:3]
 Scale = Callable[[float], float]
 
@@ -63,8 +63,9 @@ def _span(drawn: Sequence[Row]) -> tuple[float, float]:
     tests = [row.test for row in drawn if row.test]
     values = [value for test in tests for value in test.values]
     least, most = min(values), max(values)
-    reach = max(most - least, 1e-3)
+    reach = max(most - least, LEAST)
     ends = [end for test in tests for end in (test.low, test.high) if end is not None]
     low = min(least, max(min(ends, default=least), least - reach))
     high = max(most, min(max(ends, default=most), most + reach))
-    return low - MARGIN * (high - low), high + MARGIN * (high - low)
+    beside = max(MARGIN * (high - low), LEAST)  # where all is one number too
+    return low - beside, high + beside
