@@ -69,7 +69,9 @@ def test_tests_exist(test: str) -> None:
 @pytest.mark.parametrize("command", COMMANDS)
 def test_commands_and_their_options_exist(command: str) -> None:
     words = shlex.split(command)
-    known = {name for parameter in commands()[words[1]].params for name in parameter.opts}
+    asked = commands()[words[1]]
+    asked = getattr(asked, "commands", {}).get(words[2], asked)
+    known = {name for parameter in asked.params for name in parameter.opts}
     assert {word for word in words if word.startswith("--")} <= known
 
 
