@@ -87,14 +87,19 @@ def write_bundle(
             "sha256": {name: sha256(part / name) for name in (WEIGHTS, ONNX) if (part / name).is_file()},
             **facts,
         }
-        if carried is not None:
-            (part / CARRIED).write_text(carried, encoding="utf-8")
-            about["carried"] = sha256(part / CARRIED)
+        about |= _carry(part / CARRIED, carried)
         (part / ABOUT).write_text(json.dumps(about, indent=1) + "\n", encoding="utf-8")
         (part / CARD).write_text(card, encoding="utf-8")
         _put(part, folder)
     finally:
         shutil.rmtree(part, ignore_errors=True)
+
+
+def _carry(file: Path, carried: str | None) -> dict[str, str]:
+    if carried is None:
+        return {}
+    file.write_text(carried, encoding="utf-8")
+    return {"carried": sha256(file)}
 
 
 def _made_by(space: Mapping[str, Any]) -> dict[str, Any]:
