@@ -70,7 +70,7 @@ def test_tests_exist(test: str) -> None:
 def test_commands_and_their_options_exist(command: str) -> None:
     words = shlex.split(command)
     asked = commands()[words[1]]
-    asked = getattr(asked, "commands", {}).get(words[2], asked)
+    asked = getattr(asked, "commands", {}).get(" ".join(words[2:3]), asked)
     known = {name for parameter in asked.params for name in parameter.opts}
     assert {word for word in words if word.startswith("--")} <= known
 

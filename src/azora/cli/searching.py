@@ -107,14 +107,12 @@ def search(
 ) -> int:
     """Design, train and ship a network for TASK within the budget."""
     started = process_start()
-    of_strategy, of_space = _settings(settings or [])
     job = Job.parse(
-        task=task, budget=budget, trials=trials, out=out, space=space, space_settings=of_space, strategy=strategy,
-        strategy_settings=of_strategy, evaluator=evaluator, objective=objective, limits=limit or [], stop_at=stop_at,
-        seed=seed, workers=workers, worker_memory=worker_memory, trial_timeout=trial_timeout, device=device,
-        precision=precision, recipe=recipe, resume=resume, beside=beside or [], baseline=baseline,
-        target=target, reward=reward, boosting=boosting, ensemble=ensemble, knowledge=memory_of(knowledge, no_memory),
-        policy=policy_of(self_improving, policy),
+        task=task, budget=budget, trials=trials, out=out, space=space, strategy=strategy, evaluator=evaluator,
+        objective=objective, limits=limit or [], stop_at=stop_at, seed=seed, workers=workers, recipe=recipe,
+        worker_memory=worker_memory, trial_timeout=trial_timeout, device=device, precision=precision, resume=resume,
+        beside=beside or [], baseline=baseline, target=target, reward=reward, boosting=boosting, ensemble=ensemble,
+        knowledge=memory_of(knowledge, no_memory), policy=policy_of(self_improving, policy), **_told(settings),
         reading={"label": label, "kind": kind, "group": group, "ignore": ignore, "size": size, "skip_bad": skip_bad},
     )  # fmt: skip
     return _run(job, started, quiet, as_json)
@@ -137,6 +135,12 @@ def _run(job: Job, started: float, quiet: bool, as_json: bool) -> int:
             return 130
     sys.stdout.write((json.dumps(result.figures) if as_json else result.summary()) + "\n")
     return 130 if stop.is_set() else 0
+
+
+def _told(settings: Repeated) -> dict[str, Any]:
+    """What `--set` says, as a job takes it."""
+    of_strategy, of_space = _settings(settings or [])
+    return {"strategy_settings": of_strategy, "space_settings": of_space}
 
 
 def _settings(texts: list[str]) -> tuple[dict[str, Any], dict[str, Any]]:
