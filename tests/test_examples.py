@@ -11,10 +11,15 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[1]
-EXAMPLES = sorted((ROOT / "examples").glob("*.py"))
+SLOW = {"from_csv", "from_folder", "own_evaluator", "own_strategy", "resuming", "with_sklearn"}
+"""Whole searches, of which the others are enough for every day."""
+EXAMPLES = [
+    pytest.param(path, id=path.stem, marks=[pytest.mark.slow] if path.stem in SLOW else [])
+    for path in sorted((ROOT / "examples").glob("*.py"))
+]
 
 
-@pytest.mark.parametrize("example", EXAMPLES, ids=lambda path: path.stem)
+@pytest.mark.parametrize("example", EXAMPLES)
 def test_example_runs(example: Path, tmp_path: Path) -> None:
     assert len(example.read_text().splitlines()) < 60
     done = subprocess.run(
@@ -28,6 +33,7 @@ def test_the_own_space_is_under_forty_lines() -> None:
     assert len((ROOT / "examples" / "own_space.py").read_text().splitlines()) <= 40
 
 
+@pytest.mark.slow
 def test_the_readmes_python_runs(tmp_path: Path) -> None:
     (code,) = re.findall(r"```python\n(.*?)```", (ROOT / "README.md").read_text(), flags=re.DOTALL)
     quick = code.replace('budget="60s"', 'trials=2, limits=["macs=500k"]')

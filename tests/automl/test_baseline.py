@@ -56,6 +56,7 @@ def judged(out: Path) -> list[str]:
     return [asked[number]["architecture"]["key"] for number in sorted(told)]
 
 
+@pytest.mark.slow
 def test_half_is_random_search_and_a_kill_in_it_loses_nothing(stripes: Task, tmp_path: Path) -> None:
     out, watch = tmp_path / "out", Kills()
     with pytest.raises(Killed):

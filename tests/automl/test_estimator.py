@@ -61,6 +61,7 @@ def test_it_is_cloned_and_kept(fitted: AutoML, iris: tuple[Any, Any]) -> None:
         other.predict(x)
 
 
+@pytest.mark.slow
 def test_it_works_inside_of_a_pipeline_and_cross_validation(iris: tuple[Any, Any]) -> None:
     x, y = iris
     scores = cross_val_score(make_pipeline(StandardScaler(), AutoML(**WORDS)), x, y, cv=2)

@@ -155,6 +155,7 @@ def test_results_are_read_back(home: Path, figures: dict[str, Any]) -> None:
     assert read_out(home / "out").result == result
 
 
+@pytest.mark.slow
 def test_a_finished_study_is_refused_unless_resumed_and_then_goes_on(home: Path, figures: dict[str, Any]) -> None:
     again = azora("search", "stripes.npz", *WORDS, "--out", "out", cwd=home)
     assert again.returncode == 2
@@ -165,6 +166,7 @@ def test_a_finished_study_is_refused_unless_resumed_and_then_goes_on(home: Path,
     assert "seed 3" in other.stderr
 
 
+@pytest.mark.slow
 def test_the_same_seed_gives_the_same_network_twice(home: Path) -> None:
     words = ["--trials", "5", "--workers", "1", "--seed", "1", "--precision", "float32", "--json", "--quiet"]
     words += ["--limit", "macs=300k"]

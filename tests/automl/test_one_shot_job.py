@@ -210,6 +210,7 @@ def test_an_end_before_the_first_weights_leaves_nothing(
 # A kill while shared weights are trained --------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_a_killed_search_goes_on_with_the_weights_that_it_had(home: Path) -> None:
     out = home / "killed"
     words = ["--strategy", "spos", "--trials", "3", "--workers", "1", "--precision", "float32", "--json", "--quiet"]

@@ -49,7 +49,7 @@ def test_what_is_of_no_use_is_told(tmp_path: Path, slopes: Task) -> None:
 
     class Listening(Watcher):
         def note(self, said: str) -> None:
-            notes.append(said)
+            notes.extend([said] if said.startswith("memory") else [])
 
     def search(task: Any, out: str) -> None:
         words = {"trials": 1, "workers": 1, "space": "mlp", "knowledge": tmp_path / "m.db"}

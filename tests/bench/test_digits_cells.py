@@ -120,6 +120,7 @@ def test_latency_is_measured_of_all(script: ModuleType, tmp_path: Path, monkeypa
     assert 0 < ms["111111"] < ms["222122"]
 
 
+@pytest.mark.slow
 def test_search_and_bench_know_it_by_name(capsys: pytest.CaptureFixture[str]) -> None:
     words = ["bench", "digits-cells", "--strategy", "evolution", "--queries", "30", "--runs", "6", "--json"]
     assert main(words) == 0

@@ -34,6 +34,7 @@ class TestZeroCost(EvaluatorContract):
         return name
 
 
+@pytest.mark.slow
 def test_a_search_may_be_for_a_proxy_and_trains_what_it_found(stripes: Task, tmp_path: Path) -> None:
     words = {"trials": 12, "workers": 1, "space_settings": SMALL, "evaluator": "zero-cost"}
     result = azora.search(stripes, strategy="random", objective="naswot", out=tmp_path / "out", **words)

@@ -84,7 +84,8 @@ def test_what_cannot_be_found_is_told(spec: str, said: str) -> None:
 
 def test_every_target_has_the_name_that_it_is_found_by() -> None:
     assert TARGETS.keys() == {"torch-cpu", "onnxruntime", "executorch", "cuda", "command", "table"}
-    assert all(find_target(name).name == name for name in TARGETS.keys() - {"command"})
+    assert all(find_target(name).name == name for name in TARGETS.keys() - {"command", "table"})
+    assert find_target("table:times.csv:raspi4").name == "table"
 
 
 def test_a_runtime_that_is_not_installed_is_told_with_its_extra(
