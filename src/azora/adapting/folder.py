@@ -18,12 +18,10 @@ from azora.adapting.adapting import Adapting
 from azora.adapting.learner import Learner
 from azora.adapting.settings import AdaptingSettings
 from azora.errors import AzoraError, BundleError
-from azora.export.bundle import FORMAT
+from azora.export.bundle import FORMAT, space_from
 from azora.export.checks import check_folder, check_size, check_weights
-from azora.networks.registry import make_space
 from azora.networks.relaxation import Relaxation
-from azora.settings import describe, resolve
-from azora.space import Space
+from azora.settings import describe
 from azora.tasks import Scaling, Signature
 
 WEIGHTS, ABOUT = "adapting.safetensors", "adapting.json"
@@ -66,7 +64,7 @@ def load_adapting(folder: Path) -> Adapting:
     about = _about(folder)
     try:
         signature = Signature.from_json(about["signature"])
-        space = _space(folder, about["space"], signature)
+        space = space_from(folder / ABOUT, about["space"], signature)
         given = dict(about["settings"])
         relaxation = {name: _pair(value) for name, value in given.pop("relaxation").items()}
         settings = AdaptingSettings(**given, relaxation=Relaxation(**relaxation))
@@ -99,14 +97,6 @@ def _about(folder: Path) -> dict[str, Any]:
     if about["format"] > FORMAT:
         raise BundleError(f"{folder} has format {about['format']}, this azora reads up to {FORMAT}; use a newer azora")
     return about
-
-
-def _space(folder: Path, said: Mapping[str, Any], signature: Signature) -> Space:
-    name = str(said["name"])
-    found = resolve(name) if ":" in name else None
-    if found is not None and not (isinstance(found, type) and issubclass(found, Space)):
-        raise BundleError(f"{folder / ABOUT} names {name} as its space, which is no class of azora.space.Space")
-    return make_space(name, signature, **said["settings"])
 
 
 def _pair(value: Any) -> Any:

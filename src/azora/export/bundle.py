@@ -145,11 +145,7 @@ def read_bundle(folder: Path) -> Bundle:
         raise BundleError(f"{weights} is not the file that {ABOUT} describes: its SHA-256 differs")
     try:
         signature = Signature.from_json(about["signature"])
-        name, settings = str(about["space"]["name"]), about["space"]["settings"]
-        # Looked at before it is called: a name from a file must not be able to start anything but a space.
-        if ":" in name and not _is_space(resolve(name)):
-            raise BundleError(f"{folder / ABOUT} names {name} as its space, which is no class of azora.space.Space")
-        space = make_space(name, signature, **settings)
+        space = space_from(folder / ABOUT, about["space"], signature)
         network = space.build(As(space.parse(about["architecture"])))
         network.load_state_dict(load_file(weights))
         scaling = Scaling.from_json(about["scaling"])
@@ -162,6 +158,20 @@ def read_bundle(folder: Path) -> Bundle:
     except AzoraError as error:
         raise BundleError(f"{folder} cannot be rebuilt: {error}") from error
     return Bundle(network.eval(), signature, scaling, (low, high), about, folder)
+
+
+def space_from(file: Path, said: Mapping[str, Any], signature: Signature) -> Space:
+    """The space that `file` says, by `name` and `settings`.
+
+    Raises:
+        BundleError: the name is of something else.
+        AzoraError: there is no such space, or it has no such settings.
+    """
+    name = str(said["name"])
+    # Looked at before it is called: a name from a file must not be able to start anything but a space.
+    if ":" in name and not _is_space(resolve(name)):
+        raise BundleError(f"{file} names {name} as its space, which is no class of azora.space.Space")
+    return make_space(name, signature, **said["settings"])
 
 
 def _check_sizes(signature: Signature, scaling: Scaling) -> None:
