@@ -4,7 +4,8 @@
 cells with two operations on every edge on digits. In S4 an edge is noise or a separable convolution: a method that
 takes noise anywhere has failed. S2 has skips in its place, S3 `none` too: how many skips there are at the end says how
 far a method drifts to them. Prints JSON: of each space and method, for every seed, how many of the eight edges of each
-cell (and of all 28 in both, before inputs are chosen) have noise, or skips; and the seconds.
+cell (and of all 28 in both, before inputs are chosen) have noise, or skips; and the seconds of the processor. A run is
+a line of a file in `benchmarks/results/noise_test`; one that is there is not made again.
 """
 
 from __future__ import annotations
@@ -35,9 +36,11 @@ SPACES = {
     "S4": (("noise", "sep_conv_3x3"), False),
 }
 IDLE = ("noise", "skip_connect")
+RESULTS = Path(__file__).parents[1] / "results" / "noise_test"
 
 
-def search(words: argparse.Namespace, name: str, method: str, seed: int) -> dict[str, Any]:
+def search(job: tuple[argparse.Namespace, str, str, int]) -> dict[str, Any]:
+    words, name, method, seed = job
     torch.set_num_threads(1)
     data = load_task("digits", seed=seed).search_data
     operations, none = SPACES[name]
@@ -74,32 +77,39 @@ def main() -> None:
     parser.add_argument("--methods", nargs="+", default=list(PRESETS))
     parser.add_argument("--spaces", nargs="+", default=["S4", "S2", "S3"], choices=list(SPACES))
     parser.add_argument("--processes", type=int, default=2)
-    parser.add_argument("--out", type=Path)
     words = parser.parse_args()
-    todo = [
-        (words, name, method, seed)
-        for name in words.spaces
-        for method in words.methods
-        for seed in range(words.seeds)
-    ]  # fmt: skip
-    with get_context("spawn").Pool(words.processes, maxtasksperchild=8) as pool:
-        runs = pool.starmap(search, todo, chunksize=1)
+    RESULTS.mkdir(parents=True, exist_ok=True)
+    runs = run(words, RESULTS / f"{words.epochs:g}epochs-width{words.width}-layers{words.layers}.jsonl")
     table = {
         name: {
             method: {
-                kind: [run[kind] for run in runs if (run["space"], run["method"]) == (name, method)]
+                kind: [each[kind] for each in runs if (each["space"], each["method"]) == (name, method)]
                 for kind in ("normal", "reduce", "edges", "loss", "seconds")
             }
             for method in words.methods
         }
         for name in words.spaces
     }
-    text = json.dumps(
-        {"epochs": words.epochs, "width": words.width, "layers": words.layers, **table, **about()}, indent=1
-    )
-    if words.out is not None:
-        words.out.write_text(text + "\n")
-    print(text)
+    print(json.dumps({"epochs": words.epochs, "width": words.width, "layers": words.layers, **table}, indent=1))
+
+
+def run(words: argparse.Namespace, file: Path) -> list[dict[str, Any]]:
+    """What is asked for, in the order of seeds, from the file or made now."""
+    known = {told(line): line for line in map(json.loads, file.read_text().splitlines())} if file.is_file() else {}
+    asked = [
+        (name, method, seed) for name in words.spaces for seed in range(words.seeds) for method in words.methods
+    ]  # fmt: skip
+    todo, on = [(words, *each) for each in asked if each not in known], about()
+    with get_context("spawn").Pool(words.processes, maxtasksperchild=8) as pool, file.open("a") as opened:
+        for line in pool.imap_unordered(search, todo, chunksize=1):
+            opened.write(json.dumps({**line, "on": on}) + "\n")
+            opened.flush()
+            known[told(line)] = line
+    return [known[each] for each in asked]
+
+
+def told(line: dict[str, Any]) -> tuple[str, str, int]:
+    return line["space"], line["method"], line["seed"]
 
 
 if __name__ == "__main__":

@@ -147,6 +147,23 @@ mean = "c10_val200"
         read_table(write(tmp_path / "firsts.csv", NB201_HEADER, list(firsts.values())[:-1]))
 
 
+def test_some_networks_of_a_space_answer_for_all_points_that_are_them(tmp_path: Path) -> None:
+    text = """architecture = "cell"
+notation = "digits-cells"
+distinct = true
+partial = true
+[[fidelity]]
+mean = "val"
+"""
+    (tmp_path / "sample.toml").write_text(text, encoding="utf-8")
+    rows = [["100020", "1"], ["222122", "2"], ["333133", "3"]]
+    table = read_table(write(tmp_path / "sample.csv", ["cell", "val"], rows))
+    assert table.networks == 3 and len(table) > 3  # one convolution is one network, whichever the node it follows
+    inside = list(table.space)
+    assert len(inside) == len(table) and all(table.row(architecture) is not None for architecture in inside)
+    assert len({each.key for each in inside}) == 3
+
+
 def test_digits_may_be_declared(tmp_path: Path) -> None:
     text = 'architecture = "arch"\nnotation = "digits"\noptions = ["a", "b"]\ntest = "t"\n[[fidelity]]\nmean = "v"\n'
     (tmp_path / "two.toml").write_text(text, encoding="utf-8")

@@ -18,8 +18,8 @@ from azora.strategies.memory import Remembered
 LEAST = 2
 
 
-def remembered(file: str | None, space: Space, most: int | None, seed: int) -> list[Remembered]:
-    """What the searches in `file` found in `space`; of each of them `most` networks, drawn for this seed.
+def remembered(file: str | None, table: Table, most: int | None, seed: int) -> list[Remembered]:
+    """What the searches in `file` found in the table's space; of each of them `most` networks, drawn for this seed.
 
     Raises:
         KnowledgeError: the file cannot be read, or fewer than two networks are to be drawn.
@@ -30,16 +30,16 @@ def remembered(file: str | None, space: Space, most: int | None, seed: int) -> l
         return []
     if most is not None and most < LEAST:
         raise KnowledgeError(f"--recall {most}: ask for {LEAST} at least")
-    found = _read(file, space)
+    found = _read(file, table.space, tuple(table.features.items()))
     if most is None:
         return list(found)
     return [each.fewer(most, random.Random(f"{seed}:{each.task}")) for each in found]
 
 
 @lru_cache(maxsize=4)  # of one table there are hundreds of runs
-def _read(file: str, space: Space) -> Sequence[Remembered]:
-    # A table has no features: what is alike is for whoever gives the file to know.
-    return recall(read_records(Path(file)), {}, space)
+def _read(file: str, space: Space, features: tuple[tuple[str, float], ...]) -> Sequence[Remembered]:
+    # Of a table without features it is for whoever gives the file to know what is alike.
+    return recall(read_records(Path(file)), dict(features), space)
 
 
 def record_of(table: Table) -> Record:
@@ -58,4 +58,4 @@ def record_of(table: Table) -> Record:
     ]
     space = {"name": table.space.name, "fingerprint": table.space.root.fingerprint}
     metric = "accuracy" if table.maximise else "error"
-    return Record(table.name, table.name, {}, space, metric, table.maximise, trials, {"strategy": "table"})
+    return Record(table.name, table.name, table.features, space, metric, table.maximise, trials, {"strategy": "table"})

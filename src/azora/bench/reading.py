@@ -37,6 +37,7 @@ def read_table(path: Path) -> Table:
         100.0 if schema.percent else 1.0,
         schema.maximise,
         schema.dataset,
+        schema.features,
     )
     return _covered(table, schema)
 
@@ -103,7 +104,7 @@ def _covered(table: Table, schema: Schema) -> Table:
     if size == len(table):
         return table
     if schema.distinct:
-        return _spread(table)
+        return _spread(table, schema.partial)
     if not schema.partial:
         missing = "" if size is None or size > 1_000_000 else _first_missing(table)
         points = "endless" if size is None else f"{size:,}"
@@ -114,15 +115,16 @@ def _covered(table: Table, schema: Schema) -> Table:
     return table.within(_part(table))
 
 
-def _spread(table: Table) -> Table:
-    """Each point of the space with the row of its network."""
+def _spread(table: Table, partial: bool) -> Table:
+    """Each point of the space with the row of its network; where networks may be missing, those of the others."""
     of, space = {table.architecture(row).key: row for row in range(len(table))}, table.space
-    found = list(space)
+    found = [each for each in space if each.key in of or not partial]
     rows = [of.get(each.key, -1) for each in found]
     if -1 in rows:
         missing = ", ".join(map(str, found[rows.index(-1)].values()))
         raise BenchmarkError(f"{table.name}: has {len(of):,} networks, and not that of {missing}")
-    return table.taking(rows, [tuple(each.get(name) for name in space.choices) for each in found])
+    spread = table.taking(rows, [tuple(each.get(name) for name in space.choices) for each in found])
+    return spread.within(_part(spread)) if partial else spread
 
 
 def _key(space: Space, point: Decisions) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import tomllib
 from collections.abc import Mapping
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any, TypeVar, final
 
@@ -56,6 +56,7 @@ class Schema:
         partial: whether points of the space may be missing; a search is then kept to those that are there.
         distinct: whether there is one row for each distinct network; it answers for all points that are this network.
         dataset: the prefix of the columns that says what was learned.
+        features: of the task, as searches remember them: a memory of other tasks is heard by how alike they are.
     """
 
     lengths: tuple[Length, ...]
@@ -70,6 +71,7 @@ class Schema:
     partial: bool = False
     distinct: bool = False
     dataset: str = ""
+    features: Mapping[str, float] = field(default_factory=dict)
 
 
 def find_schema(path: Path, sheet: Sheet) -> Schema:

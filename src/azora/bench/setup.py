@@ -108,7 +108,7 @@ class Setup:
             objectives=protocol.objectives,
             settings={**fitted, **settings},
             lowest=lowest,
-            memory=remembered(self.memory, protocol.table.space, self.recall, seed),
+            memory=remembered(self.memory, protocol.table, self.recall, seed),
         )
         return made.inner if isinstance(made, Level) else made
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import final
@@ -60,6 +60,7 @@ class Table:
         unit: what a score is divided by to be what azora's own evaluators give (100 for per cent).
         maximise: whether more is better.
         dataset: the prefix of the columns that says what was learned ("c10"), where there is one.
+        features: of the task (`azora.meta.describe_task`), where somebody says.
 
     Raises:
         BenchmarkError: two rows with the same decisions, columns of another length, or no fidelity.
@@ -76,10 +77,12 @@ class Table:
         unit: float = 1.0,
         maximise: bool = True,
         dataset: str = "",
+        features: Mapping[str, float] | None = None,
     ) -> None:
         self.name, self.space, self.points = name, space, list(points)
         self.fidelities, self.test, self.test_column = tuple(fidelities), test, test_column
         self.unit, self.maximise, self.dataset = unit, maximise, dataset
+        self.features = dict(features or {})
         self.rows: dict[Decisions, int] = {}
         for row, point in enumerate(self.points):
             if (other := self.rows.setdefault(point, row)) != row:
@@ -97,7 +100,7 @@ class Table:
         """The same rows for `space`, a part of this table's."""
         return Table(
             self.name, space, self.points, self.fidelities, self.test, self.test_column, self.unit, self.maximise,
-            self.dataset,
+            self.dataset, self.features,
         )  # fmt: skip
 
     def taking(self, rows: Sequence[int], points: Sequence[Decisions]) -> Table:
@@ -112,8 +115,9 @@ class Table:
         ]
         test = None if self.test is None else self.test[rows]
         return Table(
-            self.name, self.space, points, taken, test, self.test_column, self.unit, self.maximise, self.dataset
-        )
+            self.name, self.space, points, taken, test, self.test_column, self.unit, self.maximise, self.dataset,
+            self.features,
+        )  # fmt: skip
 
     def __len__(self) -> int:
         return len(self.points)

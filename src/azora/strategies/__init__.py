@@ -1,6 +1,7 @@
 """Strategies: they choose what to judge next, and never own the loop, the workers or the store."""
 
 from azora.strategies.acquisition import Acquisition, ExpectedImprovement, ThompsonSampling, UpperConfidenceBound
+from azora.strategies.bandit import Bandit
 from azora.strategies.bayesian import Bayesian
 from azora.strategies.candidates import Candidates, Evolved, Near
 from azora.strategies.composed import Composed
@@ -20,6 +21,7 @@ from azora.strategies.warm_start import WarmStart
 __all__ = [
     "Acquisition",
     "Affordable",
+    "Bandit",
     "Bayesian",
     "Candidates",
     "Composed",

@@ -9,6 +9,7 @@ from typing import Any
 from azora.errors import ConfigError
 from azora.settings import closest
 from azora.space import Space
+from azora.strategies.bandit import Bandit
 from azora.strategies.bayesian import Bayesian
 from azora.strategies.begun import Begun
 from azora.strategies.composed import Composed, Replacement
@@ -38,6 +39,8 @@ from azora.trial import Objective
 Proxies = bool | str | Sequence[str]
 PORTFOLIO, FIRST = 10, 4  # networks of a memory that are copied, and that are tried before a search of its own begins
 POINTS = 10  # of a warm start, where no population says how many
+ARMS = ("evolution", "bayesian", "local")
+INNER = ("evolution", "random", "bayesian", "local", "bandit")
 FRONTS = ("hypervolume", "scalarised")
 
 
@@ -186,6 +189,20 @@ def portfolio(
     return Level(Begun(_inner(inner, space, seed, objective), memory, points), epochs)
 
 
+def bandit(
+    space: Space,
+    seed: int,
+    objective: Objective,
+    epochs: float | None = None,
+    arms: Sequence[str] = ARMS,
+    forgetting: float = 0.05,
+    memory: Sequence[Remembered] = (),
+) -> Strategy:
+    """Several strategies side by side, of which who helps is asked more often, every network trained equally long."""
+    chosen = {name: _inner(name, space, seed, objective) for name in arms}
+    return Level(_begun(Bandit(chosen, forgetting), memory), epochs)
+
+
 def composed(
     space: Space,
     seed: int,
@@ -218,8 +235,8 @@ def halving(
     data: SearchData | None = None,
     memory: Sequence[Remembered] = (),
 ) -> Strategy:
-    """Asynchronous successive halving around evolution, random search or `bayesian`; `warm`, `filter` and `draws` as in
-    `evolution`."""
+    """Asynchronous successive halving around evolution, `random`, `bayesian`, `local` or `bandit`; `warm`, `filter` and
+    `draws` as in `evolution`."""
     proposer = _inner(inner, space, seed, objective, population, tournament)
     advised = _advised(proposer, warm, population or POINTS, filter, draws, data)
     return SuccessiveHalving(_begun(advised, memory), lowest, eta, rungs)
@@ -303,7 +320,11 @@ def _inner(
         return RegularizedEvolution(space, seed, objective, population, tournament)
     if name == "bayesian":
         return Bayesian(space, seed, objective)
-    raise ConfigError(f"inner={name!r} proposes nothing; {closest(name, ('evolution', 'random', 'bayesian'))}")
+    if name == "local":
+        return LocalSearch(space, seed, objective)
+    if name == "bandit":
+        return Bandit({each: _inner(each, space, seed, objective, population, tournament) for each in ARMS})
+    raise ConfigError(f"inner={name!r} proposes nothing; {closest(name, INNER)}")
 
 
 def pareto(

@@ -97,6 +97,13 @@ STRATEGIES: dict[str, Entry] = {
         "the yardstick of transfer: run it beside transfer",
         recalls=True,
     ),
+    "bandit": Entry(
+        making.bandit,
+        "evolution, bayesian and local side by side: whose networks are good is asked more often, all equally long",
+        "Gupta et al. 2011 (dynamic Thompson sampling)",
+        "when it is not known which of them suits the task; inner=bandit puts it into halving",
+        runs=30,
+    ),
     "composed": Entry(
         making.composed,
         "phases of your own (phases=…), or what azora meta-search found (file=FILE)",

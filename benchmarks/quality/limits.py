@@ -1,0 +1,145 @@
+"""What searches find within a latency that is a hard limit, by how hard it is.
+
+`python benchmarks/quality/limits.py DATA.npz [--budget 300] [--methods evolution bayesian spos ofa gdas] [--shares 0.25
+0.5 0.75] [--seed 0] [--target onnxruntime]` measures the target for the space of each method (`azora target build`, a
+hundred networks at most; what is there is not measured again), takes for limits what that share of random networks of
+the space stays within, and runs `azora search` with each: one JSON a run under `benchmarks/results/limits/`, and a run
+that has its file is not run again. Then what was shipped is timed once more, after all searches, in ten turns with the
+others; `latency_ms` is what the search measured itself at its end. `--words "--limit memory=400kB"` adds words to each
+search, whose runs are then called by `--name`.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import random
+import shlex
+import statistics
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from one_shot import machine
+
+RESULTS = Path(__file__).parents[1] / "results" / "limits"
+NETWORKS = 300  # random ones, whose predicted latencies say what a limit is
+TURNS, CALLS = 10, 50
+KEPT = (
+    "test_accuracy", "test_interval", "validation_accuracy", "judged", "trials", "seconds", "final_seconds",
+    "final_epochs", "parameters", "macs", "memory", "target", "limits", "reference",
+)  # fmt: skip
+
+
+def space_of(method: str, data: Path) -> tuple[str, dict[str, Any]]:
+    """The space that a method brings, or that a strategy searches by default."""
+    from azora.methods import find_method
+    from azora.networks.registry import default_space
+    from azora.tasks import load_task
+
+    made, signature = find_method(method, {}), load_task(str(data)).signature
+    found = None if made is None else made.space(signature)
+    return (default_space(signature), {}) if found is None else (found[0], dict(found[1]))
+
+
+def predictor_of(words: argparse.Namespace, space: str, settings: dict[str, Any]) -> Path:
+    """The file of the target's predictor for a space, made where it is not there."""
+    file = words.keep / f"{words.data.stem}-{space}-{hash_of(settings)}.json"
+    if not file.is_file():
+        command = ["target", "build", words.target, "--space", space, "--task", str(words.data), "--budget", "5m"]
+        for name, value in settings.items():
+            command += ["--set", f"{name}={json.dumps(value)}"]
+        azora([*command, "--out", str(file), "--json"])
+    return file
+
+
+def hash_of(settings: dict[str, Any]) -> int:
+    import zlib
+
+    return zlib.crc32(json.dumps(settings, sort_keys=True).encode())
+
+
+def limits_of(file: Path, shares: list[float]) -> list[float]:
+    """Milliseconds within which these shares of random networks are, as predicted."""
+    from azora.hardware import TargetFile
+
+    predictor, rng = TargetFile.load(file).predictor, random.Random(0)
+    found = [predictor.latency(predictor.space.sample(rng)) for _ in range(NETWORKS)]
+    return [round(float(each), 4) for each in np.quantile(found, shares)]
+
+
+def azora(words: list[str]) -> dict[str, Any]:
+    done = subprocess.run([sys.executable, "-m", "azora", *words], stdout=subprocess.PIPE, text=True, check=True)
+    found: dict[str, Any] = json.loads(done.stdout)
+    return found
+
+
+def search(words: argparse.Namespace, method: str, predictor: Path, limit: float, out: Path) -> dict[str, Any]:
+    command = ["search", str(words.data), "--strategy", method, "--target", str(predictor)]
+    command += ["--limit", f"latency={limit}ms", "--budget", f"{words.budget:g}s", "--seed", str(words.seed)]
+    figures = azora([*command, "--no-memory", "--out", str(out), "--json", "--quiet", *shlex.split(words.words)])
+    return {name: figures[name] for name in KEPT if name in figures}
+
+
+def timed(files: list[Path], shape: tuple[int, ...]) -> list[float]:
+    """Milliseconds of one answer of each file: the median over turns of the median over calls."""
+    from azora.export import OnnxSession, median_ms
+
+    row = np.zeros((1, *shape), dtype=np.float32)
+    sessions, times = [OnnxSession(file) for file in files], [list[float]() for _ in files]
+    for _ in range(TURNS):
+        for session, found in zip(sessions, times, strict=True):
+            found.append(median_ms(lambda session=session: session.run(row), runs=CALLS))
+    return [round(statistics.median(found), 4) for found in times]
+
+
+def main() -> None:
+    from azora.tasks import load_task
+
+    words = arguments()
+    os.environ["AZORA_HOME"] = str(words.keep / "home")
+    RESULTS.mkdir(parents=True, exist_ok=True)
+    words.keep.mkdir(parents=True, exist_ok=True)
+    found: dict[Path, dict[str, Any]] = {}
+    for method in words.methods:
+        predictor = predictor_of(words, *space_of(method, words.data))
+        for share, limit in zip(words.shares, limits_of(predictor, words.shares), strict=True):
+            stem = f"{words.data.stem}-{words.budget:g}s-{words.name}{method}-{share:g}-{words.seed}"
+            file, out = RESULTS / f"{stem}.json", words.keep / stem
+            if not file.is_file():
+                figures = search(words, method, predictor, limit, out)
+                told = {"method": method, "share": share, "limit_ms": limit, "words": words.words, **figures}
+                file.write_text(json.dumps({**told, "on": machine()}, indent=1) + "\n")
+            found[out] = json.loads(file.read_text())
+    shape = load_task(str(words.data)).signature.shape
+    again = timed([out / "model" / "model.onnx" for out in found], shape)
+    lines = [
+        {
+            "method": each["method"], "share": each["share"], "limit_ms": each["limit_ms"],
+            "latency_ms": each["target"]["latency_ms"], "again_ms": ms, "test_accuracy": each["test_accuracy"],
+            "macs": each["macs"],
+        }
+        for each, ms in zip(found.values(), again, strict=True)
+    ]  # fmt: skip
+    print(json.dumps({"data": words.data.stem, "budget": words.budget, "runs": lines}, indent=1))
+
+
+def arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser()
+    parser.add_argument("data", type=Path)
+    parser.add_argument("--budget", type=float, default=300.0)
+    parser.add_argument("--methods", nargs="+", default=["evolution", "bayesian", "spos", "ofa", "gdas"])
+    parser.add_argument("--shares", nargs="+", type=float, default=[0.25, 0.5, 0.75])
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--target", default="onnxruntime")
+    parser.add_argument("--words", default="", help="more of azora search")
+    parser.add_argument("--name", default="", help="of the runs with these words")
+    parser.add_argument("--keep", type=Path, default=Path("runs/limits"), help="for predictors and what searches write")
+    return parser.parse_args()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,229 @@
+"""Small real tasks with one space: what a memory of some data sets is worth on another.
+
+`python benchmarks/quality/tasks.py train DATA OUT [--networks 200]` cuts fourteen tasks of five or six classes out of
+the seven data sets in the folder DATA, brings their pictures to 14 × 14 pixels, and trains the same random cells of
+`digits-cells` on each: 600 rows, 6 epochs, one seed a task; 400 rows to search by and up to 1,000 held out. One JSON a
+training is appended to OUT/TASK.jsonl; a training that is there is not done again, so it can be had in parts.
+
+`python benchmarks/quality/tasks.py pack DATA OUT RESULTS` writes what is there as a table a task (TASK.csv.gz and
+TASK.toml, with the features of the task), for `azora bench`.
+
+`python benchmarks/quality/tasks.py score RESULTS [--runs 30]` searches each table with a memory of all tasks of *other*
+data sets (a hundred networks of each, drawn anew for each run), and without: regret after 5, 10 and 25 networks, of
+what the search saw and of what it did not, of `bayesian` (cold), `transfer`, `portfolio` and random search. Prints
+JSON.
+"""
+
+from __future__ import annotations
+
+import argparse
+import csv
+import gzip
+import io
+import json
+import multiprocessing
+import os
+import statistics
+import sys
+import tempfile
+import time
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+
+import numpy as np
+import torch
+
+from azora.bench import Setup, compare
+from azora.bench.memory import record_of
+from azora.bench.registry import find_table
+from azora.meta import describe_task, write_records
+from azora.networks.complexity import cost
+from azora.networks.decide import As
+from azora.networks.digits_cells import DigitsCells
+from azora.tasks import Scaling, SearchData, Signature, Split
+from azora.training import MODES, Training, outputs
+
+sys.path.append(str(Path(__file__).parents[1] / "make"))
+from digits_cells import RECIPE, codes, read
+
+TRAIN, VALIDATION, TEST, EPOCHS, SIDE = 600, 400, 1_000, 6, 14
+CUTS = {
+    "mnist": (range(5), range(5, 10)),
+    "fashion_mnist": (range(5), range(5, 10)),
+    "notmnist": (range(5), range(5, 10)),
+    "bangla_digits": (range(5), range(5, 10)),
+    "bhmsds": (range(6), range(6, 12)),
+    "tinyimagenet_animals": (range(5), range(5, 10)),
+    "cifar10_full": (range(5), range(5, 10)),
+}
+TASKS = [f"{name}_{'ab'[half]}" for name in CUTS for half in (0, 1)]
+STRATEGIES = ("bayesian", "transfer", "portfolio")
+HEADER = ("cell", "params", "macs", "seconds", "val", "test")
+TOML = """# What is in {name}.csv.gz; benchmarks/quality/tasks.py made it.
+architecture = "cell"
+notation = "digits-cells"
+distinct = true
+partial = true
+percent = true
+test = ["test"]
+
+[[fidelity]]
+epochs = {epochs}
+validation = ["val"]
+seconds = "seconds"
+
+[features]
+{features}
+"""
+
+
+@lru_cache(maxsize=2)
+def task(folder: str, name: str) -> tuple[Signature, Split, Split, Split]:
+    """The shape of a task, and its three splits: the same for ever."""
+    source, half = name.rsplit("_", 1)
+    classes = list(CUTS[source]["ab".index(half)])
+    with np.load(Path(folder) / f"{source}.npz") as arrays:
+        parts = [_rows(arrays, part, classes) for part in ("train", "test")]
+    (x, y), (x_test, y_test) = parts
+    order = np.random.default_rng(0).permutation(len(y))[: TRAIN + VALIDATION]
+    x, y = x[order], y[order]
+    signature = Signature("classification", x.shape[1:], len(classes), tuple(map(str, classes)))
+    train, validation = Split(x[:TRAIN], y[:TRAIN]), Split(x[TRAIN:], y[TRAIN:])
+    return signature, train, validation, Split(x_test[:TEST], y_test[:TEST])
+
+
+def _rows(arrays: Any, part: str, classes: list[int]) -> tuple[np.ndarray, np.ndarray]:
+    """Pictures (N, C, 14, 14) as uint8 and their classes from 0 on."""
+    y = arrays[f"y_{part}"]
+    places = np.flatnonzero(np.isin(y, classes))[: 4 * (TRAIN + VALIDATION)]
+    if f"webp_{part}" in arrays:
+        x = _decoded(arrays[f"webp_{part}"].tobytes(), arrays[f"offsets_{part}"], places)
+    else:
+        x = arrays[f"x_{part}"][places]
+    pixels = torch.from_numpy(np.ascontiguousarray(x)).permute(0, 3, 1, 2).float()
+    small = torch.nn.functional.adaptive_avg_pool2d(pixels, SIDE).round().to(torch.uint8).numpy()
+    return small, np.searchsorted(classes, y[places]).astype(np.int64)
+
+
+def _decoded(raw: bytes, offsets: np.ndarray, places: np.ndarray) -> np.ndarray:
+    from PIL import Image
+
+    pictures = (Image.open(io.BytesIO(raw[offsets[place] : offsets[place + 1]])) for place in places.tolist())
+    return np.stack([np.asarray(picture.convert("RGB")) for picture in pictures])
+
+
+def train(job: tuple[str, str, str]) -> dict[str, Any]:
+    """One training at a constant rate, its averaged weights judged at the end."""
+    torch.set_num_threads(1)
+    folder, name, code = job
+    signature, rows, validation, test = task(folder, name)
+    space = DigitsCells(signature)
+    torch.manual_seed(0)
+    network = space.build(As(space.from_code(code)))
+    begun = time.process_time()
+    training = Training(network, rows, signature, Scaling.of(rows, False), RECIPE, seed=0, mode=MODES["float32"])
+    training.advance(EPOCHS)
+    seconds, judged = time.process_time() - begun, training.judging_network()
+    found = {}
+    for split, part in (("val", validation), ("test", test)):
+        answers = outputs(judged, part.x, signature, training.scaling)
+        found[split] = round(float((answers.argmax(axis=1) == part.y).mean()), 4)
+    return {"code": code, "task": name, **found, "seconds": round(seconds, 4)}
+
+
+def train_all(folder: Path, out: Path, networks: int, processes: int) -> None:
+    out.mkdir(parents=True, exist_ok=True)
+    with multiprocessing.get_context("spawn").Pool(processes) as pool:
+        for name in TASKS:
+            file = out / f"{name}.jsonl"
+            known = {each["code"] for each in read(file)}
+            jobs = [(str(folder), name, code) for code in codes()[:networks] if code not in known]
+            with file.open("a", encoding="utf-8") as opened:
+                for found in pool.imap(train, jobs, chunksize=4):
+                    opened.write(json.dumps(found) + "\n")
+                    opened.flush()
+
+
+def pack(data: Path, out: Path, results: Path) -> None:
+    results.mkdir(parents=True, exist_ok=True)
+    for name in TASKS:
+        trained = sorted(read(out / f"{name}.jsonl"), key=lambda each: each["code"])
+        if not trained:
+            continue
+        signature, rows, validation, _ = task(str(data), name)
+        features = describe_task(SearchData(signature, rows, validation, Scaling.of(rows, False)))
+        space, text = DigitsCells(signature), io.StringIO()
+        writer = csv.writer(text, lineterminator="\n")
+        writer.writerow(HEADER)
+        for each in trained:
+            about = cost(space, space.from_code(each["code"]))
+            scores = (f"{100 * each[split]:.2f}" for split in ("val", "test"))
+            writer.writerow([each["code"], about["params"], about["macs"], each["seconds"], *scores])
+        (results / f"{name}.csv.gz").write_bytes(gzip.compress(text.getvalue().encode(), 9, mtime=0))
+        told = "\n".join(f"{each} = {value}" for each, value in features.items())
+        (results / f"{name}.toml").write_text(TOML.format(name=name, epochs=EPOCHS, features=told), encoding="utf-8")
+
+
+def score(results: Path, runs: int, recall: int) -> dict[str, Any]:
+    files = {file.name.removesuffix(".csv.gz"): file for file in sorted(results.glob("*.csv.gz"))}
+    records = {name: record_of(find_table(str(file))) for name, file in files.items()}
+    found: dict[str, Any] = {}
+    with tempfile.TemporaryDirectory() as scratch:
+        for name, file in files.items():
+            source = name.rsplit("_", 1)[0]
+            others = [each for other, each in records.items() if other.rsplit("_", 1)[0] != source]
+            memory = Path(scratch) / f"{name}.json"
+            memory.write_text(write_records(others), encoding="utf-8")
+            found[name] = {}
+            for strategy in STRATEGIES:
+                recalls = {} if strategy == "bayesian" else {"memory": str(memory), "recall": recall}
+                queries = min(25, find_table(str(file)).networks)
+                setup = Setup(str(file), {"random": {}, strategy: {}}, queries=queries, **recalls)
+                figures = compare(setup, runs=runs, workers=os.cpu_count() or 1).figures
+                for each in ("random", strategy):
+                    found[name][each] = {
+                        f"{place:g}": {
+                            "held out": round(figure.regret or 0.0, 3),
+                            "seen": round(figure.seen_regret or 0.0, 3),
+                        }
+                        for place, figure in figures[each].items()
+                    }
+    return {"runs": runs, "recall": recall, "tasks": found, "mean": _means(found)}
+
+
+def _means(found: dict[str, Any]) -> dict[str, Any]:
+    """Over tasks: the mean regret of each strategy, and of its share of the cold search's."""
+    means: dict[str, Any] = {}
+    for strategy in ("random", *STRATEGIES):
+        means[strategy] = {}
+        for place in next(iter(found.values()))["random"]:
+            for kind in ("seen", "held out"):
+                own = [each[strategy][place][kind] for each in found.values()]
+                cold = [each["bayesian"][place][kind] for each in found.values()]
+                told = {"mean": round(statistics.mean(own), 3), "of cold": round(sum(own) / max(1e-9, sum(cold)), 3)}
+                means[strategy].setdefault(place, {})[kind] = told
+    return means
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("what", choices=("train", "pack", "score"))
+    parser.add_argument("folders", type=Path, nargs="+")
+    parser.add_argument("--networks", type=int, default=200)
+    parser.add_argument("--processes", type=int, default=2)
+    parser.add_argument("--runs", type=int, default=30)
+    parser.add_argument("--recall", type=int, default=100)
+    words = parser.parse_args()
+    if words.what == "train":
+        train_all(*words.folders, words.networks, words.processes)
+    elif words.what == "pack":
+        pack(*words.folders)
+    else:
+        print(json.dumps(score(words.folders[0], words.runs, words.recall), indent=1))
+
+
+if __name__ == "__main__":
+    main()
