@@ -1,0 +1,200 @@
+"""Which strategy for a task: by what strategies did in cases like it."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections import defaultdict
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, final
+
+import numpy as np
+
+from azora.errors import KnowledgeError
+from azora.meta.features import likeness
+from azora.meta.record import Record
+
+FORMAT = 1
+FILE = Path(__file__).parent / "data" / "evidence.json"
+SPREAD = 2.0  # logarithms of time, and of values to learn from for each second, by which two cases differ much
+OTHER = {"space": 0.5, "limits": 0.7, "device": 0.7}  # what is left of a likeness where these are others
+PRIOR = 2.0  # cases just alike that the mean over all cases is worth
+ENOUGH = 0.5  # likeness, over all cases, below which nothing is known
+
+
+@final
+@dataclass(frozen=True)
+class Situation:
+    """What a strategy is chosen for.
+
+    Args:
+        features: of the task (`describe_task`).
+        space: the name of the networks' space.
+        seconds: of the budget.
+        workers: processes that train.
+        limits: the quantities that have hard limits.
+        device: that trains.
+    """
+
+    features: Mapping[str, float]
+    space: str
+    seconds: float
+    workers: int = 1
+    limits: tuple[str, ...] = ()
+    device: str = "cpu"
+
+    def likeness(self, other: Situation) -> float:
+        """From 0 to 1, how much `other` says of this one."""
+        away = abs(self._work() - other._work()) + abs(self._load() - other._load())
+        alike = likeness(self.features, other.features) * math.exp(-away / (2 * SPREAD))
+        for name, left in OTHER.items():
+            if getattr(self, name) != getattr(other, name):
+                alike *= left
+        return alike
+
+    def _work(self) -> float:
+        return math.log(max(1e-3, self.seconds * self.workers))
+
+    def _load(self) -> float:
+        """The logarithm of the values to learn from for each second of a core."""
+        return self.features.get("log_rows", 0.0) + self.features.get("log_inputs", 0.0) - self._work()
+
+
+@final
+@dataclass(frozen=True)
+class Experience:
+    """What strategies came to in one situation: `scores`, the more the better, one a seed; none where one failed.
+
+    `data` is where the task comes from: tasks cut from the same data are no evidence of each other.
+    """
+
+    task: str
+    situation: Situation
+    scores: Mapping[str, Sequence[float]]
+    data: str = ""
+
+    def ranks(self, candidates: Collection[str]) -> dict[str, float]:
+        """Of those of the candidates that were tried here: 0 the best, 1 the worst, ties shared; who failed is last.
+        Empty where fewer than two were."""
+        means = {
+            name: float(np.mean(found)) if found else -math.inf
+            for name, found in self.scores.items()
+            if name in candidates
+        }
+        if len(means) < 2:
+            return {}
+        values = list(means.values())
+        return {
+            name: (sum(other > own for other in values) + 0.5 * (sum(other == own for other in values) - 1))
+            / (len(values) - 1)
+            for name, own in means.items()
+        }
+
+    def to_json(self) -> dict[str, Any]:
+        situation = self.situation
+        return {
+            "task": self.task, "data": self.data, "features": dict(situation.features), "space": situation.space,
+            "seconds": situation.seconds, "workers": situation.workers, "limits": list(situation.limits),
+            "device": situation.device, "scores": {name: list(found) for name, found in self.scores.items()},
+        }  # fmt: skip
+
+    @classmethod
+    def from_json(cls, told: Mapping[str, Any]) -> Experience:
+        situation = Situation(
+            {str(name): float(value) for name, value in told["features"].items()}, str(told["space"]),
+            float(told["seconds"]), int(told["workers"]), tuple(told["limits"]), str(told["device"]),
+        )  # fmt: skip
+        scores = {str(name): tuple(map(float, found)) for name, found in told["scores"].items()}
+        return cls(str(told["task"]), situation, scores, str(told["data"]))
+
+
+@final
+@dataclass(frozen=True)
+class Choice:
+    """A strategy, why, and the rank that is expected of each (0 the best, 1 the worst), the best first."""
+
+    strategy: str
+    why: str
+    ranks: Mapping[str, float] = field(default_factory=dict)
+
+
+def choose(experiences: Sequence[Experience], situation: Situation, candidates: Collection[str]) -> Choice | None:
+    """The candidate of the best expected rank; None where no case is like this one, or nothing tells candidates apart.
+
+    The expected rank is the mean over all cases, each weighed by its likeness, drawn towards the mean of all cases
+    alike: so far as nothing like it was seen, who is best in general is chosen.
+    """
+    found = [(each, each.situation.likeness(situation), each.ranks(candidates)) for each in experiences]
+    found = [(each, alike, ranks) for each, alike, ranks in found if ranks]
+    if sum(alike for _, alike, _ in found) < ENOUGH:
+        return None
+    expected = {}
+    for name in sorted({name for _, _, ranks in found for name in ranks}):
+        own = [(alike, ranks[name]) for _, alike, ranks in found if name in ranks]
+        general = float(np.mean([rank for _, rank in own]))
+        total = sum(alike for alike, _ in own) + PRIOR
+        expected[name] = (sum(alike * rank for alike, rank in own) + PRIOR * general) / total
+    ordered = dict(sorted(expected.items(), key=lambda each: each[1]))
+    best = next(iter(ordered))
+    return Choice(best, _why(best, ordered, found), ordered)
+
+
+def _why(
+    best: str, ordered: Mapping[str, float], found: Sequence[tuple[Experience, float, Mapping[str, float]]]
+) -> str:
+    nearest = sorted((each for each in found if best in each[2]), key=lambda each: -each[1])[:3]
+    cases = "; ".join(
+        f"on {each.task} within {each.situation.seconds:g} s it was"
+        f" number {1 + round(ranks[best] * (len(ranks) - 1))} of {len(ranks)}"
+        for each, _, ranks in nearest
+    )
+    others = list(ordered)[1:2]
+    behind = f", {others[0]} {ordered[others[0]]:.2f}" if others else ""
+    return f"expected rank {ordered[best]:.2f} of 0 to 1{behind}, by {len(found)} cases; the most alike: {cases}"
+
+
+def read_evidence(file: Path = FILE) -> list[Experience]:
+    """The cases in a file; those that come with azora unless said otherwise.
+
+    Raises:
+        KnowledgeError: it cannot be read, or is of a newer format.
+    """
+    try:
+        told = json.loads(file.read_text(encoding="utf-8"))
+        if told["format"] > FORMAT:
+            raise KnowledgeError(f"{file} has format {told['format']}, this azora reads up to {FORMAT}")
+        return [Experience.from_json(each) for each in told["cases"]]
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+        raise KnowledgeError(f"{file} is no evidence of strategies: {error}") from error
+
+
+def write_evidence(experiences: Sequence[Experience]) -> str:
+    """A file of them, as JSON text: a case a line."""
+    cases = ",\n".join(json.dumps(each.to_json()) for each in experiences)
+    return f'{{"format": {FORMAT}, "cases": [\n{cases}\n]}}\n'
+
+
+def experienced(records: Sequence[Record]) -> list[Experience]:
+    """What a memory says of strategies: searches for one task in one space within the same time and limits, by at
+    least two strategies; a search's score is that of the best of its longest trainings."""
+    grouped: dict[tuple[Any, ...], dict[str, list[float]]] = defaultdict(lambda: defaultdict(list))
+    features: dict[tuple[Any, ...], Mapping[str, float]] = {}
+    for record in records:
+        seconds, strategy = record.facts.get("budget"), record.facts.get("strategy")
+        if not isinstance(seconds, int | float) or not isinstance(strategy, str) or not record.trials:
+            continue
+        key = (
+            record.task, record.space["name"], float(seconds), int(record.facts.get("workers", 1)),
+            tuple(record.facts.get("limits", ())), str(record.facts.get("device", "cpu")),
+        )  # fmt: skip
+        sign = 1.0 if record.maximise else -1.0
+        _, best = max((each.budget or math.inf, sign * each.score) for each in record.trials)
+        grouped[key][strategy].append(best)
+        features[key] = record.features
+    return [
+        Experience(key[0], Situation(features[key], *key[1:]), scores)
+        for key, scores in grouped.items()
+        if len(scores) > 1
+    ]

@@ -1,0 +1,111 @@
+"""Choosing a strategy by what strategies did in cases alike."""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from azora.errors import KnowledgeError
+from azora.meta import Judgement, Record
+from azora.meta.evidence import Experience, Situation, choose, experienced, read_evidence, write_evidence
+
+EASY = {"nearest": 0.95, "linear": 0.9, "log_rows": 6.0, "log_inputs": 5.0}
+HARD = {"nearest": 0.2, "linear": 0.1, "log_rows": 6.0, "log_inputs": 5.0}
+NAMES = ("evolution", "spos", "random")
+
+
+def case(features: dict[str, float], seconds: float, task: str = "some", **scores: tuple[float, ...]) -> Experience:
+    return Experience(task, Situation(features, "cells", seconds), scores, task)
+
+
+CASES = [
+    case(EASY, 20.0, "one", evolution=(0.9, 0.92), spos=(0.8,), random=(0.7,)),
+    case(EASY, 30.0, "two", evolution=(0.9,), spos=(0.8,), random=(0.7,)),
+    case(EASY, 25.0, "three", evolution=(0.9,), spos=(0.8,), random=(0.7,)),
+    case(HARD, 20.0, "four", evolution=(0.3,), spos=(0.5,), random=()),
+]
+
+
+def test_what_did_best_in_cases_alike_is_chosen_and_said_why() -> None:
+    easy = choose(CASES, Situation(EASY, "cells", 20.0), NAMES)
+    assert easy is not None and easy.strategy == "evolution" and list(easy.ranks)[-1] == "random"
+    assert "on one within 20 s it was number 1 of 3" in easy.why and "by 4 cases" in easy.why
+    # Many cases alike outweigh what is best in general.
+    hard = choose([*CASES, *[CASES[-1]] * 4], Situation(HARD, "cells", 20.0), NAMES)
+    assert hard is not None and hard.strategy == "spos"
+
+
+def test_where_one_case_speaks_against_many_the_many_are_heard() -> None:
+    chosen = choose(CASES, Situation(HARD, "cells", 20.0), NAMES)
+    assert chosen is not None and chosen.strategy == "evolution"
+
+
+def test_nothing_is_chosen_where_nothing_is_alike_or_known() -> None:
+    assert choose(CASES, Situation({**EASY, "regression": 1.0}, "cells", 20.0), NAMES) is None
+    assert choose(CASES, Situation(EASY, "cells", 1e9), NAMES) is None
+    assert choose([], Situation(EASY, "cells", 20.0), NAMES) is None
+    assert choose(CASES, Situation(EASY, "cells", 20.0), ("spos",)) is None
+
+
+def test_ranks_share_ties_and_put_last_what_failed() -> None:
+    assert CASES[-1].ranks(NAMES) == {"spos": 0.0, "evolution": 0.5, "random": 1.0}
+    tied = case(EASY, 1.0, evolution=(0.5,), spos=(0.5,), random=(0.1,))
+    assert tied.ranks(NAMES) == {"evolution": 0.25, "spos": 0.25, "random": 1.0}
+    assert tied.ranks(("spos", "random")) == {"spos": 0.0, "random": 1.0}
+
+
+def test_cases_are_less_alike_in_another_space_with_limits_and_at_other_budgets() -> None:
+    here = Situation(EASY, "cells", 20.0)
+    assert here.likeness(here) == 1.0
+    others = [
+        Situation(EASY, "stages", 20.0),
+        Situation(EASY, "cells", 20.0, limits=("latency",)),
+        Situation(EASY, "cells", 20.0, device="cuda"),
+        Situation(EASY, "cells", 80.0),
+        Situation(EASY, "cells", 20.0, workers=4),
+        Situation(HARD, "cells", 20.0),
+    ]
+    assert all(0 < here.likeness(each) < 0.8 for each in others)
+    assert math.isclose(here.likeness(others[3]), others[3].likeness(here))
+
+
+def record(task: str, strategy: str, score: float, **facts: Any) -> Record:
+    trials = [Judgement({"a": 1}, 0.99, 1.0), Judgement({"a": 2}, score, 9.0)]  # a short training counts for nothing
+    told = {"strategy": strategy, "budget": 60.0, "device": "cpu", **facts}
+    return Record(
+        f"{task}{strategy}", task, EASY, {"name": "cells", "fingerprint": "f"}, "accuracy", True, trials, told
+    )
+
+
+def test_a_memory_is_evidence_where_two_strategies_had_the_same_task_and_time() -> None:
+    records = [
+        record("one", "evolution", 0.8), record("one", "spos", 0.9), record("one", "random", 0.5, budget=600.0),
+        record("two", "evolution", 0.8), record("three", "spos", 0.8, budget=None),
+    ]  # fmt: skip
+    (found,) = experienced(records)
+    assert (found.task, found.situation.seconds, found.scores) == ("one", 60.0, {"evolution": [0.8], "spos": [0.9]})
+
+
+def test_cases_are_written_and_read(tmp_path: Path) -> None:
+    file = tmp_path / "evidence.json"
+    file.write_text(write_evidence(CASES), encoding="utf-8")
+    assert read_evidence(file) == CASES
+    assert read_evidence(file)[0].data == "one"
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("{", "is no evidence"),
+        ('{"format": 9, "cases": []}', "has format 9"),
+        ('{"format": 1, "cases": [{}]}', "no ev"),
+    ],
+)
+def test_a_damaged_or_newer_file_is_refused(tmp_path: Path, text: str, message: str) -> None:
+    file = tmp_path / "evidence.json"
+    file.write_text(text, encoding="utf-8")
+    with pytest.raises(KnowledgeError, match=message):
+        read_evidence(file)
