@@ -152,6 +152,7 @@ def _on_target(setting: Setting, winner: Winner, measured: Measured | None) -> d
     if measured is not None:
         target |= {"latency_ms": round(measured.latency.median, 4), "spread": round(measured.latency.spread, 4)}
         target |= {"bytes": measured.bytes} if measured.bytes else {}
+        target |= {} if measured.energy is None else {"energy_mj": round(measured.energy, 4)}
     return {**found, "target": target}
 
 

@@ -104,6 +104,7 @@ class Result:
             return
         if "latency_ms" in target:
             said = f"{target['latency_ms']:.4g} ms on {target['spec']}"
+            said += f", {target['energy_mj']:.4g} mJ" if "energy_mj" in target else ""
             size = f", {target['bytes']:,} bytes" if "bytes" in target else ""
             yield f"{'measured':<22}{said}{size}; predicted {target['predicted_latency_ms']:.4g} ms"
         else:

@@ -15,6 +15,7 @@ from typing import Any, final
 from torch import nn
 
 from azora.errors import ConfigError
+from azora.hardware.energy import Rapl
 from azora.hardware.measurement import SECONDS, Measurement, measure_calls
 from azora.settings import settings_of
 from azora.space import Architecture
@@ -58,17 +59,21 @@ class Loaded:
 @final
 @dataclass(frozen=True)
 class Measured:
-    """What a network costs on a target: its latency, and the bytes of its file (0: the runtime has none)."""
+    """What a network costs on a target: its latency, the bytes of its file (0: the runtime has none), and millijoules
+    of one answer, where the target can read them."""
 
     latency: Measurement
     bytes: int = 0
+    energy: float | None = None
 
     def to_json(self) -> dict[str, Any]:
-        return {**self.latency.to_json(), "bytes": self.bytes}
+        told = {} if self.energy is None else {"energy": self.energy}
+        return {**self.latency.to_json(), "bytes": self.bytes, **told}
 
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> Measured:
-        return cls(Measurement.from_json(data), int(data.get("bytes", 0)))
+        energy = data.get("energy")
+        return cls(Measurement.from_json(data), int(data.get("bytes", 0)), None if energy is None else float(energy))
 
 
 class Target(ABC):
@@ -115,7 +120,12 @@ class Target(ABC):
 
 
 class TimedTarget(Target):
-    """A target whose runtime is in this process: a network is loaded, and its answers are timed."""
+    """A target whose runtime is in this process: a network is loaded, and its answers are timed.
+
+    `meter` reads the energy of answers; None where the processor is not what answers.
+    """
+
+    meter: Rapl | None = Rapl()
 
     @abstractmethod
     def load(self, deployable: Deployable) -> AbstractContextManager[Loaded]:
@@ -127,7 +137,9 @@ class TimedTarget(Target):
 
     def measure(self, deployable: Deployable, seconds: float = SECONDS) -> Measured:
         with self.load(deployable) as loaded:
-            return Measured(measure_calls(loaded.call, seconds=seconds), loaded.bytes)
+            latency = measure_calls(loaded.call, seconds=seconds)
+            energy = None if self.meter is None else self.meter.millijoules(loaded.call, seconds)
+            return Measured(latency, loaded.bytes, energy)
 
 
 def check_threads(name: str, threads: int) -> None:

@@ -57,6 +57,7 @@ class Cuda(TimedTarget):
     """
 
     name = "cuda"
+    meter = None
 
     def __init__(self, device: int = 0) -> None:
         self.device = device

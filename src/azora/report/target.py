@@ -17,6 +17,8 @@ def target_lines(figures: Mapping[str, Any]) -> list[tuple[str, str]]:
         lines.append((f"limit of {quantity}", f"{most:.4g} ms" if quantity == "latency" else f"{most:,.0f}"))
     if "latency_ms" in target:
         lines.append(("measured", f"{target['latency_ms']:.4g} ms (quartiles {target['spread']:.1%} apart)"))
+    if "energy_mj" in target:
+        lines.append(("energy", f"{target['energy_mj']:.4g} mJ an answer, of the whole processor meanwhile"))
     lines.append(("predicted", f"{target['predicted_latency_ms']:.4g} ms"))
     if "bytes" in target:
         lines.append(("file", f"{target['bytes']:,} bytes"))
