@@ -132,7 +132,7 @@ def start(words: argparse.Namespace, shared: SharedWeights, data: SearchData, ra
     )
     return SharedTraining(
         shared, data.train, data.signature, data.scaling, recipe, make_paths(words.paths, shared.space), words.epochs,
-        seed=seed, mode=Mode.parse(words.precision), ema=words.ema or None,
+        seed=seed, mode=Mode.parse(words.precision), ema=words.ema or None, clip=words.clip or None,
     )  # fmt: skip
 
 
@@ -291,10 +291,11 @@ QUANTILES = (0.0, 0.1, 0.5, 0.9, 1.0)
 UNTOLD = ("table", "data", "scores", "column", "cells", "remembered", "epochs")
 SETTINGS: dict[str, Any] = {
     "paths": "fair",
-    "width": 16,
+    "width": 8,
     "depth": 1,
     "batch": 128,
     "rate": 0.1,
+    "clip": 5.0,
     "smoothing": 0.0,
     "rows": 45_000,
     "validation": 2_000,

@@ -172,6 +172,21 @@ def test_the_average_is_over_the_steps_that_moved_a_weight(stripes: Task) -> Non
     assert one.judged is not one.shared
 
 
+def test_gradients_are_clipped_by_their_networks_or_as_said(stripes: Task, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked = list[float]()
+    space = cells(stripes)
+    data = stripes.search_data
+    paths, shared = make_paths("fair", space), SharedWeights(space)
+    for clip in (None, 0.5):
+        made = SharedTraining(shared, data.train, data.signature, data.scaling, RECIPE, paths, 1, clip=clip)
+        monkeypatch.setattr(made.optimiser, "clip", asked.append)
+        made.advance(1 / made.batches.steps)
+    networks = len(paths.draw(random.Random(0)))
+    assert asked == [5.0 * networks, 0.5] and networks > 1
+    with pytest.raises(ConfigError, match="clip=0 must be above 0"):
+        SharedTraining(shared, data.train, data.signature, data.scaling, RECIPE, paths, 1, clip=0)
+
+
 def test_averaged_weights_know_what_was_learned(stripes: Task) -> None:
     space, data = cells(stripes), stripes.search_data
     shared, paths = SharedWeights(space), make_paths("uniform", space)

@@ -41,7 +41,7 @@ from azora.trial import ON_TARGET, Limit, Objective, Proposal, Report
 
 POPULATION, PREDICTED = 100, 2_000  # of the evolution by predictions
 DRAWS = 200  # random networks, of which those within the limits are in its first population
-LOOKED_AT = 12  # of the best predicted and the best judged each: these are judged by their weights
+LOOKED_AT = 10  # of the best predicted and the best judged each: these are judged by their weights
 SECONDS = 8.0  # for the evolution of one network
 FEWEST = 8  # judged networks, with fewer of which nothing can be predicted
 MEASURING = 60.0  # seconds for networks on a target of which there is no predictor yet

@@ -57,9 +57,11 @@ class SharedTraining:
             decay is not looked at either, and 0.003 is a good rate).
         epochs: in all, at least one step; an epoch is one pass over the rows, however many networks learn from each.
         ema: decay of the weights' moving average, by which `judged` then judges; None for no average.
+        clip: what the norm of a step's gradients is brought down to; None is five for each of its networks, as a
+            network by itself has. Cells that are alike in size rank better by a lower one.
 
     Raises:
-        ConfigError: a decay out of its range, or one for a hypernetwork.
+        ConfigError: a decay out of its range, or one for a hypernetwork, or a clip not above 0.
     """
 
     def __init__(
@@ -76,7 +78,11 @@ class SharedTraining:
         mode: Mode | None = None,
         device: str = "cpu",
         ema: float | None = None,
+        clip: float | None = None,
     ) -> None:
+        if clip is not None and not clip > 0:
+            raise ConfigError(f"clip={clip} must be above 0")
+        self.clip = clip
         self.mode, self.device, self.recipe, self.signature = mode or Mode(), device, recipe, signature
         self.shared: SharedWeights | Hypernetwork = shared.to(device)
         self.paths, self.seed = paths, seed
@@ -224,7 +230,8 @@ class SharedTraining:
     def _step(self, drawn: Sequence[Architecture], rate: float) -> Tensor:
         x, y = self.batches.batch(self.step, self.recipe)
         loss = self._linked_gradients(x, y, drawn, rate)
-        self.optimiser.clip(CLIP * len(drawn))  # gradients are sums: what one network may have, each may
+        # Gradients are sums: what one network may have, each may.
+        self.optimiser.clip(CLIP * len(drawn) if self.clip is None else self.clip)
         self.optimiser.step(rate)
         if self.averaged is not None:
             self.averaged.follow(self.step)
