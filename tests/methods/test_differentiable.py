@@ -65,6 +65,11 @@ class TestPerturbed(MethodContract):
         return partial(small, "darts", derive="perturbed")
 
 
+@pytest.mark.parametrize(("preset", "share"), [("pc-darts", 15 / 50), ("p-darts", 10 / 25), ("drnas", 10 / 25)])
+def test_logits_wait_for_as_much_of_a_stage_as_published(preset: str, share: float) -> None:
+    assert PRESETS[preset].settings.frozen == share
+
+
 @pytest.mark.parametrize("preset", sorted(PRESETS))
 def test_every_method_favours_something_after_every_epoch(preset: str, desk: Desk) -> None:
     method = find_method(preset, {"epochs": 2.0, "size": 8})

@@ -59,7 +59,7 @@ PRESETS: Mapping[str, Preset] = {
     ),
     "drnas": Preset(
         MixtureSettings(
-            Relaxation("dirichlet", channels=4), spread=1e-3, stages=(Stage(), Stage(options=4, channels=2)), frozen=0.2
+            Relaxation("dirichlet", channels=4), spread=1e-3, stages=(Stage(), Stage(options=4, channels=2)), frozen=0.4
         ),
         "draws the weights from a Dirichlet distribution that learns; two stages, the second with the best options",
         "Chen et al. 2021",
