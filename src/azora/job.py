@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -10,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from azora.clock import parse_seconds
+from azora.cores import usable_cores
 from azora.errors import AzoraError, BudgetError, ConfigError
 from azora.settings import closest
 from azora.trial import SUFFIXES, Limit, Objective
@@ -108,7 +108,7 @@ class Job:
             trials=trials,
             objectives=tuple(Objective.parse(text) for text in _several(objective)),
             limits=tuple(Limit.parse(text) for text in limits),
-            workers=workers or os.cpu_count() or 1,
+            workers=workers or usable_cores(),
             worker_memory=_bytes(worker_memory) if worker_memory else None,
             trial_timeout=_seconds(trial_timeout) if trial_timeout else None,
             beside=tuple(Path(each) for each in beside),

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import math
-import os
 import platform
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
@@ -21,6 +20,7 @@ from azora.automl.result import Result
 from azora.automl.setting import Setting
 from azora.automl.winner import Winner
 from azora.automl.working import FOLDER
+from azora.cores import usable_cores
 from azora.errors import BundleError, TargetError
 from azora.export import OnnxSession, export_onnx, median_ms, read_bundle, write_bundle
 from azora.export.reference import reference_of
@@ -126,7 +126,7 @@ def _figures(setting: Setting, study: Study, best: Trial, winner: Winner, second
         "precision": winner.mode,
         "workers": job.workers,
         "device": job.device,
-        "machine": f"{platform.machine()}, {os.cpu_count()} cores",
+        "machine": f"{platform.machine()}, {usable_cores()} cores",
         "azora": __version__,
         "python": platform.python_version(),
         "out": str(job.out),

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -15,6 +14,7 @@ from torch import nn
 
 from azora.automl.rehearsal import useful_epochs
 from azora.automl.setting import Setting
+from azora.cores import usable_cores
 from azora.evaluation.checkpoints import Checkpoints
 from azora.evaluation.trained import recipe_of, resume, start_training
 from azora.executors.partners import FEWEST_ROWS, Partners
@@ -93,7 +93,7 @@ def _prepare(setting: Setting, architecture: Architecture, precision: str, *, by
     task, job, space = setting.task, setting.job, setting.space
     data = SearchData(task.signature, task.everything(), task.validation, task.scaling)
     recipe = recipe_of(space, architecture, data)
-    cores = os.cpu_count() or 1 if by_clock and job.device == "cpu" else 1
+    cores = usable_cores() if by_clock and job.device == "cpu" else 1
     parts = max(1, min(cores, job.workers, recipe.batch_size // FEWEST_ROWS))
     if precision == "measure" and by_clock:
         # This network is trained for long: what suits the space on the whole need not suit it.

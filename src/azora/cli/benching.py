@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import sys
 import time
 from collections.abc import Callable, Mapping
@@ -14,6 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from azora.cli.progress import bar
+from azora.cores import usable_cores
 from azora.errors import BenchmarkError, ConfigError
 
 if TYPE_CHECKING:
@@ -82,7 +82,7 @@ def bench(
         raise BenchmarkError(f"--queries {queries} and --seconds {seconds:g}: say one of the two")
     if workers is not None and workers < 1:
         raise ConfigError(f"--workers {workers}: one at least")
-    found = _compared(table, strategy or [], settings or [], runs, seed, workers or os.cpu_count() or 1, **rules)
+    found = _compared(table, strategy or [], settings or [], runs, seed, workers or usable_cores(), **rules)
     _deliver(found, time.monotonic() - begun, out, as_json)
     return 0
 

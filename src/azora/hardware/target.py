@@ -14,6 +14,7 @@ from typing import Any, final
 
 from torch import nn
 
+from azora.cores import usable_cores
 from azora.errors import ConfigError
 from azora.hardware.energy import Rapl
 from azora.hardware.measurement import SECONDS, Measurement, measure_calls
@@ -144,9 +145,9 @@ class TimedTarget(Target):
 
 def check_threads(name: str, threads: int) -> None:
     """Raises ConfigError unless there are so many threads to run on."""
-    most = os.cpu_count() or 1
+    most = usable_cores()
     if isinstance(threads, bool) or not isinstance(threads, int) or not 1 <= threads <= most:
-        raise ConfigError(f"{name}: threads={threads!r} must be from 1 to {most}, the cores of this machine")
+        raise ConfigError(f"{name}: threads={threads!r} must be from 1 to {most}, the cores that may be used here")
 
 
 @cache

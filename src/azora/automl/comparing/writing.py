@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import platform
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
@@ -15,6 +14,7 @@ from azora.automl.comparing.plot import to_svg
 from azora.automl.comparing.runs import Record
 from azora.automl.comparing.summary import ROWS, Estimate, Row, of_run, rows
 from azora.clock import show_seconds
+from azora.cores import usable_cores
 from azora.tasks import METRICS
 
 JSON, TABLE, PLOT = "compare.json", "compare.md", "compare.svg"
@@ -44,7 +44,7 @@ def to_json(plan: Plan, found: Sequence[Row]) -> dict[str, Any]:
         "seeds": asked.seeds,
         "metric": plan.metric,
         "maximise": METRICS[plan.metric].maximise,
-        "machine": f"{platform.machine()}, {os.cpu_count()} cores",
+        "machine": f"{platform.machine()}, {usable_cores()} cores",
         "load": load_of(found),
         "azora": __version__,
         "left_out": dict(plan.left_out),
@@ -91,7 +91,7 @@ def to_markdown(plan: Plan, found: Sequence[Row]) -> str:
     load = load_of(found)
     if load is not None:
         lines += [
-            f"Load of the machine ({os.cpu_count()} cores) before and after runs: {load[0]:g} to {load[1]:g}.",
+            f"Load of the machine ({usable_cores()} cores) before and after runs: {load[0]:g} to {load[1]:g}.",
             "",
         ]
     lines += ["Intervals are Student's over seeds; where there is one seed, of resamples of the test's rows."]
