@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -39,11 +40,12 @@ def test_what_did_best_in_cases_alike_is_chosen_and_said_why() -> None:
 
 
 def test_where_one_case_speaks_against_many_the_many_are_heard() -> None:
-    chosen = choose(CASES, Situation(HARD, "cells", 20.0), NAMES)
+    chosen = choose([*CASES[:3] * 4, CASES[-1]], Situation(HARD, "cells", 20.0), NAMES)
     assert chosen is not None and chosen.strategy == "evolution"
 
 
 def test_nothing_is_chosen_where_nothing_is_alike_or_known() -> None:
+    assert choose(CASES[:1], Situation(EASY, "cells", 20.0), NAMES) is None  # a single case
     assert choose(CASES, Situation({**EASY, "regression": 1.0}, "cells", 20.0), NAMES) is None
     assert choose(CASES, Situation(EASY, "cells", 1e9), NAMES) is None
     assert choose([], Situation(EASY, "cells", 20.0), NAMES) is None
@@ -73,20 +75,28 @@ def test_cases_are_less_alike_in_another_space_with_limits_and_at_other_budgets(
 
 
 def record(task: str, strategy: str, score: float, **facts: Any) -> Record:
-    trials = [Judgement({"a": 1}, 0.99, 1.0), Judgement({"a": 2}, score, 9.0)]  # a short training counts for nothing
-    told = {"strategy": strategy, "budget": 60.0, "device": "cpu", **facts}
-    return Record(
-        f"{task}{strategy}", task, EASY, {"name": "cells", "fingerprint": "f"}, "accuracy", True, trials, told
-    )
+    told = {"strategy": strategy, "budget": 60.0, "device": "cpu", "outcome": score, **facts}
+    space = {"name": "cells × recipe", "fingerprint": "f"}
+    return Record(f"{task}{strategy}", task, EASY, space, "accuracy", True, [Judgement({"a": 1}, 0.99, 1.0)], told)
 
 
 def test_a_memory_is_evidence_where_two_strategies_had_the_same_task_and_time() -> None:
     records = [
         record("one", "evolution", 0.8), record("one", "spos", 0.9), record("one", "random", 0.5, budget=600.0),
         record("two", "evolution", 0.8), record("three", "spos", 0.8, budget=None),
+        record("one", "darts-", 0.8, settings={"epochs": 2}), record("one", "enas", 0.8, outcome=None),
+        record("four", "evolution", 0.8, data="same"), record("four", "spos", 0.9, data="same"),
     ]  # fmt: skip
-    (found,) = experienced(records)
-    assert (found.task, found.situation.seconds, found.scores) == ("one", 60.0, {"evolution": [0.8], "spos": [0.9]})
+    (found,) = experienced(records, "same")
+    assert (found.task, found.situation.seconds, found.situation.space) == ("one", 60.0, "cells")
+    assert found.scores == {"evolution": [0.8], "spos": [0.9]}
+    assert [each.task for each in experienced(records)] == ["one", "four"]
+
+
+def test_a_loss_is_the_better_the_smaller() -> None:
+    losses = [replace(record("one", name, at), maximise=False) for name, at in (("evolution", 0.4), ("spos", 0.3))]
+    (found,) = experienced(losses)
+    assert found.ranks(NAMES) == {"spos": 0.0, "evolution": 1.0}
 
 
 def test_cases_are_written_and_read(tmp_path: Path) -> None:

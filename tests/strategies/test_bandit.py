@@ -98,6 +98,7 @@ def test_it_is_made_by_name_and_inside_of_halving() -> None:
     [
         ({"arms": ["evolution"]}, "two strategies at least"),
         ({"arms": ["evolution", "bayes"]}, "did you mean 'bayesian'"),
+        ({"arms": ["evolution", "bandit"]}, "no arm of a bandit"),
         ({"forgetting": 1.0}, "forgetting=1.0 must be at least 0 and below 1"),
     ],
 )

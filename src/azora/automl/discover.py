@@ -8,7 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from azora.automl.advice import Advice, advise
+from azora.automl.choosing import AUTO, choose_strategy
 from azora.automl.result import Result
 from azora.automl.run import run
 from azora.automl.setting import check_names, find_task
@@ -21,7 +21,6 @@ from azora.hardware.files import TargetFile
 from azora.job import Job
 from azora.tasks import Reading
 
-AUTO = "auto"
 FORMS = {"torch-cpu": "torch", "cuda": "torch", "onnxruntime": "onnx", "executorch": "executorch"}
 FOLDER = "deploy"
 
@@ -43,9 +42,8 @@ def discover(
     check_names(replace(job, strategy="halving") if job.strategy == AUTO else job)
     form = form_of(job.target)  # what cannot be shipped is told before anything is searched
     task = find_task(job.task, job.seed, Reading.of(job.reading))
-    advice = Advice(job.strategy, "it was asked for")
+    advice = choose_strategy(job, task)
     if job.strategy == AUTO:
-        advice = advise(task.signature, len(task.train), job.budget, job.workers)
         watch.note(f"{advice.strategy}: {advice.why}")
     chosen = replace(job, task=task, strategy=advice.strategy, reference=True, reading={})
     result = run(chosen, started=started, stop=stop, watch=watch)

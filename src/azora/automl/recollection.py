@@ -101,11 +101,15 @@ class Recollection:
             watch.note(said)
         return self.remembered
 
-    def leave(self, job: Job, study: Study, objective: Objective, task: Task, watch: Watcher) -> None:
-        """Leave in the job's memory what `study` found; where that is not possible it is told: a search is not lost for
-        it. The same search again, of the same rows, replaces itself."""
+    def leave(
+        self, job: Job, study: Study, objective: Objective, task: Task, watch: Watcher, figures: Mapping[str, Any]
+    ) -> None:
+        """Leave in the job's memory what `study` found, and what came of it (`figures`); where that is not possible it
+        is told: a search is not lost for it. The same search again, of the same rows, replaces itself."""
         assert job.knowledge is not None
-        record = record_of(job, study, objective, task, self.features)
+        trees = figures.get("boosting", {}).get("shipped", False)  # for which no strategy is to be praised
+        outcome = None if trees else figures.get(f"test_{objective.metric}")
+        record = record_of(job, study, objective, task, self.features, outcome)
         if not record.trials:
             return
         try:
@@ -115,12 +119,22 @@ class Recollection:
             watch.note(f"nothing was left in memory: {error}")
 
 
-def record_of(job: Job, study: Study, objective: Objective, task: Task, features: Mapping[str, float]) -> Record:
-    """What `study` found, of 400 networks at most, the best first; `features` are of its task."""
+def record_of(
+    job: Job,
+    study: Study,
+    objective: Objective,
+    task: Task,
+    features: Mapping[str, float],
+    outcome: float | None = None,
+) -> Record:
+    """What `study` found, of 400 networks at most, the best first; `features` are of its task, `outcome` what the
+    chosen network has on its test split: it says how good the strategy was, to searches on other data alone."""
     told = json.dumps([task.digest, study.created], sort_keys=True, default=str).encode()
     space = {"name": study.space.name, "fingerprint": study.space.root.fingerprint}
     facts = {
         "strategy": job.strategy, "seed": job.seed, "budget": job.budget, "device": job.device,
+        "workers": job.workers, "limits": sorted({limit.quantity for limit in job.limits}),
+        "settings": dict(job.strategy_settings), "data": task.digest, "outcome": outcome,
         "azora": __version__, "when": datetime.now(UTC).isoformat(timespec="seconds"),
     }  # fmt: skip
     judged = [_judgement(trial, objective) for trial in study.ranked(objective)]

@@ -145,7 +145,7 @@ class _Run:
         clear(self.setting)
         study.finish(result.figures)
         if self.setting.memory is not None:
-            self.setting.memory.leave(job, study, self.setting.objective, self.setting.task, self.watch)
+            self.setting.memory.leave(job, study, self.setting.objective, self.setting.task, self.watch, result.figures)
         study.close()
         return result
 

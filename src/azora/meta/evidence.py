@@ -21,7 +21,7 @@ FILE = Path(__file__).parent / "data" / "evidence.json"
 SPREAD = 2.0  # logarithms of time, and of values to learn from for each second, by which two cases differ much
 OTHER = {"space": 0.5, "limits": 0.7, "device": 0.7}  # what is left of a likeness where these are others
 PRIOR = 2.0  # cases just alike that the mean over all cases is worth
-ENOUGH = 0.5  # likeness, over all cases, below which nothing is known
+ENOUGH = 2.0  # likeness, over all cases, below which too little is known
 
 
 @final
@@ -176,22 +176,30 @@ def write_evidence(experiences: Sequence[Experience]) -> str:
     return f'{{"format": {FORMAT}, "cases": [\n{cases}\n]}}\n'
 
 
-def experienced(records: Sequence[Record]) -> list[Experience]:
+def space_of(name: str) -> str:
+    """The name of a space without what is searched beside its networks, such as the recipe."""
+    return name.partition(" × ")[0]
+
+
+def experienced(records: Sequence[Record], digest: str = "") -> list[Experience]:
     """What a memory says of strategies: searches for one task in one space within the same time and limits, by at
-    least two strategies; a search's score is that of the best of its longest trainings."""
+    least two strategies without settings; a search's score is its outcome on the task's test split. That is why
+    searches of the rows that have `digest` say nothing: what is chosen for these rows must not have seen their test.
+    """
     grouped: dict[tuple[Any, ...], dict[str, list[float]]] = defaultdict(lambda: defaultdict(list))
     features: dict[tuple[Any, ...], Mapping[str, float]] = {}
     for record in records:
-        seconds, strategy = record.facts.get("budget"), record.facts.get("strategy")
-        if not isinstance(seconds, int | float) or not isinstance(strategy, str) or not record.trials:
+        facts = record.facts
+        seconds, strategy, outcome = (facts.get(name) for name in ("budget", "strategy", "outcome"))
+        if not (isinstance(seconds, int | float) and isinstance(strategy, str) and isinstance(outcome, int | float)):
+            continue
+        if facts.get("settings") or facts.get("data") == digest:
             continue
         key = (
-            record.task, record.space["name"], float(seconds), int(record.facts.get("workers", 1)),
-            tuple(record.facts.get("limits", ())), str(record.facts.get("device", "cpu")),
+            record.task, space_of(record.space["name"]), float(seconds), int(facts.get("workers", 1)),
+            tuple(facts.get("limits", ())), str(facts.get("device", "cpu")),
         )  # fmt: skip
-        sign = 1.0 if record.maximise else -1.0
-        _, best = max((each.budget or math.inf, sign * each.score) for each in record.trials)
-        grouped[key][strategy].append(best)
+        grouped[key][strategy].append(outcome if record.maximise else -outcome)
         features[key] = record.features
     return [
         Experience(key[0], Situation(features[key], *key[1:]), scores)

@@ -95,10 +95,27 @@ class StudyFolder:
 
 def read_about(path: Path) -> str:
     """What the study in a folder is of, in a few words."""
+    about = _about(path)
+    return f"task {about.get('task', '?')}, strategy {about.get('strategy', '?')}, seed {about.get('seed', '?')}"
+
+
+def strategy_of(path: Path) -> str | None:
+    """The strategy of the study in a folder; None where there is no study.
+
+    Raises:
+        StudyError: its journal cannot be read.
+    """
+    if not (path / JOURNAL).exists():
+        return None
+    found = _about(path).get("strategy")
+    return None if found is None else str(found)
+
+
+def _about(path: Path) -> Mapping[str, Any]:
     journal = SqlJournal(path / JOURNAL)
     try:
         first = next(journal.read(), None)
     finally:
         journal.close()
-    about = (first or {}).get("about", {})
-    return f"task {about.get('task', '?')}, strategy {about.get('strategy', '?')}, seed {about.get('seed', '?')}"
+    found: Mapping[str, Any] = (first or {}).get("about", {})
+    return found

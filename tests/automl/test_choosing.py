@@ -1,0 +1,76 @@
+"""Which strategy a search that is to choose one takes."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from azora.automl.choosing import choose_strategy
+from azora.automl.discover import discover
+from azora.job import Job
+from azora.meta import Judgement, Knowledge, Record, describe_task
+from azora.tasks import Task
+
+
+def searched(
+    task: Task, name: str, strategy: str, outcome: float, *, space: str = "cells × recipe", **facts: Any
+) -> Record:
+    """A search of other rows, for a task just like this one."""
+    told = {"strategy": strategy, "budget": 60.0, "workers": 1, "data": name, "outcome": outcome, **facts}
+    features = describe_task(task.search_data)
+    of = {"name": space, "fingerprint": "f"}
+    return Record(f"{name} {strategy}", name, features, of, "accuracy", True, [Judgement({"a": 1}, 0.9)], told)
+
+
+def job_for(task: Task, out: Path, records: list[Record], **words: Any) -> Job:
+    with Knowledge(out / "memory.db") as memory:
+        for record in records:
+            memory.remember(record)
+    words = {"budget": "60s", "workers": 1, "strategy": "auto", "knowledge": out / "memory.db", **words}
+    return Job.parse(task=task, out=out / "out", **words)
+
+
+def test_what_was_best_on_tasks_like_it_is_taken(stripes: Task, tmp_path: Path) -> None:
+    records = [
+        searched(stripes, name, strategy, outcome)
+        for name in ("one", "two", "three")
+        for strategy, outcome in (("halving", 0.8), ("evolution", 0.9), ("gone", 0.95), ("os:system", 0.99))
+    ]
+    advice = choose_strategy(job_for(stripes, tmp_path, records), stripes)
+    assert advice.strategy == "evolution"  # of what azora has: a memory names nothing that is then imported
+    assert "by 3 cases" in advice.why and "number 1 of 2" in advice.why
+
+
+def test_rules_speak_where_memory_says_too_little(stripes: Task, tmp_path: Path) -> None:
+    pairs = (("halving", 0.8), ("evolution", 0.9))
+    one = [searched(stripes, "one", *each) for each in pairs]
+    same = [searched(stripes, "one", *each, data=stripes.digest) for each in pairs]
+    elsewhere = [searched(stripes, str(n), *each, space="mlp") for n in range(4) for each in pairs]
+    enough = [searched(stripes, str(n), *each) for n in range(4) for each in pairs]
+    ruled = "leave time to train many"
+    assert ruled in choose_strategy(job_for(stripes, tmp_path / "0", []), stripes).why
+    assert ruled in choose_strategy(job_for(stripes, tmp_path / "1", one), stripes).why
+    assert ruled in choose_strategy(job_for(stripes, tmp_path / "2", same * 4), stripes).why
+    assert ruled in choose_strategy(job_for(stripes, tmp_path / "3", elsewhere), stripes).why
+    two = job_for(stripes, tmp_path / "4", enough, objective=["accuracy", "macs:min"])
+    assert ruled in choose_strategy(two, stripes).why
+    counted = job_for(stripes, tmp_path / "5", enough, budget=None, trials=3)
+    assert "judgements are counted" in choose_strategy(counted, stripes).why
+    assert choose_strategy(job_for(stripes, tmp_path / "6", enough), stripes).strategy == "evolution"
+
+
+def test_what_goes_on_keeps_its_strategy_and_its_search_teaches_others(stripes: Task, tmp_path: Path) -> None:
+    words = {"budget": None, "trials": 1, "knowledge": tmp_path / "memory.db"}
+    first = discover(job_for(stripes, tmp_path, [], **words, seed=1))
+    assert first.figures["advice"]["strategy"] == "halving"
+    on = job_for(stripes, tmp_path, [], **words, seed=1, resume=True)
+    assert choose_strategy(on, stripes).why == "the search was begun with it"
+    asked = job_for(stripes, tmp_path, [], strategy="random")
+    assert choose_strategy(asked, stripes).why == "it was asked for"
+    with Knowledge(tmp_path / "memory.db") as memory:
+        (record,) = memory.records()
+    assert record.facts["outcome"] == pytest.approx(first.figures["test_accuracy"])
+    assert (record.facts["workers"], record.facts["limits"], record.facts["settings"]) == (1, [], {})
+    assert record.facts["data"] == stripes.digest
