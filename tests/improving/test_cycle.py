@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 from collections.abc import Sequence
 from pathlib import Path
@@ -208,6 +209,55 @@ def test_the_loop_waits_for_its_turn_and_survives_restarts(
     (versions.folder / "history.jsonl").write_text(f'{line}\n{{"when": "20', encoding="utf-8")
     assert main(words) == 2
     assert "the model takes 8" in capsys.readouterr().err
+
+
+def test_a_look_that_fails_later_on_does_not_end_the_loop(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    model = deployed(tmp_path, blobs(300, 0), epochs=1)
+    file, looks = tmp_path / "rows.npz", list[int]()
+    rows = blobs(900, 1).everything()
+    np.savez(file, x_train=rows.x, y_train=NAMES[rows.y])
+
+    def wait(versions: Versions, pause: float) -> None:
+        looks.append(len(versions.history()))
+        if len(looks) == 2:
+            file.unlink()
+        if len(looks) == 4:
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr("azora.cli.improving._wait", wait)
+    assert main(["improve", str(model), "--data", str(file), "--budget", "8s", "--every", "1h", "--quiet"]) == 130
+    assert [each["what"] for each in Versions(model).history()][1:] == ["failed", "failed"]
+    assert capsys.readouterr().err.count("rows.npz") == 2 and len(looks) == 4
+
+
+def test_a_promotion_that_was_killed_before_the_second_look_is_put_back(tmp_path: Path) -> None:
+    model = deployed(tmp_path, blobs(900, 0), epochs=1, rows=40)
+    before = weights(model)
+
+    def kill(folder: Path) -> None:
+        raise KeyboardInterrupt
+
+    for again in (lambda: improve(model, blobs(40, 2), BRIEF), lambda: main(["rollback", str(model)])):
+        with pytest.raises(KeyboardInterrupt):
+            improve(model, blobs(3000, 1), BRIEF, promoted=kill)
+        assert weights(model) != before
+        with contextlib.suppress(BudgetError):  # so few rows are looked at in vain
+            again()
+        assert weights(model) == before
+    told = [each["what"] for each in Versions(model).history()]
+    assert told == ["promoted", "rolled back"] * 2
+    assert Versions(model).settle() is None
+
+
+def test_a_line_of_the_history_that_was_cut_does_not_take_the_next_with_it(tmp_path: Path) -> None:
+    versions = Versions(deployed(tmp_path, blobs(300, 0), epochs=1))
+    versions.note("kept", {})
+    with (versions.folder / "history.jsonl").open("a", encoding="utf-8") as file:
+        file.write('{"when": "20')
+    versions.note("promoted", {})
+    assert [each["what"] for each in versions.history()] == ["kept", "promoted"]
 
 
 def test_tests_are_counted_since_the_last_promotion_that_stayed(tmp_path: Path) -> None:

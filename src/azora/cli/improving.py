@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import sys
 import time
@@ -14,7 +15,7 @@ import typer
 
 from azora.cli.remembering import memory_of
 from azora.clock import parse_seconds, show_seconds
-from azora.errors import BudgetError, KnowledgeError
+from azora.errors import AzoraError, BudgetError, BundleError, KnowledgeError
 
 if TYPE_CHECKING:
     from azora.improving import Outcome, Versions
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
 
 ModelWord = Annotated[Path, typer.Argument(help="A model folder, or the folder that a search wrote.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object on stdout.")]
+DECISIONS = ("kept", "promoted", "rolled back", "failed")
 LOOKS = 5.0  # seconds between looks at the clock, so that the loop ends soon when it is asked to
 
 
@@ -50,10 +52,16 @@ def improve(
         return look.once(seed, dry_run)
     if dry_run:
         raise BudgetError(f"--every {every} and --dry-run: say one of the two")
-    pause, versions = parse_seconds(every), Versions(model)
+    pause, versions, looked = parse_seconds(every), Versions(model), False
     while True:
         _wait(versions, pause)
-        look.once(seed + len(versions.history()))
+        try:
+            look.once(seed + len(versions.history()))
+        except AzoraError as error:
+            if not looked:
+                raise  # a mistake of the one who asks; later on it is the data's
+            _failed(versions, error)
+        looked = True
 
 
 def rollback(
@@ -147,9 +155,16 @@ def _told(facts: Any) -> str:
     return told + (f"  ({facts['why']})" if "why" in facts else "")
 
 
+def _failed(versions: Versions, error: AzoraError) -> None:
+    """Tell why a look came to nothing, and wait for the next: the data of a day may be missing or damaged."""
+    sys.stderr.write(f"azora: {error}\n")
+    with contextlib.suppress(BundleError), versions.locked():  # where another process looks, its decision counts
+        versions.note("failed", {"why": str(error)})
+
+
 def _wait(versions: Versions, pause: float) -> None:
     """Until so long after the last look, whichever process made it."""
-    looks = [each["when"] for each in versions.history() if each.get("what") in ("kept", "promoted", "rolled back")]
+    looks = [each["when"] for each in versions.history() if each.get("what") in DECISIONS]
     if not looks:
         return
     due = datetime.fromisoformat(looks[-1]) + timedelta(seconds=pause)

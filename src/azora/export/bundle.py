@@ -19,6 +19,7 @@ from torch import nn
 from azora import __version__
 from azora.errors import AzoraError, BundleError
 from azora.export.checks import check_folder, check_names, check_size, check_weights
+from azora.export.place import put
 from azora.networks.decide import As
 from azora.networks.registry import make_space
 from azora.settings import describe, resolve
@@ -90,7 +91,7 @@ def write_bundle(
         about |= _carry(part / CARRIED, carried)
         (part / ABOUT).write_text(json.dumps(about, indent=1) + "\n", encoding="utf-8")
         (part / CARD).write_text(card, encoding="utf-8")
-        _put(part, folder)
+        put(part, folder)
     finally:
         shutil.rmtree(part, ignore_errors=True)
 
@@ -106,15 +107,6 @@ def _made_by(space: Mapping[str, Any]) -> dict[str, Any]:
     imports = [space["name"]] if ":" in space["name"] else []
     versions = {"format": FORMAT, "azora": __version__, "torch": torch.__version__}
     return {**versions, "space": dict(space), "imports": imports}
-
-
-def _put(part: Path, folder: Path) -> None:
-    """Move `part` to `folder`; what was there goes only when its successor is in place."""
-    old = folder.with_name(f".{folder.name}.{os.getpid()}.old.part")
-    if folder.exists():
-        folder.rename(old)
-    part.rename(folder)
-    shutil.rmtree(old, ignore_errors=True)
 
 
 def _lasting(space: Mapping[str, Any], signature: Signature) -> Mapping[str, Any]:

@@ -65,8 +65,9 @@ def improve(
 
     The rows of `task`: search-train is trained on, search-validation chooses among challengers, and of the test split
     one half is for the test of the one that was chosen, the other for a second look at what was written to disk: where
-    that is worse than what was there before, the former version is put back. What is tried, and by which rules, is said
-    by the policy that the model carries (`azora.meta.policy`), or the usual one.
+    that is worse than what was there before, the former version is put back; so it is at the next look, where this one
+    is interrupted before that. What is tried, and by which rules, is said by the policy that the model carries
+    (`azora.meta.policy`), or the usual one.
 
     Args:
         seconds: for all of it.
@@ -86,6 +87,8 @@ def improve(
         say(statement(carried))
         return Outcome("looked at", analysis, {})
     with versions.locked():
+        if (settled := versions.settle()) is not None:
+            say(f"an earlier promotion was interrupted before its second look: version {settled} is back")
         return _Cycle(versions, task, seconds, seed, prefer, records, say, promoted).run()
 
 
@@ -224,22 +227,23 @@ class _Cycle:
             self.say(f"{best.change} is not surely {word}: p {p:.3g} against a level of {self.level:.3g}")
             self.versions.note("kept", {**facts, "why": f"the test did not say that it is {word}"})
             return Outcome("kept", analysis, facts)
-        before = self.versions.keep()
-        promote(
-            self.versions, self.bundle, self.task, best, network, facts, first,
-            self._carried_on(best, trained),
-        )  # fmt: skip
-        after = self.versions.keep()
-        facts |= {"from": before, "to": after}
-        self.versions.note("promoted", facts)
-        self.say(f"{best.change} is deployed: p {p:.3g} below {self.level:.3g}")
-        self.promoted(self.versions.model)
-        if (why := self._worse(best, network, second)) is not None:
-            self.versions.deploy(before)
-            self.versions.note("rolled back", {"from": after, "to": before, "why": why})
-            self.say(f"rolled back: {why}")
-            return Outcome("rolled back", analysis, {**facts, "why": why})
-        return Outcome("promoted", analysis, facts)
+        with self.versions.promoting() as before:
+            promote(
+                self.versions, self.bundle, self.task, best, network, facts, first,
+                self._carried_on(best, trained),
+            )  # fmt: skip
+            after = self.versions.keep()
+            facts |= {"from": before, "to": after}
+            self.say(f"{best.change} is deployed: p {p:.3g} below {self.level:.3g}")
+            self.promoted(self.versions.model)
+            if (why := self._worse(best, network, second)) is not None:
+                self.versions.deploy(before)
+            self.versions.note("promoted", facts)
+        if why is None:
+            return Outcome("promoted", analysis, facts)
+        self.versions.note("rolled back", {"from": after, "to": before, "why": why})
+        self.say(f"rolled back: {why}")
+        return Outcome("rolled back", analysis, {**facts, "why": why})
 
     def _carried_on(self, best: Challenger, trained: list[Trained]) -> str | None:
         """What the model carries, with what this look learned."""

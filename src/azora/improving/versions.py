@@ -14,8 +14,9 @@ from typing import Any, final
 
 from azora.errors import BundleError
 from azora.export.bundle import ABOUT, read_bundle
+from azora.export.place import put
 
-HISTORY, LOCK = "history.jsonl", "lock"
+HISTORY, LOCK, PROMOTING = "history.jsonl", "lock", "promoting"
 
 
 @final
@@ -69,8 +70,10 @@ class Versions:
         """Add a line to the history."""
         self.folder.mkdir(parents=True, exist_ok=True)
         line = {"when": datetime.now(UTC).isoformat(timespec="seconds"), "what": what, **facts}
-        with (self.folder / HISTORY).open("a", encoding="utf-8") as file:
-            file.write(json.dumps(line) + "\n")
+        with (self.folder / HISTORY).open("a+b") as file:
+            file.seek(max(0, file.tell() - 1))
+            cut = file.read() not in (b"", b"\n")  # by a crash: the line after it must not be lost as well
+            file.write((b"\n" if cut else b"") + json.dumps(line).encode() + b"\n")
             file.flush()
             os.fsync(file.fileno())
 
@@ -87,6 +90,31 @@ class Versions:
         part.rename(self.folder / number)
         return number
 
+    @contextlib.contextmanager
+    def promoting(self) -> Iterator[str]:
+        """Keep what is deployed, and remember until the end that its successor is not looked at yet; its number."""
+        before = self.keep()
+        (self.folder / PROMOTING).write_text(before, encoding="utf-8")
+        yield before
+        (self.folder / PROMOTING).unlink()
+
+    def settle(self) -> str | None:
+        """Put back what a promotion replaced that did not come to its end; its number, None where there is none.
+
+        Raises:
+            BundleError: that version is gone or damaged.
+        """
+        file = self.folder / PROMOTING
+        if not file.is_file():
+            return None
+        before, after = file.read_text(encoding="utf-8"), self.keep()
+        if before != after:
+            self.deploy(before)
+            self.note("promoted", {"from": before, "to": after, "why": "and interrupted before the second look"})
+            self.note("rolled back", {"from": after, "to": before, "why": "the promotion was interrupted"})
+        file.unlink()
+        return None if before == after else before
+
     def numbers(self) -> list[str]:
         """The versions that are kept, the oldest first."""
         return sorted(each.name for each in self.folder.glob("[0-9]*") if (each / ABOUT).is_file())
@@ -102,12 +130,10 @@ class Versions:
             there = ", ".join(self.numbers()) or "none"
             raise BundleError(f"{self.model} has no version {number!r}; there is {there}")
         read_bundle(source)
-        part, old = (self.model.with_name(f".{self.model.name}.{os.getpid()}.{end}") for end in ("part", "old.part"))
+        part = self.model.with_name(f".{self.model.name}.{os.getpid()}.part")
         shutil.rmtree(part, ignore_errors=True)
         shutil.copytree(source, part)
-        self.model.rename(old)
-        part.rename(self.model)
-        shutil.rmtree(old, ignore_errors=True)
+        put(part, self.model)
 
     def roll_back(self, to: str | None = None, why: str = "asked for") -> str:
         """Deploy the version that was there before the present one, or `to`; its number.
@@ -115,6 +141,9 @@ class Versions:
         Raises:
             BundleError: there is none.
         """
+        settled = self.settle()
+        if to is None and settled is not None:
+            return settled
         present = self.keep()
         if to is None:
             earlier = [each["from"] for each in self.history() if each.get("to") == present and "from" in each]
