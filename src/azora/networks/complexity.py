@@ -14,7 +14,7 @@ from torch import Tensor, nn
 
 from azora.errors import SpaceError
 from azora.networks.decide import As
-from azora.networks.shapes_only import ShapesOnly
+from azora.networks.shapes_only import ShapesKnown, ShapesOnly
 from azora.space import Architecture, Space
 from azora.tasks import Signature
 
@@ -129,7 +129,7 @@ def run_shapes(network: nn.Module, shape: Shape) -> None:
     training, device = network.training, next(network.parameters(), torch.empty(0)).device
     network.eval()
     try:
-        with torch.no_grad():
+        with torch.no_grad(), ShapesKnown():
             network(torch.empty(1, *shape, device=device))
     finally:
         for keeper in kept:

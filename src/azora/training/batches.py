@@ -12,6 +12,7 @@ from azora.training.augment import blank, gather, warp
 from azora.training.mode import Mode
 from azora.training.prepared import prepare
 from azora.training.recipe import RecipeSettings
+from azora.training.seeding import seed_draws
 
 GROWING = 10.0  # epochs until augmentation has its full strength
 
@@ -96,4 +97,4 @@ class Batches:
 
     def _seed(self, step: int) -> None:
         """Dropout and augmentation draw from the global generator, which is set anew for each step."""
-        torch.manual_seed((self.seed * 1_000_003 + step) % 2**63)
+        seed_draws((self.seed * 1_000_003 + step) % 2**63, self.device)

@@ -23,6 +23,7 @@ from azora.training.mixture_settings import MixtureSettings
 from azora.training.mode import Mode
 from azora.training.optimiser import Optimiser
 from azora.training.recipe import RecipeSettings
+from azora.training.seeding import seed_draws
 
 FEWEST = 64  # rows to measure normalisations on
 
@@ -196,7 +197,7 @@ class StagedMixture:
 
     def _draw(self, *, learns: bool, step: int) -> None:
         """The gates of a pass, and its dropout: the same in every pass of one step."""
-        torch.manual_seed((self.seed * 1_000_003 + step) % 2**63)
+        seed_draws((self.seed * 1_000_003 + step) % 2**63, self.device)
         self.relaxed.draw(Moment(self.progress, learns, self.generator(step, learns), self.length))
 
     def _loss(self, x: Tensor, y: Tensor) -> Tensor:
