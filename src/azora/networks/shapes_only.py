@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any, final
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.overrides import TorchFunctionMode
@@ -49,10 +50,11 @@ class ShapesOnly(TorchFunctionMode):
 
 @final
 class ShapesKnown(TorchFunctionMode):
-    """In its context the usual functions (sums, products, channels side by side, rectifiers, linear maps, means over
-    places, pictures brought to another size) are told the shapes of what they give, on the meta device.
+    """In its context the usual functions (convolutions, poolings, sums, products, channels side by side, rectifiers,
+    linear maps, means over places, pictures brought to another size) are told the shapes of what they give, on the meta
+    device.
 
-    Torch would run a decomposition in Python for each, and import its compiler for the first: a second and a half in
+    Torch would run a decomposition in Python for each, and import its compiler for the first: more than a second in
     every process that counts what a network costs.
     """
 
@@ -78,6 +80,14 @@ def _known(
     if func is torch.cat and given == {"dim": 1} and all(each.dtype == x.dtype and each.ndim > 1 for each in args[0]):
         return (x.shape[0], sum(each.shape[1] for each in args[0]), *x.shape[2:])
     others = args[1:]
+    if func is torch.conv2d and len(others) == 6 and not given and not isinstance(others[3], str):
+        weight, _, stride, padding, dilation, _ = others
+        return (*x.shape[:-3], weight.shape[0], *_slid(x, weight.shape[2:], stride, padding, dilation))
+    if func is nn.functional.avg_pool2d and len(others) == 6 and not given:
+        return (*x.shape[:-2], *_slid(x, *others[:3], 1, up=others[3]))
+    if func is nn.functional.max_pool2d and len(others) == 1 and not given["return_indices"]:
+        stride, padding, dilation, up = (given[name] for name in ("stride", "padding", "dilation", "ceil_mode"))
+        return (*x.shape[:-2], *_slid(x, others[0], stride, padding, dilation, up=up))
     if func is nn.functional.interpolate and isinstance(given.get("size"), tuple):
         return (*x.shape[:2], *given["size"])
     if given:
@@ -85,9 +95,28 @@ def _known(
     if func in SAME or (func in BROADCAST and isinstance(others[0], int | float) and x.is_floating_point()):
         return x.shape
     if func in BROADCAST and isinstance(others[0], Tensor) and others[0].dtype == x.dtype:
-        return tuple(torch.broadcast_shapes(x.shape, others[0].shape))  # type: ignore[no-untyped-call]
+        return np.broadcast_shapes(x.shape, others[0].shape)  # torch's own imports what it traces symbols with
     if func is nn.functional.linear:
         return (*x.shape[:-1], others[0].shape[0])
     if func is nn.functional.adaptive_avg_pool2d and isinstance(others[0], int):
         return (*x.shape[:-2], others[0], others[0])
     return None
+
+
+def _slid(x: Tensor, kernel: Any, stride: Any, padding: Any, dilation: Any, *, up: bool = False) -> list[int]:
+    """Height and width of what a window gives that slides over `x`; the arguments are numbers, or two of them each.
+    With `up` it may begin anywhere inside, and end beyond the rim.
+
+    Raises:
+        RuntimeError: the window is larger than what it slides over, as torch says it.
+    """
+    stride = kernel if stride is None else stride
+    pairs = [(each, each) if isinstance(each, int) else tuple(each) for each in (kernel, stride, padding, dilation)]
+    found = []
+    for size, wide, step, rim, spread in zip(x.shape[-2:], *pairs, strict=True):
+        room = size + 2 * rim - spread * (wide - 1) - 1
+        if room < 0:
+            raise RuntimeError(f"a window of {wide} (dilation {spread}) does not fit into {size} with a rim of {rim}")
+        places = -(-room // step) + 1 if up else room // step + 1
+        found.append(places - 1 if up and (places - 1) * step >= size + rim else places)
+    return found
