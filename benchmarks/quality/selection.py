@@ -1,6 +1,6 @@
 """Whether the strategy for a task can be chosen by evidence: strategies × tasks × budgets × seeds, trained for real.
 
-`python benchmarks/quality/selection.py run DATA [--budgets 20 60] [--seeds 4] [--processes 2]` lets each strategy
+`python benchmarks/quality/selection.py run DATA [--budgets 45 90] [--seeds 4] [--processes 2]` lets each strategy
 search `cells` on the fourteen tasks of `tasks.py` (cut from the seven data sets in the folder DATA, 600 rows each), on
 one core each: a line a run in `benchmarks/results/selection/runs.jsonl`, and a run that is there is not run again.
 
@@ -177,7 +177,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("what", choices=("run", "pack", "score"))
     parser.add_argument("data", type=Path, nargs="?")
-    parser.add_argument("--budgets", type=float, nargs="+", default=[20.0, 60.0])
+    parser.add_argument("--budgets", type=float, nargs="+", default=[45.0, 90.0])
     parser.add_argument("--seeds", type=int, default=4)
     parser.add_argument("--strategies", nargs="+", default=list(STRATEGIES))
     parser.add_argument("--processes", type=int, default=2)
