@@ -14,7 +14,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
 import platform
 import random
 import statistics
@@ -41,12 +40,14 @@ def machine() -> dict[str, Any]:
     """What ran it: processor, cores, versions, commit."""
     import torch
 
+    from azora.cores import usable_cores
+
     lines = Path("/proc/cpuinfo").read_text().splitlines()
     model = next((line.partition(":")[2].strip() for line in lines if line.startswith("model name")), "")
     commit = subprocess.run(["git", "rev-parse", "--short", "HEAD"], capture_output=True, text=True, check=False)
     return {
         "processor": model or platform.machine(),
-        "cores": len(os.sched_getaffinity(0)),
+        "cores": usable_cores(),
         "torch": torch.__version__,
         "commit": commit.stdout.strip(),
     }

@@ -85,6 +85,7 @@ def test_a_memory_is_evidence_where_two_strategies_had_the_same_task_and_time() 
         record("one", "evolution", 0.8), record("one", "spos", 0.9), record("one", "random", 0.5, budget=600.0),
         record("two", "evolution", 0.8), record("three", "spos", 0.8, budget=None),
         record("one", "darts-", 0.8, settings={"epochs": 2}), record("one", "enas", 0.8, outcome=None),
+        replace(record("one", "gdas", 0.1), metric="loss"), record("one", "fbnet", 0.7, data="other rows of this name"),
         record("four", "evolution", 0.8, data="same"), record("four", "spos", 0.9, data="same"),
     ]  # fmt: skip
     (found,) = experienced(records, "same")

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from azora.networks.shapes_only import ShapesKnown
 
-META = partial(lambda kind, *words, **named: kind(*words, **named, device="meta"))
+CONV = partial(nn.Conv2d, device="meta")
 COUNTS = """
 import random, sys
 from azora.networks.complexity import cost
@@ -38,9 +38,9 @@ def test_no_shipped_space_needs_the_compiler_to_count() -> None:
         lambda x: x + x[:, :1], lambda x: x * x[:1], lambda x: x + 1, lambda x: 2 * x, torch.relu, torch.sigmoid,
         lambda x: nn.functional.adaptive_avg_pool2d(x, 1), lambda x: nn.functional.adaptive_avg_pool2d(x, (2, None)),
         lambda x: nn.functional.interpolate(x, (8, 3), mode="bilinear"), lambda x: nn.functional.interpolate(x, 8),
-        META(nn.Conv2d, 3, 4, 3), META(nn.Conv2d, 3, 6, (3, 1), stride=2, padding=(1, 0), groups=3, bias=False),
-        META(nn.Conv2d, 3, 4, 3, padding="same"), META(nn.Conv2d, 3, 4, 3, padding=2, dilation=2),
-        META(nn.Conv2d, 3, 4, 3, padding=1, padding_mode="reflect"), lambda x: nn.functional.conv2d(x, x[:, :, :3, :3]),
+        CONV(3, 4, 3), CONV(3, 6, (3, 1), stride=2, padding=(1, 0), groups=3, bias=False),
+        CONV(3, 4, 3, padding="same"), CONV(3, 4, 3, padding=2, dilation=2),
+        CONV(3, 4, 3, padding=1, padding_mode="reflect"), lambda x: nn.functional.conv2d(x, x[:, :, :3, :3]),
         nn.MaxPool2d(3, 2, 1), nn.MaxPool2d(2), nn.MaxPool2d(3, 2, 1, ceil_mode=True),
         nn.MaxPool2d(2, 4, ceil_mode=True),
         nn.MaxPool2d(1, 4, ceil_mode=True), nn.AvgPool2d(3, 1, 1),
@@ -60,9 +60,18 @@ def test_shapes_are_those_that_torch_has(make: object) -> None:
     assert (told.shape, told.dtype, told.device) == (usual.shape, usual.dtype, usual.device)
 
 
-def test_what_does_not_fit_is_refused() -> None:
-    with ShapesKnown(), pytest.raises(RuntimeError, match="a window of 5"):
-        nn.Conv2d(3, 4, 5, device="meta")(torch.empty(1, 3, 4, 4, device="meta"))
+@pytest.mark.parametrize(
+    "make",
+    [
+        nn.Conv2d(3, 4, 5, device="meta"), nn.Conv2d(2, 4, 3, device="meta"), nn.MaxPool2d(9), nn.AvgPool2d(9),
+        lambda x: x + x[:, :2], lambda x: torch.cat([x, x[:, :, :1]], dim=1),
+        lambda x: nn.functional.linear(x, x.new_empty(5, 4)),
+    ],
+)  # fmt: skip
+def test_what_does_not_fit_is_refused_as_torch_does(make: object) -> None:
+    assert callable(make)
+    with ShapesKnown(), pytest.raises(RuntimeError):
+        make(torch.empty(1, 3, 4, 6, device="meta"))
 
 
 def test_what_has_values_is_computed() -> None:

@@ -94,7 +94,9 @@ class Versions:
     def promoting(self) -> Iterator[str]:
         """Keep what is deployed, and remember until the end that its successor is not looked at yet; its number."""
         before = self.keep()
-        (self.folder / PROMOTING).write_text(before, encoding="utf-8")
+        part = self.folder / f".{PROMOTING}.part"
+        part.write_text(before, encoding="utf-8")
+        part.replace(self.folder / PROMOTING)
         yield before
         (self.folder / PROMOTING).unlink()
 

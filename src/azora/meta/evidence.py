@@ -182,8 +182,8 @@ def space_of(name: str) -> str:
 
 
 def experienced(records: Sequence[Record], digest: str = "") -> list[Experience]:
-    """What a memory says of strategies: searches for one task in one space within the same time and limits, by at
-    least two strategies without settings; a search's score is its outcome on the task's test split. That is why
+    """What a memory says of strategies: searches of the same rows in one space within the same time and limits, by
+    at least two strategies without settings; a search's score is its outcome on the task's test split. That is why
     searches of the rows that have `digest` say nothing: what is chosen for these rows must not have seen their test.
     """
     grouped: dict[tuple[Any, ...], dict[str, list[float]]] = defaultdict(lambda: defaultdict(list))
@@ -196,13 +196,13 @@ def experienced(records: Sequence[Record], digest: str = "") -> list[Experience]
         if facts.get("settings") or facts.get("data") == digest:
             continue
         key = (
-            record.task, space_of(record.space["name"]), float(seconds), int(facts.get("workers", 1)),
-            tuple(facts.get("limits", ())), str(facts.get("device", "cpu")),
+            record.task, facts.get("data"), record.metric, space_of(record.space["name"]), float(seconds),
+            int(facts.get("workers", 1)), tuple(facts.get("limits", ())), str(facts.get("device", "cpu")),
         )  # fmt: skip
         grouped[key][strategy].append(outcome if record.maximise else -outcome)
         features[key] = record.features
     return [
-        Experience(key[0], Situation(features[key], *key[1:]), scores)
+        Experience(key[0], Situation(features[key], *key[3:]), scores)
         for key, scores in grouped.items()
         if len(scores) > 1
     ]

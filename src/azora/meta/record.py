@@ -68,7 +68,8 @@ class Record:
         space: `{"name", "fingerprint"}`; the fingerprint says which searches have the same choices.
         metric: what scores are of; `maximise`, whether more is better.
         trials: what was judged.
-        facts: for the reader: strategy, seed, budget, device, versions, when.
+        facts: strategy, seed, budget, device, versions, when; where they are told, what came of it
+            (`azora.meta.evidence.experienced` reads them).
     """
 
     id: str

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any, final
 
@@ -76,18 +77,20 @@ class ShapesKnown(TorchFunctionMode):
 def _known(
     func: Callable[..., Any], x: Tensor, args: tuple[Any, ...], given: Mapping[str, Any]
 ) -> tuple[int, ...] | None:
-    """The shape of `func(*args, **given)`, of the kind of numbers of `x`; None where only torch knows."""
-    if func is torch.cat and given == {"dim": 1} and all(each.dtype == x.dtype and each.ndim > 1 for each in args[0]):
+    """The shape of `func(*args, **given)`, of the kind of numbers of `x`; None where only torch knows, or refuses."""
+    if func is torch.cat and given == {"dim": 1} and all(_beside(x, each) for each in args[0]):
         return (x.shape[0], sum(each.shape[1] for each in args[0]), *x.shape[2:])
     others = args[1:]
     if func is torch.conv2d and len(others) == 6 and not given and not isinstance(others[3], str):
-        weight, _, stride, padding, dilation, _ = others
-        return (*x.shape[:-3], weight.shape[0], *_slid(x, weight.shape[2:], stride, padding, dilation))
+        weight, _, stride, padding, dilation, groups = others
+        lead = (*x.shape[:-3], weight.shape[0])
+        fits = x.shape[-3] == groups * weight.shape[1]
+        return _slid(x, lead, weight.shape[2:], stride, padding, dilation) if fits else None
     if func is nn.functional.avg_pool2d and len(others) == 6 and not given:
-        return (*x.shape[:-2], *_slid(x, *others[:3], 1, up=others[3]))
+        return _slid(x, x.shape[:-2], *others[:3], 1, up=others[3])
     if func is nn.functional.max_pool2d and len(others) == 1 and not given["return_indices"]:
         stride, padding, dilation, up = (given[name] for name in ("stride", "padding", "dilation", "ceil_mode"))
-        return (*x.shape[:-2], *_slid(x, others[0], stride, padding, dilation, up=up))
+        return _slid(x, x.shape[:-2], others[0], stride, padding, dilation, up=up)
     if func is nn.functional.interpolate and isinstance(given.get("size"), tuple):
         return (*x.shape[:2], *given["size"])
     if given:
@@ -95,20 +98,26 @@ def _known(
     if func in SAME or (func in BROADCAST and isinstance(others[0], int | float) and x.is_floating_point()):
         return x.shape
     if func in BROADCAST and isinstance(others[0], Tensor) and others[0].dtype == x.dtype:
-        return np.broadcast_shapes(x.shape, others[0].shape)  # torch's own imports what it traces symbols with
-    if func is nn.functional.linear:
+        with contextlib.suppress(ValueError):
+            return np.broadcast_shapes(x.shape, others[0].shape)  # torch's own imports what it traces symbols with
+    if func is nn.functional.linear and x.shape[-1] == others[0].shape[1]:
         return (*x.shape[:-1], others[0].shape[0])
     if func is nn.functional.adaptive_avg_pool2d and isinstance(others[0], int):
         return (*x.shape[:-2], others[0], others[0])
     return None
 
 
-def _slid(x: Tensor, kernel: Any, stride: Any, padding: Any, dilation: Any, *, up: bool = False) -> list[int]:
-    """Height and width of what a window gives that slides over `x`; the arguments are numbers, or two of them each.
-    With `up` it may begin anywhere inside, and end beyond the rim.
+def _beside(x: Tensor, other: Tensor) -> bool:
+    """Whether channels of both can stand side by side."""
+    return x.ndim > 1 and (x.dtype, x.shape[0], x.shape[2:]) == (other.dtype, other.shape[0], other.shape[2:])
 
-    Raises:
-        RuntimeError: the window is larger than what it slides over, as torch says it.
+
+def _slid(
+    x: Tensor, lead: tuple[int, ...], kernel: Any, stride: Any, padding: Any, dilation: Any, *, up: bool = False
+) -> tuple[int, ...] | None:
+    """`lead`, and height and width of what a window gives that slides over `x`: None where it is the larger one.
+
+    The others are numbers, or two of them each. With `up` the window may begin anywhere inside, and end beyond the rim.
     """
     stride = kernel if stride is None else stride
     pairs = [(each, each) if isinstance(each, int) else tuple(each) for each in (kernel, stride, padding, dilation)]
@@ -116,7 +125,7 @@ def _slid(x: Tensor, kernel: Any, stride: Any, padding: Any, dilation: Any, *, u
     for size, wide, step, rim, spread in zip(x.shape[-2:], *pairs, strict=True):
         room = size + 2 * rim - spread * (wide - 1) - 1
         if room < 0:
-            raise RuntimeError(f"a window of {wide} (dilation {spread}) does not fit into {size} with a rim of {rim}")
+            return None
         places = -(-room // step) + 1 if up else room // step + 1
         found.append(places - 1 if up and (places - 1) * step >= size + rim else places)
-    return found
+    return (*lead, *found)
