@@ -14,11 +14,12 @@ from azora.executors import Executor, InlineExecutor
 from azora.executors import judge as judged_by
 from azora.loop import Budget, search
 from azora.space import Categorical, Space
-from azora.strategies import RandomSearch, RegularizedEvolution, Strategy, SuccessiveHalving
+from azora.strategies import Level, RandomSearch, RegularizedEvolution, Strategy, SuccessiveHalving
+from azora.strategies.pareto import ParetoEvolution
 from azora.study import MemoryJournal, Study
 from azora.testing import tiny_space
 from azora.testing.strategy_contract import judge
-from azora.trial import Proposal, Report
+from azora.trial import Objective, Proposal, Report
 
 
 def metrics(proposal: Proposal) -> dict[str, float]:
@@ -147,6 +148,15 @@ def test_the_deadline_holds_when_nothing_ever_answers() -> None:
     search(RandomSearch(tiny_space(), 0), Hanging(), study, Budget.of(seconds=0.5))
     assert 0.45 < time.monotonic() - begun < 1.0
     assert (study.failed, len(study.trials), study.pending) == (0, 0, {})
+
+
+def test_every_objective_must_be_given() -> None:
+    study = Study(MemoryJournal(), tiny_space())
+    strategy = ParetoEvolution(tiny_space(), 0, objectives=(Objective("accuracy"), Objective("watts", False)))
+    search(Level(strategy, 1.0), InlineExecutor(metrics), study, Budget.of(trials=3))
+    assert {trial.report.error for trial in study.trials} == {
+        "the evaluator gave no 'watts', which the search is for; it gave accuracy, loss"
+    }
 
 
 def test_a_score_is_enough() -> None:

@@ -10,6 +10,7 @@ import pytest
 import torch
 from PIL import Image
 
+from azora.cli.main import main
 from azora.errors import BundleError, ConfigError, TaskError
 from azora.export import export_onnx, write_bundle
 from azora.model import Model, as_rows, read_inputs
@@ -28,7 +29,8 @@ def make(folder: Path, signature: Signature, *, onnx: bool = False) -> Path:
     torch.manual_seed(3)
     architecture = space.sample(random.Random(1))
     network = space.build(As(architecture)).eval()
-    targets = ((100.0,), (10.0,)) if signature.kind == "regression" else ((), ())
+    count = signature.outputs
+    targets = ((100.0,) * count, (10.0,) * count) if signature.kind == "regression" else ((), ())
     scaling = Scaling((0.5,) * signature.shape[0], (2.0,) * signature.shape[0], *targets)
     file = folder / "made.onnx"
     if onnx:
@@ -203,3 +205,15 @@ def test_an_empty_table_is_refused_in_words(tmp_path: Path) -> None:
     for name in ("empty.csv", "heads.csv"):
         with pytest.raises(TaskError, match=rf"{name} holds no row of numbers"):
             read_inputs(tmp_path / name, ROWS)
+
+
+def test_several_numbers_have_a_column_each(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    out = make(tmp_path, Signature("regression", (4,), 2))
+    np.savez(tmp_path / "new.npz", x=np.eye(4, dtype=np.float32)[:2])
+    assert main(["predict", str(out), str(tmp_path / "new.npz")]) == 0
+    head, *lines = capsys.readouterr().out.splitlines()
+    assert head == "input,prediction_0,prediction_1"
+    known = Model.load(out).predict(np.eye(4, dtype=np.float32)[:2])
+    np.testing.assert_allclose([[float(value) for value in line.split(",")[1:]] for line in lines], known, rtol=1e-5)
+    assert main(["predict", str(out), str(tmp_path / "new.npz"), "--proba"]) == 2
+    assert "--proba is for classifiers" in capsys.readouterr().err

@@ -14,6 +14,8 @@ from __future__ import annotations
 
 import argparse
 import json
+import multiprocessing
+import os
 import platform
 import random
 import statistics
@@ -22,6 +24,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Mapping
+from concurrent.futures import ProcessPoolExecutor, as_completed
 from pathlib import Path
 from typing import Any
 
@@ -77,53 +80,106 @@ def run_search(data: Path, seconds: float, seed: int, words: list[str], keep: Pa
     return {name: figures[name] for name in KEPT if name in figures} | {"wall": round(wall, 1)}
 
 
-def run_eight(data: Path, seconds: float, seed: int, method: str, each: float) -> dict[str, Any]:
-    """Random networks of the method's space, within what is quick enough for the budget, each trained for `each` s."""
-    from azora.automl.pacing import Pacing
+def setting_of(data: Path, seconds: float, seed: int, method: str, out: Path) -> Any:
+    """What a search by this method would go by."""
     from azora.automl.setting import Setting
-    from azora.automl.winner import train_winner
     from azora.job import Job
+
+    return Setting.of(Job.parse(task=data, budget=seconds, seed=seed, strategy=method, out=out))
+
+
+def drawn(data: Path, seconds: float, seed: int, method: str) -> list[dict[str, Any]]:
+    """Decisions of random networks of the method's space, within what is quick enough for the budget."""
+    from azora.automl.pacing import Pacing
     from azora.methods.phases import of_networks
     from azora.study import StudyFolder
-    from azora.tasks import evaluate
-    from azora.training import choose_mode, outputs
+    from azora.training import choose_mode
 
-    found = []
+    with tempfile.TemporaryDirectory() as name:
+        setting = setting_of(data, seconds, seed, method, Path(name) / "out")
+        study = StudyFolder(setting.job.out, resume=False).study(setting.space, setting.about(), time.monotonic())
+        pacing = Pacing(setting, study, setting.within_limits())
+        pacing.measure(choose_mode(setting.job.precision, setting.data.signature, setting.job.device).name)
+        space, rng = of_networks(pacing.space()), random.Random(f"eight {seed}")
+        networks = [dict(space.sample(rng)) for _ in range(RANDOM_NETWORKS)]
+        study.close()
+    return networks
+
+
+def train_one(data: Path, seconds: float, seed: int, method: str, each: float, decisions: Any) -> dict[str, Any]:
+    """One network, trained as the last training of a search is, for `each` seconds; its figures of the test split."""
+    from azora.automl.winner import train_winner
+    from azora.tasks import evaluate
+    from azora.training import outputs
+
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        job = Job.parse(task=data, budget=seconds, seed=seed, strategy=method, out=folder / "out")
-        setting = Setting.of(job)
-        study = StudyFolder(job.out, resume=False).study(setting.space, setting.about(), time.monotonic())
-        mode = choose_mode(job.precision, setting.data.signature, job.device).name
-        pacing = Pacing(setting, study, setting.within_limits())
-        pacing.measure(mode)
-        space, rng = of_networks(pacing.space()), random.Random(f"eight {seed}")
+        setting = setting_of(data, seconds, seed, method, folder / "out")
+        winner = train_winner(
+            setting,
+            setting.space.architecture(**decisions),
+            folder / "none",
+            folder,
+            seconds=each,
+            precision=setting.job.precision,
+            watch=lambda progress, loss: True,
+        )
         test = setting.task.read_test()
-        for _ in range(RANDOM_NETWORKS):
-            winner = train_winner(
-                setting,
-                space.sample(rng),
-                folder / "none",
-                folder,
-                seconds=each,
-                precision=job.precision,
-                watch=lambda progress, loss: True,
-            )
-            answers = outputs(winner.network, test.x, setting.task.signature, winner.scaling)
-            metrics = evaluate(setting.task.signature, answers, test.y)
-            found.append({"test_accuracy": metrics["accuracy"], "epochs": round(winner.epochs, 2)})
-        study.close()
-    accuracies = [one["test_accuracy"] for one in found]
-    return {"test_accuracy": statistics.mean(accuracies), "networks": found, "seconds_each": each}
+        answers = outputs(winner.network, test.x, setting.task.signature, winner.scaling)
+        accuracy = evaluate(setting.task.signature, answers, test.y)["accuracy"]
+    return {"test_accuracy": accuracy, "epochs": round(winner.epochs, 2)}
 
 
-def run(system: str, data: Path, seconds: float, seed: int, file: Path, keep: Path | None) -> dict[str, Any]:
+def to_one_core(cores: Any) -> None:
+    """This process and what it starts stay on one core, another one for each process."""
+    os.sched_setaffinity(0, {cores.get()})
+
+
+def run_eight(
+    data: Path, seconds: float, seed: int, method: str, each: float, file: Path, *, apart: bool
+) -> dict[str, Any]:
+    """Random networks of the method's space, within what is quick enough for the budget, each trained for `each` s.
+
+    What is finished is kept beside `file` until all are. With `apart` each has one core, and as many are trained side
+    by side as there are cores: for methods that had one core themselves.
+    """
+    kept, mine = file.with_suffix(".part"), sorted(os.sched_getaffinity(0))
+    if apart:
+        os.sched_setaffinity(0, mine[:1])
+    if not kept.is_file():
+        kept.write_text(json.dumps({"networks": drawn(data, seconds, seed, method), "found": {}}))
+    part = json.loads(kept.read_text())
+    left = {number: one for number, one in enumerate(part["networks"]) if str(number) not in part["found"]}
+    spawn = multiprocessing.get_context("spawn")
+    cores = spawn.Queue()
+    for core in mine:
+        cores.put(core)
+    pinned = {"initializer": to_one_core, "initargs": (cores,)} if apart else {}
+    with ProcessPoolExecutor(len(mine) if apart else 1, mp_context=spawn, **pinned) as pool:
+        asked = {pool.submit(train_one, data, seconds, seed, method, each, one): number for number, one in left.items()}
+        for done in as_completed(asked):
+            part["found"][str(asked[done])] = done.result()
+            kept.write_text(json.dumps(part))
+    os.sched_setaffinity(0, mine)
+    found = [part["found"][str(number)] for number in range(len(part["networks"]))]
+    kept.unlink()
+    return {
+        "test_accuracy": statistics.mean(one["test_accuracy"] for one in found),
+        "networks": found,
+        "seconds_each": each,
+        "apart": apart,
+    }
+
+
+def run(
+    system: str, data: Path, seconds: float, seed: int, file: Path, keep: Path | None, *, apart: bool
+) -> dict[str, Any]:
     """One run of a system."""
     kind, _, space = system.partition("-")
     if kind == "eight":
         method = space.removeprefix(OF) if space.startswith(OF) else OF_SPACE[space]
         before = json.loads(file.with_name(file.name.replace(system, method)).read_text())
-        return run_eight(data, seconds, seed, method, before["final_seconds"])
+        return run_eight(data, seconds, seed, method, before["final_seconds"], file, apart=apart)
     if kind == "random":
         name, settings = space_of(OF_SPACE[space], data)
         words = ["--strategy", "random", "--space", name]
@@ -140,6 +196,7 @@ def main() -> None:
     parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--systems", nargs="+", default=["spos", "random-cells", "eight-cells", "ofa"])
     parser.add_argument("--keep", type=Path, help="a folder for what the searches of methods write")
+    parser.add_argument("--apart", action="store_true", help="train the networks of an eight side by side, a core each")
     asked = parser.parse_args()
     RESULTS.mkdir(parents=True, exist_ok=True)
     found: dict[str, list[float]] = {}
@@ -148,7 +205,7 @@ def main() -> None:
             file = RESULTS / f"{asked.data.stem}-{asked.budget:g}s-{system}-{seed}.json"
             if not file.is_file():
                 keep = asked.keep and asked.keep / file.stem
-                figures = run(system, asked.data, asked.budget, seed, file, keep)
+                figures = run(system, asked.data, asked.budget, seed, file, keep, apart=asked.apart)
                 file.write_text(
                     json.dumps({"system": system, "seed": seed, **figures, "on": machine()}, indent=1) + "\n"
                 )

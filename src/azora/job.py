@@ -92,7 +92,8 @@ class Job:
             raise BudgetError(f"trials={trials} must be at least 1")
         if workers is not None and workers < 1:
             raise ConfigError(f"workers={workers} must be at least 1")
-        seconds = DEFAULT_BUDGET if budget is None and trials is None else budget and parse_seconds(budget)
+        fallback = DEFAULT_BUDGET if trials is None else None
+        seconds = fallback if budget is None else parse_seconds(budget)
         if rest.get("precision", "measure") not in PRECISIONS:
             wrong = rest["precision"]
             raise ConfigError(f"precision {wrong!r} is not known; {closest(wrong, PRECISIONS)}")
@@ -104,13 +105,13 @@ class Job:
         return cls(
             task=task,
             out=Path(out) if out is not None else Path("runs") / _title(task),
-            budget=seconds or None,
+            budget=seconds,
             trials=trials,
             objectives=tuple(Objective.parse(text) for text in _several(objective)),
             limits=tuple(Limit.parse(text) for text in limits),
             workers=workers or usable_cores(),
-            worker_memory=_bytes(worker_memory) if worker_memory else None,
-            trial_timeout=_seconds(trial_timeout) if trial_timeout else None,
+            worker_memory=None if worker_memory is None else _bytes(worker_memory),
+            trial_timeout=None if trial_timeout is None else _seconds(trial_timeout),
             beside=tuple(Path(each) for each in beside),
             knowledge=knowledge if knowledge is None or "://" in str(knowledge) else Path(knowledge),
             **rest,

@@ -110,10 +110,12 @@ def _submit(executor: Executor, study: Study, running: dict[int, Future[Report]]
 
 def _tell(strategy: Strategy, study: Study, number: int, report: Report) -> None:
     """Durable first: what the strategy has heard must be there when the study goes on."""
-    proposal, wanted = study.pending[number], strategy.objective.metric
-    if report.ok and wanted not in report.metrics:
+    proposal = study.pending[number]
+    lacking = [each.metric for each in strategy.objectives if each.metric not in report.metrics]
+    if report.ok and lacking:
         gave = ", ".join(sorted(report.metrics))
-        report = replace(report, error=f"the evaluator gave no {wanted!r}, which the search is for; it gave {gave}")
+        error = f"the evaluator gave no {lacking[0]!r}, which the search is for; it gave {gave}"
+        report = replace(report, error=error)
     study.told(number, report, known=study.find(proposal) is not None)
     strategy.tell(proposal, report)
 

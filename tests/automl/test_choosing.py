@@ -5,20 +5,21 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 from azora.automl.choosing import choose_strategy
 from azora.automl.discover import discover
 from azora.job import Job
 from azora.meta import Judgement, Knowledge, Record, describe_task
-from azora.tasks import Task
+from azora.tasks import Task, from_arrays
 
 
 def searched(
     task: Task, name: str, strategy: str, outcome: float, *, space: str = "cells × recipe", **facts: Any
 ) -> Record:
     """A search of other rows, for a task just like this one."""
-    told = {"strategy": strategy, "budget": 60.0, "workers": 1, "data": name, "outcome": outcome, **facts}
+    told = {"strategy": strategy, "budget": 60.0, "workers": 1, "test": name, "outcome": outcome, **facts}
     features = describe_task(task.search_data)
     of = {"name": space, "fingerprint": "f"}
     return Record(f"{name} {strategy}", name, features, of, "accuracy", True, [Judgement({"a": 1}, 0.9)], told)
@@ -46,7 +47,7 @@ def test_what_was_best_on_tasks_like_it_is_taken(stripes: Task, tmp_path: Path) 
 def test_rules_speak_where_memory_says_too_little(stripes: Task, tmp_path: Path) -> None:
     pairs = (("halving", 0.8), ("evolution", 0.9))
     one = [searched(stripes, "one", *each) for each in pairs]
-    same = [searched(stripes, "one", *each, data=stripes.digest) for each in pairs]
+    same = [searched(stripes, "one", *each, test=stripes.test_digest) for each in pairs]
     elsewhere = [searched(stripes, str(n), *each, space="mlp") for n in range(4) for each in pairs]
     enough = [searched(stripes, str(n), *each) for n in range(4) for each in pairs]
     ruled = "leave time to train many"
@@ -73,4 +74,13 @@ def test_what_goes_on_keeps_its_strategy_and_its_search_teaches_others(stripes: 
         (record,) = memory.records()
     assert record.facts["outcome"] == pytest.approx(first.figures["test_accuracy"])
     assert (record.facts["workers"], record.facts["limits"], record.facts["settings"]) == (1, [], {})
-    assert record.facts["data"] == stripes.digest
+    assert (record.facts["data"], record.facts["test"]) == (stripes.digest, stripes.test_digest)
+
+
+def test_the_test_rows_are_known_again_whatever_the_seed_of_the_search(stripes: Task) -> None:
+    rows, y = (
+        np.concatenate([stripes.train.x, stripes.validation.x]),
+        np.concatenate([stripes.train.y, stripes.validation.y]),
+    )
+    first, second = (from_arrays(rows, y, seed=seed) for seed in (0, 1))
+    assert first.digest != second.digest and first.test_digest == second.test_digest

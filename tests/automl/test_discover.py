@@ -9,6 +9,7 @@ import pytest
 
 from azora.automl.advice import advise
 from azora.automl.discover import discover, form_of
+from azora.automl.result import Result
 from azora.automl.watching import Watcher
 from azora.cli.main import main
 from azora.errors import TargetError
@@ -112,3 +113,18 @@ def test_of_the_files_of_a_class_of_ones_own_nothing_is_known_and_nothing_is_sea
     with pytest.raises(TargetError, match="nothing is known of the files that devices:Counted runs"):
         discover(job)
     assert not (tmp_path / "out").exists()
+
+
+def test_data_is_read_as_it_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
+    heard = list[Job]()
+
+    def hear(job: Job, **more: object) -> Result:
+        heard.append(job)
+        return Result(job.out, {"deployed": {"within": True}})
+
+    monkeypatch.setattr("azora.automl.discover.discover", hear)
+    words = ["--label", "price", "--kind", "regression", "--group", "shop", "--ignore", "day", "--ignore", "id"]
+    assert main(["discover", "sales.csv", *words, "--no-memory", "--json"]) == 0
+    assert {name: value for name, value in heard[0].reading.items() if value} == {
+        "label": "price", "kind": "regression", "group": "shop", "ignore": ["day", "id"],
+    }  # fmt: skip

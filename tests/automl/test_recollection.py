@@ -3,19 +3,25 @@
 from __future__ import annotations
 
 import json
+import random
+import time
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 from tests.bench.made import MACRO_HEADER, macro_rows, write
 
-from azora.automl.recollection import Recollection
+from azora.automl.recollection import FILE, Recollection
 from azora.automl.run import run
+from azora.automl.setting import Setting
 from azora.automl.watching import Watcher
 from azora.cli.main import main
 from azora.job import Job
-from azora.meta import Knowledge
+from azora.meta import Judgement, Knowledge
+from azora.study import StudyFolder
 from azora.tasks import Task
+from azora.trial import Objective, Proposal, Report
 
 SEARCH = ["search", "digits", "--trials", "4", "--workers", "1", "--space", "mlp", "--json", "--quiet"]
 
@@ -67,6 +73,62 @@ def test_what_is_of_no_use_is_told(tmp_path: Path, slopes: Task) -> None:
     )
     assert Recollection({}, [], [], 3).statement() == "memory: none of 3 searches is in this space; begun cold"
     assert Recollection({}, [], []).statement() is None
+
+
+def test_beside_random_search_nothing_is_remembered_of_the_same_rows(slopes: Task, tmp_path: Path) -> None:
+    words = {"trials": 1, "workers": 1, "space": "mlp", "knowledge": tmp_path / "m.db"}
+    run(Job.parse(task=slopes, out=tmp_path / "one", **words))
+    space = Setting.of(Job.parse(task=slopes, out=tmp_path / "x", **words)).space
+    with Knowledge(tmp_path / "m.db") as memory:
+        (found,) = memory.records()
+        drawn = [Judgement(dict(space.sample(random.Random(seed))), 0.5, 1.0) for seed in range(3)]
+        own = replace(found, trials=[*found.trials, *drawn])
+        memory.remember(own)
+        memory.remember(replace(own, id="other", task="other", facts={**own.facts, "data": "o", "test": "o"}))
+        # The same rows, divided otherwise for another seed.
+        memory.remember(replace(own, id="again", task="again", facts={**own.facts, "data": "another digest"}))
+        # Scores that nobody trained for are no memory of this metric.
+        memory.remember(replace(own, id="proxy", task="proxy", facts={**own.facts, "evaluator": "zero-cost"}))
+
+    def recalled(**more: Any) -> set[str]:
+        found = Recollection.of(Job.parse(task=slopes, out=tmp_path / "two", **words, **more), slopes, space)
+        assert found is not None
+        return {each.task for each in found.remembered}
+
+    assert recalled() == {"slopes", "other", "again"}
+    assert recalled(baseline="random") == {"other"}
+
+
+def test_what_a_killed_search_kept_is_not_gone_on_with_by_another(slopes: Task, tmp_path: Path) -> None:
+    out, words = tmp_path / "out", {"trials": 1, "workers": 1, "space": "mlp", "knowledge": tmp_path / "m.db"}
+    out.mkdir()
+    (out / FILE).write_text('{"format": 1, "stud')
+    run(Job.parse(task=slopes, out=out, **words))
+    assert not (out / FILE).exists()  # there was nothing to remember
+
+
+def test_only_one_network_that_had_the_whole_time_speaks_of_its_strategy(slopes: Task, tmp_path: Path) -> None:
+    words = {"trials": 1, "workers": 1, "space": "mlp", "knowledge": tmp_path / "m.db"}
+    plain = Job.parse(task=slopes, out=tmp_path / "out", **words)
+    beside = Job.parse(task=slopes, out=tmp_path / "out", baseline="random", **words)
+    setting = Setting.of(plain)
+    study = StudyFolder(tmp_path / "out", resume=False).study(setting.space, setting.about(), time.monotonic())
+    study.told(study.asked(Proposal(setting.space.sample(random.Random(0)))), Report({"r2": 0.5}), known=False)
+
+    def outcome(job: Job, figures: dict[str, Any], *, interrupted: bool = False) -> Any:
+        recollection = Recollection({}, [], [])
+        recollection.leave(job, study, Objective("r2"), slopes, Watcher(), figures, interrupted=interrupted)
+        with Knowledge(tmp_path / "m.db") as memory:
+            (record,) = memory.records()
+        return record.facts["outcome"]
+
+    figures = {"test_r2": 0.7, "boosting": {"shipped": False}}
+    assert outcome(plain, figures) == 0.7
+    assert outcome(plain, figures, interrupted=True) is None
+    assert outcome(beside, figures) is None
+    assert outcome(plain, {**figures, "ensemble": {"members": []}}) is None
+    assert outcome(plain, {**figures, "boosting": {"shipped": True}}) is None
+    study.close()
 
 
 def test_a_memory_is_taken_elsewhere(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

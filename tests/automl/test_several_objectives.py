@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 import json
+import random
 import re
 from pathlib import Path
 
 import pytest
 
 import azora
+from azora.automl.setting import Setting
 from azora.errors import ConfigError
+from azora.job import Job
+from azora.networks.complexity import cost
 from azora.tasks import Task
+from azora.trial import Proposal, Report
 
 SMALL = {"widths": [4, 8], "depths": [1], "stages": 2}
 
@@ -46,3 +51,19 @@ def test_a_front_comes_out_and_its_best_by_the_first_objective_is_shipped(stripe
 def test_what_cannot_be_searched_for_is_said(objectives: list[str], said: str, stripes: Task, tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match=said):
         azora.search(stripes, trials=2, strategy="pareto", objective=objectives, out=tmp_path / "out")
+
+
+def test_a_proxy_stands_alone_beside_what_is_counted(stripes: Task, tmp_path: Path) -> None:
+    words = {"trials": 2, "strategy": "pareto", "evaluator": "zero-cost"}
+    with pytest.raises(ConfigError, match="zero-cost gives one proxy, naswot, and no synflow; there is"):
+        azora.search(stripes, objective=["naswot", "synflow"], out=tmp_path / "out", **words)
+    assert not (tmp_path / "out").exists()
+
+
+def test_what_an_evaluator_does_not_count_is_counted_for_it(stripes: Task, tmp_path: Path) -> None:
+    words = {"evaluator": "devices:larger_is_better", "strategy": "pareto", "space": "mlp"}
+    setting = Setting.of(Job.parse(task=stripes, objective=["accuracy", "macs:min"], out=tmp_path / "out", **words))
+    proposal = Proposal(setting.space.sample(random.Random(0)))
+    found = setting.complete(proposal, Report({"accuracy": 0.5})).metrics
+    assert found == {"accuracy": 0.5, "macs": cost(setting.space, proposal.architecture)["macs"]}
+    assert setting.complete(proposal, Report({"accuracy": 0.5, "macs": 7.0})).metrics["macs"] == 7.0

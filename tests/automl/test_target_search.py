@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 import azora
-import azora.automl.run
+import azora.automl.last_training
 import devices
 from azora.automl.pricing import FILE, Pricing, beyond, holding
 from azora.automl.reading import read_events
@@ -214,6 +214,8 @@ def test_a_reward_aims_at_a_limit_and_does_not_keep_it(form: str, here: None, st
         ("absolute", 0.8, 10.0, 0.8),
         ("absolute", 0.8, 20.0, 0.73),  # 0.8 − 0.07 · 1
         ("absolute", 0.8, 5.0, 0.765),  # 0.8 − 0.07 · 0.5
+        ("soft", -0.8, 20.0, -0.839768),  # below zero cost makes it worse, too
+        ("hard", -0.8, 20.0, -1.6),
     ],
 )
 def test_rewards_are_what_their_papers_say(form: str, quality: float, latency: float, wanted: float) -> None:
@@ -236,6 +238,8 @@ def test_rewards_may_be_of_what_is_counted(stripes: Task, tmp_path: Path) -> Non
     assert found["reward"] == pytest.approx(0.6 * 1000 / found["macs"])
     failed = Report(error="no memory")
     assert setting.complete(proposal, failed) == failed
+    lacking = setting.complete(proposal, Report({"speed": 1.0}))
+    assert lacking.error == "the evaluator gave no 'accuracy', which is rewarded; it gave speed"
     assert setting.within_limits() is setting.space
 
 
@@ -408,7 +412,7 @@ def test_out_of_time_the_quickest_are_measured_next(stripes: Task, tmp_path: Pat
 def test_a_device_that_goes_away_after_the_last_training_costs_no_network(
     stripes: Task, tmp_path: Path, here: None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    train = azora.automl.run.train_winner
+    train = azora.automl.last_training.train_winner
     gone = list[bool]()
 
     def and_then_it_goes(*words: Any, **more: Any) -> Any:
@@ -422,7 +426,7 @@ def test_a_device_that_goes_away_after_the_last_training_costs_no_network(
             raise TargetError("no device is connected")
         return measure(self, deployable, seconds)
 
-    monkeypatch.setattr("azora.automl.run.train_winner", and_then_it_goes)
+    monkeypatch.setattr("azora.automl.last_training.train_winner", and_then_it_goes)
     monkeypatch.setattr(devices.Counted, "measure", lost)
     result = search(stripes, tmp_path / "out", limits=[LIMIT])
     assert "latency_ms" not in result.target

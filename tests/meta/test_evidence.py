@@ -44,6 +44,14 @@ def test_where_one_case_speaks_against_many_the_many_are_heard() -> None:
     assert chosen is not None and chosen.strategy == "evolution"
 
 
+def test_one_lucky_case_does_not_outweigh_many() -> None:
+    many = [case(EASY, 20.0, str(place), evolution=(0.9,), spos=(0.8,), random=(0.7,)) for place in range(20)]
+    lucky = case(HARD, 20.0, "lucky", enas=(0.801,), random=(0.800,))
+    chosen = choose([*many, lucky], Situation(EASY, "cells", 20.0), (*NAMES, "enas"))
+    assert chosen is not None and chosen.strategy == "evolution"
+    assert chosen.ranks["evolution"] < chosen.ranks["enas"] < chosen.ranks["random"]
+
+
 def test_nothing_is_chosen_where_nothing_is_alike_or_known() -> None:
     assert choose(CASES[:1], Situation(EASY, "cells", 20.0), NAMES) is None  # a single case
     assert choose(CASES, Situation({**EASY, "regression": 1.0}, "cells", 20.0), NAMES) is None
@@ -75,7 +83,7 @@ def test_cases_are_less_alike_in_another_space_with_limits_and_at_other_budgets(
 
 
 def record(task: str, strategy: str, score: float, **facts: Any) -> Record:
-    told = {"strategy": strategy, "budget": 60.0, "device": "cpu", "outcome": score, **facts}
+    told = {"strategy": strategy, "budget": 60.0, "device": "cpu", "outcome": score, "test": "rows", **facts}
     space = {"name": "cells × recipe", "fingerprint": "f"}
     return Record(f"{task}{strategy}", task, EASY, space, "accuracy", True, [Judgement({"a": 1}, 0.99, 1.0)], told)
 
@@ -85,8 +93,9 @@ def test_a_memory_is_evidence_where_two_strategies_had_the_same_task_and_time() 
         record("one", "evolution", 0.8), record("one", "spos", 0.9), record("one", "random", 0.5, budget=600.0),
         record("two", "evolution", 0.8), record("three", "spos", 0.8, budget=None),
         record("one", "darts-", 0.8, settings={"epochs": 2}), record("one", "enas", 0.8, outcome=None),
-        replace(record("one", "gdas", 0.1), metric="loss"), record("one", "fbnet", 0.7, data="other rows of this name"),
-        record("four", "evolution", 0.8, data="same"), record("four", "spos", 0.9, data="same"),
+        replace(record("one", "gdas", 0.1), metric="loss"), record("one", "fbnet", 0.7, test="other rows of this name"),
+        record("four", "evolution", 0.8, test="same"), record("four", "spos", 0.9, test="same"),
+        record("five", "evolution", 0.8, test=None), record("five", "spos", 0.9, test=None),
     ]  # fmt: skip
     (found,) = experienced(records, "same")
     assert (found.task, found.situation.seconds, found.situation.space) == ("one", 60.0, "cells")

@@ -21,7 +21,7 @@ from azora.space import Architecture
 from azora.study import Study
 from azora.tasks import evaluate
 from azora.tasks.array import Array
-from azora.training import outputs
+from azora.training import TrainingDiverged, outputs
 from azora.training.boosting import Boosting, Growth
 from azora.trial import Proposal, Report, Trial
 
@@ -36,7 +36,7 @@ def ship(
     best: Trial,
     checkpoints: Path,
     train: Train,
-    seconds: float | None,
+    seconds: Callable[[], float | None],
     watch: Watcher,
 ) -> tuple[Trial, Winner] | None:
     """What ships in place of the best network: an ensemble, where one is wanted and search-validation likes it better
@@ -44,7 +44,7 @@ def ship(
 
     Args:
         train: trains a network on all rows but the test's, for so many seconds.
-        seconds: that there are for all trainings; None without a clock.
+        seconds: that are left for trainings, whenever it is asked; None without a clock.
     """
     trees = boosting.preferred(study, best, setting.objective)
     if setting.job.ensemble:
@@ -52,10 +52,13 @@ def ship(
         chosen = _better(setting, study, alone, checkpoints, watch)
         if chosen is not None:
             study.enter("final")
-            winner = _trained(setting, study, chosen, train, seconds)
-            return Trial(
-                ENSEMBLE, Proposal(winner.architecture, None, "ensemble"), chosen.report, study.elapsed
-            ), winner
+            try:
+                winner = _together(setting, chosen, _members(setting, study, chosen, train, seconds))
+            except TrainingDiverged as error:
+                watch.note(f"no ensemble: the last training of a member failed ({error})")
+            else:
+                proposal = Proposal(winner.architecture, None, "ensemble")
+                return Trial(ENSEMBLE, proposal, chosen.report, study.elapsed), winner
     return boosting.shipped(setting, study) if trees else None
 
 
@@ -107,14 +110,22 @@ def _candidates(setting: Setting, study: Study, checkpoints: Path) -> list[tuple
     return found
 
 
-def _trained(setting: Setting, study: Study, chosen: _Chosen, train: Train, seconds: float | None) -> Winner:
-    """The members, trained one after another in equal parts of the time, as one network of raw rows."""
-    networks = sum(architecture is not None for architecture, _ in chosen.members)
-    each = None if seconds is None else max(1.0, seconds / max(1, networks))
-    members = [
-        (train(architecture, each) if architecture is not None else boosting.shipped(setting, study)[1], share)
-        for architecture, share in chosen.members
-    ]
+def _members(
+    setting: Setting, study: Study, chosen: _Chosen, train: Train, seconds: Callable[[], float | None]
+) -> list[tuple[Winner, float]]:
+    """The members, trained one after another in equal parts of the time that is left, with their shares. Trees come
+    first: how long they take is not theirs to choose."""
+    made: dict[int, Winner] = {}
+    order = sorted(range(len(chosen.members)), key=lambda place: chosen.members[place][0] is not None)
+    for done, place in enumerate(order):
+        architecture, left = chosen.members[place][0], seconds()
+        each = None if left is None else max(1.0, left / (len(order) - done))
+        made[place] = boosting.shipped(setting, study)[1] if architecture is None else train(architecture, each)
+    return [(made[place], share) for place, (_, share) in enumerate(chosen.members)]
+
+
+def _together(setting: Setting, chosen: _Chosen, members: Sequence[tuple[Winner, float]]) -> Winner:
+    """Trained members as one network of raw rows."""
     about: dict[str, Any] = {
         "members": [
             {

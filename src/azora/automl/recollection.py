@@ -45,8 +45,9 @@ class Recollection:
     elsewhere: int = 0
 
     @classmethod
-    def of(cls, job: Job, data: SearchData, space: Space) -> Recollection | None:
-        """None where there is no memory to ask.
+    def of(cls, job: Job, task: Task, space: Space) -> Recollection | None:
+        """None where there is no memory to ask. Beside random search, which remembers nothing, a search remembers
+        nothing of the same rows.
 
         Raises:
             KnowledgeError: it cannot be read.
@@ -54,11 +55,13 @@ class Recollection:
         if job.knowledge is None:
             return None
         if job.resume:
-            return cls._again(job.out / FILE, data, space)
+            return cls._again(job.out / FILE, task.search_data, space)
         with Knowledge(job.knowledge) as knowledge:
             records = knowledge.records()
         found = [each for each in records if each.space["fingerprint"] == space.root.fingerprint]
-        features = describe_task(data)
+        if job.baseline is not None:
+            found = [each for each in found if not _same_rows(each, task)]
+        features = describe_task(task.search_data)
         return cls(features, found, recall(found, features, space), len(records) - len(found))
 
     @classmethod
@@ -71,12 +74,16 @@ class Recollection:
 
     def save(self, out: Path) -> None:
         """Keep in the study's folder what was taken, so that going on with it is going on with the same."""
+        file = out / FILE
+        file.unlink(missing_ok=True)  # of a search that was killed before it wrote its first judgement
         if not self.remembered:
             return
         used = {each.task for each in self.remembered}
         own = Record(OWN, OWN, self.features, {"name": "", "fingerprint": ""}, "", True, [])
         text = write_records([own, *(each for each in self.records if each.task in used)])
-        (out / FILE).write_text(text, encoding="utf-8")
+        part = file.with_suffix(".part")
+        part.write_text(text, encoding="utf-8")
+        part.replace(file)
 
     def statement(self) -> str | None:
         """What was taken from where, for the reader, or why nothing was; None of an empty memory."""
@@ -102,13 +109,20 @@ class Recollection:
         return self.remembered
 
     def leave(
-        self, job: Job, study: Study, objective: Objective, task: Task, watch: Watcher, figures: Mapping[str, Any]
+        self,
+        job: Job,
+        study: Study,
+        objective: Objective,
+        task: Task,
+        watch: Watcher,
+        figures: Mapping[str, Any],
+        *,
+        interrupted: bool = False,
     ) -> None:
         """Leave in the job's memory what `study` found, and what came of it (`figures`); where that is not possible it
         is told: a search is not lost for it. The same search again, of the same rows, replaces itself."""
         assert job.knowledge is not None
-        trees = figures.get("boosting", {}).get("shipped", False)  # for which no strategy is to be praised
-        outcome = None if trees else figures.get(f"test_{objective.metric}")
+        outcome = None if interrupted else outcome_of(job, objective, figures)
         record = record_of(job, study, objective, task, self.features, outcome)
         if not record.trials:
             return
@@ -117,6 +131,15 @@ class Recollection:
                 knowledge.remember(record)
         except KnowledgeError as error:
             watch.note(f"nothing was left in memory: {error}")
+
+
+def outcome_of(job: Job, objective: Objective, figures: Mapping[str, Any]) -> float | None:
+    """What came of a search, by which its strategy may be judged: None where it is not of one network of that search,
+    or where not all of the budget was the search's."""
+    trees, several = figures.get("boosting", {}).get("shipped", False), "ensemble" in figures
+    ended = job.budget is not None and (job.trials is not None or job.stop_at is not None)
+    other = trees or several or ended or job.baseline is not None
+    return None if other else figures.get(f"test_{objective.metric}")
 
 
 def record_of(
@@ -132,9 +155,11 @@ def record_of(
     told = json.dumps([task.digest, study.created], sort_keys=True, default=str).encode()
     space = {"name": study.space.name, "fingerprint": study.space.root.fingerprint}
     facts = {
-        "strategy": job.strategy, "seed": job.seed, "budget": job.budget, "device": job.device,
+        "strategy": job.strategy, "evaluator": job.evaluator, "seed": job.seed, "budget": job.budget,
+        "device": job.device,
         "workers": job.workers, "limits": sorted({limit.quantity for limit in job.limits}),
-        "settings": dict(job.strategy_settings), "data": task.digest, "outcome": outcome,
+        "settings": dict(job.strategy_settings), "data": task.digest, "test": task.test_digest,
+        "outcome": outcome,
         "azora": __version__, "when": datetime.now(UTC).isoformat(timespec="seconds"),
     }  # fmt: skip
     judged = [_judgement(trial, objective) for trial in study.ranked(objective)]
@@ -142,6 +167,11 @@ def record_of(
         hashlib.sha256(told).hexdigest()[:16], task.name, features, space, objective.metric, objective.maximise,
         thinned(judged, MOST), facts,
     )  # fmt: skip
+
+
+def _same_rows(record: Record, task: Task) -> bool:
+    """Whether it is of this task's rows, however they were divided for the search."""
+    return record.facts.get("test") == task.test_digest or record.facts.get("data") == task.digest
 
 
 def _judgement(trial: Trial, objective: Objective) -> Judgement:

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from azora.model import Model
 
 MOST_LINES = 10
+ALIKE = 0.9  # of the winner's time of training, and a usual network had as long a one
 SHOWN = (
     ("test accuracy", "test_accuracy", ".4f"),
     ("validation accuracy", "validation_accuracy", ".4f"),
@@ -67,7 +68,9 @@ class Result:
         lines.extend(self._target())
         if (beside := self.figures.get("reference")) is not None:
             name = beside["metric"]
-            training = "as long a training" if self.figures["final_epochs"] else show_seconds(beside["seconds"])
+            # Where nearly nothing was left of the time, the reference had less than the winner, and it is said.
+            alike = self.figures["final_epochs"] and beside["seconds"] > ALIKE * self.figures["final_seconds"]
+            training = "as long a training" if alike else show_seconds(beside["seconds"])
             lines.append(
                 f"{'a usual network':<22}{beside[f'test_{name}']:.4f} test {name} after {training}, with"
                 f" {beside['parameters']:,} parameters: {beside['gain']:+.4f} is gained"

@@ -16,12 +16,18 @@ SOFT = -0.07  # twice the latency for five per cent more accuracy is an even bar
 LEAST = 1e-3  # of the aim: less is no better, and nothing at all would be infinitely good
 
 
+# A quality below zero, as that of a regression may be, is to get worse with cost as any other does.
+
+
 def _soft(quality: float, ratio: float) -> float:
-    return float(quality * max(ratio, LEAST) ** SOFT)
+    factor = float(max(ratio, LEAST) ** SOFT)
+    return quality * factor if quality >= 0 else quality / factor
 
 
 def _hard(quality: float, ratio: float) -> float:
-    return quality if ratio <= 1 else quality / ratio
+    if ratio <= 1:
+        return quality
+    return quality / ratio if quality >= 0 else quality * ratio
 
 
 def _absolute(quality: float, ratio: float) -> float:

@@ -13,36 +13,33 @@ from typing import Any, final
 from azora.automl.baseline import SHARE, START, open_baseline, split, statement
 from azora.automl.boosting import stand
 from azora.automl.delivery import deliver
-from azora.automl.ensemble import CANDIDATES, ship
-from azora.automl.pacing import FINAL_SHARE, MARGIN, Pacing
+from azora.automl.ensemble import CANDIDATES
+from azora.automl.last_training import LastTraining
+from azora.automl.pacing import FINAL_SHARE, Pacing
 from azora.automl.pricing import FILE as PREDICTOR
-from azora.automl.pricing import MOST_SECONDS, beyond, holding, seconds_for
 from azora.automl.recollection import FILE as RECALLED
 from azora.automl.result import Result
 from azora.automl.setting import Setting
 from azora.automl.threads import one_thread
 from azora.automl.watching import Sight, Watcher
-from azora.automl.winner import LONGEST, Winner, train_winner
+from azora.automl.winner import LONGEST
 from azora.automl.working import FOLDER, clear, make_work
-from azora.errors import BudgetError, StudyError, TargetError
+from azora.errors import BudgetError, StudyError
 from azora.evaluation.checkpoints import prune
 from azora.evaluation.sharing import WEIGHTS
 from azora.evaluation.trained import EACH
 from azora.executors import ProcessExecutor, WorkerProcess, spawn
-from azora.hardware import Measured
 from azora.job import Job
 from azora.loop import Budget, search
 from azora.methods import Work
-from azora.space import Architecture, Space
+from azora.space import Space
 from azora.strategies import Strategy
 from azora.strategies.memory import Remembered
 from azora.strategies.registry import make_strategy
 from azora.study import Study, StudyFolder
 from azora.study.folder import BASELINE
 from azora.training import choose_mode
-from azora.trial import ON_TARGET, Trial
 
-LOOKS, TOLERANCE = 3, 0.05  # measurements of what ships, and how far beyond a limit one may be
 EACH_ROWS = 8_000  # rows of search-train from which the number format is measured for each network
 CHECKPOINT_BYTES = 40_000_000
 
@@ -80,9 +77,9 @@ def _run(job: Job, started: float, stop: threading.Event, watch: Watcher, worker
     limited = setting.within_limits()
     folder = StudyFolder(job.out, resume=job.resume)
     try:
-        if setting.pricing is not None and not (job.out / PREDICTOR).is_file():
+        if setting.pricing is not None and not (job.resume and (job.out / PREDICTOR).is_file()):
             setting.pricing.file.save(job.out / PREDICTOR)
-        if setting.memory is not None and not (job.out / RECALLED).is_file():
+        if setting.memory is not None and not job.resume:
             setting.memory.save(job.out)
         with tempfile.TemporaryDirectory(prefix="azora-", ignore_cleanup_errors=True) as scratch, one_thread():
             return _Run(setting, limited, folder, started, stop, watch, Path(scratch), workers).go()
@@ -137,15 +134,33 @@ class _Run:
         best = study.best(self.setting.objective)
         if best is None:
             raise self._nothing_judged()
-        other = ship(self.setting, study, best, self.checkpoints, self._train, self._final_seconds(best), self.watch)
-        best, winner, measured = (*other, None) if other is not None else self._fitting(best)
-        reference = self._reference(winner) if job.reference else None
+        last = LastTraining(
+            self.setting,
+            study,
+            self.pacing.limited,
+            self.checkpoints,
+            self.data.parent,
+            self.stop,
+            self.watch,
+            self._show,
+        )
+        best, winner, measured = last.ship(best)
+        reference = last.reference(winner)
         result = deliver(self.setting, study, best, winner, job.out, measured, reference)
         rmtree(self.checkpoints, ignore_errors=True)
         clear(self.setting)
         study.finish(result.figures)
         if self.setting.memory is not None:
-            self.setting.memory.leave(job, study, self.setting.objective, self.setting.task, self.watch, result.figures)
+            leave, interrupted = self.setting.memory.leave, self.stop.is_set()
+            leave(
+                job,
+                study,
+                self.setting.objective,
+                self.setting.task,
+                self.watch,
+                result.figures,
+                interrupted=interrupted,
+            )
         study.close()
         return result
 
@@ -173,7 +188,9 @@ class _Run:
             if job.baseline:
                 self.watch.note(statement(job, None if job.budget is None else self._both()))
             study.enter("search")
-            budget = Budget(split(job)[0], self._search_end, job.stop_at, self.stop)
+            sign = 1.0 if self.setting.objective.maximise else -1.0  # scores are high where the objective is good
+            enough = None if job.stop_at is None else sign * job.stop_at
+            budget = Budget(split(job)[0], self._search_end, enough, self.stop)
             search(strategy, executor, study, budget, lambda _: self._after_trial(strategy))
             if method is not None and work is not None and study.best(self.setting.objective) is None:
                 method.settle(work)
@@ -301,82 +318,6 @@ class _Run:
         data = self.setting.data
         rows = 1 + len(data.validation) / len(data.train)
         return min(most, LONGEST * rows * best.report.metrics["epoch_seconds"])
-
-    # The last training ------------------------------------------------------------------------------------------
-
-    def _fitting(self, best: Trial) -> tuple[Trial, Winner, Measured | None]:
-        """The best trial that holds the limits where it will run, trained, and what was measured of it there."""
-        pricing, limits = self.setting.pricing, self.job.limits if self.setting.reward is None else ()
-        if pricing is None or not pricing.here:
-            if pricing is not None:
-                self.watch.note(f"{pricing.file.spec} was measured on another device: what ships is not measured here")
-            return best, self._final(best), None
-        refused = set[str]()
-        while True:
-            if any(limit.quantity in ON_TARGET for limit in limits):
-                ranked = self.study.ranked(self.setting.objective)
-                left = [trial for trial in ranked if trial.proposal.architecture.key not in refused]
-                seconds = seconds_for(self.job.budget) or MOST_SECONDS
-                best = holding(pricing, limits, left, self.setting.task.scaling, seconds)
-            winner = self._final(best)
-            shipped = pricing.deployable(winner.network, winner.architecture, winner.scaling)
-            try:
-                for _ in range(LOOKS):  # the machine may have had other work just then
-                    measured = pricing.measure(shipped)
-                    if beyond(limits, measured, TOLERANCE) is None:
-                        return best, winner, measured
-            except TargetError as error:  # it was there before the training: what was trained must not be lost
-                self.watch.note(f"what ships could not be measured: {error}")
-                return best, winner, None
-            refused.add(best.proposal.architecture.key)
-
-    def _reference(self, winner: Winner) -> Winner | None:
-        """A usual network, trained as long as the winner, beside trees for all that is left; None within no limit."""
-        familiar = self._familiar()
-        if familiar is None or self.stop.is_set():
-            return None
-        seconds = min(winner.seconds if winner.epochs else float("inf"), self._left() - MARGIN)
-        return self._train(familiar, None if self.job.budget is None else seconds)
-
-    def _familiar(self) -> Architecture | None:
-        """The usual network that stands beside the winner: within the limits, however slow to train."""
-        return next(iter(self.pacing.limited.known()), None) if self.job.reference else None
-
-    def _final(self, best: Trial) -> Winner:
-        self.study.enter("final")
-        return self._train(best.proposal.architecture, self._final_seconds(best))
-
-    def _final_seconds(self, best: Trial) -> float | None:
-        """For the last training: half of what is left, where a fixed network is to stand beside the winner."""
-        # The winner is judged on the test split by the same clock, in float32, which may be half as fast.
-        rows = self.setting.task.test_rows / len(self.setting.data.validation)
-        judging = best.report.metrics.get("judging_seconds", 0.0) * (1.0 + 2.0 * rows)
-        left = self._left() - MARGIN - judging
-        return None if self.job.budget is None else max(1.0, left / (2 if self._familiar() is not None else 1))
-
-    def _train(self, architecture: Architecture, seconds: float | None) -> Winner:
-        study, job = self.study, self.job
-        last_note = time.monotonic()
-
-        def see(progress: float, loss: float) -> bool:
-            nonlocal last_note
-            if time.monotonic() - last_note > 5.0:
-                last_note = time.monotonic()
-                study.alive()
-            self._show("training the winner", None if job.budget is None else self._left())
-            return not hurried.is_set()
-
-        # An interrupt during the search leaves this training its time; one during this training ends it.
-        hurried = threading.Event() if self.stop.is_set() else self.stop
-        return train_winner(
-            self.setting,
-            architecture,
-            self.checkpoints,
-            self.data.parent,
-            seconds=seconds,
-            precision=study.measures.get("precision", job.precision) if job.budget is None else job.precision,
-            watch=see,
-        )
 
     def _nothing_judged(self) -> Exception:
         study = self.study

@@ -28,6 +28,7 @@ from azora.settings import closest, plain, resolve
 from azora.space import Architecture, Space
 from azora.strategies.registry import find_maker, make_strategy
 from azora.tasks import METRICS, Reading, SearchData, Signature, Task, default_metric, from_arrays, load_task
+from azora.training import check_device
 from azora.trial import ON_TARGET, QUANTITIES, Limit, Objective, Proposal, Report
 
 RARE = 50  # draws for one that is within the limits: where it takes more, some are looked for otherwise
@@ -42,6 +43,7 @@ def check_names(job: Job) -> None:
         ConfigError: with the nearest known name.
     """
     check_target(job)
+    check_device(job.device)
     Policy.of(job.policy or {})
     if job.strategy not in METHODS:
         find_maker(job.strategy, METHODS)
@@ -115,7 +117,7 @@ class Setting:
         sizes = [limit for limit in job.limits if limit.quantity == "size"]
         if pricing is not None and sizes and not pricing.has_files:
             raise ConfigError(f"limit {sizes[0]}: {pricing.file.spec} has no files whose size could be limited")
-        memory = Recollection.of(job, task.search_data, space)
+        memory = Recollection.of(job, task, space)
         return cls(job, task, space, about, objectives, method, beside, pricing, reward, memory)
 
     def within_limits(self) -> Space:
@@ -134,13 +136,20 @@ class Setting:
         return {**cost(self.space, architecture), **priced}
 
     def complete(self, proposal: Proposal, report: Report) -> Report:
-        """A report with what this process knows: costs on the target, and the reward."""
-        wanted = [each.metric for each in self.objectives if each.metric in ON_TARGET]
+        """A report with what this process knows: costs on the target, those that an evaluator does not count, and the
+        reward."""
+        named = [each.metric for each in self.objectives]
+        wanted = [name for name in named if name in ON_TARGET or (name in QUANTITIES and name not in report.metrics)]
         if not report.ok or not (wanted or self.reward):
             return report
         costs = self.costs(proposal.architecture)
         metrics = {**report.metrics, **{name: costs[name] for name in wanted}}
         if self.reward is not None:
+            if self.metric not in metrics:
+                gave = ", ".join(sorted(report.metrics))
+                return replace(
+                    report, error=f"the evaluator gave no {self.metric!r}, which is rewarded; it gave {gave}"
+                )
             metrics[self.reward.aim.quantity] = costs[self.reward.aim.quantity]
             metrics[REWARD] = self.reward(metrics[self.metric], costs)
         return replace(report, metrics=metrics)
@@ -216,6 +225,10 @@ def _objectives(job: Job, signature: Signature) -> tuple[Objective, ...]:
         from azora.proxies import find_proxies  # most searches have no use for them, and are to start quickly
 
         find_proxies(names[:1])
+        if wrong := [name for name in names[1:] if name not in QUANTITIES]:
+            raise ConfigError(
+                f"zero-cost gives one proxy, {names[0]}, and no {wrong[0]}; {closest(wrong[0], QUANTITIES)}"
+            )
     else:
         fitting = [name for name, metric in METRICS.items() if metric.kind == signature.kind]
         for place, name in enumerate(names):

@@ -9,6 +9,7 @@ from typing import Annotated
 
 import typer
 
+from azora.cli.reading import GroupWord, IgnoreWord, KindWord, LabelWord, SizeWord, SkipBadWord
 from azora.cli.remembering import KnowledgeWord, NoMemoryWord, memory_of
 from azora.cli.searching import (
     BoostingWord,
@@ -29,7 +30,12 @@ from azora.job import Job
 
 def discover(
     task: TaskWord,
-    label: Annotated[str | None, typer.Option(metavar="COLUMN", help="Of a CSV: the column to predict.")] = None,
+    label: LabelWord = None,
+    kind: KindWord = None,
+    group: GroupWord = None,
+    ignore: IgnoreWord = None,
+    size: SizeWord = None,
+    skip_bad: SkipBadWord = False,
     budget: BudgetWord = None,
     target: TargetWord = None,
     limit: LimitWord = None,
@@ -51,7 +57,8 @@ def discover(
     job = Job.parse(
         task=task, budget=budget, out=out, strategy=strategy, limits=limit or [], target=target, seed=seed,
         resume=resume, boosting=boosting, ensemble=ensemble, knowledge=memory_of(knowledge, no_memory),
-        reading={"label": label}, policy=policy_of(self_improving, policy),
+        policy=policy_of(self_improving, policy),
+        reading={"label": label, "kind": kind, "group": group, "ignore": ignore, "size": size, "skip_bad": skip_bad},
     )  # fmt: skip
     from azora.automl.discover import discover as do
     from azora.cli.progress import watcher

@@ -75,7 +75,7 @@ class _Live(Watcher):
         self._bar = Progress(
             TextColumn("[bold]azora"),
             BarColumn(bar_width=24),
-            TextColumn("{task.description}"),
+            TextColumn("{task.description}", markup=False),
             console=Console(stderr=True),
             transient=True,
         )
@@ -88,7 +88,7 @@ class _Live(Watcher):
         self._bar.update(self._task, completed=sight.done, description=_sentence(sight))
 
     def note(self, said: str) -> None:
-        self._bar.console.print(f"azora: {said}", highlight=False)
+        self._bar.console.print(f"azora: {said}", highlight=False, markup=False)
 
     def close(self) -> None:
         if self._task is not None:

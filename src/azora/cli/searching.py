@@ -14,6 +14,7 @@ from typing import Annotated, Any
 
 import typer
 
+from azora.cli.reading import GroupWord, IgnoreWord, KindWord, LabelWord, SizeWord, SkipBadWord
 from azora.cli.remembering import KnowledgeWord, NoMemoryWord, memory_of
 from azora.clock import process_start
 from azora.errors import AzoraError, ConfigError
@@ -22,9 +23,6 @@ from azora.job import Job
 Repeated = list[str] | None
 TaskWord = Annotated[
     str, typer.Argument(help="A task's name, a .csv or .npz file (x_train, y_train …), or a folder of pictures.")
-]
-GroupWord = Annotated[
-    str | None, typer.Option(metavar="COLUMN", help="Of a CSV: rows alike in this stay on one side of a split.")
 ]
 BudgetWord = Annotated[str | None, typer.Option(help="Wall-clock time of search and final training: 60s, 10m, 2h.")]
 SetWord = Annotated[
@@ -68,12 +66,12 @@ PolicyWord = Annotated[
 
 def search(
     task: TaskWord,
-    label: Annotated[str | None, typer.Option(metavar="COLUMN", help="Of a CSV: the column to predict.")] = None,
-    kind: Annotated[str | None, typer.Option(help="Of a CSV: classification or regression.")] = None,
+    label: LabelWord = None,
+    kind: KindWord = None,
     group: GroupWord = None,
-    ignore: Annotated[Repeated, typer.Option(metavar="COLUMN", help="Of a CSV: a column to leave out.")] = None,
-    size: Annotated[int | None, typer.Option(help="Of pictures: pixels each way to bring them to.")] = None,
-    skip_bad: Annotated[bool, typer.Option("--skip-bad", help="Of pictures: go on without damaged ones.")] = False,
+    ignore: IgnoreWord = None,
+    size: SizeWord = None,
+    skip_bad: SkipBadWord = False,
     budget: BudgetWord = None,
     trials: Annotated[int | None, typer.Option(help="Number of judgements, instead of or beside a time.")] = None,
     out: Annotated[Path | None, typer.Option(help="Folder for everything (default: runs/TASK).")] = None,

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from azora.cli.progress import bar
+from azora.cli.reading import LabelWord
 from azora.clock import parse_seconds, show_seconds
 from azora.errors import ConfigError
 
@@ -32,7 +33,7 @@ def build(
     space: SpaceWord = "auto",
     settings: SetWord = None,
     task: TaskWord = "digits",
-    label: Annotated[str | None, typer.Option(metavar="COLUMN", help="Of a CSV: the column to predict.")] = None,
+    label: LabelWord = None,
     measurements: Annotated[int, typer.Option(help="Networks to measure, at most.")] = 100,
     check: Annotated[int, typer.Option(help="Networks not seen that the predictor is checked on, each twice.")] = 20,
     budget: Annotated[str, typer.Option(help="Time for all of it: what does not fit is not measured.")] = "10m",

@@ -11,6 +11,8 @@ from typing import Annotated, Any
 
 import typer
 
+from azora.errors import TaskError
+
 TaskWord = Annotated[
     str | None,
     typer.Option(help="The data that the model was found on: needed for eight bits, unless it needs no file."),
@@ -29,14 +31,17 @@ def predict(
     model = Model.load(out, runtime=runtime)
     writer = csv.writer(sys.stdout, lineterminator="\n")
     signature = model.signature
-    scores = signature.kind == "classification" and proba
-    writer.writerow(["input", *(signature.classes if scores else ["prediction"])])
+    if proba and signature.kind != "classification":
+        raise TaskError(f"--proba is for classifiers; {out} predicts numbers")
+    several = [f"prediction_{place}" for place in range(signature.outputs)] if signature.outputs > 1 else ["prediction"]
+    alone = several if signature.kind == "regression" else ["prediction"]
+    writer.writerow(["input", *(signature.classes if proba else alone)])
     for file in files:
         names, x = model.read(file)
-        answers = model.predict_proba(x) if scores else model.predict(x)
+        answers = model.predict_proba(x) if proba else model.predict(x)
         for name, answer in zip(names, answers, strict=True):
-            values = [f"{value:.6f}" for value in answer] if scores else [answer]
-            writer.writerow([name, *values])
+            several = [f"{value:.6f}" for value in answer] if proba else list(answer) if len(alone) > 1 else [answer]
+            writer.writerow([name, *several])
     return 0
 
 

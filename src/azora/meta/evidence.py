@@ -20,7 +20,7 @@ FORMAT = 1
 FILE = Path(__file__).parent / "data" / "evidence.json"
 SPREAD = 2.0  # logarithms of time, and of values to learn from for each second, by which two cases differ much
 OTHER = {"space": 0.5, "limits": 0.7, "device": 0.7}  # what is left of a likeness where these are others
-PRIOR = 2.0  # cases just alike that the mean over all cases is worth
+PRIOR = 2.0  # cases just alike that the mean over all cases is worth; so many of a middling rank are added to those
 ENOUGH = 2.0  # likeness, over all cases, below which too little is known
 
 
@@ -133,7 +133,8 @@ def choose(experiences: Sequence[Experience], situation: Situation, candidates: 
     expected = {}
     for name in sorted({name for _, _, ranks in found for name in ranks}):
         own = [(alike, ranks[name]) for _, alike, ranks in found if name in ranks]
-        general = float(np.mean([rank for _, rank in own]))
+        # Of one case, however well it went, nothing general is known: two of a middling rank are added.
+        general = (sum(rank for _, rank in own) + PRIOR * 0.5) / (len(own) + PRIOR)
         total = sum(alike for alike, _ in own) + PRIOR
         expected[name] = (sum(alike * rank for alike, rank in own) + PRIOR * general) / total
     ordered = dict(sorted(expected.items(), key=lambda each: each[1]))
@@ -181,10 +182,10 @@ def space_of(name: str) -> str:
     return name.partition(" × ")[0]
 
 
-def experienced(records: Sequence[Record], digest: str = "") -> list[Experience]:
-    """What a memory says of strategies: searches of the same rows in one space within the same time and limits, by
-    at least two strategies without settings; a search's score is its outcome on the task's test split. That is why
-    searches of the rows that have `digest` say nothing: what is chosen for these rows must not have seen their test.
+def experienced(records: Sequence[Record], test: str = "") -> list[Experience]:
+    """What a memory says of strategies: searches judged on the same test rows, in one space, within the same time and
+    limits, by at least two strategies without settings; a search's score is its outcome on those rows. That is why
+    searches whose test rows have the digest `test` say nothing: what is chosen for rows must not have seen their test.
     """
     grouped: dict[tuple[Any, ...], dict[str, list[float]]] = defaultdict(lambda: defaultdict(list))
     features: dict[tuple[Any, ...], Mapping[str, float]] = {}
@@ -193,10 +194,10 @@ def experienced(records: Sequence[Record], digest: str = "") -> list[Experience]
         seconds, strategy, outcome = (facts.get(name) for name in ("budget", "strategy", "outcome"))
         if not (isinstance(seconds, int | float) and isinstance(strategy, str) and isinstance(outcome, int | float)):
             continue
-        if facts.get("settings") or facts.get("data") == digest:
+        if facts.get("settings") or (rows := facts.get("test")) is None or rows == test:
             continue
         key = (
-            record.task, facts.get("data"), record.metric, space_of(record.space["name"]), float(seconds),
+            record.task, rows, record.metric, space_of(record.space["name"]), float(seconds),
             int(facts.get("workers", 1)), tuple(facts.get("limits", ())), str(facts.get("device", "cpu")),
         )  # fmt: skip
         grouped[key][strategy].append(outcome if record.maximise else -outcome)

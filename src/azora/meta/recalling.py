@@ -10,6 +10,7 @@ from azora.space import Space
 from azora.strategies.memory import Remembered
 
 MOST = 8  # tasks that a search hears of
+UNTRAINED = "zero-cost"  # the evaluator by that name
 UNLIKE = 0.1  # less alike than that, and a task has nothing to say
 
 
@@ -19,10 +20,13 @@ def recall(
     """What searches in the same space found on tasks that are like this one, the most alike first.
 
     Several searches for one task in one space are one memory of it: its longest. Networks of another space, or of
-    another version of it, are of no use here and are left out.
+    another version of it, are of no use here and are left out; so are those that nobody trained, whose scores are of
+    something else.
     """
     found: dict[str, Remembered] = {}
     for record in records:
+        if record.facts.get("evaluator") == UNTRAINED:
+            continue
         alike = likeness(record.features, features)
         if alike < UNLIKE or (one := record.remembered(space, alike)) is None:
             continue

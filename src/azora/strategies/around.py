@@ -11,7 +11,7 @@ class Around(Strategy):
 
     def __init__(self, inner: Strategy) -> None:
         super().__init__(inner.space, inner.seed, inner.objective)
-        self.inner = inner
+        self.inner, self.objectives = inner, inner.objectives
 
     def proposed(self, proposal: Proposal) -> None:
         self.inner.proposed(proposal)

@@ -43,6 +43,7 @@ class Strategy(ABC):
         self.space = space
         self.seed = seed
         self.objective = objective or Objective()
+        self.objectives: tuple[Objective, ...] = (self.objective,)  # of several, `objective` is the first
         self.asked = 0
         self.deadline: float | None = None
 

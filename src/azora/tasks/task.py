@@ -144,7 +144,7 @@ class Task:
         self.scaling = Scaling.of(train, signature.kind == "regression", table)
         self._test: Split | None = test
         self.test_rows = len(test)
-        self.digest = _digest(train, validation, test)
+        self.digest, self.test_digest = _digest(train, validation, test), _digest(test)
 
     @cached_property
     def search_data(self) -> SearchData:

@@ -4,7 +4,7 @@ from azora.training.fit import Training, TrainingDiverged
 from azora.training.fit_shared import SharedTraining, fit_shared
 from azora.training.fit_split import SplitTraining, disagreements
 from azora.training.hyper_optimiser import HyperOptimiser
-from azora.training.mode import MODES, Mode, choose_mode, fastest_mode
+from azora.training.mode import MODES, Mode, check_device, choose_mode, fastest_mode
 from azora.training.outputs import outputs
 from azora.training.paths import PATHS, Paths, check_paths, make_paths
 from azora.training.recipe import Recipe, RecipeSettings
@@ -23,6 +23,7 @@ __all__ = [
     "SplitTraining",
     "Training",
     "TrainingDiverged",
+    "check_device",
     "check_paths",
     "choose_mode",
     "disagreements",

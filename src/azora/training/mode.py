@@ -20,6 +20,19 @@ from azora.tasks import Signature
 MEASURED_SECONDS = 0.2  # for each of the four modes
 
 
+def check_device(device: str) -> None:
+    """Refuse a device that is not there before anything is begun.
+
+    Raises:
+        ConfigError: with what torch finds.
+    """
+    if device == "cpu":
+        return
+    found = torch.cuda.device_count() if torch.cuda.is_available() else 0
+    if int(device.partition(":")[2] or 0) >= found:
+        raise ConfigError(f"device {device} is not there: torch {torch.__version__} finds {found} CUDA devices")
+
+
 @dataclass(frozen=True)
 class Mode:
     """How numbers are kept while training: `bf16` under autocast or float32, and channels last or first."""

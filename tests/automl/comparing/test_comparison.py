@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import random
 import signal
 import subprocess
 import sys
@@ -17,12 +18,20 @@ import pytest
 
 from azora.automl.comparing import runs
 from azora.automl.comparing.comparison import PLAN, Asked, Plan, compare, plan
+from azora.automl.comparing.remembering import leave
 from azora.automl.comparing.runs import Record, end, run_command
 from azora.automl.comparing.systems import SCALED
 from azora.automl.comparing.writing import summarise, write
+from azora.automl.setting import Setting
 from azora.cli.main import main
 from azora.errors import ConfigError, StudyError
+from azora.job import Job
+from azora.meta import Knowledge
+from azora.meta.evidence import experienced
+from azora.study import StudyFolder
 from azora.study.folder import JOURNAL
+from azora.tasks import load_task
+from azora.trial import Proposal, Report
 
 FIGURES = {
     "parameters": 100, "macs": 1000, "judged": 5, "trials": 9, "failed": 0, "seconds": 9.5, "final_seconds": 4.0,
@@ -129,6 +138,37 @@ def test_more_seeds_and_systems_may_follow(asked: Asked, searches: Searches) -> 
     assert searches.done()[6:] == [
         "evolution/seed-0", "evolution/seed-1", "random/seed-2", "genetic/seed-2", "evolution/seed-2",
     ]  # fmt: skip
+
+
+def judged(out: Path, task: Any, words: dict[str, Any], score: float) -> None:
+    """A journal in place of the empty file that a faked search leaves."""
+    setting = Setting.of(Job.parse(task=task, out=out, **words))
+    (out / JOURNAL).unlink()
+    study = StudyFolder(out, resume=False).study(setting.space, setting.about(), time.monotonic())
+    study.told(
+        study.asked(Proposal(setting.space.sample(random.Random(0)), 1.0)), Report({"accuracy": score}), known=False
+    )
+    study.close()
+
+
+def test_what_searches_found_is_left_in_memory_when_all_are_over(
+    asked: Asked, searches: Searches, tmp_path: Path
+) -> None:
+    planned = plan(asked, silent)
+    compare(planned, silent)
+    task = load_task(asked.data)
+    for strategy in ("random", "genetic"):
+        judged(asked.out / strategy / "seed-0", task, {"strategy": strategy, "budget": 30.0}, 0.6)
+    assert leave(planned, tmp_path / "m.db") == leave(planned, tmp_path / "m.db") == 2  # of seed 1 nothing was judged
+    with Knowledge(tmp_path / "m.db") as memory:
+        records = memory.records()
+    assert [(each.facts["strategy"], each.facts["seed"], each.facts["budget"]) for each in records] == [
+        ("random", 0, 30.0), ("genetic", 0, 30.0),
+    ]  # fmt: skip
+    assert {each.facts["outcome"] for each in records} == {0.8}
+    (case,) = experienced(records)
+    assert case.scores.keys() == {"random", "genetic"}
+    assert experienced(records, task.test_digest) == []
 
 
 def test_a_failed_run_is_told_and_tried_again(asked: Asked, searches: Searches) -> None:

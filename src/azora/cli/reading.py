@@ -1,0 +1,16 @@
+"""The words by which a user says how data is to be read."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+LabelWord = Annotated[str | None, typer.Option(metavar="COLUMN", help="Of a CSV: the column to predict.")]
+KindWord = Annotated[str | None, typer.Option(help="Of a CSV: classification or regression.")]
+GroupWord = Annotated[
+    str | None, typer.Option(metavar="COLUMN", help="Of a CSV: rows alike in this stay on one side of a split.")
+]
+IgnoreWord = Annotated[list[str] | None, typer.Option(metavar="COLUMN", help="Of a CSV: a column to leave out.")]
+SizeWord = Annotated[int | None, typer.Option(help="Of pictures: pixels each way to bring them to.")]
+SkipBadWord = Annotated[bool, typer.Option("--skip-bad", help="Of pictures: go on without damaged ones.")]

@@ -1,0 +1,166 @@
+"""What happens after a search, where something goes wrong or the clock is short."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any, cast
+
+import pytest
+from tests.automl.test_target_search import LIMIT, WORDS, Here, false_file, widths
+
+import azora
+import devices
+from azora.automl import delivery, ensemble, last_training
+from azora.automl.last_training import LastTraining
+from azora.automl.run import run
+from azora.automl.watching import Watcher
+from azora.errors import BundleError, StudyError
+from azora.job import Job
+from azora.tasks import Task
+from azora.training import TrainingDiverged
+
+PLAIN = {**WORDS, "target": None, "trials": 6}
+
+
+class Listening(Watcher):
+    """Remembers what it was told."""
+
+    def __init__(self) -> None:
+        self.notes = list[str]()
+
+    def note(self, said: str) -> None:
+        self.notes.append(said)
+
+
+@pytest.fixture(autouse=True)
+def _here(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*words: Any) -> float:
+        raise BundleError("no operator for it")
+
+    monkeypatch.setattr("azora.automl.run.ProcessExecutor", Here)
+    monkeypatch.setattr("azora.automl.run.spawn", lambda workers: [])
+    monkeypatch.setattr("azora.automl.delivery.export_onnx", refuse)
+
+
+def diverging(monkeypatch: pytest.MonkeyPatch, wide: Callable[[int], bool]) -> None:
+    """From here on, the last training of networks of such widths fails."""
+    train = last_training.train_winner
+
+    def fails(setting: Any, architecture: Any, *words: Any, **more: Any) -> Any:
+        if wide(architecture["width_0"]):
+            raise TrainingDiverged("the training loss became nan at step 7")
+        return train(setting, architecture, *words, **more)
+
+    monkeypatch.setattr(last_training, "train_winner", fails)
+
+
+def test_the_next_best_ships_where_the_last_training_of_the_best_fails(
+    stripes: Task, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    diverging(monkeypatch, lambda width: width > 16)
+    watch, out = Listening(), tmp_path / "out"
+    result = run(Job.parse(task=stripes, out=out, **PLAIN), watch=watch)
+    assert max(widths(out)) > 16
+    assert result.architecture["width_0"] == max(width for width in widths(out) if width <= 16)
+    assert any("failed (the training loss became nan at step 7): the next best" in said for said in watch.notes)
+
+
+def test_where_every_last_training_fails_it_is_one_line(
+    stripes: Task, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    diverging(monkeypatch, lambda width: True)
+    with pytest.raises(StudyError, match="the last training of every one that was judged failed"):
+        azora.search(stripes, out=tmp_path / "out", **PLAIN)
+
+
+def test_on_a_target_too_the_next_best_that_holds_ships(
+    stripes: Task, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("AZORA_HOME", str(tmp_path / "home"))
+    diverging(monkeypatch, lambda width: width == 16)
+    file = false_file(stripes, tmp_path / "f.target.json", devices.Counted(), factor=1.0)
+    out = tmp_path / "out"
+    result = azora.search(stripes, out=out, **{**WORDS, "target": str(file), "limits": [LIMIT]})
+    assert 16 in widths(out) and result.architecture["width_0"] == 8
+
+
+def test_a_loss_that_is_small_enough_ends_the_search(stripes: Task, tmp_path: Path) -> None:
+    # On `devices.larger_is_better` the loss is one less a thousandth of the width: a width of 64 has 0.936.
+    words = {**PLAIN, "trials": 60, "objective": "loss:min", "stop_at": 0.94}
+    azora.search(stripes, out=tmp_path / "out", **words)
+    found = widths(tmp_path / "out")
+    assert len(found) < 60 and found[-1] == 64 and 64 not in found[:-1]
+
+
+def last(stop: threading.Event) -> LastTraining:
+    job = SimpleNamespace(budget=None, precision="float32", reference=False)
+    study = SimpleNamespace(measures={}, alive=lambda: None)
+    parts: tuple[Any, ...] = (
+        SimpleNamespace(job=job),
+        study,
+        None,
+        Path(),
+        Path(),
+        stop,
+        Watcher(),
+        lambda *said: None,
+    )
+    return LastTraining(*parts)
+
+
+def test_an_interrupt_ends_the_trainings_that_follow_it_as_well(monkeypatch: pytest.MonkeyPatch) -> None:
+    went_on = list[bool]()
+
+    def train(*words: Any, watch: Callable[[float, float], bool], **more: Any) -> None:
+        went_on.append(watch(0.0, 1.0))
+
+    monkeypatch.setattr(last_training, "train_winner", train)
+    stop = threading.Event()
+    interrupted = last(stop)
+    interrupted._train(cast(Any, None), None)
+    stop.set()
+    interrupted._train(cast(Any, None), None)
+    late = last(stop)  # interrupted in the search already: the last trainings have their time
+    late._train(cast(Any, None), None)
+    assert went_on == [True, False, True]
+
+
+def test_members_have_equal_parts_of_what_is_left_after_the_trees(monkeypatch: pytest.MonkeyPatch) -> None:
+    clock = {"left": 100.0}
+
+    def grow(*words: Any) -> tuple[None, str]:
+        clock["left"] -= 40.0
+        return None, "trees"
+
+    def train(architecture: Any, seconds: float | None) -> Any:
+        assert seconds is not None
+        clock["left"] -= seconds
+        return f"{architecture} in {seconds:g} s"
+
+    monkeypatch.setattr(ensemble.boosting, "shipped", grow)
+    chosen = ensemble._Chosen(cast(Any, [("a", 0.5), (None, 0.3), ("b", 0.2)]), 1.0, cast(Any, None))
+    nothing = cast(Any, None)
+    members = ensemble._members(nothing, nothing, chosen, train, lambda: clock["left"])
+    assert members == [("a in 30 s", 0.5), ("trees", 0.3), ("b in 30 s", 0.2)]
+
+
+def test_the_time_is_told_of_all_sessions_whatever_their_order() -> None:
+    """A search that is gone on with after its last training: the phases' beginnings say nothing then."""
+
+    def trial(seconds: float, **metrics: float) -> Any:
+        return SimpleNamespace(report=SimpleNamespace(seconds=seconds, metrics=metrics))
+
+    study: Any = SimpleNamespace(
+        phases={"search": 5.0, "final": 20.0},
+        spent={"search": 60.0, "final": 10.0, "baseline": 12.0},
+        spent_before=lambda phase: 60.0,
+        trials=[trial(30.0, judging_seconds=3.0), trial(20.0, judging_seconds=2.0), trial(4.0)],
+        boosted=None,
+    )
+    told = dict(delivery._clock(study, cast(Any, SimpleNamespace(seconds=9.0))))
+    assert told["training candidates"] == pytest.approx(49.0) and told["judging candidates"] == pytest.approx(5.0)
+    assert told["choosing, waiting, writing the journal"] == pytest.approx(6.0)
+    assert told["random search beside it"] == 12.0 and min(told.values()) >= 0

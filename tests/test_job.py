@@ -1,0 +1,46 @@
+"""The words of a job."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+import torch
+
+from azora.automl.setting import check_names
+from azora.errors import AzoraError, ConfigError
+from azora.job import Job
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        ({"budget": ""}, "budget '' is not a duration"),
+        ({"budget": 0}, "budget '0' must be above zero"),
+        ({"budget": 0, "trials": 3}, "budget '0' must be above zero"),
+        ({"trial_timeout": ""}, "time limit '' is not a duration"),
+        ({"trial_timeout": 0}, "time limit 0 is not a duration"),
+        ({"worker_memory": ""}, "memory '' is not an amount"),
+    ],
+)
+def test_nothing_is_not_for_ever(words: dict[str, Any], said: str) -> None:
+    with pytest.raises(AzoraError, match=said):
+        Job.parse(task="digits", **words)
+
+
+def test_without_a_budget_there_is_one_unless_judgements_are_counted() -> None:
+    assert Job.parse(task="digits").budget == 300.0
+    assert Job.parse(task="digits", trials=3).budget is None
+    assert Job.parse(task="digits", trials=3, budget="1m").budget == 60.0
+
+
+def test_a_device_that_is_not_there_is_said_before_anything_is_begun(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    check_names(Job.parse(task="digits"))
+    with pytest.raises(ConfigError, match=r"device cuda is not there: torch .* finds 0 CUDA devices"):
+        check_names(Job.parse(task="digits", device="cuda"))
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 2)
+    check_names(Job.parse(task="digits", device="cuda:1"))
+    with pytest.raises(ConfigError, match=r"device cuda:2 is not there: torch .* finds 2 CUDA devices"):
+        check_names(Job.parse(task="digits", device="cuda:2"))
