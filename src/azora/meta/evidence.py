@@ -157,10 +157,10 @@ def _why(
 
 
 def read_evidence(file: Path = FILE) -> list[Experience]:
-    """The cases in a file; those that come with azora unless said otherwise.
+    """The cases in a file. None comes with azora yet, so the file must be named.
 
     Raises:
-        KnowledgeError: it cannot be read, or is of a newer format.
+        KnowledgeError: there is none, it cannot be read, or it is of a newer format.
     """
     try:
         told = json.loads(file.read_text(encoding="utf-8"))

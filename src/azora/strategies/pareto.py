@@ -37,7 +37,7 @@ class ParetoEvolution(Strategy):
     then by room.
 
     Not both at once, as with the real numbers that NSGA-II was made for: members of a front differ in most of their
-    decisions, a cross of two is far from either, and one more change takes it further (`docs/decisions/0014`).
+    decisions, a cross of two is far from either, and one more change takes it further (`docs/decisions/0019`).
 
     What failed is behind every front. Limits need no rule of their own, for what is beyond them is never proposed.
 
