@@ -67,6 +67,7 @@ architecture = "cell"
 notation = "digits-cells"
 distinct = true
 partial = true
+continues = true
 percent = true
 test = ["test"]
 

@@ -86,14 +86,14 @@ def test_what_is_not_in_the_table_is_a_failure_and_costs_a_query(macro: Table) -
     assert run.rows.count(-1) > 5 and len(run.rows) == 20
 
 
-def timed() -> Table:
+def timed(continues: bool = True) -> Table:
     space = Space("ten", [Categorical("kind", tuple("abcdefghij"))])
     scores = np.arange(20.0).reshape(10, 2)
     levels = [
         Fidelity(1.0, scores[:, :1], ("short",), False, np.full(10, 1.0)),
         Fidelity(4.0, scores, ("s0", "s1"), True, np.full(10, 4.0)),
     ]
-    return Table("ten", space, [(letter,) for letter in "abcdefghij"], levels, scores[:, 1])
+    return Table("ten", space, [(letter,) for letter in "abcdefghij"], levels, scores[:, 1], continues=continues)
 
 
 class Ladder(Strategy):
@@ -109,6 +109,13 @@ def test_a_longer_training_goes_on_from_the_shorter_one(macro: Table) -> None:
     assert run.seconds == [1, 3, 1, 3, 1]  # the next three seconds would end after eleven
     assert run.levels == [0, 1, 0, 1, 0]
     assert not run.ended
+
+
+def test_trainings_with_schedules_of_their_own_are_paid_in_full() -> None:
+    table = timed(continues=False)
+    run = play(Ladder(table.space), Protocol(table, seconds=11.0))
+    assert run.seconds == [1, 4, 1, 4, 1]
+    assert not table.within(table.space.constrain(kind="a")).continues
 
 
 def test_seconds_tell_a_strategy_how_many_epochs_it_can_afford() -> None:

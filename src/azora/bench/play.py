@@ -63,7 +63,8 @@ def play(strategy: Strategy, protocol: Protocol) -> Run:
                 break
             report = Report(error="not in the table") if row is None else protocol.report(row, level, cost)
             known[key, level] = report
-            paid[key] = paid.get(key, 0.0) + cost
+            if protocol.table.continues:
+                paid[key] = paid.get(key, 0.0) + cost
             spent += cost
             run.rows.append(-1 if row is None else row)
             run.levels.append(level)
@@ -79,7 +80,7 @@ def play(strategy: Strategy, protocol: Protocol) -> Run:
 
 
 def _cost(protocol: Protocol, row: int | None, level: int, paid: float) -> float:
-    """Seconds that a training takes from where an earlier one of the same network ended; 0 where nobody says."""
+    """Seconds that a training takes beyond those `paid`, from where it goes on; 0 where nobody says."""
     seconds = protocol.levels[level].seconds
     if row is None or seconds is None or math.isnan(seconds[row]):
         return 0.0

@@ -204,7 +204,7 @@ class Protocol:
     def _describe(self, level: Fidelity) -> str:
         if not level.by_seed or self.kind == "seed":
             return level.columns[0]
-        less = "" if self.table.test is not None or level is not self.table.fidelities[-1] else " but each row's last"
+        less = "" if self.table.test is not None else " but each row's last"
         return f"mean of the seeds of {_common(level)}{less}"
 
     def _open(self, level: Fidelity) -> Mask:
@@ -220,9 +220,11 @@ class Protocol:
         if self.kind == "seed":
             first: Mask = known & (place == known.argmax(1)[:, None])
             return first
-        if self.table.test is not None or level is not self.table.fidelities[-1]:
+        if self.table.test is not None:
             return known
-        last = known.shape[1] - 1 - known[:, ::-1].argmax(1)
+        # The seed that scores is not seen at a shorter length either: it may be the same training.
+        longest: Mask = ~np.isnan(self.table.fidelities[-1].validation)
+        last = longest.shape[1] - 1 - longest[:, ::-1].argmax(1)
         others: Mask = known & (place != last[:, None])
         return others
 

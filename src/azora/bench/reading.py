@@ -38,6 +38,7 @@ def read_table(path: Path) -> Table:
         schema.maximise,
         schema.dataset,
         schema.features,
+        schema.continues,
     )
     return _covered(table, schema)
 

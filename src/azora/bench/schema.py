@@ -57,6 +57,8 @@ class Schema:
         distinct: whether there is one row for each distinct network; it answers for all points that are this network.
         dataset: the prefix of the columns that says what was learned.
         features: of the task, as searches remember them: a memory of other tasks is heard by how alike they are.
+        continues: whether a longer training goes on from a shorter one (points of one curve), so that what was paid for
+            the shorter is not paid again. Where each had its own schedule, as in NAS-Bench-201, it does not.
     """
 
     lengths: tuple[Length, ...]
@@ -72,6 +74,7 @@ class Schema:
     distinct: bool = False
     dataset: str = ""
     features: Mapping[str, float] = field(default_factory=dict)
+    continues: bool = False
 
 
 def find_schema(path: Path, sheet: Sheet) -> Schema:

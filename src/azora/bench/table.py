@@ -61,6 +61,7 @@ class Table:
         maximise: whether more is better.
         dataset: the prefix of the columns that says what was learned ("c10"), where there is one.
         features: of the task (`azora.meta.describe_task`), where somebody says.
+        continues: whether a longer training goes on from a shorter one, and costs what it is longer.
 
     Raises:
         BenchmarkError: two rows with the same decisions, columns of another length, or no fidelity.
@@ -78,11 +79,12 @@ class Table:
         maximise: bool = True,
         dataset: str = "",
         features: Mapping[str, float] | None = None,
+        continues: bool = False,
     ) -> None:
         self.name, self.space, self.points = name, space, list(points)
         self.fidelities, self.test, self.test_column = tuple(fidelities), test, test_column
         self.unit, self.maximise, self.dataset = unit, maximise, dataset
-        self.features = dict(features or {})
+        self.features, self.continues = dict(features or {}), continues
         self.rows: dict[Decisions, int] = {}
         for row, point in enumerate(self.points):
             if (other := self.rows.setdefault(point, row)) != row:
@@ -100,7 +102,7 @@ class Table:
         """The same rows for `space`, a part of this table's."""
         return Table(
             self.name, space, self.points, self.fidelities, self.test, self.test_column, self.unit, self.maximise,
-            self.dataset, self.features,
+            self.dataset, self.features, self.continues,
         )  # fmt: skip
 
     def taking(self, rows: Sequence[int], points: Sequence[Decisions]) -> Table:
@@ -116,7 +118,7 @@ class Table:
         test = None if self.test is None else self.test[rows]
         return Table(
             self.name, self.space, points, taken, test, self.test_column, self.unit, self.maximise, self.dataset,
-            self.features,
+            self.features, self.continues,
         )  # fmt: skip
 
     def __len__(self) -> int:
