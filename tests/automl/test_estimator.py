@@ -17,6 +17,9 @@ from sklearn.preprocessing import StandardScaler
 from sklearn.utils.estimator_checks import check_estimator
 
 from azora import AutoML, AutoMLRegressor, Task
+from azora.errors import AzoraError
+from azora.job import Job
+from azora.study.folder import JOURNAL
 
 WORDS: dict[str, Any] = {"trials": 1, "workers": 1}
 
@@ -115,3 +118,22 @@ def test_mistakes_are_value_errors_of_one_line(iris: tuple[Any, Any], words: dic
 @pytest.mark.parametrize("kind", [AutoML, AutoMLRegressor])
 def test_scikit_learns_own_checks_pass(kind: Any) -> None:
     check_estimator(kind(**WORDS))
+
+
+def test_every_fit_has_a_folder_of_its_own(
+    iris: tuple[Any, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    jobs = list[Job]()
+
+    def search(job: Job) -> Any:
+        jobs.append(job)
+        job.out.mkdir()
+        (job.out / JOURNAL).touch()
+        raise AzoraError("that is enough")
+
+    monkeypatch.setattr("azora.automl.estimator.run", search)
+    for state in (3, None, np.random.RandomState(0)):
+        with pytest.raises(ValueError, match="that is enough"):
+            AutoML(**WORDS, out=str(tmp_path / "out"), random_state=state).fit(*iris)
+    assert [job.out.name for job in jobs] == ["out", "out-2", "out-3"]
+    assert jobs[0].seed == 3 and jobs[2].seed == int(np.random.RandomState(0).randint(2**31 - 1))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import threading
 from collections.abc import Callable
 from pathlib import Path
@@ -20,7 +21,7 @@ from azora.automl.watching import Watcher
 from azora.errors import BundleError, StudyError
 from azora.job import Job
 from azora.tasks import Task
-from azora.training import TrainingDiverged
+from azora.training import Training, TrainingDiverged
 
 PLAIN = {**WORDS, "target": None, "trials": 6}
 
@@ -97,7 +98,7 @@ def test_a_loss_that_is_small_enough_ends_the_search(stripes: Task, tmp_path: Pa
 
 def last(stop: threading.Event) -> LastTraining:
     job = SimpleNamespace(budget=None, precision="float32", reference=False)
-    study = SimpleNamespace(measures={}, alive=lambda: None)
+    study = SimpleNamespace(measures={}, alive=lambda: None, elapsed=9.0)
     parts: tuple[Any, ...] = (
         SimpleNamespace(job=job),
         study,
@@ -141,10 +142,85 @@ def test_members_have_equal_parts_of_what_is_left_after_the_trees(monkeypatch: p
         return f"{architecture} in {seconds:g} s"
 
     monkeypatch.setattr(ensemble.boosting, "shipped", grow)
-    chosen = ensemble._Chosen(cast(Any, [("a", 0.5), (None, 0.3), ("b", 0.2)]), 1.0, cast(Any, None))
-    nothing = cast(Any, None)
-    members = ensemble._members(nothing, nothing, chosen, train, lambda: clock["left"])
+    members = members_of([("a", 0.5), (None, 0.3), ("b", 0.2)], train, lambda: clock["left"])
     assert members == [("a in 30 s", 0.5), ("trees", 0.3), ("b in 30 s", 0.2)]
+
+
+def members_of(chosen: list[Any], train: Any, seconds: Any = lambda: 9.0, stop: threading.Event | None = None) -> Any:
+    nothing, watch = cast(Any, None), Listening()
+    of = ensemble._Chosen(chosen, 1.0, nothing)
+    return ensemble._members(nothing, nothing, of, train, seconds, stop or threading.Event(), watch)
+
+
+def test_a_member_that_fails_or_comes_after_an_interrupt_is_left_out() -> None:
+    stop = threading.Event()
+
+    def fails(architecture: Any, seconds: float | None) -> Any:
+        if architecture == "b":
+            raise TrainingDiverged("nan")
+        return architecture
+
+    def interrupted(architecture: Any, seconds: float | None) -> Any:
+        stop.set()
+        return architecture
+
+    three = [("a", 0.5), ("b", 0.2), ("c", 0.3)]
+    assert members_of(three, fails) == [("a", pytest.approx(0.625)), ("c", pytest.approx(0.375))]
+    assert members_of(three, interrupted, stop=stop) == [("a", 1.0)]
+    assert members_of([("b", 1.0)], fails) == []
+
+
+def test_who_interrupts_a_search_waits_two_thirds_as_long_at_most() -> None:
+    report = SimpleNamespace(report=SimpleNamespace(metrics={"judging_seconds": 0.0}))
+
+    def seconds(stop: threading.Event) -> Any:
+        job = SimpleNamespace(budget=1000.0, reference=False)
+        task, data = SimpleNamespace(test_rows=10), SimpleNamespace(validation=range(10))
+        parts = [SimpleNamespace(job=job, task=task, data=data), SimpleNamespace(elapsed=90.0), None, Path(), Path()]
+        return LastTraining(*cast(Any, parts), stop, Watcher(), lambda *said: None)._seconds(cast(Any, report))
+
+    stop = threading.Event()
+    assert seconds(stop) == pytest.approx(909.5)
+    stop.set()
+    assert seconds(stop) == pytest.approx(60.0)
+
+
+def test_what_was_trained_is_not_lost_where_delivering_it_fails(
+    stripes: Task, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    out, deliver = tmp_path / "out", delivery.deliver
+
+    def no_room(*words: Any) -> None:
+        raise OSError("no space left on device")
+
+    monkeypatch.setattr("azora.automl.run.deliver", no_room)
+    with pytest.raises(OSError, match="no space left"):
+        azora.search(stripes, out=out, **PLAIN)
+    monkeypatch.setattr("azora.automl.run.deliver", deliver)
+
+    def refuse(*some: Any) -> None:
+        raise AssertionError("a step")
+
+    monkeypatch.setattr(Training, "_step", refuse)
+    assert azora.search(stripes, out=out, resume=True, **PLAIN).final_epochs == 40.0
+
+
+def test_more_time_or_trials_are_searched_with_though_the_last_training_was_killed(
+    stripes: Task, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    out = tmp_path / "out"
+
+    def killed(*words: Any, **more: Any) -> None:
+        raise KeyboardInterrupt
+
+    train = last_training.train_winner
+    monkeypatch.setattr(last_training, "train_winner", killed)
+    with pytest.raises(KeyboardInterrupt):
+        azora.search(copy.copy(stripes), out=out, **PLAIN)
+    monkeypatch.setattr(last_training, "train_winner", train)
+    assert azora.search(copy.copy(stripes), out=out, resume=True, **{**PLAIN, "trials": 9}).trials == 9
+    # What is finished is read; what was judged after it is delivered.
+    assert azora.search(copy.copy(stripes), out=out, resume=True, **{**PLAIN, "trials": 9}).trials == 9
 
 
 def test_the_time_is_told_of_all_sessions_whatever_their_order() -> None:

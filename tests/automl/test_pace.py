@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import random
+from typing import Any
 
 import pytest
 
-from azora.automl.pace import Ceiling, Pace
+from azora.automl import pace
+from azora.automl.pace import Ceiling, Pace, measure_pace
 from azora.networks.registry import make_space
+from azora.space import Architecture, Space
 from azora.tasks import Task
 from azora.trial import Proposal, Report, Trial
 
@@ -47,3 +50,17 @@ def test_networks_of_one_key_and_different_costs_have_their_own_seconds(stripes:
     ceiling = Ceiling(PACE, space, stripes.search_data, 1.0)
     alone = Ceiling(PACE, space, stripes.search_data, 1.0)
     assert ceiling.predicted(shares) < ceiling.predicted(copies) == alone.predicted(copies)
+
+
+def test_where_time_is_short_three_networks_tell_the_pace(stripes: Task, monkeypatch: pytest.MonkeyPatch) -> None:
+    measured, start = list[str](), pace.start_training
+
+    def counted(space: Space, architecture: Architecture, *words: Any) -> Any:
+        measured.append(architecture.key)
+        return start(space, architecture, *words)
+
+    monkeypatch.setattr(pace, "start_training", counted)
+    space = make_space("cells", stripes.signature, widths=[4, 8], depths=[1], stages=2)
+    found = measure_pace(space, stripes.search_data, "float32", "cpu", most_seconds=0.0)
+    assert len(measured) == 3
+    assert found.epoch(space, space.sample(random.Random(0)), stripes.search_data) > 0

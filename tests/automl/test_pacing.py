@@ -6,6 +6,7 @@ import random
 import statistics
 import time
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -62,3 +63,30 @@ def test_the_start_of_a_later_session_is_taken_from_all_that_is_left_of_a_method
     assert pacing.phases == pytest.approx(
         {"sharing": 9.0, "inheriting": 3.0}, abs=0.2
     )  # and 8 s to train what they chose
+
+
+@pytest.mark.parametrize(
+    ("words", "cores", "networks", "parts", "trees"),
+    [
+        ({}, 1, 1, 1.0, 0.0),
+        ({"workers": 4}, 4, 1, 2.4, 0.0),  # four processes are not four times as fast
+        ({"reference": True}, 1, 2, 1.0, 0.0),
+        ({"ensemble": 3}, 1, 3, 1.0, 10.0),  # and trees are grown twice
+    ],
+)
+def test_the_reserve_is_what_all_last_trainings_are_of_use_for(
+    words: dict[str, Any], cores: int, networks: int, parts: float, trees: float, slopes: Task, tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:  # fmt: skip
+    monkeypatch.setattr("azora.automl.winner.usable_cores", lambda: cores)
+    setting = Setting.of(Job.parse(task=slopes, budget="1h", out=tmp_path / "out", **{"workers": 1, **words}))
+    study = Study(MemoryJournal(), setting.space)
+    pacing = Pacing(setting, study, setting.space)
+    assert pacing.reserve() == 0.4 * 3600
+    study.boost({"candidate": True, "seconds": 5.0})
+    large = next(
+        each for each in map(setting.space.sample, map(random.Random, range(99))) if each["recipe.batch_size"] >= 64
+    )
+    study.told(study.asked(Proposal(large, 1.0)), Report({"r2": 0.5, "epoch_seconds": 0.3}))
+    rows = 1 + len(setting.data.validation) / len(setting.data.train)
+    assert pacing.reserve() == pytest.approx(networks * 200 * rows * 0.3 / parts + trees)

@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from azora.automl import rehearsal
 from azora.automl.rehearsal import useful_epochs
 from azora.automl.setting import Setting
 from azora.job import Job
@@ -55,6 +56,18 @@ def test_it_is_the_same_every_time(tmp_path: Path) -> None:
 def test_a_clock_that_shows_no_end_of_use_sets_none(tmp_path: Path) -> None:
     setting = setting_of(table(0.8), tmp_path / "out")
     assert useful_epochs(setting, wide(setting), "float32", LONGEST, 0.0) == LONGEST
+
+
+def test_who_is_to_stop_stops(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(rehearsal, "LOOK", 0.0)
+    setting, asked = setting_of(table(0.8), tmp_path / "out"), list[bool]()
+
+    def goes_on() -> bool:
+        asked.append(True)
+        return len(asked) < 3
+
+    assert useful_epochs(setting, wide(setting), "float32", LONGEST, None, goes_on) == LONGEST
+    assert len(asked) == 3
 
 
 def test_pictures_are_not_rehearsed(stripes: Task, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -28,7 +28,7 @@ from azora.executors.workplace import joint_space
 from azora.hardware import Measured, Measurement, Predictor, Target, TargetFile, find_target
 from azora.hardware.choosing import draw_distinct
 from azora.job import Job
-from azora.networks.complexity import cost
+from azora.networks.complexity import cost, parameters
 from azora.networks.registry import make_space
 from azora.tasks import Task
 from azora.trial import Limit, Proposal, Report, Trial
@@ -260,6 +260,23 @@ def test_the_first_that_holds_is_taken(stripes: Task, tmp_path: Path) -> None:
         holding(pricing, [Limit("latency", 0.5)], ranked, stripes.scaling)
     with pytest.raises(TargetError, match=r"holds latency ≤ 2 ms .* once it is trained"):
         holding(pricing, limits, [], stripes.scaling)
+
+
+def test_what_cannot_be_measured_gives_place(stripes: Task, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    file = TargetFile.load(false_file(stripes, tmp_path / "f.target.json", devices.Counted()))
+    pricing = Pricing(file.predictor.space, file)
+    ranked, measure, most = [trial(width, file) for width in (16, 8)], devices.Counted.measure, [1000]
+
+    def measures(self: devices.Counted, deployable: Any, seconds: float = 0.1) -> Measured:
+        if parameters(deployable.network) > most[0]:
+            raise TargetError("it has no operator for that")
+        return measure(self, deployable)
+
+    monkeypatch.setattr(devices.Counted, "measure", measures)
+    assert holding(pricing, [Limit("latency", 2.0)], ranked, stripes.scaling) is ranked[1]
+    most[0] = 0
+    with pytest.raises(TargetError, match="it has no operator for that"):
+        holding(pricing, [Limit("latency", 2.0)], ranked, stripes.scaling)
 
 
 def test_limits_are_kept_to_a_tolerance() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -37,6 +38,7 @@ def ship(
     checkpoints: Path,
     train: Train,
     seconds: Callable[[], float | None],
+    stop: threading.Event,
     watch: Watcher,
 ) -> tuple[Trial, Winner] | None:
     """What ships in place of the best network: an ensemble, where one is wanted and search-validation likes it better
@@ -45,6 +47,7 @@ def ship(
     Args:
         train: trains a network on all rows but the test's, for so many seconds.
         seconds: that are left for trainings, whenever it is asked; None without a clock.
+        stop: once set, no further member is trained.
     """
     trees = boosting.preferred(study, best, setting.objective)
     if setting.job.ensemble:
@@ -52,13 +55,11 @@ def ship(
         chosen = _better(setting, study, alone, checkpoints, watch)
         if chosen is not None:
             study.enter("final")
-            try:
-                winner = _together(setting, chosen, _members(setting, study, chosen, train, seconds))
-            except TrainingDiverged as error:
-                watch.note(f"no ensemble: the last training of a member failed ({error})")
-            else:
+            if members := _members(setting, study, chosen, train, seconds, stop, watch):
+                winner = _together(setting, chosen, members)
                 proposal = Proposal(winner.architecture, None, "ensemble")
                 return Trial(ENSEMBLE, proposal, chosen.report, study.elapsed), winner
+            watch.note("no ensemble: the last training of every member failed")
     return boosting.shipped(setting, study) if trees else None
 
 
@@ -111,17 +112,30 @@ def _candidates(setting: Setting, study: Study, checkpoints: Path) -> list[tuple
 
 
 def _members(
-    setting: Setting, study: Study, chosen: _Chosen, train: Train, seconds: Callable[[], float | None]
+    setting: Setting,
+    study: Study,
+    chosen: _Chosen,
+    train: Train,
+    seconds: Callable[[], float | None],
+    stop: threading.Event,
+    watch: Watcher,
 ) -> list[tuple[Winner, float]]:
     """The members, trained one after another in equal parts of the time that is left, with their shares. Trees come
-    first: how long they take is not theirs to choose."""
+    first: how long they take is not theirs to choose. One whose training fails, or that was not begun before an
+    interrupt, is left out."""
     made: dict[int, Winner] = {}
     order = sorted(range(len(chosen.members)), key=lambda place: chosen.members[place][0] is not None)
     for done, place in enumerate(order):
+        if made and stop.is_set():
+            break
         architecture, left = chosen.members[place][0], seconds()
         each = None if left is None else max(1.0, left / (len(order) - done))
-        made[place] = boosting.shipped(setting, study)[1] if architecture is None else train(architecture, each)
-    return [(made[place], share) for place, (_, share) in enumerate(chosen.members)]
+        try:
+            made[place] = boosting.shipped(setting, study)[1] if architecture is None else train(architecture, each)
+        except TrainingDiverged as error:
+            watch.note(f"a member is left out: its last training failed ({error})")
+    whole = sum(chosen.members[place][1] for place in made)
+    return [(made[place], share / whole) for place, (_, share) in enumerate(chosen.members) if place in made]
 
 
 def _together(setting: Setting, chosen: _Chosen, members: Sequence[tuple[Winner, float]]) -> Winner:

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 from sklearn.base import BaseEstimator, ClassifierMixin, RegressorMixin
+from sklearn.utils import check_random_state
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_is_fitted, validate_data
 
@@ -16,6 +17,7 @@ from azora.automl.run import run
 from azora.errors import AzoraError
 from azora.job import Job
 from azora.model import Model
+from azora.study.folder import JOURNAL
 from azora.tasks import from_arrays
 from azora.tasks.array import Array
 
@@ -34,21 +36,23 @@ class _Searches(BaseEstimator):  # type: ignore[misc]
         space: str = "auto",
         out: str | None = None,
         workers: int | None = None,
-        random_state: int = 0,
+        random_state: int | np.random.RandomState | None = 0,
     ) -> None:
         self.budget, self.trials, self.target, self.limits = budget, trials, target, limits
         self.strategy, self.space, self.out = strategy, space, out
         self.workers, self.random_state = workers, random_state
 
     def _search(self, x: Array, y: Array, kind: str) -> None:
+        state = self.random_state
+        seed = int(state) if isinstance(state, int | np.integer) else int(check_random_state(state).randint(2**31 - 1))
         with tempfile.TemporaryDirectory(prefix="azora-") as scratch:
-            folder = Path(self.out) if self.out is not None else Path(scratch) / "out"
+            folder = _free(Path(self.out)) if self.out is not None else Path(scratch) / "out"
             try:
-                task = from_arrays(x, y, kind=kind, seed=int(self.random_state))
+                task = from_arrays(x, y, kind=kind, seed=seed)
                 job = Job.parse(
                     task=task, budget=None if self.trials is not None else self.budget, trials=self.trials, out=folder,
                     target=self.target, limits=self.limits, strategy=self.strategy, space=self.space,
-                    workers=self.workers, seed=int(self.random_state),
+                    workers=self.workers, seed=seed,
                 )  # fmt: skip
                 figures = dict(run(job).figures)
                 self.model_ = Model.load(folder)
@@ -68,6 +72,15 @@ class _Searches(BaseEstimator):  # type: ignore[misc]
         return found
 
 
+def _free(out: Path) -> Path:
+    """`out`, or `out-2` and so on where it has a search: of the folds of a cross-validation each has its own."""
+    place, number = out, 1
+    while (place / JOURNAL).exists():
+        number += 1
+        place = out.with_name(f"{out.name}-{number}")
+    return place
+
+
 class AutoML(ClassifierMixin, _Searches):  # type: ignore[misc]
     """A classifier: a network of azora's own design, found within a budget.
 
@@ -77,8 +90,9 @@ class AutoML(ClassifierMixin, _Searches):  # type: ignore[misc]
         budget: wall-clock time of a fit, such as "10m"; not looked at where `trials` is given.
         trials: judgements instead of a time; then equal seeds give equal networks.
         target, limits, strategy, space, workers: as `azora.search` takes them.
-        out: a folder for the search, its report and the model; None keeps the model alone, in memory.
-        random_state: the seed.
+        out: a folder for the search, its report and the model, of later fits with -2 and so on behind its name; None
+            keeps the model alone, in memory.
+        random_state: the seed, or what scikit-learn takes for one.
     """
 
     def fit(self, X: Any, y: Any) -> AutoML:

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import final
 
 from azora.automl import ensemble
-from azora.automl.pacing import MARGIN
+from azora.automl.pacing import FINAL_SHARE, MARGIN
 from azora.automl.pricing import MOST_SECONDS, Pricing, beyond, costs_of, holding, seconds_for
 from azora.automl.setting import Setting
 from azora.automl.watching import Watcher
@@ -37,7 +37,8 @@ class LastTraining:
         limited: the space within the limits, whose first familiar network stands beside the winner.
         checkpoints: what the search left of its networks.
         scratch: a folder that is removed afterwards.
-        stop: set, it ends a training; where it was set before the first, the trainings have their time.
+        stop: set, it ends a training; where it was set before the first, the trainings have two thirds of the time that
+            the search had, at most.
         show: is told what goes on, and the seconds left.
     """
 
@@ -52,6 +53,10 @@ class LastTraining:
     _refused: set[str] = field(default_factory=set)
 
     def __post_init__(self) -> None:
+        # Whoever interrupts a search wants its best soon, but trained: as long as it would be after a search so short.
+        self._most = math.inf
+        if self.stop.is_set():
+            self._most = FINAL_SHARE / (1 - FINAL_SHARE) * self.study.elapsed
         self._hurried = threading.Event() if self.stop.is_set() else self.stop
 
     def ship(self, best: Trial) -> tuple[Trial, Winner, Measured | None]:
@@ -62,9 +67,8 @@ class LastTraining:
             TargetError: none holds the limits there.
             StudyError: no training came to an end.
         """
-        other = ensemble.ship(
-            self.setting, self.study, best, self.checkpoints, self._train, lambda: self._seconds(best), self.watch
-        )
+        seconds, stop = lambda: self._seconds(best), self._hurried
+        other = ensemble.ship(self.setting, self.study, best, self.checkpoints, self._train, seconds, stop, self.watch)
         if other is not None:
             return *other, None
         pricing = self.setting.pricing
@@ -185,6 +189,6 @@ class LastTraining:
         # The winner is judged on the test split by the same clock, in float32, which may be half as fast.
         rows = self.setting.task.test_rows / len(self.setting.data.validation)
         judging = best.report.metrics.get("judging_seconds", 0.0) * (1.0 + 2.0 * rows)
-        left = self._left() - MARGIN - judging
+        left = min(self._left() - MARGIN - judging, self._most)
         budget = self.setting.job.budget
         return None if budget is None else max(1.0, left / (2 if self._familiar() is not None else 1))

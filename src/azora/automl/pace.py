@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import math
 import random
 import statistics
+import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -19,7 +21,7 @@ from azora.space import Architecture, Option, Space
 from azora.tasks import SearchData, Split
 from azora.trial import Trial
 
-PROBES = 6
+PROBES, FEWEST_PROBES = 6, 3
 DRAWS = 60  # networks whose epochs are predicted, to see what there is
 FURTHEST = 3.0  # times that a prediction is corrected, at most
 ROWS = 64
@@ -48,8 +50,12 @@ class Pace:
         return cls(float(data["layer"]), float(data["mac"]), float(data["value"]))
 
 
-def measure_pace(space: Space, data: SearchData, precision: str, device: str, seed: int = 0) -> Pace:
-    """Times two steps of a few sampled networks on one thread (non-negative least squares on what they cost)."""
+def measure_pace(
+    space: Space, data: SearchData, precision: str, device: str, seed: int = 0, most_seconds: float = math.inf
+) -> Pace:
+    """Times two steps of a few sampled networks on one thread (non-negative least squares on what they cost): from
+    cheap to dear, and after `most_seconds` no more than three."""
+    end = time.monotonic() + most_seconds
     rng = random.Random(seed)
     few = Split(data.train.x[:ROWS], data.train.y[:ROWS])
     small = SearchData(data.signature, few, few, data.scaling)
@@ -58,6 +64,8 @@ def measure_pace(space: Space, data: SearchData, precision: str, device: str, se
     try:
         rows, seconds = [], []
         for architecture in spread(space, rng):
+            if len(seconds) >= FEWEST_PROBES and time.monotonic() > end:
+                break
             training = start_training(space, architecture, small, seed, precision, device)
             about, batch = cost(space, architecture), ROWS / training.batches.steps
             training.advance(1 / training.batches.steps)  # the first step also allocates

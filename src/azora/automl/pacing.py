@@ -9,6 +9,7 @@ from typing import final
 from azora.automl.baseline import SHARE
 from azora.automl.pace import Ceiling, Pace, measure_pace, sampled_epochs
 from azora.automl.setting import Setting
+from azora.automl.winner import LONGEST, parts_of
 from azora.errors import BudgetError
 from azora.loop import MEASURED
 from azora.methods.method import PHASE
@@ -26,6 +27,8 @@ SHORTLISTED = 16  # networks that are enough where something else has chosen the
 SHARED_EPOCHS = 3.0  # of networks of the middle size: fewer teach shared weights nothing
 FULL = 0.8  # a search drifts towards what the ceiling allows: the mean network takes this share of it
 LEFT = 0.05  # of a space's networks: the quickest share, which is searched however short the budget
+PROBING = 0.05  # of the budget: after that, three networks must do to tell how fast the machine is
+TOGETHER = 0.6  # of what each process that takes part of the batches adds to the speed of a training
 MARGIN = 0.5  # seconds kept for what nobody measured
 
 
@@ -62,7 +65,9 @@ class Pacing:
             # Without a clock nothing may depend on the clock.
             study.measured({"precision": mode, "pace": None, "ceiling": None, "first": 1.0})
             return
-        self.pace = measure_pace(self.setting.space, data, mode, job.device, job.seed)
+        # Of what is within the limits: others may be so large that a step of them takes the budget.
+        most = PROBING * job.budget
+        self.pace = measure_pace(self.limited, data, mode, job.device, job.seed, most)
         self._fit_to_budget()
         if (method := self.setting.method) is not None:
             whole = self.before_the_last()
@@ -101,6 +106,21 @@ class Pacing:
         seconds = (1 - FINAL_SHARE) * job.budget - self.study.elapsed
         return seconds * SHARE if job.baseline else seconds
 
+    def reserve(self) -> float:
+        """Seconds for the last training: what the present best, as a network or as members of an ensemble, and a usual
+        network beside it would take for as long as is of any use."""
+        job, data, study = self.setting.job, self.setting.data, self.study
+        assert job.budget is not None
+        most, best = FINAL_SHARE * job.budget, study.best(self.setting.objective)
+        if best is None or "epoch_seconds" not in best.report.metrics:
+            return most
+        rows = 1 + len(data.validation) / len(data.train)
+        parts = parts_of(self.setting, best.proposal.architecture)
+        one = LONGEST * rows * best.report.metrics["epoch_seconds"] / max(1.0, TOGETHER * parts)
+        # Trees are grown to be weighed against networks, and again on all rows.
+        trees = 2.0 * float((study.boosted or {}).get("seconds", 0.0)) if job.ensemble else 0.0
+        return min(most, (max(1, job.ensemble) + job.reference) * one + trees)
+
     def _left_of(self, phases: Mapping[str, float]) -> Mapping[str, float]:
         """The phases in a later session: what it took to begin again is taken from what is left of each, and not from
         the trainings of what they choose alone."""
@@ -117,7 +137,7 @@ class Pacing:
         """Seconds of a budget in which something can be done."""
         assert self.pace is not None
         data, method = self.setting.data, self.setting.method
-        epochs = sampled_epochs(self.setting.space, self.pace, data, self.setting.job.seed)
+        epochs = sampled_epochs(self.limited, self.pace, data, self.setting.job.seed)
         # One epoch in the search and one after it, the start of a worker, and what has gone already.
         pricing, boosted = self.setting.pricing, self.study.boosted or {}
         start = self.study.elapsed - float(boosted.get("seconds", 0.0)) - (0.0 if pricing is None else pricing.seconds)

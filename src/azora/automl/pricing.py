@@ -156,13 +156,15 @@ def holding(
     pricing: Pricing, limits: Sequence[Limit], ranked: Sequence[Trial], scaling: Scaling, seconds: float = MOST_SECONDS
 ) -> Trial:
     """The first of these trials whose network, measured on the target, is within the limits: predictions may be a
-    little wrong. After `seconds` the order is no longer theirs: those that are predicted to be the quickest are next.
+    little wrong. What cannot be measured there, because an operator of it is not known for example, gives place too.
+    After `seconds` the order is no longer theirs: those that are predicted to be the quickest are next.
 
     Raises:
-        TargetError: none of them is; the least that was measured is named.
+        TargetError: none of them is; the least that was measured is named, or why none could be.
     """
     lowest: dict[str, float] = {}
-    known: dict[str, Measured] = {}  # a network may have been trained with several recipes
+    known: dict[str, Measured | None] = {}  # a network may have been trained with several recipes
+    failed: TargetError | None = None
     end, left = time.monotonic() + seconds, list(ranked)
     hurried = False
     while left:
@@ -172,11 +174,19 @@ def holding(
         trial = left.pop(0)
         network = pricing.network_of(trial.proposal.architecture)
         if network.key not in known:
-            known[network.key] = pricing.measure(pricing.untrained(trial.proposal.architecture, scaling))
-        if beyond(limits, known[network.key]) is None:
+            known[network.key] = None
+            try:
+                known[network.key] = pricing.measure(pricing.untrained(trial.proposal.architecture, scaling))
+            except TargetError as error:
+                failed = error
+        if (measured := known[network.key]) is None:
+            continue
+        if beyond(limits, measured) is None:
             return trial
-        for name, value in costs_of(known[network.key]).items():
+        for name, value in costs_of(measured).items():
             lowest[name] = min(value, lowest.get(name, value))
+    if failed is not None and not lowest:
+        raise failed
     raise nothing_holds(pricing, limits, lowest)
 
 

@@ -4,39 +4,58 @@ from __future__ import annotations
 
 import math
 import time
+from collections.abc import Callable
 
 from azora.automl.setting import Setting
 from azora.evaluation.trained import start_training
 from azora.space import Architecture
 from azora.tasks import evaluate
-from azora.training import TrainingDiverged, outputs
+from azora.training import Training, TrainingDiverged, outputs
 
 STEP = 2**0.5  # from one length that is looked at to the next
 PATIENCE = 4  # lengths without a better one, after which no better one is expected
+LOOK = 0.5  # seconds between questions whether to go on
 SHARE = 0.25  # of the time for the last training: more than this is not spent on its rehearsal
 
 
 def useful_epochs(
-    setting: Setting, architecture: Architecture, precision: str, longest: float, seconds: float | None
+    setting: Setting,
+    architecture: Architecture,
+    precision: str,
+    longest: float,
+    seconds: float | None,
+    goes_on: Callable[[], bool] = lambda: True,
 ) -> float:
     """The number of epochs of search-train after which `architecture` did best on search-validation, up to `longest`.
 
-    Pictures, which augmentation makes new every time, and whatever does not become worse within a quarter of `seconds`,
-    are given `longest`. What is looked at is the loss, which tells more of few rows than the share that is right
-    (Prechelt, 1998: early stopping; the lengths grow geometrically, for the trunk of the training has no end).
+    Pictures, which augmentation makes new every time, and whatever does not become worse within a quarter of `seconds`
+    or until it is to stop (`goes_on`, asked twice a second), are given `longest`. What is looked at is the loss,
+    which tells more of few rows than the share that is right (Prechelt, 1998: early stopping; the lengths grow
+    geometrically, for the trunk of the training has no end).
     """
     data = setting.data
     if data.signature.pictures:
         return longest
     begun = time.monotonic()
+
+    asked = begun
+
+    def in_time() -> bool:
+        nonlocal asked
+        now = time.monotonic()
+        if now - asked > LOOK:
+            asked = now
+            if not goes_on():
+                return False
+        return seconds is None or now - begun <= SHARE * seconds
+
     training = start_training(setting.space, architecture, data, setting.job.seed, precision, setting.job.device)
     metric = "loss" if data.signature.kind == "classification" else "mse"
     best, useful, length = math.inf, 1.0, 1.0
     while length < longest and length < useful * STEP ** (PATIENCE + 0.5):
-        if seconds is not None and time.monotonic() - begun > SHARE * seconds:
-            return longest
         try:
-            training.advance(length)
+            if not _advanced(training, length, in_time):
+                return longest
         except TrainingDiverged:
             break
         network = training.judging_network()
@@ -46,3 +65,14 @@ def useful_epochs(
             best, useful = loss, length
         length *= STEP
     return longest if useful * STEP >= longest else useful
+
+
+def _advanced(training: Training, length: float, goes_on: Callable[[], bool]) -> bool:
+    """Whether the training came to so many epochs before it was to stop."""
+    at = training.epochs
+    while at < length:
+        if not goes_on():
+            return False
+        at = min(length, at + 1.0)
+        training.advance(at)
+    return True

@@ -15,14 +15,14 @@ from azora.automl.boosting import stand
 from azora.automl.delivery import deliver
 from azora.automl.ensemble import CANDIDATES
 from azora.automl.last_training import LastTraining
-from azora.automl.pacing import FINAL_SHARE, Pacing
+from azora.automl.pacing import MARGIN, Pacing
 from azora.automl.pricing import FILE as PREDICTOR
 from azora.automl.recollection import FILE as RECALLED
 from azora.automl.result import Result
 from azora.automl.setting import Setting
 from azora.automl.threads import one_thread
 from azora.automl.watching import Sight, Watcher
-from azora.automl.winner import LONGEST
+from azora.automl.winner import KEPT
 from azora.automl.working import FOLDER, clear, make_work
 from azora.errors import BudgetError, StudyError
 from azora.evaluation.checkpoints import prune
@@ -125,9 +125,10 @@ class _Run:
 
     def go(self) -> Result:
         study, job = self.study, self.job
-        if study.result is not None and self._left() < 1.0:
+        if study.finished and self._left() < 1.0:
             return Result.read(job.out)
-        if study.phase != "final" or study.result is not None:
+        if study.phase != "final" or study.finished or self._more():
+            rmtree(self.checkpoints / KEPT, ignore_errors=True)  # another may be best, and have another time
             self._search()
             if job.baseline and study.best(self.setting.objective) and not self.stop.is_set():
                 self._baseline()
@@ -147,9 +148,9 @@ class _Run:
         best, winner, measured = last.ship(best)
         reference = last.reference(winner)
         result = deliver(self.setting, study, best, winner, job.out, measured, reference)
+        study.finish(result.figures)
         rmtree(self.checkpoints, ignore_errors=True)
         clear(self.setting)
-        study.finish(result.figures)
         if self.setting.memory is not None:
             leave, interrupted = self.setting.memory.leave, self.stop.is_set()
             leave(
@@ -163,6 +164,11 @@ class _Run:
             )
         study.close()
         return result
+
+    def _more(self) -> bool:
+        """Whether there is more to search with than when the last training began, which was then killed."""
+        trials = self.job.trials is not None and len(self.study.trials) < self.job.trials
+        return trials if self.job.budget is None else self._left() > self.pacing.reserve() + MARGIN
 
     # The search ---------------------------------------------------------------------------------------------------
 
@@ -226,7 +232,7 @@ class _Run:
                 if job.budget is None:
                     return None
                 equal = study.spent_in("search") - other.spent_in("search")
-                return time.monotonic() + min(equal, self._left() - self._reserve())
+                return time.monotonic() + min(equal, self._left() - self.pacing.reserve())
 
             def after(_: Study) -> None:
                 study.alive()
@@ -300,24 +306,13 @@ class _Run:
         if self.job.budget is None:
             return None
         if self.job.baseline is None:
-            return time.monotonic() + self._left() - self._reserve()
+            return time.monotonic() + self._left() - self.pacing.reserve()
         return time.monotonic() + SHARE * self._both() - self.study.spent_in("search")
 
     def _both(self) -> float:
         """Seconds that search and baseline have together, those that are gone included."""
         gone = self.study.spent_in("search") + self.study.spent_in("baseline")
-        return gone + self._left() - self._reserve() - START
-
-    def _reserve(self) -> float:
-        """Seconds for the last training: what the present best would take for as long as is of any use."""
-        assert self.job.budget is not None
-        most = FINAL_SHARE * self.job.budget
-        best = self.study.best(self.setting.objective)
-        if best is None or "epoch_seconds" not in best.report.metrics:
-            return most
-        data = self.setting.data
-        rows = 1 + len(data.validation) / len(data.train)
-        return min(most, LONGEST * rows * best.report.metrics["epoch_seconds"])
+        return gone + self._left() - self.pacing.reserve() - START
 
     def _nothing_judged(self) -> Exception:
         study = self.study

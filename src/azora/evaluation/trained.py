@@ -61,7 +61,7 @@ class Trained:
         """Raises TrainingDiverged when the loss is no number any more."""
         architecture = proposal.architecture
         state = None if self.checkpoints is None else self.checkpoints.load(architecture)
-        begun_as = _mode_of(state) if self.precision == EACH else None
+        begun_as = mode_of(state) if self.precision == EACH else None
         training = start_training(
             self.space, architecture, self.data, self.seed, begun_as or self.precision, self.device
         )
@@ -118,7 +118,7 @@ def recipe_of(space: Space, architecture: Architecture, data: SearchData) -> Rec
     return RecipeSettings.default(data.signature)
 
 
-def _mode_of(state: dict[str, torch.Tensor] | None) -> str | None:
+def mode_of(state: dict[str, torch.Tensor] | None) -> str | None:
     """The mode that a checkpoint was trained in: a training that goes on must not change it."""
     if state is None or "mode" not in state or not 0 <= int(state["mode"]) < len(MODES):
         return None

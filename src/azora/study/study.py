@@ -35,6 +35,7 @@ class Study:
         self.spent: dict[str, float] = {}  # seconds in each, up to the last event; reading and starting are in none
         self.worked: list[float] = []  # for each trial, the seconds that its phase had taken
         self.result: Mapping[str, Any] | None = None
+        self.finished = False  # whether there is a result, and nothing was judged since
         self.trials: list[Trial] = []
         self.pending: dict[int, Proposal] = {}
         self.asks = 0
@@ -203,6 +204,7 @@ class Study:
                 self._count(Trial(event["number"], proposal, report, float(event["elapsed"])))
                 self._reports.setdefault(proposal.identity, report)
                 self._history.append(("told", proposal, report))
+                self.finished = False
             case "cut":
                 if (left := self.pending.pop(event["number"], None)) is not None:
                     self._cut[event["number"]] = left
@@ -216,7 +218,7 @@ class Study:
                 self.phase = event["name"]
                 self.phases.setdefault(event["name"], float(event["elapsed"]))
             case "finished":
-                self.result = event["result"]
+                self.result, self.finished = event["result"], True
             # "alive" carries nothing but its time.
 
     def _time(self, kind: str, elapsed: float) -> None:

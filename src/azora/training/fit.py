@@ -123,11 +123,12 @@ class Training:
         *,
         seconds: float | None = None,
         epochs: float | None = None,
+        done: float = 0.0,
         watch: Watch | None = None,
         join: Callable[[], Link | None] = lambda: None,
     ) -> None:
         """Train for `epochs` more or for `seconds`, whichever ends first, the rate falling linearly to zero over the
-        last four fifths.
+        last four fifths. Where this share of it was `done` before, it goes on from there.
 
         Progress is the larger share of the two, so a training that the clock ends has come down to zero as well.
         `watch` is called about twice a second. `join` is asked before every step, until it gives the link to processes
@@ -142,7 +143,7 @@ class Training:
 
         def progress() -> float:
             by_clock = 0.0 if seconds is None else (time.monotonic() - begun) / max(seconds, 1e-9)
-            return max(by_clock, (self.step - first) / steps)
+            return done + (1.0 - done) * max(by_clock, (self.step - first) / steps)
 
         def goes_on() -> bool:
             nonlocal seen
