@@ -13,8 +13,8 @@ import torch
 from azora.automl import winner
 from azora.automl.setting import Setting
 from azora.automl.winner import Winner, train_winner
-from azora.evaluation.trained import Trained
 from azora.evaluation.checkpoints import Checkpoints
+from azora.evaluation.trained import Trained
 from azora.job import Job
 from azora.space import Architecture
 from azora.tasks import Task
