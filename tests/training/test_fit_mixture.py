@@ -5,9 +5,11 @@ from __future__ import annotations
 import math
 import threading
 from collections.abc import Callable
+from dataclasses import replace
 from queue import Queue
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 
@@ -19,7 +21,7 @@ from azora.networks.nb201 import NB201
 from azora.networks.registry import make_space
 from azora.networks.relaxation import Relaxation
 from azora.space import Space
-from azora.tasks import Task
+from azora.tasks import SearchData, Split, Task
 from azora.testing import EvaluatorContract
 from azora.training.fit_mixture import MixtureTraining
 from azora.training.mixture_settings import MixtureSettings, Stage
@@ -194,6 +196,40 @@ def test_looking_changes_nothing_that_is_trained(stripes: Task) -> None:
     assert torch.equal(looked.relaxed.logits.values, alone.relaxed.logits.values)
     mine, theirs = dict(looked.relaxed.named_parameters()), dict(alone.relaxed.named_parameters())
     assert all(torch.equal(mine[key], theirs[key]) for key in mine)
+
+
+def by_class(task: Task) -> SearchData:
+    """As folders are read: all of one class, then all of the next."""
+    data = task.search_data
+    train, validation = (
+        Split(split.x[order], split.y[order])
+        for split in (data.train, data.validation)
+        for order in [np.argsort(split.y, kind="stable")]
+    )
+    return replace(data, train=train, validation=validation)
+
+
+def test_rows_in_the_order_of_their_classes_are_looked_at_across_classes(
+    stripes: Task, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    data, seen = by_class(stripes), list[torch.Tensor]()
+    space = make_space("nb201", stripes.signature, width=4, depth=1)
+    settings = MixtureSettings(batch_size=8)
+    made = MixtureTraining(space, data.train, data.signature, data.scaling, settings, 4.0, seed=1)
+    assert set(made.logits_batches.y[:8].tolist()) == set(data.validation.y[:8].tolist()) == {0}
+    loss = made._loss
+
+    def watched(x: torch.Tensor, y: torch.Tensor) -> torch.Tensor:
+        assert len(x) == len(y) == 8
+        seen.append(y)
+        return loss(x, y)
+
+    monkeypatch.setattr(made, "_loss", watched)
+    made.eigenvalue()
+    assert set(seen[0].tolist()) == {0, 1} and all(torch.equal(seen[0], each) for each in seen)  # one function
+    one, other = (Favoured(made, data, rows=8) for _ in range(2))
+    assert len(one.y) == 8 and set(one.y.tolist()) == {0, 1} and (one.y == other.y).all()
+    assert (Favoured(made, data).y == data.validation.y).all()
 
 
 def test_another_process_makes_the_same_training(stripes: Task) -> None:

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from typing import Any, final
 
+import numpy as np
 from torch import nn
 
 from azora.networks.derivation import skips
@@ -74,6 +75,12 @@ class Favoured:
     measured anew. Beside them: `mixture_…`, the same of the mixture; `gap`, how much better the mixture is
     (the discretisation gap); `entropy` of the weights (1: all alike), `skips` in the derived network, and the dominant
     `eigenvalue` of the validation loss's Hessian with respect to the logits.
+
+    Args:
+        training: of the mixture; its seed says which rows are looked at.
+        metric: what the mixture and its gap are told by.
+        also: other metrics of the derived network.
+        rows: of search-validation, at most, drawn from all of it.
     """
 
     def __init__(
@@ -86,7 +93,8 @@ class Favoured:
     ) -> None:
         self.training, self.data, self.metric, self.also = training, data, metric, tuple(also)
         self.sign = 1.0 if METRICS[metric].maximise else -1.0
-        some = slice(0, rows)
+        # Drawn, for a split may be in the order of its classes, and the same in every session.
+        some = np.sort(np.random.default_rng(training.seed).permutation(len(data.validation))[:rows])
         self.y = data.validation.y[some]
         self._asking = Asking(
             data.validation.x[some], data.signature, training.scaling, mode=training.mode, device=training.device,

@@ -132,8 +132,8 @@ class MixtureTraining(StagedMixture):
         Where an epoch is short, fewer rounds of the iteration are made: it must not take longer than the epoch.
         """
         generator = torch.Generator().manual_seed(self.seed)
-        x = self.logits_batches.plain(slice(0, self.settings.batch_size))
-        y = self.logits_batches.y[: self.settings.batch_size]
+        rows = self.logits_batches.some(self.settings.batch_size)  # the first ones may be of one class
+        x, y = self.logits_batches.plain(rows), self.logits_batches.y[rows]
 
         def loss() -> Tensor:
             self._draw(learns=True, step=0)
