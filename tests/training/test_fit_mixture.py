@@ -17,6 +17,7 @@ from azora.evaluation.mixing import Favoured, settings_from_json, settings_to_js
 from azora.evaluation.perturbation import Perturbation
 from azora.methods.presets import PRESETS
 from azora.networks.derivation import Derivation
+from azora.networks.mixed import Mixed
 from azora.networks.nb201 import NB201
 from azora.networks.registry import make_space
 from azora.networks.relaxation import Relaxation
@@ -158,6 +159,42 @@ def test_two_processes_make_the_same_steps(stripes: Task, settings: MixtureSetti
     assert torch.equal(one.relaxed.logits.values, other.relaxed.logits.values)
     mine, theirs = dict(one.relaxed.named_parameters()), dict(other.relaxed.named_parameters())
     assert all(torch.equal(mine[key], theirs[key]) for key in mine)
+
+
+class _Agreeing:
+    """A link to a process that has nothing to add."""
+
+    rank, count = 0, 1
+
+    def tell(self, rate: float, note: str = "") -> None:
+        pass
+
+    def hear(self) -> tuple[float, str] | None:
+        return None
+
+    def add(self, parts: list[torch.Tensor]) -> None:
+        pass
+
+
+@pytest.mark.parametrize("linked", [False, True])
+@pytest.mark.parametrize("kind", ["gumbel", "binary"])
+def test_what_a_step_does_not_draw_stays(stripes: Task, kind: str, linked: bool) -> None:
+    """Alone or with others: it neither decays nor coasts on what it learned before."""
+    made = training(stripes, MixtureSettings(Relaxation(kind), batch_size=8))
+    made.link = _Agreeing() if linked else None
+    made.advance(2.0)
+    before = {name: value.detach().clone() for name, value in made.relaxed.named_parameters()}
+    made._one(made._said())
+    stayed, moved = 0, 0
+    for path, mixed in made.relaxed.named_modules():
+        if isinstance(mixed, Mixed):
+            runs = made.relaxed.gates()[mixed.choice].runs
+            for place, (option, module) in enumerate(mixed.items()):
+                for name, value in module.named_parameters():
+                    same = torch.equal(value, before[f"{path}.{option}.{name}"])
+                    assert same or place in runs
+                    stayed, moved = stayed + same, moved + (not same)
+    assert stayed and moved
 
 
 # What is said of it -------------------------------------------------------------------------------------------------

@@ -248,10 +248,11 @@ class MixtureTraining(StagedMixture):
         self.relaxed.logits.values.grad = None
         parameters = [each for each in self.relaxed.parameters() if each.requires_grad]
         if self.link is not None:
-            for each in parameters:  # every process adds the same list, whatever its draws ran
-                each.grad = torch.zeros_like(each) if each.grad is None else each.grad
-            added = self._added([each.grad for each in parameters if each.grad is not None], len(x))
-            for each, gradient in zip(parameters, added, strict=True):
+            # All processes made the same draw, so their lists are of the same parameters. What was not drawn keeps no
+            # gradient: at zero it would decay, and go on with its momentum.
+            used = [each for each in parameters if each.grad is not None]
+            added = self._added([each.grad for each in used if each.grad is not None], len(x))
+            for each, gradient in zip(used, added, strict=True):
                 each.grad = gradient
         nn.utils.clip_grad_norm_(parameters, CLIP)
         self.optimiser.step(rate)
