@@ -6,11 +6,13 @@ from collections.abc import Callable, Sequence
 
 import pytest
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from azora.training.bilevel import RADIUS, WeightStep, dominant_eigenvalue, first_order, second_order
+from azora.training.optimiser import MOMENTUM, Optimiser
+from azora.training.recipe import RecipeSettings
 
-RATE, MOMENTUM, DECAYS = 0.1, 0.9, (0.03, 0.0)
+RATE, DECAYS = 0.1, (0.03, 0.0)
 
 
 def squared(errors: Tensor) -> Tensor:
@@ -43,14 +45,16 @@ class Problem:
         return self.loss(self.others, self.weights)
 
     def exact(self) -> tuple[Tensor, Tensor, list[Tensor]]:
-        """The validation loss after a step of momentum and decay, its gradient through that step, and the weights."""
+        """The validation loss after a step of Nesterov's momentum and decay, its gradient through that step, and the
+        weights."""
         gradients = torch.autograd.grad(self.training(), self.weights, create_graph=True)
         stepped = []
         for weight, gradient, buffer, decay in zip(
             self.weights, gradients, self.step.buffers, self.step.decays, strict=True
         ):
-            direction = gradient + decay * weight + (0.0 if buffer is None else MOMENTUM * buffer)
-            stepped.append(weight - RATE * direction)
+            direction = gradient + decay * weight
+            moved = direction if buffer is None else MOMENTUM * buffer + direction
+            stepped.append(weight - RATE * (direction + MOMENTUM * moved))
         value = self.loss(self.others, stepped)
         (gradient,) = torch.autograd.grad(value, [self.logits])
         return value.detach(), gradient, [each.detach() for each in stepped]
@@ -71,7 +75,7 @@ class Problem:
             put([weight + sign * eps * each for weight, each in zip(kept, along, strict=True)])
             sides.append(torch.autograd.grad(self.training(), [self.logits])[0])
         put(kept)
-        slipped: Tensor = direct - RATE * (sides[0] - sides[1]) / 2.0 * eps
+        slipped: Tensor = direct - RATE * (1 + MOMENTUM) * (sides[0] - sides[1]) / 2.0 * eps
         return slipped
 
 
@@ -104,6 +108,24 @@ def test_momentum_and_decay_are_in_the_step() -> None:
     ):
         _, found = second_order(problem.training, problem.validation, problem.weights, problem.logits, other)
         assert error(found, exact) > 1e-3
+
+
+def test_the_step_is_the_one_that_the_optimiser_makes() -> None:
+    """At the first step, where there is no momentum yet, and at later ones."""
+    torch.manual_seed(0)
+    network = nn.Sequential(nn.Linear(4, 6), nn.Tanh(), nn.Linear(6, 2))
+    optimiser, weights = Optimiser(network, RecipeSettings("sgd", weight_decay=0.1)), list(network.parameters())
+    generator = torch.Generator().manual_seed(0)
+    for _ in range(3):
+        optimiser.zero_grad()
+        squared(network(torch.randn(16, 4, generator=generator))).backward()
+        held = optimiser.momenta()
+        buffers = [held[id(each)].clone() if id(each) in held else None for each in weights]
+        step = WeightStep(RATE, MOMENTUM, buffers, [0.1 if each.ndim > 1 else 0.0 for each in weights])
+        expected = step.of([each.detach().clone() for each in weights], [each.grad for each in weights])  # type: ignore[misc]
+        optimiser.step(RATE)
+        for weight, told in zip(weights, expected, strict=True):
+            torch.testing.assert_close(weight.detach(), told)
 
 
 def test_the_weights_are_what_they_were_bit_for_bit() -> None:

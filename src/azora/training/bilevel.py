@@ -17,7 +17,11 @@ Loss = Callable[[], Tensor]
 @final
 @dataclass(frozen=True)
 class WeightStep:
-    """The step that the weights would make next: w' = w - rate (momentum · buffer + gradient + decay · w).
+    """The step that the weights would make next, with Nesterov's momentum as `azora.training.optimiser` has it.
+
+    The optimiser makes its buffer b' = momentum · b + g of g = gradient + decay · w (at the first step, b' = g) and
+    steps along g + momentum · b': w' = w - rate ((1 + momentum) g + momentum² · b). That gradients are clipped is not
+    looked at.
 
     Args:
         buffers: of the momentum, beside the weights; None where there is none yet.
@@ -33,11 +37,16 @@ class WeightStep:
         """Where the weights would be."""
         made = []
         for weight, gradient, buffer, decay in zip(weights, gradients, self.buffers, self.decays, strict=True):
-            direction = gradient + decay * weight
+            direction = (1 + self.momentum) * (gradient + decay * weight)
             if buffer is not None:
-                direction = direction + self.momentum * buffer
+                direction = direction + self.momentum**2 * buffer
             made.append(weight - self.rate * direction)
         return made
+
+    @property
+    def reach(self) -> float:
+        """How far a weight is moved by a unit of its gradient."""
+        return self.rate * (1 + self.momentum)
 
 
 def first_order(loss: Loss, logits: Tensor) -> tuple[Tensor, Tensor]:
@@ -57,8 +66,9 @@ def second_order(
 ) -> tuple[Tensor, Tensor]:
     """The validation loss after the weights' next step, and its gradient with respect to the logits.
 
-    dL_val(w', a)/da = d_a L_val - rate · d²L_train/da dw · d_w' L_val; the product with the mixed derivative is the
-    difference of d_a L_train at w ± e · d_w' L_val over 2 e, with e = `radius` / ‖d_w' L_val‖ (Liu et al., 2019).
+    dL_val(w', a)/da = d_a L_val - rate (1 + momentum) · d²L_train/da dw · d_w' L_val; the product with the mixed
+    derivative is the difference of d_a L_train at w ± e · d_w' L_val over 2 e, with e = `radius` / ‖d_w' L_val‖ (Liu et
+    al., 2019, whose momentum is not Nesterov's).
 
     Both losses are functions of the weights and logits as they stand when they are called; what else they depend on
     (draws, statistics of normalisations) must be the same in every call. The weights are put back from a copy.
@@ -83,7 +93,7 @@ def second_order(
         (below,) = _gradients(training(), [logits])
     finally:
         _put(weights, kept)
-    return value.detach(), gradient - step.rate * (above - below) / (2 * reach)
+    return value.detach(), gradient - step.reach * (above - below) / (2 * reach)
 
 
 def dominant_eigenvalue(
