@@ -9,18 +9,23 @@ import signal
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
 
 from azora.automl.setting import Setting
+from azora.evaluation.mixing import settings_to_json, start_mixing
 from azora.evaluation.sharing import start_sharing
 from azora.evaluation.trained import start_training
 from azora.executors.partners import Partners
+from azora.executors.workplace import joint_space
 from azora.job import Job
+from azora.networks.relaxation import Relaxation
 from azora.space import Architecture
 from azora.tasks import Task
 from azora.training import SharedTraining, Training
+from azora.training.mixture_settings import MixtureSettings, Stage
 from azora.training.paths import Uniform
 
 
@@ -175,6 +180,34 @@ def test_shared_weights_are_trained_together_until_the_partner_dies(setting: Set
         assert training.link is None and training.epochs == 12
         assert time.monotonic() - begun < 20
         assert math.isfinite(training.loss)
+    finally:
+        partners.close()
+
+
+def test_a_mixture_is_trained_together_in_stages_that_grow(stripes: Task, tmp_path: Path) -> None:
+    """Nobody is left behind where a stage is deeper and on more channels than the one in which all joined."""
+    about: dict[str, Any] = {"name": "nb201", "settings": {"width": 8, "depth": 1}, "recipe": False}
+    stages = Stage(), Stage(options=3, channels=1, deeper=1)
+    mixed = {
+        "kind": "mixed", "epochs": 6.0, "target": None, "numbers": {},
+        "settings": settings_to_json(MixtureSettings(Relaxation(channels=4), stages=stages, batch_size=16)),
+    }  # fmt: skip
+    space, data = joint_space(about, stripes.signature), stripes.search_data
+    data.save(tmp_path / "data")
+    training = start_mixing(space, data, mixed, 0, "float32")
+    setup = {
+        "space": about, "shared": mixed, "data": str(tmp_path / "data"), "seed": 0, "precision": "float32",
+        "folder": str(tmp_path),
+    }  # fmt: skip
+    partners = Partners(setup, 2, tmp_path)
+    try:
+        deadline = time.monotonic() + 60
+        while training.link is None and time.monotonic() < deadline:
+            training.link = partners.join(training)
+            time.sleep(0.05)
+        assert training.link is partners and training.stage == 0
+        assert training.advance(join=lambda: partners.join(training))
+        assert training.stage == 1 and training.link is partners and math.isfinite(training.loss)
     finally:
         partners.close()
 

@@ -161,6 +161,20 @@ def test_two_processes_make_the_same_steps(stripes: Task, settings: MixtureSetti
     assert all(torch.equal(mine[key], theirs[key]) for key in mine)
 
 
+def test_gradients_of_all_stages_have_room(stripes: Task) -> None:
+    """Who joins in the first stage stays in the next, which may be larger, and in the last, which may be smaller."""
+    stages = Stage(), Stage(options=3, channels=1, deeper=2), Stage(options=2, channels=2)
+    made, sizes = training(stripes, MixtureSettings(Relaxation(channels=4), stages=stages)), list[int]()
+    told = made.numbers
+    for stage in range(3):
+        made.share = stage / 3
+        made._advance_stage()
+        assert made.stage == stage
+        sizes.append(sum(each.numel() for each in made.relaxed.parameters() if each.requires_grad))
+    assert sizes[0] < sizes[2] < sizes[1] <= told == made.numbers
+    assert next(iter(made.relaxed.parameters())).device.type == "cpu"
+
+
 class _Agreeing:
     """A link to a process that has nothing to add."""
 

@@ -141,11 +141,12 @@ class Partner:
 
     def follow(self, training: Linked) -> None:
         """Say that all is ready, take up the leader's state, and step with it until it ends."""
+        size = training.numbers  # counted before the leader waits
         os.write(self._answers, READY)
         if _receive() != (LOAD, ""):
             return
         training.load_state(load_file(self._folder / "state.safetensors"))
-        self._shared = _shared(self._folder, training.numbers, self.count)
+        self._shared = _shared(self._folder, size, self.count)
         os.write(self._answers, LOADED)
         training.follow(self)
 

@@ -6,6 +6,7 @@ import json
 import math
 from collections.abc import Mapping
 from dataclasses import replace
+from functools import cached_property
 
 import numpy as np
 import torch
@@ -14,6 +15,7 @@ from torch import Tensor, nn
 from azora.networks.choice_costs import ChoiceCosts, choice_costs
 from azora.networks.mixture import Relaxed
 from azora.networks.relaxation import Moment
+from azora.networks.shapes_only import ShapesOnly
 from azora.space import Option, Space
 from azora.tasks import Scaling, Signature, Split
 from azora.training.batches import Batches
@@ -66,10 +68,15 @@ class StagedMixture:
         """Epochs of the weights' rows since the beginning."""
         return self.step / self.batches.steps
 
-    @property
+    @cached_property
     def numbers(self) -> int:
-        """How many numbers the gradients of a step have, at most."""
-        return sum(parameter.numel() for parameter in self.relaxed.parameters() if parameter.requires_grad)
+        """How many numbers the gradients of a step have, at most: in any stage, whichever options are left.
+
+        Other processes join in one stage and stay in the next, which may be deeper or on more channels.
+        """
+        with ShapesOnly():
+            stages = [self._made(stage, {}) for stage in range(len(self.settings.stages))]
+        return max(_gradients(made) for made in stages)
 
     @property
     def progress(self) -> float:
@@ -170,11 +177,7 @@ class StagedMixture:
         """Begin a stage; weights that fit into its network, and logits of options that are left, are taken along."""
         before: Relaxed | None = getattr(self, "relaxed", None)
         self.stage, self.kept = stage, kept
-        about = self.settings.stages[stage]
-        relaxation = replace(self.settings.relaxation, drop=about.drop or self.settings.relaxation.drop)
-        if about.channels:
-            relaxation = replace(relaxation, channels=about.channels)
-        made = Relaxed(self.space, relaxation, seed=self.seed, kept=kept, deeper=about.deeper).to(self.device)
+        made = self._made(stage, kept).to(self.device)
         if self.mode.channels_last:
             made = made.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         if before is not None:
@@ -187,8 +190,16 @@ class StagedMixture:
         self.costs = self._costs(kept)
         if self.costs is not None and self.target is None:
             with torch.no_grad():
-                even = Relaxed(self.space, replace(relaxation, spread=0.0, channels=1), kept=kept)
+                even = Relaxed(self.space, replace(made.relaxation, spread=0.0, channels=1), kept=kept)
                 self.target = float(self.costs.expected(even.gates()))
+
+    def _made(self, stage: int, kept: Kept) -> Relaxed:
+        """The mixture of a stage, before it learns."""
+        about = self.settings.stages[stage]
+        relaxation = replace(self.settings.relaxation, drop=about.drop or self.settings.relaxation.drop)
+        if about.channels:
+            relaxation = replace(relaxation, channels=about.channels)
+        return Relaxed(self.space, relaxation, seed=self.seed, kept=kept, deeper=about.deeper)
 
     def _costs(self, kept: Kept) -> ChoiceCosts | None:
         if not self.settings.cost:
@@ -211,6 +222,12 @@ class StagedMixture:
         return Batches(
             split, self.signature, self.scaling, self.settings.batch_size, mode=self.mode, seed=seed, device=self.device
         )
+
+
+def _gradients(relaxed: Relaxed) -> int:
+    """How many numbers the larger gradient has: that of the weights, or that of the logits."""
+    weights = sum(each.numel() for each in relaxed.parameters() if each.requires_grad)
+    return max(weights, relaxed.logits.values.numel())
 
 
 def _recipe(settings: MixtureSettings, signature: Signature) -> RecipeSettings:
