@@ -18,6 +18,7 @@ from azora.evaluation.perturbation import Perturbation
 from azora.methods.presets import PRESETS
 from azora.networks.derivation import Derivation
 from azora.networks.mixed import Mixed
+from azora.networks.mixture import Relaxed
 from azora.networks.nb201 import NB201
 from azora.networks.registry import make_space
 from azora.networks.relaxation import Relaxation
@@ -97,6 +98,30 @@ def test_stages_keep_the_strongest_options_and_the_weights_that_fit(stripes: Tas
     assert len(made.relaxed.network.stage_0) == cells + 1  # type: ignore[arg-type]
     assert torch.equal(made.relaxed.network.stem[0].weight, stem)  # type: ignore[index,union-attr]
     assert made.advance() and all(len(values) == 2 for values in made.relaxed.options.values())
+
+
+def test_a_stage_that_begins_anew_remembers_only_what_was_dropped(stripes: Task) -> None:
+    settings = MixtureSettings(
+        logits_rate=0.2, batch_size=8, stages=(Stage(), Stage(options=3, anew=True), Stage(options=2, anew=True))
+    )
+    made = training(stripes, settings, 6.0)
+    left = {name: set(values) for name, values in made.relaxed.options.items()}
+    for stage, options in ((1, 3), (2, 2)):
+        made.advance(2.0 * stage)
+        assert made.stage == stage - 1 and float(made.relaxed.logits.values.detach().abs().max()) > 0.1
+        strengths, values = made.strengths(), made.relaxed.options
+        best = {n: {values[n][place] for place in each.topk(options).indices} for n, each in strengths.items()}
+        made.share = stage / 3
+        made._advance_stage()
+        kept = {name: set(each) for name, each in made.relaxed.options.items()}
+        assert kept == best and all(kept[name] < left[name] for name in left)
+        new = Relaxed(made.space, seed=1, kept=made.kept)
+        assert torch.equal(made.relaxed.logits.values, new.logits.values)
+        expected = new.state_dict()
+        assert all(torch.equal(value, expected[name]) for name, value in made.relaxed.state_dict().items())
+        assert not made.optimiser.momenta() and made.logit_optimiser.count == 0
+        left = kept
+    assert [stage.anew for stage in PRESETS["p-darts"].settings.stages] == [False, True, True]
 
 
 def test_a_cost_in_the_loss_makes_cheap_options_favoured(stripes: Task) -> None:

@@ -49,11 +49,15 @@ PRESETS: Mapping[str, Preset] = {
     ),
     "p-darts": Preset(
         MixtureSettings(
-            stages=(Stage(), Stage(options=5, deeper=1, drop=0.2), Stage(options=3, deeper=2, drop=0.4)),
+            stages=(
+                Stage(),
+                Stage(options=5, deeper=1, drop=0.2, anew=True),
+                Stage(options=3, deeper=2, drop=0.4, anew=True),
+            ),
             frozen=0.4,
             most_skips=2,
         ),
-        "three stages, each with fewer options and a deeper network; two skips in a cell at most",
+        "three stages, each begun anew with fewer options and a deeper network; two skips in a cell at most",
         "Chen et al. 2019",
         "when the network that is shipped is deeper than the one that is searched",
     ),

@@ -16,19 +16,23 @@ STOPS = ("never", "eigenvalue", "skips", "ranking")
 @final
 @dataclass(frozen=True)
 class Stage:
-    """A part of a training that begins anew: with fewer options, on more channels, on a deeper network.
+    """A part of a training, with a schedule and optimisers of its own: with fewer options, on more channels, on a
+    deeper network.
 
     Args:
         options: as many as are left of each choice, the strongest (0: all).
         channels: options see one in so many channels (0: as the relaxation says).
         deeper: cells more than the space has.
         drop: dropout of skips at the stage's start.
+        anew: whether weights and logits begin as in a new network (Chen et al., 2019: P-DARTS), and only what was
+            dropped is remembered; else they are taken along as far as they fit.
     """
 
     options: int = 0
     channels: int = 0
     deeper: int = 0
     drop: float = 0.0
+    anew: bool = False
 
 
 @final

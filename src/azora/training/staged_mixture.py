@@ -174,13 +174,14 @@ class StagedMixture:
         return found
 
     def _enter(self, stage: int, kept: Kept) -> None:
-        """Begin a stage; weights that fit into its network, and logits of options that are left, are taken along."""
+        """Begin a stage; weights that fit into its network, and logits of options that are left, are taken along, where
+        it does not begin anew."""
         before: Relaxed | None = getattr(self, "relaxed", None)
         self.stage, self.kept = stage, kept
         made = self._made(stage, kept).to(self.device)
         if self.mode.channels_last:
             made = made.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-        if before is not None:
+        if before is not None and not self.settings.stages[stage].anew:
             made.take(before)
         self.relaxed: Relaxed = made
         self.optimiser = Optimiser(self.relaxed, self.recipe)
