@@ -392,6 +392,25 @@ def test_decided_it_says_what_the_stand_alone_network_says(name: str, training: 
     assert len({float(out.detach().sum()) for out in outputs}) == 4
 
 
+@pytest.mark.parametrize("kind", KINDS)
+def test_what_is_taken_is_neither_weighed_nor_drawn(kind: str) -> None:
+    """All passes run it with a weight of 1, the other choices as they did."""
+    made, x = doubled(nb201(), Relaxation(kind, spread=0.5)), random_of(2, 3, 8, 8)
+    made.taken["operation_0_3"] = 3
+    gates = []
+    for seed in range(4):
+        made.draw(Moment(0.5, seed % 2 == 0, seeded(seed)))
+        gates.append(made.gates()["operation_0_3"])
+        assert made(x).isfinite().all()
+    assert len({made.gates()[name].runs for name in EDGES}) > 1 or kind not in ("gumbel", "binary")
+    made.settle()
+    gates.append(made.gates()["operation_0_3"])
+    assert all(gate.runs == (3,) and gate.weights.tolist() == [0, 0, 0, 1, 0] for gate in gates)
+    made.left_out["operation_0_3"] = frozenset(range(5))
+    made.settle()
+    assert made.gates()["operation_0_3"].runs == () and not made.gates()["operation_0_3"].weights.any()
+
+
 def test_what_is_no_longer_in_the_mixture_cannot_be_decided() -> None:
     space = nb201()
     made = Relaxed(space, Relaxation(), kept={"operation_0_1": ("none", "conv_1x1")})

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 import threading
-from collections.abc import Callable
 from dataclasses import replace
 from queue import Queue
 from typing import Any
@@ -14,12 +13,10 @@ import pytest
 import torch
 
 from azora.evaluation.mixing import Favoured, settings_from_json, settings_to_json, start_mixing
-from azora.evaluation.perturbation import Perturbation
 from azora.methods.presets import PRESETS
 from azora.networks.derivation import Derivation
 from azora.networks.mixed import Mixed
 from azora.networks.mixture import Relaxed
-from azora.networks.nb201 import NB201
 from azora.networks.registry import make_space
 from azora.networks.relaxation import Relaxation
 from azora.space import Space
@@ -318,25 +315,3 @@ def test_another_process_makes_the_same_training(stripes: Task) -> None:
     one.advance(1.0)
     other.advance(1.0)
     assert torch.equal(one.relaxed.logits.values, other.relaxed.logits.values)
-
-
-def test_perturbation_keeps_what_the_mixture_cannot_do_without(stripes: Task) -> None:
-    space = NB201(stripes.signature, width=4, depth=1).constrain(
-        None, "", **{f"operation_{a}_{b}": ["none", "conv_3x3"] for a, b in ((0, 3), (0, 1))},
-        **{f"operation_{a}_{b}": "none" for a, b in ((0, 2), (1, 2), (1, 3), (2, 3))},
-    )  # fmt: skip
-    made = training(stripes, MixtureSettings(), 8.0, space)
-    made.advance()
-    derivation = Derivation(space, made.relaxed.options)
-    found = Perturbation(made, Favoured(made, stripes.search_data, rows=64)).select(derivation)
-    assert found["operation_0_3"] == "conv_3x3"  # the one way from the input to the output
-    assert made.relaxed.left_out == {}
-
-
-def test_out_of_time_perturbation_decides_by_the_weights(stripes: Task) -> None:
-    made = training(stripes, MixtureSettings())
-    derivation = Derivation(made.space, made.relaxed.options)
-    over: Callable[[], bool] = lambda: True  # noqa: E731
-    selection = Perturbation(made, Favoured(made, stripes.search_data), over=over)
-    assert selection.select(derivation) == derivation.strongest(made.strengths())
-    assert selection.decided == 0

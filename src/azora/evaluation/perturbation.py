@@ -18,8 +18,9 @@ LOSER = 1e-6  # what a loser's weight is multiplied by
 @final
 class Perturbation:
     """DARTS-PT (Wang et al., 2021): of every choice, in a random order, that option stays without which the mixture
-    does worst; after each, the weights learn for a few steps. Then of every node's inputs those go whose loss costs
-    least.
+    does worst; after each, which is run with a weight of 1 from then on, the weights learn for a few steps. Then of
+    every node's inputs those go whose loss costs least. What is tried is only left out, and the others weigh what they
+    did, as in the authors' code.
 
     Args:
         judge: of few rows: it is asked once for every option.
@@ -50,6 +51,7 @@ class Perturbation:
                 self._decide(name, strengths)
             self._drop_inputs(derivation, strengths)
         finally:
+            self.relaxed.taken.clear()
             self.relaxed.left_out.clear()
         return derivation.strongest(strengths)
 
@@ -58,7 +60,7 @@ class Perturbation:
         tried = [place for place, value in enumerate(values) if value != NONE] or list(range(len(values)))
         without = {place: self._score({name: frozenset({place})}) for place in tried}
         kept = min(tried, key=lambda place: without[place])
-        self.relaxed.left_out[name] = frozenset(range(len(values))) - {kept}
+        self.relaxed.taken[name] = kept
         for place in range(len(values)):
             if place != kept:
                 strengths[name][place] *= LOSER

@@ -105,7 +105,9 @@ class Relaxed(nn.Module):
     """The mixture of a space as a network, with its logits. (B, …) → (B, outputs).
 
     Before a pass, `draw` (or `settle`, `decide`) says what the choices do. Subsets that say which inputs a node has are
-    weighed too, where the relaxation has `edges`: by the softmax of logits of their own.
+    weighed too, where the relaxation has `edges`: by the softmax of logits of their own. A choice in `taken` is no
+    longer weighed or drawn: its option runs with a weight of 1. What is in `left_out` is not run, and what is left
+    weighs what it did.
 
     Args:
         space: its choices of numbers have one value each.
@@ -143,6 +145,7 @@ class Relaxed(nn.Module):
         if self.relaxation.edges:
             sizes |= {name: len(of) for name, of in self.inputs.items() if len(of) > 1}
         self.logits = Logits(sizes, self.relaxation.spread, seed)
+        self.taken: dict[str, int] = {}  # of choices that are decided, the option that every pass runs, by itself
         self.left_out: dict[str, frozenset[int]] = {}  # of choices, options that no pass runs
         self.norms = nn.ModuleList(
             norm for module in self.network.modules() if isinstance(module, Mixed) for norm in module.norms()
@@ -234,6 +237,10 @@ class Relaxed(nn.Module):
         device = next(self.network.parameters()).device
         for name, gate in gates.items():
             edge = None if gate.edge is None else gate.edge.to(device)
+            if (place := self.taken.get(name)) is not None:
+                one = torch.zeros_like(gate.weights)
+                one[place] = 1.0
+                gate = replace(gate, weights=one, runs=(place,))
             if out := self.left_out.get(name):
                 kept = torch.tensor([float(place not in out) for place in range(len(gate.weights))])
                 runs = tuple(place for place in gate.runs if place not in out)

@@ -1,0 +1,92 @@
+"""Selection by what a mixture loses without an option: what is kept, and how what is decided runs from then on."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+
+from azora.evaluation import perturbation
+from azora.evaluation.mixing import Favoured
+from azora.evaluation.perturbation import Perturbation
+from azora.networks.darts import Darts
+from azora.networks.derivation import Derivation
+from azora.networks.nb201 import NB201
+from azora.networks.registry import make_space
+from azora.networks.relaxation import Relaxation
+from azora.space import Space
+from azora.tasks import Task
+from azora.training.fit_mixture import MixtureTraining
+from azora.training.mixture_settings import MixtureSettings
+
+
+def training(task: Task, settings: MixtureSettings, epochs: float = 4.0, space: Space | None = None) -> MixtureTraining:
+    data = task.search_data
+    space = space or make_space("nb201", task.signature, width=4, depth=1)
+    return MixtureTraining(space, data.train, data.signature, data.scaling, settings, epochs, seed=1)
+
+
+def test_perturbation_keeps_what_the_mixture_cannot_do_without(stripes: Task) -> None:
+    space = NB201(stripes.signature, width=4, depth=1).constrain(
+        None, "", **{f"operation_{a}_{b}": ["none", "conv_3x3"] for a, b in ((0, 3), (0, 1))},
+        **{f"operation_{a}_{b}": "none" for a, b in ((0, 2), (1, 2), (1, 3), (2, 3))},
+    )  # fmt: skip
+    made = training(stripes, MixtureSettings(), 8.0, space)
+    made.advance()
+    derivation = Derivation(space, made.relaxed.options)
+    found = Perturbation(made, Favoured(made, stripes.search_data, rows=64)).select(derivation)
+    assert found["operation_0_3"] == "conv_3x3"  # the one way from the input to the output
+    assert made.relaxed.taken == made.relaxed.left_out == {}
+
+
+def edges_of_one_cell(task: Task) -> Space:
+    """DARTS' space, of which only the normal cell is open."""
+    space = Darts(task.signature, width=2, layers=3, none=True, operations=("skip_connect", "sep_conv_3x3"))
+    return space.constrain(
+        None, "", **{f"reduce_operation_{a}_{b}": "skip_connect" for b in (2, 3, 4, 5) for a in range(b)}
+    )
+
+
+def blocks(task: Task) -> Space:
+    return make_space(
+        "stages", task.signature, per_block=True, widths=((4,), (8,)), depths=(1,), kernels=(3,), expansions=(1,),
+        resolutions=(1.0,),
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize(("kind", "space"), [("gumbel", edges_of_one_cell), ("binary", blocks)])
+def test_while_perturbation_decides_draws_run_what_is_decided(
+    stripes: Task, monkeypatch: pytest.MonkeyPatch, kind: str, space: Callable[[Task], Space]
+) -> None:
+    """With a weight of 1, and where single paths are drawn, too: no node is without an input."""
+    made = training(stripes, MixtureSettings(Relaxation(kind), batch_size=16), 2.0, space(stripes))
+    made.advance()
+    tune, decided, dropped = MixtureTraining.tune, list[int](), set[str]()
+
+    def watched(self: MixtureTraining, steps: int) -> None:
+        tune(self, steps)
+        decided.append(len(self.relaxed.taken))
+        dropped.update(self.relaxed.left_out)
+        for name, place in self.relaxed.taken.items():
+            gate = self.relaxed.gates()[name]
+            runs = () if name in dropped else (place,)
+            assert gate.runs == runs and float(gate.weights.sum()) == len(runs)
+
+    monkeypatch.setattr(MixtureTraining, "tune", watched)
+    monkeypatch.setattr(perturbation, "TUNED", 2)
+    derivation = Derivation(made.space, made.relaxed.options)
+    found = Perturbation(made, Favoured(made, stripes.search_data, rows=32)).select(derivation)
+    choices = len(made.relaxed.options)
+    assert decided[:choices] == list(range(1, choices + 1)) and len(decided) == choices + len(dropped)
+    assert made.space.valid(dict(found.items())) == found
+    assert len(dropped) == (6 if kind == "gumbel" else 0)  # of fourteen edges two a node stay
+    assert made.relaxed.taken == made.relaxed.left_out == {}
+
+
+def test_out_of_time_perturbation_decides_by_the_weights(stripes: Task) -> None:
+    made = training(stripes, MixtureSettings())
+    derivation = Derivation(made.space, made.relaxed.options)
+    over: Callable[[], bool] = lambda: True  # noqa: E731
+    selection = Perturbation(made, Favoured(made, stripes.search_data), over=over)
+    assert selection.select(derivation) == derivation.strongest(made.strengths())
+    assert selection.decided == 0
