@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from typing import Any
 
 import pytest
 
@@ -14,7 +15,7 @@ from azora.networks.derivation import Derivation
 from azora.networks.nb201 import NB201
 from azora.networks.registry import make_space
 from azora.networks.relaxation import Relaxation
-from azora.space import Space
+from azora.space import Option, Space
 from azora.tasks import Task
 from azora.training.fit_mixture import MixtureTraining
 from azora.training.mixture_settings import MixtureSettings
@@ -81,6 +82,43 @@ def test_while_perturbation_decides_draws_run_what_is_decided(
     assert made.space.valid(dict(found.items())) == found
     assert len(dropped) == (6 if kind == "gumbel" else 0)  # of fourteen edges two a node stay
     assert made.relaxed.taken == made.relaxed.left_out == {}
+
+
+class Missing:
+    """Judges a mixture by whether it still runs an option, and notes what it is tried without."""
+
+    sign, metric = 1.0, "accuracy"
+
+    def __init__(self, made: MixtureTraining, name: str, option: Option) -> None:
+        self.relaxed, self.name = made.relaxed, name
+        self.place = made.relaxed.options[name].index(option)
+        self.tried = dict[str, set[int]]()
+
+    def settled(self) -> Mapping[str, float]:
+        for name, out in self.relaxed.left_out.items():
+            self.tried.setdefault(name, set()).update(out)
+        self.relaxed.settle()
+        return {"accuracy": float(self.place in self.relaxed.gates()[self.name].runs)}
+
+
+def test_no_normalisation_can_be_what_a_table_needs(slopes: Task) -> None:
+    space = make_space("mlp", slopes.signature, depths=(1,), widths=(8,), dropouts=(0.0,))
+    made = training(slopes, MixtureSettings(), 1.0, space)
+    derivation = Derivation(space, made.relaxed.options)
+    judge: Any = Missing(made, "normalisation", "none")
+    assert Perturbation(made, judge).select(derivation)["normalisation"] == "none"
+    assert judge.tried == {name: set(range(len(values))) for name, values in made.relaxed.options.items()}
+
+
+def test_no_input_of_a_node_is_none(stripes: Task, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(MixtureTraining, "tune", lambda self, steps: None)
+    space = edges_of_one_cell(stripes)
+    made = training(stripes, MixtureSettings(), 1.0, space)
+    derivation = Derivation(space, made.relaxed.options)
+    judge: Any = Missing(made, "normal_operation_0_2", "none")
+    found = Perturbation(made, judge).select(derivation)
+    assert found["normal_operation_0_2"] != "none"
+    assert judge.tried["normal_operation_0_2"] == {1, 2}  # node 2 has two inputs, of which none can be dropped
 
 
 def test_out_of_time_perturbation_decides_by_the_weights(stripes: Task) -> None:

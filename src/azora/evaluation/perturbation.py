@@ -19,8 +19,8 @@ LOSER = 1e-6  # what a loser's weight is multiplied by
 class Perturbation:
     """DARTS-PT (Wang et al., 2021): of every choice, in a random order, that option stays without which the mixture
     does worst; after each, which is run with a weight of 1 from then on, the weights learn for a few steps. Then of
-    every node's inputs those go whose loss costs least. What is tried is only left out, and the others weigh what they
-    did, as in the authors' code.
+    every node's inputs those go whose loss costs least; `none` is not kept on these. What is tried is only left out,
+    and the others weigh what they did, as in the authors' code.
 
     Args:
         judge: of few rows: it is asked once for every option.
@@ -48,16 +48,17 @@ class Perturbation:
             for name in names:
                 if self.over():
                     break
-                self._decide(name, strengths)
+                self._decide(name, derivation, strengths)
             self._drop_inputs(derivation, strengths)
         finally:
             self.relaxed.taken.clear()
             self.relaxed.left_out.clear()
         return derivation.strongest(strengths)
 
-    def _decide(self, name: str, strengths: Strengths) -> None:
+    def _decide(self, name: str, derivation: Derivation, strengths: Strengths) -> None:
         values = self.relaxed.options[name]
-        tried = [place for place, value in enumerate(values) if value != NONE] or list(range(len(values)))
+        # On a node's inputs `none` is not derived; anywhere else it is an option, such as of normalisations.
+        tried = [place for place, value in enumerate(values) if value != NONE or name not in derivation.edges]
         without = {place: self._score({name: frozenset({place})}) for place in tried}
         kept = min(tried, key=lambda place: without[place])
         self.relaxed.taken[name] = kept
