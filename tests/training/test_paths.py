@@ -100,9 +100,14 @@ def test_shrinking_opens_one_kind_of_number_after_another() -> None:
         for _ in range(30):
             largest, drawn = paths.draw(rng, share)
             assert largest == paths.largest
-            small |= {name for name, most in {"kernel_0": 5, "depth_0": 2, "width_0": 8}.items() if drawn[name] != most}
+            most = {"kernel_0": 5, "depth_0": 2, "width_0": 8, "expansion_0": 4}
+            small |= {name for name, value in most.items() if drawn.get(name, value) != value}
         seen.append(small)
-    assert seen == [set(), {"kernel_0"}, {"kernel_0", "depth_0"}, {"kernel_0", "depth_0", "width_0"}]
+    widths = {"width_0", "expansion_0"}
+    assert seen == [set(), {"kernel_0"}, {"kernel_0", "depth_0"}, {"kernel_0", "depth_0", *widths}]
+    named = Shrinking(space, ["expansion", "width"]).stages  # where it is named, it is opened in its own turn
+    assert [stage.choices["expansion_0"].varies for stage in named] == [False, True, True]
+    assert [stage.choices["width_0"].varies for stage in named] == [False, False, True]
     with pytest.raises(ConfigError, match="stages has no number named like 'kernal'; it has resolution, depth_0"):
         Shrinking(space, ["kernal"])
 

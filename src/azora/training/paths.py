@@ -15,6 +15,7 @@ from azora.space import Architecture, Option, Space
 TRIES = 1_000  # sets of fair paths drawn until all of one are valid
 MOST_OPTIONS = 64  # of a choice that is treated fairly
 PROBES = 64  # networks by which a range of costs is found
+ALSO = {"width": ("expansion",)}  # the elastic width of Once-for-All is that inside of a block
 
 
 class Paths(Protocol):
@@ -151,7 +152,7 @@ class Shrinking:
 
     Args:
         order: words in the names of the choices that are opened, one after another in equal parts of the training; the
-            first part trains the largest.
+            first part trains the largest. With "width" expansions are opened too, where they are not named.
 
     Raises:
         ConfigError: a word is in the name of no number of the space.
@@ -167,13 +168,19 @@ class Shrinking:
         self.largest = extreme(space, 1)
         self.stages = []
         for opened in range(len(self.order) + 1):
-            closed = [name for name in numbers if any(word in name for word in self.order[opened:])]
+            words = self._meant(self.order[opened:])
+            closed = [name for name in numbers if any(word in name for word in words)]
             largest = {name: max(space.choices[name].options()) for name in closed}
             self.stages.append(space.constrain(None, "", **largest))
 
     def draw(self, rng: random.Random, share: float = 0.0) -> Sequence[Architecture]:
         stage = self.stages[min(len(self.stages) - 1, int(share * len(self.stages)))]
         return [self.largest, stage.sample(rng)]
+
+    def _meant(self, words: Sequence[str]) -> list[str]:
+        """These words, and what goes with them where it has no place of its own in the order."""
+        beside = [each for word in words for each in ALSO.get(word, ()) if each not in self.order]
+        return [*words, *beside]
 
 
 def extreme(space: Space, sign: int) -> Architecture:
