@@ -12,20 +12,23 @@ import pytest
 import torch
 
 from azora.errors import BudgetError, ConfigError, SpaceError, StudyError
+from azora.evaluation.mixing import settings_to_json
 from azora.evaluation.sharing import load_state
 from azora.methods import Method, mixing
 from azora.methods.differentiable import Differentiable
 from azora.methods.mixture_diagnosis import compared, diagnose_mixture
 from azora.methods.numbers import fitting_numbers, held_numbers, open_numbers
-from azora.methods.phases import of_networks
+from azora.methods.phases import of_networks, open_inherited
 from azora.methods.presets import PRESETS
 from azora.methods.registry import METHODS, find_method
+from azora.networks.choice_costs import choice_costs
 from azora.networks.registry import make_space
 from azora.space import Space
 from azora.study import MemoryJournal, SqlJournal, Study
 from azora.tasks import Signature, Task
 from azora.testing import Desk, MethodContract
 from azora.training.fit_mixture import MixtureTraining
+from azora.training.mixture_settings import MixtureSettings, Stage
 from azora.trial import Objective, Proposal, Report
 
 SMALL = {"nodes": 2, "operations": ("conv_3x3", "skip_connect", "none"), "widths": (4, 8), "depths": (1,), "stages": 2}
@@ -257,6 +260,39 @@ def test_where_curvature_grew_it_goes_back_with_more_decay_and_leaves_who_stands
     assert hardened == [(3.0, None)]
     state = load_state(desk.folder / "one_shot")
     assert state is not None and float(state["decay_factor"]) == 3.0 and float(state["share"]) == 1.0
+
+
+def learning(desk: Desk, settings: MixtureSettings, epochs: float) -> mixing.Mixing:
+    """A mixture that is trained by hand."""
+    work = desk.sit()
+    networks = of_networks(work.space)
+    about = mixing.describe(work, networks, settings_to_json(settings), epochs, None)
+    return mixing.Mixing(work, networks, about, open_inherited(work, networks))
+
+
+def test_gone_back_across_a_stage_costs_are_those_of_the_options_that_are_left_then(desk: Desk) -> None:
+    stages = Stage(), Stage(options=2)
+    made = learning(desk, MixtureSettings(stages=stages, stop="eigenvalue", adapt=True, frozen=0.9), 6.0)
+
+    def prefer(*values: str) -> None:
+        with torch.no_grad():
+            for name, options in made.training.relaxed.options.items():
+                made.training.relaxed.logits[name].copy_(torch.tensor([5.0 * (each in values) for each in options]))
+
+    prefer("skip_connect", "none")
+    assert all(made.learn(epoch) for epoch in range(1, 6))
+    assert made.training.stage == 1
+    before = made.derivation().costs
+    assert made._harden(5) and made.training.stage == 0
+    prefer("skip_connect", "conv_3x3")
+    assert made.learn(6) and made.training.stage == 1
+    relaxed = made.training.relaxed
+    assert all(set(values) == {"skip_connect", "conv_3x3"} for values in relaxed.options.values())
+    expected = choice_costs(made.part, "macs", made.training.signature.shape, relaxed.kept)
+    found = made.derivation().costs
+    assert before is not None and found is not None
+    for name, costs in expected.options.items():
+        assert torch.equal(found.options[name], costs) and not torch.equal(before.options[name], costs)
 
 
 def test_out_of_time_growing_curvature_is_the_end(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:

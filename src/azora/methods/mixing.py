@@ -193,6 +193,7 @@ class Mixing:
             self.training.load_state(self.recent[0])
             self.training.share = max(share, self.training.share) if self.work.seconds else self.training.share
         self.training.harden(HARDER)
+        self._tables.clear()  # a stage that is entered once more may have other options
         self.recent, self.looked_from = [], seen
         return True
 
