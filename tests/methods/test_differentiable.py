@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -13,7 +13,7 @@ import torch
 
 from azora.errors import BudgetError, ConfigError, SpaceError, StudyError
 from azora.evaluation.mixing import settings_to_json
-from azora.evaluation.sharing import load_state
+from azora.evaluation.sharing import forget, load_state
 from azora.methods import Method, mixing
 from azora.methods.differentiable import Differentiable
 from azora.methods.mixture_diagnosis import compared, diagnose_mixture
@@ -260,6 +260,47 @@ def test_where_curvature_grew_it_goes_back_with_more_decay_and_leaves_who_stands
     assert hardened == [(3.0, None)]
     state = load_state(desk.folder / "one_shot")
     assert state is not None and float(state["decay_factor"]) == 3.0 and float(state["share"]) == 1.0
+
+
+def test_after_kills_it_goes_back_when_and_as_far_as_a_search_that_was_not_killed(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    looked, saves, save = list[int](), list[int](), mixing.save_state
+
+    def grew(seen: Sequence[float], epochs: int) -> bool:
+        looked.append(len(seen))
+        return len(seen) == 6
+
+    def killed(state: dict[str, torch.Tensor], folder: Path) -> bool:
+        done = save(state, folder)
+        saves.append(len(saves))
+        if len(saves) in (4, 8):  # before the curvature grew, and after
+            raise KeyboardInterrupt
+        return done
+
+    def search(at: Desk) -> None:
+        looked.clear()
+        small("r-darts", epochs=9.0).prepare(at.sit())
+
+    monkeypatch.setattr(mixing, "eigenvalue_grew", grew)
+    whole = Desk(desk.task, desk.folder / "whole", ABOUT)
+    search(whole)
+    assert looked == [1, 2, 3, 4, 5, 6, 1, 2, 3]
+    monkeypatch.setattr(mixing, "save_state", killed)
+    for _ in range(2):
+        with pytest.raises(KeyboardInterrupt):
+            search(desk)
+    search(desk)
+    assert looked == [2, 3]
+    ends = [load_state(each.folder / "one_shot") for each in (whole, desk)]
+    assert ends[0] is not None and ends[1] is not None and ends[0].keys() == ends[1].keys()
+    assert all(torch.equal(value, ends[1][name]) for name, value in ends[0].items())
+    assert [t.proposal for t in relaxed(whole).trials] == [t.proposal for t in relaxed(desk).trials]
+    for each in (whole, desk):
+        left = {path.name for path in (each.folder / "one_shot").glob("*.safetensors*")}
+        assert left == {"shared.safetensors", *(f"state-{epoch}.safetensors" for epoch in (7, 8, 9))}
+        forget(each.folder / "one_shot")
+        assert not list((each.folder / "one_shot").glob("*.safetensors*"))
 
 
 def learning(desk: Desk, settings: MixtureSettings, epochs: float) -> mixing.Mixing:

@@ -25,6 +25,7 @@ from azora.trial import Proposal
 WEIGHTS = "shared.safetensors"  # the file in a method's folder
 PART = f"{WEIGHTS}.part"  # of a process that was killed while it wrote
 ABOUT = "shared.json"
+EARLIER = "state-{}.safetensors"  # of the end of an epoch, where a training may go back (`earlier_states`)
 
 
 @final
@@ -131,13 +132,13 @@ def save_about(about: Mapping[str, Any], folder: Path) -> None:
     (folder / ABOUT).write_text(json.dumps(dict(about)), encoding="utf-8")
 
 
-def save_state(state: dict[str, Tensor], folder: Path) -> bool:
+def save_state(state: dict[str, Tensor], folder: Path, name: str = WEIGHTS) -> bool:
     """Put a training's state down, at once or not at all, and say which. One process alone may write."""
     part = folder / PART
     try:
         folder.mkdir(parents=True, exist_ok=True)
         save_file(state, part)
-        part.replace(folder / WEIGHTS)
+        part.replace(folder / name)
         return True
     except (OSError, SafetensorError):
         with contextlib.suppress(OSError):
@@ -147,13 +148,13 @@ def save_state(state: dict[str, Tensor], folder: Path) -> bool:
 
 def forget(folder: Path) -> None:
     """Remove the weights that lie in the folder, if there are any."""
-    for name in (WEIGHTS, PART, ABOUT):
-        (folder / name).unlink(missing_ok=True)
+    for path in (folder / WEIGHTS, folder / PART, folder / ABOUT, *folder.glob(EARLIER.format("*"))):
+        path.unlink(missing_ok=True)
 
 
-def load_state(folder: Path) -> dict[str, Tensor] | None:
+def load_state(folder: Path, name: str = WEIGHTS) -> dict[str, Tensor] | None:
     """What `save_state` put down, or None."""
     try:
-        return load_file(folder / WEIGHTS)
+        return load_file(folder / name)
     except (OSError, SafetensorError):
         return None

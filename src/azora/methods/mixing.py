@@ -7,9 +7,10 @@ import time
 from collections.abc import Mapping
 from typing import Any, final
 
-from torch import Tensor
+import torch
 
 from azora.errors import BudgetError, SpaceError, StudyError
+from azora.evaluation.earlier_states import EarlierStates
 from azora.evaluation.mixing import Favoured, settings_from_json, start_mixing
 from azora.evaluation.sharing import load_state, save_about, save_state
 from azora.executors.inline import InlineExecutor
@@ -90,21 +91,22 @@ class Mixing:
             work.space, work.data, about, work.seed, work.precision, work.device
         )
         self.partners: Partners | None = None
-        self.recent: list[dict[str, Tensor]] = []  # states after the last epochs, the newest last
+        self.recent = EarlierStates(work.folder, APART + 1)
         self.stopped = ""
         self.looked_from = 0  # of the eigenvalues seen so far: those before belong to another decay
         self._tables: dict[tuple[str, int], ChoiceCosts] = {}
         save_about(about, work.folder)
         if (state := load_state(work.folder)) is not None:
             self.training.load_state(state)
-            self.looked_from = len(study.trials) if self.training.decay_factor > 1 else 0
+            self.looked_from = int(state["looked_from"])
+            self.recent.take_up(state["recent"].tolist())
 
     def learn(self, epoch: int) -> bool:
         training = self.training
+        if math.floor(training.epochs + 1e-9) >= epoch:
+            return True  # before a kill, and no rule had stopped it
         if self.stopped or self._stops():
             return False
-        if math.floor(training.epochs + 1e-9) >= epoch:
-            return True
         if training.share >= 1.0 or self.work.stop.is_set():
             return False
         if self.partners is None:
@@ -124,12 +126,7 @@ class Mixing:
         if training.epochs < epoch - 1e-9 and not over:
             return False  # interrupted
         self.work.study.alive()
-        state = training.state_tensors()
-        self.recent = [*self.recent[-APART:], state]
-        if not save_state(state, self.work.folder):
-            raise StudyError(
-                f"the mixture cannot be written into {self.work.folder}: make room and go on with --resume"
-            )
+        self._put_down(epoch)
         return True
 
     def favoured(self) -> Architecture:
@@ -162,6 +159,20 @@ class Mixing:
 
     # Inside -----------------------------------------------------------------------------------------------------
 
+    def _put_down(self, epoch: int) -> None:
+        """The state after an epoch, and where it may be gone back to from here, those of the last epochs."""
+        state = self.training.state_tensors()
+        written = not self.settings.adapt or self.recent.add(epoch, state)
+        beside = {
+            "looked_from": torch.tensor(self.looked_from),
+            "recent": torch.tensor(self.recent.epochs, dtype=torch.int64),
+        }
+        if not (written and save_state({**state, **beside}, self.work.folder)):
+            raise StudyError(
+                f"the mixture cannot be written into {self.work.folder}: make room and go on with --resume"
+            )
+        self.recent.tidy()
+
     def _stops(self) -> bool:
         """Whether a rule of the settings says that it was long enough; where they adapt, it goes on otherwise."""
         rule, trials = self.settings.stop, [trial for trial in self.study.trials if trial.report.ok]
@@ -188,13 +199,14 @@ class Mixing:
             return False
         self.close()  # the other processes stand elsewhere now: new ones begin where this one does
         self.training.link = None
-        if len(self.recent) > APART:
+        if len(self.recent) > APART and (state := self.recent.oldest()) is not None:
             share = self.training.share
-            self.training.load_state(self.recent[0])
+            self.training.load_state(state)
             self.training.share = max(share, self.training.share) if self.work.seconds else self.training.share
         self.training.harden(HARDER)
         self._tables.clear()  # a stage that is entered once more may have other options
-        self.recent, self.looked_from = [], seen
+        self.recent.clear()
+        self.looked_from = seen
         return True
 
 
