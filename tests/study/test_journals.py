@@ -49,6 +49,14 @@ def test_several_may_open_a_new_one_at_once(tmp_path: Path) -> None:
             assert list(pool.map(look, 4 * [tmp_path / f"{turn}.db"])) == 4 * [[]]
 
 
+@pytest.mark.parametrize("name", ["what?.db", "half?mode=memory", "m%41.db", "a#b&c d.db"])
+def test_a_path_is_no_url(name: str, tmp_path: Path) -> None:
+    journal = SqlJournal(tmp_path / name)
+    journal.append({"kind": "asked"})
+    journal.close()
+    assert [each.name for each in tmp_path.iterdir()] == [name]
+
+
 def test_an_answer_of_busy_to_the_change_of_mode_is_waited_out() -> None:
     """SQLite gives it at once, whatever the time-out, where two connections are just opening a new file."""
 

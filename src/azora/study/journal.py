@@ -137,8 +137,12 @@ class SqlJournal:
 
 
 def open_engine(where: Path | str) -> sql.Engine:
-    """An SQLite file (write-ahead log, synchronous commits), or any URL that SQLAlchemy takes."""
-    engine = sql.create_engine(f"sqlite:///{where}" if isinstance(where, Path) else where)
+    """An SQLite file (write-ahead log, synchronous commits), or any URL that SQLAlchemy takes.
+
+    A path is taken as it is, a text as a URL. Raises what SQLAlchemy raises where there is no such kind of database.
+    """
+    # Written into the text of a URL, a path that has `?` or `%41` in it would be read as another file's.
+    engine = sql.create_engine(sql.URL.create("sqlite", database=str(where)) if isinstance(where, Path) else where)
     if engine.dialect.name == "sqlite":
         sql.event.listen(engine, "connect", _durable)
     return engine
