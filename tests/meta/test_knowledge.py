@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import sqlite3
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
+import sqlalchemy as sql
 from tests.meta.test_record import record
 
 from azora.errors import KnowledgeError
@@ -31,6 +33,38 @@ def test_two_may_write_at_once(tmp_path: Path) -> None:
         one.remember(record())
         other.remember(record(id="2"))
         assert [each.id for each in one.records()] == ["1", "2"]
+
+
+def test_several_may_open_a_new_one_at_once(tmp_path: Path) -> None:
+    def begin(number: int) -> None:
+        with Knowledge(tmp_path / f"{number // 4}.db") as memory:
+            memory.remember(record(id=str(number)))
+
+    with ThreadPoolExecutor(4) as pool:
+        assert list(pool.map(begin, range(24))) == [None] * 24
+    for turn in range(6):
+        with Knowledge(tmp_path / f"{turn}.db") as memory:
+            assert len(memory.records()) == 4
+
+
+def test_what_another_process_said_first_is_read(tmp_path: Path) -> None:
+    """The other opens the new memory between our look at what it says of itself and our saying so."""
+    said: list[str] = []
+
+    def meanwhile(connection: object, cursor: object, statement: str, *_: object) -> None:
+        if statement.startswith("INSERT INTO memory"):
+            said.append(statement)
+            if len(said) == 1:
+                Knowledge(tmp_path / "m.db").close()
+
+    sql.event.listen(sql.Engine, "before_cursor_execute", meanwhile)
+    try:
+        with Knowledge(tmp_path / "m.db") as memory:
+            memory.remember(record())
+            assert memory.records() == [record()]
+    finally:
+        sql.event.remove(sql.Engine, "before_cursor_execute", meanwhile)
+    assert len(said) == 2
 
 
 def test_a_newer_schema_is_refused(tmp_path: Path) -> None:

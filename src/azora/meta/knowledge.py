@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 from collections.abc import Sequence
 from pathlib import Path
@@ -41,15 +42,11 @@ class Knowledge:
             if isinstance(where, Path):
                 where.parent.mkdir(parents=True, exist_ok=True)
             self._engine = open_engine(where)
-            with self._engine.begin() as connection:
-                for table in _TABLES.sorted_tables:
-                    connection.execute(sql.schema.CreateTable(table, if_not_exists=True))
-                found = connection.execute(sql.select(_ABOUT.c.schema)).scalar()
-                if found is None:
-                    connection.execute(sql.insert(_ABOUT), {"schema": SCHEMA})
+            self._create()
+            found = self._schema()
         except (sql.exc.SQLAlchemyError, OSError) as error:
             raise self._error("opened", error) from error
-        if found is not None and found > SCHEMA:
+        if found > SCHEMA:
             raise KnowledgeError(
                 f"the memory {where} has schema {found}, this azora reads up to {SCHEMA}; use a newer azora, another"
                 " --knowledge, or --no-memory"
@@ -113,6 +110,24 @@ class Knowledge:
     def close(self) -> None:
         """Release what is held."""
         self._engine.dispose()
+
+    def _create(self) -> None:
+        """The tables, each in a transaction of its own, so that what is said of the memory fails alone."""
+        for table in _TABLES.sorted_tables:
+            # Not every database waits for who is making the same table, even where it is made only if it is not there.
+            with contextlib.suppress(sql.exc.IntegrityError), self._engine.begin() as connection:
+                connection.execute(sql.schema.CreateTable(table, if_not_exists=True))
+
+    def _schema(self) -> int:
+        """The schema that the memory says it has; a new one is told this azora's."""
+        with self._engine.connect() as connection:
+            found = connection.execute(sql.select(_ABOUT.c.schema)).scalar()
+        if found is not None:
+            return int(found)
+        # Another process may have said so in the meantime: then there is something to read.
+        with contextlib.suppress(sql.exc.IntegrityError), self._engine.begin() as connection:
+            connection.execute(sql.insert(_ABOUT), {"schema": SCHEMA})
+        return self._schema()
 
     def _error(self, what: str, error: Exception) -> KnowledgeError:
         return KnowledgeError(
