@@ -151,6 +151,20 @@ def test_what_misleads_is_found_out() -> None:
     assert not strategy._weights().any()
 
 
+@pytest.mark.parametrize(
+    ("origin", "random_ones"),
+    [
+        ("random: to see whether memory is right", 1),
+        ("of 4 the highest by size: random", 1),
+        ("expected from random walks", 0),
+    ],
+)
+def test_a_random_point_is_counted_whatever_is_said_in_front_of_it(origin: str, random_ones: int) -> None:
+    strategy = Bayesian(wide(), 0, memory=[remember(wide(), good)])
+    strategy.proposed(Proposal(wide().sample(random.Random(0)), origin=origin))
+    assert strategy.strangers == random_ones
+
+
 def test_a_portfolio_has_something_for_every_task() -> None:
     space = wide()
     up, down = remember(space, good, 60, 1, task="up"), remember(space, lambda each: -good(each), 60, 2, task="down")

@@ -15,6 +15,7 @@ from azora.networks.registry import make_space
 from azora.proxies import Probe, log_rank, score
 from azora.space import Architecture, Product, Space
 from azora.strategies import (
+    Bandit,
     Bayesian,
     Event,
     Filtered,
@@ -122,8 +123,21 @@ def test_a_filter_takes_the_highest_of_what_the_strategy_draws() -> None:
     assert asked is not None
     sizes = [cost(space, each.architecture)["params"] for each in drawn if each is not None]
     assert cost(space, asked.architecture)["params"] == max(sizes)
-    assert asked.origin.endswith("the highest by params")
+    assert asked.origin.startswith("of ") and asked.origin.endswith(" the highest by params: random")
     assert asked.architecture.key in strategy.inner.seen  # type: ignore[attr-defined]
+
+
+def test_a_bandit_learns_inside_a_filter_who_helped() -> None:
+    space = cells()
+    inner = Bandit({"chance": RandomSearch(space, 0), "evolution": RegularizedEvolution(space, 0, population=4)})
+    strategy, origins = Filtered(inner, ["params"], 3), []
+    for number in range(16):
+        proposal = strategy.ask()
+        assert proposal is not None
+        origins.append(proposal.origin)
+        strategy.tell(proposal, Report({"accuracy": number / 16}))
+    assert any("the highest by params: " in each for each in origins)
+    assert sum(map(sum, inner.helped.values())) > 1
 
 
 def test_promotions_are_no_choice_of_a_filter() -> None:

@@ -187,7 +187,8 @@ class Bayesian(Strategy):
 
     def proposed(self, proposal: Proposal) -> None:
         self.seen.add(proposal.architecture.key)
-        self.strangers += proposal.origin.startswith("random")
+        # What is around may say in front why it took this one.
+        self.strangers += any(said.startswith("random") for said in proposal.origin.split(": "))
         self.pending[proposal.identity] = proposal
 
     def learn(self, proposal: Proposal, report: Report) -> None:

@@ -57,4 +57,5 @@ class Filtered(Around):
         if scores is None:
             return distinct[0]
         best = distinct[scores.index(max(scores))]
-        return replace(best, origin=f"{best.origin}, of {len(distinct)} the highest by {', '.join(self.proxies)}")
+        # In front: what `inner` reads of its own proposals, such as which arm of a bandit made one, is at the end.
+        return replace(best, origin=f"of {len(distinct)} the highest by {', '.join(self.proxies)}: {best.origin}")
