@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import time
 from collections.abc import Callable
 from typing import Any
 
@@ -118,6 +119,57 @@ def test_a_memory_is_believed_for_as_long_as_it_orders_what_is_found() -> None:
     # Two that agree say no more than one of them.
     half = memory.prior(describe, np.array([0.5, 0.0, 0.5]))(rows)
     np.testing.assert_allclose(half, 0.5 * memory.means(describe, rows)[[0, 2]].mean(0))
+
+
+def by_pairs(memory: Memory, means: Any, orders: Any, levels: Any) -> list[float]:
+    """`Memory.weights`, pair by pair."""
+    right, pairs = np.zeros(len(memory.remembered)), 0
+    for later in range(len(orders)):
+        for earlier in range(later):
+            if orders[later] != orders[earlier] and levels[later] == levels[earlier]:
+                pairs += 1
+                right += (means[:, later] > means[:, earlier]) == (orders[later] > orders[earlier])
+    likeness = np.array([each.likeness for each in memory.remembered])
+    weights = 2.0 * (5 / 3 * likeness + right) / (2.0 + pairs) - 1.0
+    return [0.0 if weight < 0.2 else float(weight) for weight in weights]
+
+
+@pytest.mark.parametrize("count", [0, 1, 2, 40])
+@pytest.mark.parametrize("seed", range(4))
+def test_weights_are_those_of_all_pairs(count: int, seed: int) -> None:
+    rng, space = random.Random(seed), wide()
+    memory = Memory(space, [remember(space, good, likeness=rng.random()) for _ in range(5)])
+    # Ties in what is expected, in scores, and in both of an order; failures; three levels.
+    means = np.array([[float(rng.randrange(6) + 3 * (place < 3) * at) for at in range(count)] for place in range(5)])
+    scores = [rng.choice([-np.inf, 0.5 + at / 20, 0.7]) for at in range(count)]
+    orders = [(score, -rng.random() if rng.random() < 0.5 else -1.0) for score in scores]
+    levels = [rng.choice([None, 1.0, 3.0]) for _ in range(count)]
+    found = memory.weights(means.reshape(5, count), orders, levels)
+    assert found.tolist() == by_pairs(memory, means, orders, levels)
+
+
+def test_a_thousand_judgements_are_weighed_in_a_moment() -> None:
+    rng, space = np.random.default_rng(0), wide()
+    memory = Memory(space, [remember(space, good) for _ in range(8)])
+    orders = [(float(score), 0.0) for score in rng.random(1000)]
+    began = time.process_time()
+    memory.weights(rng.random((8, 1000)), orders, [None] * 1000)
+    assert time.process_time() - began < 1.0  # pair by pair it was more than two seconds
+
+
+def test_a_memory_is_weighed_once_for_what_was_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    weighed, weights = list[int](), Memory.weights
+
+    def counted(self: Memory, means: Any, orders: Any, levels: Any) -> Any:
+        weighed.append(len(orders))
+        return weights(self, means, orders, levels)
+
+    monkeypatch.setattr(Memory, "weights", counted)
+    strategy = Bayesian(wide(), 0, memory=[remember(wide(), good)])
+    best_after(strategy, 5)
+    strategy.ask()
+    strategy.ask()
+    assert weighed == [0, 1, 2, 3, 4, 5]
 
 
 def test_lifted_targets_stand_where_memory_expects_them() -> None:

@@ -132,6 +132,7 @@ class Bayesian(Strategy):
         self.memory = Memory(space, memory, self.surrogate)
         self._describe = Description(space)
         self._believed: dict[bool, tuple[object, _Belief]] = {}
+        self._trusted: tuple[int, Array] | None = None
 
     def propose(self, rng: random.Random) -> Proposal | None:
         if (first := self._first(rng)) is not None:
@@ -179,6 +180,12 @@ class Bayesian(Strategy):
         return [each for each in valid if each is not None]
 
     def _weights(self) -> Array:
+        """How far each memory is believed: the same for asks between which nothing was told."""
+        if self._trusted is None or self._trusted[0] != self.told:
+            self._trusted = (self.told, self._weighed())
+        return self._trusted[1]
+
+    def _weighed(self) -> Array:
         judged = list(self.judged.values())
         if not judged:
             return self.memory.weights(np.zeros((len(self.memory.remembered), 0)), [], [])

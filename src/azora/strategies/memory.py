@@ -111,13 +111,7 @@ class Memory:
             orders: (n,) how good that is; tuples that compare.
             levels: (n,) budgets: what was trained for different times is not compared.
         """
-        right, pairs = np.zeros(len(self.remembered)), 0
-        for later in range(len(orders)):
-            for earlier in range(later):
-                if orders[later] != orders[earlier] and levels[later] == levels[earlier]:
-                    pairs += 1
-                    rises = means[:, later] > means[:, earlier]
-                    right += rises == (orders[later] > orders[earlier])
+        right, pairs = _ordered_rightly(means, orders, levels)
         likeness = np.array([each.likeness for each in self.remembered])
         shares = (CONCORDANT * likeness + right) / (PAIRS + pairs)
         weights: Array = 2.0 * shares - 1.0
@@ -143,6 +137,24 @@ class Memory:
         kept = [remembered.architectures[place] for place in order]
         ranks = normal_ranks([(remembered.scores[place],) for place in order])
         return self.surrogate.fit(describe(kept), ranks, describe.groups(kept[0]))
+
+
+def _ordered_rightly(
+    means: Array, orders: Sequence[tuple[float, ...]], levels: Sequence[float | None]
+) -> tuple[Array, int]:
+    """(sources,) how many of the pairs of one level that differ in order each of `means` orders as they are; and how
+    many such pairs there are."""
+    places = {order: place for place, order in enumerate(sorted(set(orders)))}
+    numbers = {level: number for number, level in enumerate(dict.fromkeys(levels))}
+    heights = np.array([places[order] for order in orders])
+    kinds = np.array([numbers[level] for level in levels])
+    right, pairs = np.zeros(len(means)), 0
+    for later in range(1, len(orders)):  # a row of pairs at a time: all of them would be half a million for a thousand
+        counted = np.flatnonzero((heights[:later] != heights[later]) & (kinds[:later] == kinds[later]))
+        rises = means[:, [later]] > means[:, counted]
+        right += (rises == (heights[later] > heights[counted])).sum(1)
+        pairs += len(counted)
+    return right, pairs
 
 
 @final
