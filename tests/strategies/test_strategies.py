@@ -270,6 +270,23 @@ def test_halving_promotes_no_more_than_a_third_though_every_new_one_is_the_best(
     assert budgets.count(3.0) == budgets.count(1.0) // 3
 
 
+def test_halving_keeps_what_waits_and_what_rises_but_not_what_was_judged_above() -> None:
+    strategy, rng = SuccessiveHalving(RandomSearch(tiny_space(), 0), rungs=3), random.Random(0)
+    for _ in range(120):
+        proposal = strategy.ask()
+        assert proposal is not None
+        if proposal.budget != 1.0:
+            assert proposal.architecture.key in strategy.keep()  # while it is being trained
+        strategy.tell(proposal, Report({"accuracy": rng.random()}))
+    low, middle, top = strategy.ladder
+    waiting = {key for rung in (low, middle) for key in rung.best(len(rung.rising) // 3) if key not in rung.promoted}
+    assert waiting <= strategy.keep()
+    assert set(top.best(3)) <= strategy.keep()
+    done = {key for key in low.promoted & middle.scores.keys() if key not in middle.best(len(middle.rising) // 3 + 3)}
+    assert done and not strategy.keep() & done
+    assert len(strategy.keep()) < 15
+
+
 def test_level_gives_everybody_the_same_budget_and_fits_it() -> None:
     strategy = Level(RandomSearch(tiny_space(), 0))
     strategy.fit(Affordable(400.0))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 import random
 from bisect import insort
@@ -107,12 +108,16 @@ class SuccessiveHalving(Strategy):
         self.inner.tell(proposal, report)
 
     def keep(self) -> set[str]:
-        """Those that a rung may still promote: its best third, and some for results yet to come."""
+        """Those that a rung may still promote (its best third, and some for results yet to come), those that are being
+        trained longer, and the finalists.
+
+        No more: the room for what is kept is bounded, and who was judged above would push out who waits.
+        """
         kept: set[str] = set()
-        for rung in self.ladder[:-1]:
+        for rung, above in itertools.pairwise(self.ladder):
             promotable = min(len(rung.rising), len(rung.rising) // self.eta + 3)
-            kept.update(rung.best(promotable))
-            kept.update(rung.promoted)
+            kept.update(key for key in rung.best(promotable) if key not in rung.promoted)
+            kept.update(rung.promoted - above.scores.keys())
         return kept | set(self.ladder[-1].best(min(FINALISTS, len(self.ladder[-1].rising))))
 
     def _promotable(self) -> Iterator[tuple[int, str]]:
