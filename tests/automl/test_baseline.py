@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ from azora.automl.run import run
 from azora.automl.watching import Sight, Watcher
 from azora.cli.main import main
 from azora.errors import ConfigError, StudyError
+from azora.fronts import front_ranks, hypervolume
 from azora.job import Job
 from azora.strategies.baseline import random_in_place_of
 from azora.strategies.registry import make_strategy
@@ -199,6 +201,32 @@ def test_of_several_objectives_it_is_the_volume(tmp_path: Path) -> None:
     assert found["metric"] == "hypervolume"
     assert found["search"] == pytest.approx(0.4 * 20)  # above an accuracy of 0.5 and below 50 operations
     assert found["random"] == pytest.approx(0.2 * 20)
+
+
+def test_the_volume_of_three_objectives_is_that_of_all_points_by_the_front_alone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rng, names = random.Random(0), ("accuracy", "macs", "latency")
+    rows = [{name: float(rng.randrange(1, 9)) for name in names} for _ in range(60)]
+    made = study(tmp_path, rows[:40])
+    study(tmp_path / "baseline", rows[20:])
+    objectives = [Objective("accuracy"), Objective("macs", maximise=False), Objective("latency", maximise=False)]
+    points = [[objective.score(Report(row)) for objective in objectives] for row in rows]
+    worst = [min(column) for column in zip(*points, strict=True)]
+    handed = list[Sequence[Sequence[float]]]()
+
+    def seen(front: Sequence[Sequence[float]], reference: Sequence[float]) -> float:
+        handed.append(front)
+        return hypervolume(front, reference)
+
+    monkeypatch.setattr("azora.automl.baseline.hypervolume", seen)
+    found = compared(tmp_path, tiny_space(), made, objectives, by_time=False)
+    assert found["search"] == pytest.approx(hypervolume(points[:40], worst))
+    assert found["random"] == pytest.approx(hypervolume(points[20:], worst))
+    for name, some in (("search", points[:40]), ("random", points[20:])):
+        for cost, value in found["curves"][name]:
+            assert value == pytest.approx(hypervolume(some[: int(cost)], worst))
+    assert all(set(front_ranks(front)) == {0} for front in handed) and len(handed) < 80
 
 
 def test_where_one_judged_nothing_there_is_nothing_to_say(tmp_path: Path) -> None:

@@ -9,7 +9,7 @@ from typing import Any
 
 from azora.clock import show_seconds
 from azora.errors import BudgetError
-from azora.fronts import hypervolume
+from azora.fronts import dominates, hypervolume
 from azora.job import Job
 from azora.space import Space
 from azora.strategies import Strategy
@@ -134,7 +134,9 @@ def _curve(
         if cost > end or -math.inf in point:
             continue
         if len(objectives) > 1:
-            front.append(point)
+            if any(other == point or dominates(other, point) for other in front):
+                continue  # it adds nothing
+            front = [other for other in front if not dominates(point, other)] + [point]
             value = hypervolume(front, reference)
         else:
             value = point[0]
