@@ -148,9 +148,10 @@ def test_a_memory_is_taken_elsewhere(tmp_path: Path, capsys: pytest.CaptureFixtu
 
 
 def test_a_table_is_searched_with_a_memory(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    table = write(tmp_path / "macro.csv", MACRO_HEADER, macro_rows(6))
+    table = write(tmp_path / "searched.csv", MACRO_HEADER, macro_rows(6))
+    alike = write(tmp_path / "macro.csv", MACRO_HEADER, macro_rows(6))
     kept, file = ["--knowledge", str(tmp_path / "one.db")], str(tmp_path / "all.json")
-    assert main(["memory", "import", str(table), *kept]) == 0
+    assert main(["memory", "import", str(alike), *kept]) == 0
     assert main(["memory", "export", file, *kept]) == 0
     capsys.readouterr()
     words = ["bench", str(table), "--queries", "8", "--runs", "4", "--workers", "1"]

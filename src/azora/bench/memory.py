@@ -21,8 +21,10 @@ LEAST = 2
 def remembered(file: str | None, table: Table, most: int | None, seed: int) -> list[Remembered]:
     """What the searches in `file` found in the table's space; of each of them `most` networks, drawn for this seed.
 
+    What the file says of the table itself, by its name, is left out: those are the answers, not another task's.
+
     Raises:
-        KnowledgeError: the file cannot be read, or fewer than two networks are to be drawn.
+        KnowledgeError: the file cannot be read, tells of this table alone, or fewer than two networks are to be drawn.
     """
     if file is None:
         if most is not None:
@@ -30,16 +32,20 @@ def remembered(file: str | None, table: Table, most: int | None, seed: int) -> l
         return []
     if most is not None and most < LEAST:
         raise KnowledgeError(f"--recall {most}: ask for {LEAST} at least")
-    found = _read(file, table.space, tuple(table.features.items()))
+    found = _read(file, table.name, table.space, tuple(table.features.items()))
     if most is None:
         return list(found)
     return [each.fewer(most, random.Random(f"{seed}:{each.task}")) for each in found]
 
 
 @lru_cache(maxsize=4)  # of one table there are hundreds of runs
-def _read(file: str, space: Space, features: tuple[tuple[str, float], ...]) -> Sequence[Remembered]:
+def _read(file: str, name: str, space: Space, features: tuple[tuple[str, float], ...]) -> Sequence[Remembered]:
+    records = read_records(Path(file))
+    others = [each for each in records if each.task != name]
+    if records and not others:
+        raise KnowledgeError(f"{file} tells of {name} alone, the table that is searched; give a memory of other tasks")
     # Of a table without features it is for whoever gives the file to know what is alike.
-    return recall(read_records(Path(file)), dict(features), space)
+    return recall(others, dict(features), space)
 
 
 def record_of(table: Table) -> Record:
