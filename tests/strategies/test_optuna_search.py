@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import sys
 from collections.abc import Mapping
+from dataclasses import replace
 
 import optuna
 import pytest
@@ -14,8 +15,8 @@ from azora.cli.main import main
 from azora.errors import ConfigError
 from azora.fronts import hypervolume
 from azora.space import Categorical, Integer, Real, Space
-from azora.strategies import Affordable, RandomSearch, Strategy
-from azora.strategies.optuna_search import OptunaSearch
+from azora.strategies import Affordable, Level, RandomSearch, Strategy
+from azora.strategies.optuna_search import OptunaSearch, Sampler
 from azora.strategies.registry import make_strategy
 from azora.testing.strategy_contract import Make, StrategyContract, judge, tiny_space
 from azora.trial import Objective, Proposal, Report
@@ -25,11 +26,13 @@ BOTH = (Objective(), Objective("width", maximise=False))
 
 class TestOptunaSearch(StrategyContract):
     # A Gaussian process thinks for a second: it is asked a few times, at the ends of the longest of these.
-    @pytest.fixture(params=["tpe", "gp", "cmaes", "nsga2", "nsga3", "two"])
+    @pytest.fixture(params=["tpe", "gp", "cmaes", "nsga2", "nsga3", "two", "level"])
     def make(self, request: pytest.FixtureRequest) -> Make:
         if request.param == "two":
             two = (Objective(), Objective("loss", False))
             return lambda space, seed: OptunaSearch(space, seed, two, "nsga3", population=6)
+        if request.param == "level":  # some are judged again, for longer
+            return lambda space, seed: Level(OptunaSearch(space, seed, sampler="nsga2", population=6))
         start = 31 if request.param == "gp" else 6
         return lambda space, seed: OptunaSearch(space, seed, sampler=request.param, start=start, population=6)
 
@@ -115,13 +118,43 @@ def test_what_failed_is_told_as_failed_and_what_runs_is_running() -> None:
     assert [trial.state.name for trial in strategy.study.trials] == ["FAIL", "FAIL", "COMPLETE", "RUNNING"]
 
 
-def test_the_first_judgement_of_a_network_counts() -> None:
+def test_the_first_of_equally_long_judgements_counts() -> None:
     strategy = OptunaSearch(tiny_space(), 0)
     proposal = strategy.ask()
     assert proposal is not None
     for reached in (0.5, 0.75):
         strategy.tell(proposal, Report({"accuracy": reached}))
     assert [trial.value for trial in strategy.study.trials] == [0.5]
+
+
+@pytest.mark.parametrize("sampler", ["tpe", "cmaes", "nsga2"])
+def test_the_longest_judgement_of_a_network_takes_the_place_of_the_first(sampler: Sampler) -> None:
+    strategy = OptunaSearch(tiny_space(), 0, sampler=sampler, start=4, population=4)
+    asked = []
+    for number in range(10):
+        proposal = strategy.ask()
+        assert proposal is not None
+        asked.append(replace(proposal, budget=1.0))
+        if number < 9:  # the last is still being judged
+            strategy.tell(asked[number], Report(error="no") if number == 3 else Report({"accuracy": number / 20}))
+    before = strategy.study.trials
+    for number, budget, report in (
+        (2, 9.0, Report({"accuracy": 0.9})),
+        (2, 3.0, Report({"accuracy": 0.1})),  # shorter
+        (3, 9.0, Report({"accuracy": 0.8})),  # at last
+        (4, 9.0, Report(error="no")),  # says nothing against the shorter one
+    ):
+        strategy.tell(replace(asked[number], budget=budget), report)
+    after = strategy.study.trials
+    values = [number / 20 for number in range(9)]
+    values[2:4] = 0.9, 0.8
+    assert [trial.value for trial in after] == [*values, None]
+    assert after[9].state.name == "RUNNING"
+    assert [(each.number, each.params, each.system_attrs) for each in after] == [
+        (each.number, each.params, each.system_attrs) for each in before
+    ]
+    strategy.tell(asked[9], Report({"accuracy": 0.5}))
+    assert strategy.study.trials[9].value == 0.5 and strategy.ask() is not None
 
 
 def test_a_population_is_fitted_to_what_can_be_paid_for() -> None:

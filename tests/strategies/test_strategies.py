@@ -44,6 +44,7 @@ MAKERS: dict[str, Make] = {
     "reinforce-independent": lambda space, seed: Reinforce(space, seed, policy="independent", samples=4),
     "reinforce-ppo": lambda space, seed: Reinforce(space, seed, samples=4, clip=0.2),
     "level": lambda space, seed: Level(RegularizedEvolution(space, seed)),
+    "level-local": lambda space, seed: Level(LocalSearch(space, seed)),
 }
 
 

@@ -2,22 +2,30 @@
 
 from __future__ import annotations
 
+import math
 import random
 from dataclasses import replace
 from typing import final
 
 from azora.errors import ConfigError
+from azora.fronts import front_ranks
 from azora.strategies.around import Around
 from azora.strategies.strategy import Affordable, Strategy
-from azora.trial import Proposal
+from azora.trial import Objective, Proposal, Report
 
 TRIALS = 40  # how many judgements a search that trains everything equally long should have, at least
 LONGEST = 30.0
+FIRST = 1.0  # epochs of what is proposed before it is known what the search can pay for
+AGAIN = 4  # how many of these are judged again: a tenth of what a search can pay for, at most
 
 
 @final
 class Level(Around):
     """Judges every proposal of `inner` that names no budget of its own at one budget.
+
+    What that is, is known after the first judgements alone, and these are of the points that somebody chose: familiar
+    ones, what did best on other tasks. So the first that are judged at it are four of these, the foremost, which go on
+    from their first epoch (`docs/decisions/0032`). `inner` is told of both judgements.
 
     Args:
         inner: the strategy that proposes architectures.
@@ -33,13 +41,66 @@ class Level(Around):
         if epochs is not None and epochs <= 0:
             raise ConfigError(f"epochs={epochs} must be above 0")
         self.epochs = epochs
-        self.length = epochs or 1.0
+        self.length = epochs or FIRST
+        self.open = epochs is None  # whether what was judged for an epoch may be judged again
+        self.early: dict[str, tuple[Proposal, Report]] = {}  # by key: what was judged for an epoch
+        self.again: set[str] = set()  # those of them that were handed out again
+        self.rising: set[str] = set()  # those that are being judged again
 
     def fit(self, affordable: Affordable) -> None:
         if self.epochs is None:
             self.length = float(max(1, min(LONGEST, affordable.units // TRIALS)))
+            self.open = self.open and self.length > FIRST
         super().fit(Affordable(affordable.units / self.length))
 
     def propose(self, rng: random.Random) -> Proposal | None:
+        if self.length > FIRST and (first := self._foremost()) is not None:
+            return replace(first, budget=self.length, origin=f"again, in full: {first.origin}")
         fresh = self.inner.propose(rng)
         return fresh if fresh is None or fresh.budget is not None else replace(fresh, budget=self.length)
+
+    def proposed(self, proposal: Proposal) -> None:
+        key = proposal.architecture.key
+        if proposal.budget == self.length > FIRST and key in self._waiting():
+            self.again.add(key)
+            self.rising.add(key)
+            return  # `inner` has made it once
+        if proposal.budget not in (FIRST, self.length):
+            self.open = False  # `inner` names budgets, and what is to be judged for longer is its to say
+        super().proposed(proposal)
+
+    def learn(self, proposal: Proposal, report: Report) -> None:
+        key = proposal.architecture.key
+        if proposal.budget == self.length:
+            self.rising.discard(key)
+        # Those that were still being judged when the budget became known come in later.
+        if self.open and proposal.budget == FIRST and min(self._scores(report)) > -math.inf:
+            self.early[key] = (proposal, report)
+        super().learn(proposal, report)
+
+    def keep(self) -> set[str]:
+        """Those that are to be judged again, or are being so, and what `inner` may ask for again."""
+        return {*self._waiting(), *self.rising, *(super().keep() or ())}
+
+    def _waiting(self) -> list[str]:
+        """Who may yet be handed out again."""
+        return [key for key in self.early if key not in self.again] if self.open and len(self.again) < AGAIN else []
+
+    def _foremost(self) -> Proposal | None:
+        """Of those that wait, one of the first front: the best of it by one objective after the other."""
+        if not (waiting := self._waiting()):
+            return None
+        ranks = front_ranks([self._scores(report) for _, report in self.early.values()])
+        fronts = dict(zip(self.early, ranks, strict=True))
+        objective = self._wanted[len(self.again) % len(self._wanted)]
+        best = max(waiting, key=lambda key: (-fronts[key], objective.order(self.early[key][1])))
+        return self.early[best][0]
+
+    @property
+    def _wanted(self) -> tuple[Objective, ...]:
+        """What `inner` searches for, the first objective first."""
+        wanted: tuple[Objective, ...] = getattr(self.inner, "objectives", (self.objective,))
+        return wanted
+
+    def _scores(self, report: Report) -> list[float]:
+        return [objective.score(report) for objective in self._wanted]

@@ -42,7 +42,7 @@ class OptunaSearch(Strategy):
     The sampler has Optuna's defaults, and decides one choice after another: what does not exist is not suggested. A
     suggestion that is known already, or breaks a rule or a limit, is replaced by a mutation of it, and Optuna is told
     what was judged in its place. What fails is told as failed, what is being judged as running. Of a network that is
-    judged several times, at several budgets, the first judgement counts.
+    judged several times, the longest judgement that came to a number counts, and of equally long ones the first.
 
     The sampler is made anew for every ask from the seed and the number of asks before: what it notes of a trial (CMA-ES
     its distribution, NSGA its generations) comes out the same when asks are replayed. It works on a copy of the study,
@@ -87,7 +87,8 @@ class OptunaSearch(Strategy):
         self.size = population or 20
         self.seen: set[str] = set()
         self.numbers: dict[str, int] = {}  # of the trials in Optuna's study, by architecture
-        self.finished: set[str] = set()
+        self.finished: dict[str, float] = {}  # the budget of the judgement that counts, by architecture
+        self.told = 0
         self._parameters = parameters(space)
         self._made = _SAMPLERS[sampler]
         self._thought: _Thought | None = None
@@ -125,14 +126,36 @@ class OptunaSearch(Strategy):
         key = proposal.architecture.key
         if key not in self.numbers:
             self._enter(proposal.architecture)
-        if key in self.finished:
-            return
-        self.finished.add(key)
         scores = [objective.score(report) for objective in self.objectives]
-        if all(map(math.isfinite, scores)):
+        able = all(map(math.isfinite, scores))
+        length = -math.inf if not able else math.inf if proposal.budget is None else proposal.budget
+        before = self.finished.get(key)
+        if before is not None and length <= before:
+            return
+        if before is not None:
+            self._replace(self.numbers[key], scores)
+        elif able:
             self.study.tell(self.numbers[key], scores)
         else:
             self.study.tell(self.numbers[key], state=TrialState.FAIL)
+        self.finished[key] = length
+        self.told += 1
+
+    def _replace(self, number: int, scores: Sequence[float]) -> None:
+        """Another end of a trial that was finished. Optuna writes such a trial no more, so the study is put together
+        anew, with the same numbers and notes."""
+        import optuna
+
+        trials = [*self.study.get_trials(deepcopy=False)]
+        notes = self.storage.get_study_system_attrs(self._study_id)
+        old = trials[number]
+        trials[number] = optuna.trial.create_trial(
+            values=list(scores), params=old.params, distributions=old.distributions, system_attrs=old.system_attrs
+        )
+        self._open()
+        for name, note in notes.items():
+            self.storage.set_study_system_attr(self._study_id, name, note)
+        self.study.add_trials(trials)
 
     def _near(
         self, architecture: Architecture | None, decisions: Mapping[str, Option], rng: random.Random
@@ -148,7 +171,7 @@ class OptunaSearch(Strategy):
 
     def _think(self) -> _Thought:
         """What the sampler suggests next: a function of the seed and the events so far, thought once."""
-        state = (len(self.numbers), len(self.finished), self.size)
+        state = (len(self.numbers), self.told, self.size)
         if self._thought is None or self._thought.state != state:
             from azora.optuna import decide
 
