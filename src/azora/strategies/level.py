@@ -11,7 +11,7 @@ from azora.errors import ConfigError
 from azora.fronts import front_ranks
 from azora.strategies.around import Around
 from azora.strategies.strategy import Affordable, Strategy
-from azora.trial import Objective, Proposal, Report
+from azora.trial import Proposal, Report
 
 TRIALS = 40  # how many judgements a search that trains everything equally long should have, at least
 LONGEST = 30.0
@@ -92,15 +92,9 @@ class Level(Around):
             return None
         ranks = front_ranks([self._scores(report) for _, report in self.early.values()])
         fronts = dict(zip(self.early, ranks, strict=True))
-        objective = self._wanted[len(self.again) % len(self._wanted)]
+        objective = self.objectives[len(self.again) % len(self.objectives)]
         best = max(waiting, key=lambda key: (-fronts[key], objective.order(self.early[key][1])))
         return self.early[best][0]
 
-    @property
-    def _wanted(self) -> tuple[Objective, ...]:
-        """What `inner` searches for, the first objective first."""
-        wanted: tuple[Objective, ...] = getattr(self.inner, "objectives", (self.objective,))
-        return wanted
-
     def _scores(self, report: Report) -> list[float]:
-        return [objective.score(report) for objective in self._wanted]
+        return [objective.score(report) for objective in self.objectives]
