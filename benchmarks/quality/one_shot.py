@@ -91,11 +91,12 @@ def setting_of(data: Path, seconds: float, seed: int, method: str, out: Path) ->
 def drawn(data: Path, seconds: float, seed: int, method: str) -> list[dict[str, Any]]:
     """Decisions of random networks of the method's space, within what is quick enough for the budget."""
     from azora.automl.pacing import Pacing
+    from azora.automl.threads import one_thread
     from azora.methods.phases import of_networks
     from azora.study import StudyFolder
     from azora.training import choose_mode
 
-    with tempfile.TemporaryDirectory() as name:
+    with tempfile.TemporaryDirectory() as name, one_thread():
         setting = setting_of(data, seconds, seed, method, Path(name) / "out")
         study = StudyFolder(setting.job.out, resume=False).study(setting.space, setting.about(), time.monotonic())
         pacing = Pacing(setting, study, setting.within_limits())
@@ -108,11 +109,12 @@ def drawn(data: Path, seconds: float, seed: int, method: str) -> list[dict[str, 
 
 def train_one(data: Path, seconds: float, seed: int, method: str, each: float, decisions: Any) -> dict[str, Any]:
     """One network, trained as the last training of a search is, for `each` seconds; its figures of the test split."""
+    from azora.automl.threads import one_thread
     from azora.automl.winner import train_winner
     from azora.tasks import evaluate
     from azora.training import outputs
 
-    with tempfile.TemporaryDirectory() as name:
+    with tempfile.TemporaryDirectory() as name, one_thread():
         folder = Path(name)
         setting = setting_of(data, seconds, seed, method, folder / "out")
         winner = train_winner(
