@@ -43,7 +43,7 @@ def run_azora(data: Path, seconds: float, seed: int, words: list[str]) -> dict[s
     """One search by the command line, in a process of its own."""
     with tempfile.TemporaryDirectory() as folder:
         command = [sys.executable, "-m", "azora", "search", str(data), "--budget", f"{seconds}s", "--seed", str(seed)]
-        command += ["--out", f"{folder}/out", "--json", "--quiet", *words]
+        command += ["--out", f"{folder}/out", "--no-memory", "--json", "--quiet", *words]
         done = subprocess.run(
             command, stdout=subprocess.PIPE, text=True, check=True
         )  # its complaints are for the reader

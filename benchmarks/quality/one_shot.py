@@ -72,7 +72,7 @@ def run_search(data: Path, seconds: float, seed: int, words: list[str], keep: Pa
     with tempfile.TemporaryDirectory() as scratch:
         folder = keep or scratch
         command = [sys.executable, "-m", "azora", "search", str(data), "--budget", f"{seconds}s", "--seed", str(seed)]
-        command += ["--out", f"{folder}/out", "--json", "--quiet", *words]
+        command += ["--out", f"{folder}/out", "--no-memory", "--json", "--quiet", *words]
         begun = time.monotonic()
         done = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True)
         wall = time.monotonic() - begun

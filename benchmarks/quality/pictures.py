@@ -75,7 +75,7 @@ def main() -> None:
         folder, out = Path(made) / "pictures", Path(made) / "out"
         damaged = write_pictures(data, folder)
         text, _ = azora("search", folder, "--skip-bad", "--budget", f"{words.budget:g}s", "--seed", str(words.seed),
-                        "--out", out, "--json", "--quiet")  # fmt: skip
+                        "--out", out, "--no-memory", "--json", "--quiet")  # fmt: skip
         figures = json.loads(text)
         tests = sorted((folder / "test").rglob("*.png"))
         found = {

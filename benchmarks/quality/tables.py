@@ -56,7 +56,7 @@ def boosted(file: Path, seed: int) -> float:
 def searched(file: Path, budget: float, seed: int, out: Path) -> dict[str, Any]:
     """One search, its files put to use: what is predicted for the CSV itself, by both runtimes."""
     command = [sys.executable, "-m", "azora", "search", str(file), "--label", "target", "--budget", f"{budget:g}s"]
-    command += ["--seed", str(seed), "--out", str(out), "--json", "--quiet"]
+    command += ["--seed", str(seed), "--out", str(out), "--no-memory", "--json", "--quiet"]
     figures = json.loads(subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True).stdout)
     told = [
         subprocess.run(
