@@ -2,7 +2,8 @@
 
 `python benchmarks/quality/selection.py run DATA [--budgets 45 90] [--seeds 4] [--processes 2]` lets each strategy
 search `cells` on the fourteen tasks of `tasks.py` (cut from the seven data sets in the folder DATA, 600 rows each), on
-one core each: a line a run in `benchmarks/results/selection/runs.jsonl`, and a run that is there is not run again.
+one core each: a line a run in `benchmarks/results/selection/runs.jsonl`, and a run that is there is not run again,
+unless it failed: then there is another line, and the last of a run counts.
 
 `python benchmarks/quality/selection.py pack DATA` writes what is there as the evidence that comes with azora.
 
@@ -50,14 +51,16 @@ def key_of(line: Mapping[str, Any]) -> Key:
 
 
 def read_runs() -> dict[Key, dict[str, Any]]:
+    """The last line of each run."""
     lines = RUNS.read_text(encoding="utf-8").splitlines() if RUNS.is_file() else []
     return {key_of(line): line for line in map(json.loads, lines)}
 
 
 def run(data: Path, budgets: Sequence[float], seeds: int, strategies: Sequence[str], processes: int) -> None:
     RUNS.parent.mkdir(parents=True, exist_ok=True)
-    known, cores = read_runs(), SimpleQueue[int]()
-    for core in range(processes):
+    known = {key for key, line in read_runs().items() if "error" not in line}
+    cores = SimpleQueue[int]()
+    for core in sorted(os.sched_getaffinity(0))[:processes]:
         cores.put(core)
     asked = product(range(seeds), budgets, TASKS, strategies)
     todo = [key for seed, seconds, name, strategy in asked if (key := (name, seconds, strategy, seed)) not in known]
@@ -84,7 +87,7 @@ def searched(key: Key, folder: Path, cores: SimpleQueue[int]) -> dict[str, Any]:
     cores.put(core)
     line: dict[str, Any] = dict(zip(("task", "seconds", "strategy", "seed"), key, strict=True))
     if done.returncode:
-        return {**line, "error": done.stderr.strip().splitlines()[-1]}
+        return {**line, "error": (done.stderr.strip().splitlines() or [f"it ended with {done.returncode}"])[-1]}
     figures = json.loads(done.stdout)
     kept = ("test_accuracy", "validation_accuracy", "judged")
     return {**line, **{each: figures[each] for each in kept}, "took": figures["seconds"]}
