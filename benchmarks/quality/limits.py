@@ -5,8 +5,9 @@
 hundred networks at most; what is there is not measured again), takes for limits what that share of random networks of
 the space stays within, and runs `azora search` with each: one JSON a run under `benchmarks/results/limits/`, and a run
 that has its file is not run again. Then what was shipped is timed once more, after all searches, in ten turns with the
-others; `latency_ms` is what the search measured itself at its end. `--words "--limit memory=400kB"` adds words to each
-search, whose runs are then called by `--name`.
+others, unless its model is no longer under `--keep`; `latency_ms` is what the search measured itself at its end.
+`--words "--limit memory=400kB"` adds words to each search, whose runs are then called by `--name`, or else by a number
+that stands for the words.
 """
 
 from __future__ import annotations
@@ -15,10 +16,12 @@ import argparse
 import json
 import os
 import random
+import re
 import shlex
 import statistics
 import subprocess
 import sys
+import zlib
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +31,7 @@ from one_shot import machine
 RESULTS = Path(__file__).parents[1] / "results" / "limits"
 NETWORKS = 300  # random ones, whose predicted latencies say what a limit is
 TURNS, CALLS = 10, 50
+MODEL = Path("model", "model.onnx")
 KEPT = (
     "test_accuracy", "test_interval", "validation_accuracy", "judged", "trials", "seconds", "final_seconds",
     "final_epochs", "parameters", "macs", "memory", "target", "limits", "reference",
@@ -47,7 +51,7 @@ def space_of(method: str, data: Path) -> tuple[str, dict[str, Any]]:
 
 def predictor_of(words: argparse.Namespace, space: str, settings: dict[str, Any]) -> Path:
     """The file of the target's predictor for a space, made where it is not there."""
-    file = words.keep / f"{words.data.stem}-{space}-{hash_of(settings)}.json"
+    file = words.keep / f"{words.data.stem}-{in_a_name(words.target)}-{space}-{hash_of(settings)}.json"
     if not file.is_file():
         command = ["target", "build", words.target, "--space", space, "--task", str(words.data), "--budget", "5m"]
         for name, value in settings.items():
@@ -56,10 +60,20 @@ def predictor_of(words: argparse.Namespace, space: str, settings: dict[str, Any]
     return file
 
 
-def hash_of(settings: dict[str, Any]) -> int:
-    import zlib
+def hash_of(value: object) -> int:
+    return zlib.crc32(json.dumps(value, sort_keys=True).encode())
 
-    return zlib.crc32(json.dumps(settings, sort_keys=True).encode())
+
+def in_a_name(target: str) -> str:
+    """The target as it can stand in the name of a file."""
+    return re.sub(r"[^\w.=]+", "-", target).strip("-")
+
+
+def stem_of(words: argparse.Namespace, method: str, share: float) -> str:
+    """What a run is called: by all that makes it another run."""
+    name = words.name or (f"{hash_of(words.words):08x}-" if words.words else "")
+    target = in_a_name(words.target)
+    return f"{words.data.stem}-{words.budget:g}s-{target}-{name}{method}-{share:g}-{words.seed}"
 
 
 def limits_of(file: Path, shares: list[float]) -> list[float]:
@@ -80,6 +94,7 @@ def azora(words: list[str]) -> dict[str, Any]:
 def search(words: argparse.Namespace, method: str, predictor: Path, limit: float, out: Path) -> dict[str, Any]:
     command = ["search", str(words.data), "--strategy", method, "--target", str(predictor)]
     command += ["--limit", f"latency={limit}ms", "--budget", f"{words.budget:g}s", "--seed", str(words.seed)]
+    command += ["--resume"] if (out / "study.db").exists() else []
     figures = azora([*command, "--no-memory", "--out", str(out), "--json", "--quiet", *shlex.split(words.words)])
     return {name: figures[name] for name in KEPT if name in figures}
 
@@ -96,6 +111,32 @@ def timed(files: list[Path], shape: tuple[int, ...]) -> list[float]:
     return [round(statistics.median(found), 4) for found in times]
 
 
+def again(outs: list[Path], shape: tuple[int, ...]) -> dict[Path, float]:
+    """Milliseconds of what was shipped into these folders, as far as it is still there."""
+    there = [out for out in outs if (out / MODEL).is_file()]
+    for out in outs:
+        if out not in there:
+            print(f"{out / MODEL} is not there: its latency is not measured again", file=sys.stderr)
+    return dict(zip(there, timed([out / MODEL for out in there], shape), strict=True))
+
+
+def run(words: argparse.Namespace) -> dict[Path, dict[str, Any]]:
+    """All searches that are asked for, by the folders they write; a run that has its file is not run again."""
+    found: dict[Path, dict[str, Any]] = {}
+    for method in words.methods:
+        predictor = predictor_of(words, *space_of(method, words.data))
+        for share, limit in zip(words.shares, limits_of(predictor, words.shares), strict=True):
+            stem = stem_of(words, method, share)
+            file, out = RESULTS / f"{stem}.json", words.keep / stem
+            if not file.is_file():
+                figures = search(words, method, predictor, limit, out)
+                asked = {"method": method, "share": share, "limit_ms": limit, "words": words.words}
+                asked |= {"budget": words.budget, "seed": words.seed}
+                file.write_text(json.dumps({**asked, **figures, "on": machine()}, indent=1) + "\n")
+            found[out] = json.loads(file.read_text())
+    return found
+
+
 def main() -> None:
     from azora.tasks import load_task
 
@@ -103,26 +144,15 @@ def main() -> None:
     os.environ["AZORA_HOME"] = str(words.keep / "home")
     RESULTS.mkdir(parents=True, exist_ok=True)
     words.keep.mkdir(parents=True, exist_ok=True)
-    found: dict[Path, dict[str, Any]] = {}
-    for method in words.methods:
-        predictor = predictor_of(words, *space_of(method, words.data))
-        for share, limit in zip(words.shares, limits_of(predictor, words.shares), strict=True):
-            stem = f"{words.data.stem}-{words.budget:g}s-{words.name}{method}-{share:g}-{words.seed}"
-            file, out = RESULTS / f"{stem}.json", words.keep / stem
-            if not file.is_file():
-                figures = search(words, method, predictor, limit, out)
-                told = {"method": method, "share": share, "limit_ms": limit, "words": words.words, **figures}
-                file.write_text(json.dumps({**told, "on": machine()}, indent=1) + "\n")
-            found[out] = json.loads(file.read_text())
-    shape = load_task(str(words.data)).signature.shape
-    again = timed([out / "model" / "model.onnx" for out in found], shape)
+    found = run(words)
+    ms = again(list(found), load_task(str(words.data)).signature.shape)
     lines = [
         {
             "method": each["method"], "share": each["share"], "limit_ms": each["limit_ms"],
-            "latency_ms": each["target"]["latency_ms"], "again_ms": ms, "test_accuracy": each["test_accuracy"],
-            "macs": each["macs"],
+            "latency_ms": each["target"].get("latency_ms"), "again_ms": ms.get(out),
+            "test_accuracy": each["test_accuracy"], "macs": each["macs"],
         }
-        for each, ms in zip(found.values(), again, strict=True)
+        for out, each in found.items()
     ]  # fmt: skip
     print(json.dumps({"data": words.data.stem, "budget": words.budget, "runs": lines}, indent=1))
 

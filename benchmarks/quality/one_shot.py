@@ -68,11 +68,13 @@ def space_of(method: str, data: Path) -> tuple[str, Mapping[str, Any]]:
 
 
 def run_search(data: Path, seconds: float, seed: int, words: list[str], keep: Path | None = None) -> dict[str, Any]:
-    """One search by the command line, in a process of its own; what it wrote stays in `keep`, if that is given."""
+    """One search by the command line, in a process of its own; what it wrote stays in `keep`, if that is given, and
+    one that was interrupted there is gone on with."""
     with tempfile.TemporaryDirectory() as scratch:
-        folder = keep or scratch
+        folder = keep or Path(scratch)
         command = [sys.executable, "-m", "azora", "search", str(data), "--budget", f"{seconds}s", "--seed", str(seed)]
         command += ["--out", f"{folder}/out", "--no-memory", "--json", "--quiet", *words]
+        command += ["--resume"] if (folder / "out" / "study.db").exists() else []
         begun = time.monotonic()
         done = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True)
         wall = time.monotonic() - begun
