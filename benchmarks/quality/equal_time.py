@@ -161,9 +161,9 @@ def main() -> None:
             file = RESULTS / f"{words.data.stem}-{words.budget:g}s-{system}-{seed}.json"
             if not file.exists():
                 found = SYSTEMS[system](words.data, words.budget, seed)
-                file.write_text(
-                    json.dumps({"system": system, "seed": seed, "machine": machine(), **found}, indent=1) + "\n"
-                )
+                # `machine` is a figure of the search's own.
+                told = {"system": system, "seed": seed, "on": machine(), **found}
+                file.write_text(json.dumps(told, indent=1) + "\n")
             runs.append(json.loads(file.read_text()))
         scores = [run["test_accuracy"] for run in runs]
         spread = statistics.stdev(scores) if len(scores) > 1 else 0.0
