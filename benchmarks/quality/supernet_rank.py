@@ -149,10 +149,8 @@ def train(training: SharedTraining, words: argparse.Namespace, seconds: float, l
 
 
 def work(part: Part, begun: float) -> None:
-    """Train a supernet, or half of one, and judge cells with it; what came of it is written into the folder.
-
-    `begun` are the seconds that went before, which count too.
-    """
+    """Train a supernet, or half of one, and judge cells with it; what came of it is written into the folder. `begun` is
+    as `left` takes it."""
     torch.set_num_threads(1)
     words, data = part.words, SearchData.load(part.folder)
     space = NB201(data.signature, width=words.width, depth=words.depth)
@@ -160,8 +158,7 @@ def work(part: Part, begun: float) -> None:
     proposals = {place: Proposal(space.from_string(text)) for place, text in part.cells.items()}
     judging = judging_seconds(words, training, data, list(proposals.values()))
     first = now(words)
-    seconds = 60 * words.minutes - begun - (first if words.clock == "processor" else 0.0) - judging
-    train(training, words, seconds, part.link)
+    train(training, words, left(words, begun) - judging, part.link)
     trained = now(words)
     told: dict[str, Any] = {}
     for kind, evaluate in judges(words, training, data).items():
@@ -170,6 +167,16 @@ def work(part: Part, begun: float) -> None:
     told |= {"steps": training.step, "epochs": round(training.epochs, 2)}
     told |= {"training_seconds": round(trained - first, 1), "judging_seconds": round(now(words) - trained, 1)}
     (part.folder / f"{part.rank}.json").write_text(json.dumps(told), encoding="utf-8")
+
+
+def left(words: argparse.Namespace, begun: float) -> float:
+    """The seconds that are left of the minutes.
+
+    Args:
+        begun: when all of it began (`time.time()`), or, by the processor, the seconds that the first process took.
+    """
+    spent = begun + time.process_time() if words.clock == "processor" else time.time() - begun
+    return 60 * words.minutes - spent
 
 
 def judges(words: argparse.Namespace, training: SharedTraining, data: SearchData) -> dict[str, Inherited]:
@@ -250,11 +257,9 @@ def main() -> None:
         table_space = NB201(data.signature)
         cells = drawn(rows, words.column, words.cells, words.cells_seed, table_space)
         names = [to_string(architecture) for architecture, _, _ in cells]
-        todo, decoded = (
-            parts(words, folder, data, names),
-            now(words) if words.clock == "processor" else time.time() - begun,
-        )
-        made = whole(words, run(todo, decoded))
+        todo = parts(words, folder, data, names)
+        decoded = time.process_time() if words.clock == "processor" else time.time() - begun
+        made = whole(words, run(todo, decoded if words.clock == "processor" else begun))
     truth = np.array([figure for _, figure, _ in cells])
     params = np.array([cost(table_space, architecture)["params"] for architecture, _, _ in cells])
     if words.scores:
