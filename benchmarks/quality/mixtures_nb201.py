@@ -26,8 +26,10 @@ from typing import Any
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 import torch
+from safetensors import safe_open
 from safetensors.torch import load_file, save_file
 from supernet_rank import about, search_data
+from torch import Tensor
 from zero_cost import read
 
 from azora.evaluation.mixing import Favoured
@@ -42,6 +44,7 @@ from azora.trial import Proposal
 
 RESULTS = Path(__file__).parents[1] / "results" / "mixtures_nb201"
 CLOCKS = {"wall": time.monotonic, "processor": time.process_time}
+State = dict[str, Tensor]
 
 
 def search(words: argparse.Namespace, method: str, seed: int, file: Path) -> dict[str, Any]:
@@ -53,36 +56,59 @@ def search(words: argparse.Namespace, method: str, seed: int, file: Path) -> dic
     mode = choose_mode(words.precision, data.signature)
     settings = PRESETS[method].settings
     training = MixtureTraining(space, data.train, data.signature, data.scaling, settings, 50.0, seed=seed, mode=mode)
-    history, before = list[dict[str, Any]](), 0.0
-    state = file.with_suffix(".safetensors")
-    if state.is_file():
-        kept = load_file(state)
-        notes = json.loads(file.with_suffix(".part").read_text())
-        history, before = notes["history"], notes["seconds"]
-        training.load_state(kept)
+    states, seen, history, before = list[State](), 0, list[dict[str, Any]](), 0.0
+    kept = kept_for(file)
+    if kept.is_file():
+        states, notes = take_up(kept)
+        seen, history, before = notes["seen"], notes["history"], notes["seconds"]
+        training.load_state(states[-1])
     clock = CLOCKS[words.clock]
     begun, seconds = clock() - before, 60 * words.minutes
-    look, seen, recent = Favoured(training, data), 0, list[dict[str, Any]]()
+    look = Favoured(training, data)
     while training.share < 1.0:
         training.advance(len(history) + 1, clock=lambda: (clock() - begun) / seconds)
-        architecture = Derivation(space, training.relaxed.options).strongest(training.strengths())
+        derivation = Derivation(space, training.relaxed.options, most_skips=settings.most_skips)
+        architecture = derivation.strongest(training.strengths())
         told = dict(look(Proposal(architecture)))
         history.append({"cell": to_string(architecture), **{name: round(value, 5) for name, value in told.items()}})
-        recent = [*recent[-APART:], training.state_tensors()]
-        save_file(recent[-1], state)
-        file.with_suffix(".part").write_text(json.dumps({"history": history, "seconds": clock() - begun}))
+        # Who may go back needs the states after the last epochs.
+        states = [*(states[-APART:] if settings.adapt else []), training.state_tensors()]
+        put_down(kept, states, {"seen": seen, "history": history, "seconds": clock() - begun})
         expected = round(len(history) / max(1e-9, training.share))
         grew = eigenvalue_grew([abs(line["eigenvalue"]) for line in history[seen:]], expected)
         if settings.adapt and grew and settings.decay * training.decay_factor * HARDER <= MOST_DECAY:
             share = training.share
-            training.load_state(recent[0])
-            training.share, seen, recent = share, len(history), []
+            training.load_state(states[0])
+            training.share, seen, states = share, len(history), []
             training.harden(HARDER)
-    state.unlink()
-    file.with_suffix(".part").unlink()
+    architecture = space.from_string(history[-1]["cell"])
     return {"cell": history[-1]["cell"], "skips": skips(architecture), "epochs": round(training.epochs, 2),
             "seconds": round(clock() - begun, 1), "history": history, "width": words.width, "minutes": words.minutes,
             "clock": words.clock, "mode": mode.name}  # fmt: skip
+
+
+def kept_for(file: Path) -> Path:
+    """Where a run is kept until it has its file."""
+    return file.with_suffix(".state")
+
+
+def put_down(file: Path, states: list[State], notes: dict[str, Any]) -> None:
+    """Keep states and notes in one file: whoever is interrupted finds those of one moment, the last one or this."""
+    tensors = {f"{place}.{name}": value for place, state in enumerate(states) for name, value in state.items()}
+    part = file.with_suffix(".part")
+    save_file(tensors, part, {"notes": json.dumps(notes | {"states": len(states)})})
+    part.replace(file)
+
+
+def take_up(file: Path) -> tuple[list[State], dict[str, Any]]:
+    """What `put_down` kept."""
+    with safe_open(file, "pt") as opened:
+        notes = json.loads(opened.metadata()["notes"])
+    states: list[State] = [{} for _ in range(notes["states"])]
+    for name, value in load_file(file).items():
+        place, _, own = name.partition(".")
+        states[int(place)][own] = value
+    return states, notes
 
 
 def run(words: argparse.Namespace) -> None:
@@ -116,6 +142,7 @@ def main() -> None:
         found |= {"method": method, "seed": seed, "accuracy": table[found["cell"]]}
         found["accuracies"] = [table[line["cell"]] for line in found["history"]]
         file.write_text(json.dumps({**found, "on": about()}, indent=1) + "\n")
+        kept_for(file).unlink()
         return
     run(words)
     methods = {}
