@@ -19,7 +19,6 @@ import argparse
 import json
 import math
 import platform
-import subprocess
 import sys
 import time
 from collections import Counter
@@ -32,6 +31,7 @@ import torch
 
 from azora.adapting import Adapting, AdaptingSettings, Episodes, Layers, load_adapting, save_adapting
 from azora.adapting.folder import ABOUT
+from azora.bench.writing import commit
 from azora.networks.complexity import parameters
 from azora.networks.decide import As
 from azora.space import Architecture
@@ -45,6 +45,8 @@ VALIDATION = 100  # characters
 STEPS = {"metanas": 10, "base": 10, "fixed": 10, "scratch": 30}  # of an adaptation
 FIXED = "conv_3x3"
 BY_SUPPORT = 100  # episodes that are judged with the support rows' statistics as well
+EPISODES = 600  # unless others are asked for, which the names of files say
+PAIRED = ("on", "shots", "seed", "meta_training_seconds", "episodes")  # what two evaluations share that can be compared
 Rows = tuple[Array, Array]
 
 
@@ -80,7 +82,7 @@ def meta_trained(method: str, rows: Rows, scaling: Scaling, words: argparse.Name
         return load_adapting(folder)
     adapting = made(method, scaling, words)
     episodes = Episodes(*rows, WAYS, TRAIN_SHOTS, 0, scaling, seed=words.seed, turns=True)
-    begun, said = time.process_time(), [0.0]
+    of, begun, said = commit(), time.process_time(), [0.0]
 
     def seen(share: float, loss: float) -> None:
         if share >= said[0]:
@@ -92,7 +94,7 @@ def meta_trained(method: str, rows: Rows, scaling: Scaling, words: argparse.Name
 
     adapting.learn(episodes, words.seconds, clock=time.process_time, seen=seen)
     seconds = round(time.process_time() - begun, 1)
-    save_adapting(adapting, folder, {"seconds": seconds, "taken_out": adapting.taken_out})
+    save_adapting(adapting, folder, {"seconds": seconds, "taken_out": adapting.taken_out, "commit": of})
     return adapting
 
 
@@ -145,7 +147,6 @@ def half(each: Array) -> float:
 
 
 def about(method: str, adapting: Adapting, words: argparse.Namespace) -> dict[str, Any]:
-    commit = subprocess.run(["git", "rev-parse", "--short", "HEAD"], capture_output=True, text=True, check=False)
     return {
         "method": method,
         "on": words.on,
@@ -160,7 +161,7 @@ def about(method: str, adapting: Adapting, words: argparse.Namespace) -> dict[st
         "favoured": dict(adapting.favoured()),
         "prior": {name: {k: round(v, 3) for k, v in of.items()} for name, of in adapting.prior().items()},
         "parameters_of_favoured": parameters(adapting.learner.space.build(As(adapting.favoured()))),
-        "commit": commit.stdout.strip(),
+        "commit": commit(),
         "machine": platform.machine(),
         "torch": torch.__version__,
     }
@@ -170,17 +171,25 @@ def summary(folder: Path) -> None:
     """A line for every evaluation, and paired differences from the ablations."""
     cells = [json.loads(file.read_text()) for file in sorted(folder.glob("*.json"))]
     for cell in sorted(
-        cells, key=lambda each: (each["on"], each["shots"], METHODS.index(each["method"]), each["seed"])
+        cells,
+        key=lambda each: (each["on"], each["shots"], METHODS.index(each["method"]), each["seed"], each["episodes"]),
     ):
         line = f"{cell['on']:<11}{cell['shots']}-shot  {cell['method']:<8} seed {cell['seed']} "
+        line += f"{cell['episodes']} episodes "
         line += f"{cell['transductive']['accuracy']:6.2f} ± {cell['transductive']['half']:.2f}"
         line += f"  (support statistics {cell['by_support_statistics']['accuracy']:6.2f})"
         for other in cells:
-            same = all(cell[name] == other[name] for name in ("on", "shots", "seed", "meta_training_seconds"))
+            same = all(cell[name] == other[name] for name in PAIRED)
             if same and other["method"] in ("fixed", "scratch") and cell["method"] in ("metanas", "base"):
                 apart = 100 * (np.array(cell["correct"]) - np.array(other["correct"])) / (WAYS * QUERIES)
                 line += f"  {apart.mean():+.2f} ± {half(apart):.2f} {other['method']}"
         print(line)
+
+
+def file_of(words: argparse.Namespace, method: str, shots: int) -> Path:
+    """Where an evaluation is kept."""
+    episodes = "" if words.episodes == EPISODES else f"-{words.episodes}episodes"
+    return words.out / f"{words.on}-{method}-{shots}shot-{words.seconds:g}s-seed{words.seed}{episodes}.json"
 
 
 def main() -> None:
@@ -190,7 +199,7 @@ def main() -> None:
     parser.add_argument("--shots", type=int, nargs="+", default=[1, 5])
     parser.add_argument("--seconds", type=float, default=300.0)
     parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--episodes", type=int, default=600)
+    parser.add_argument("--episodes", type=int, default=EPISODES)
     parser.add_argument("--on", choices=("validation", "test"), default="test")
     parser.add_argument("--work", type=Path, default=Path("runs/fewshot"))
     parser.add_argument("--out", type=Path, default=Path("benchmarks/results/fewshot"))
@@ -205,7 +214,7 @@ def main() -> None:
     for method in words.methods:
         adapting = meta_trained("metanas" if method == "scratch" else method, rows["train"], scaling, words)
         for shots in words.shots:
-            file = words.out / f"{words.on}-{method}-{shots}shot-{words.seconds:g}s-seed{words.seed}.json"
+            file = file_of(words, method, shots)
             if file.is_file():
                 continue
             # Of one seed for all methods, so that differences can be taken episode by episode.
