@@ -3,9 +3,9 @@
 `python benchmarks/make/digits_cells.py train OUT.jsonl [--sample N]` trains each of the 2,251 distinct cells with
 three seeds on 200 of scikit-learn's digits (few, so that architectures differ) for 16 epochs, and appends one JSON a
 training: the six digits of the cell, the seed, the share of 400 validation rows that was right after each epoch, that
-of the 1,197 test rows at the end, and processor seconds of each epoch (one thread). A training that is in OUT is not
-done again, so it can be had in parts. Which rows are which is constant. `--sample` takes N cells by chance, for a look
-at the noise: it is printed at the end, beside the spread over architectures.
+of the 1,197 test rows at the end, processor seconds of each epoch (one thread), and what it was trained on. A training
+that is in OUT is not done again, so it can be had in parts. Which rows are which is constant. `--sample` takes N cells
+by chance, for a look at the noise: it is printed at the end, beside the spread over architectures.
 
 `python benchmarks/make/digits_cells.py latency OUT.jsonl LATENCY.json` measures each network's milliseconds a picture
 under onnxruntime (batch 1, one thread, the median of rounds that go through all networks in turn). For this the machine
@@ -23,7 +23,6 @@ import io
 import json
 import multiprocessing
 import os
-import platform
 import random
 import statistics
 import time
@@ -38,6 +37,7 @@ import onnxruntime
 import torch
 from sklearn.datasets import load_digits
 
+from azora.bench.writing import provenance
 from azora.networks.complexity import cost
 from azora.networks.decide import As
 from azora.networks.digits_cells import DigitsCells, to_code
@@ -100,13 +100,13 @@ def train_all(out: Path, sample: int | None) -> None:
     done, wanted = read(out), codes()[:sample]
     known = {(each["code"], each["seed"]) for each in done}
     jobs = [(code, seed) for code in wanted for seed in range(SEEDS) if (code, seed) not in known]
-    workers = os.cpu_count() or 1
+    workers, on = os.cpu_count() or 1, provenance()
     with multiprocessing.get_context("spawn").Pool(workers) as pool, out.open("a", encoding="utf-8") as file:
         for found in pool.imap(train, jobs, chunksize=1):
-            file.write(json.dumps(found) + "\n")
+            file.write(json.dumps({**found, "on": on}) + "\n")
             file.flush()
             done.append(found)
-    print(json.dumps({"trainings": len(done), "cells": len(wanted), **noise(done)}))
+    print(json.dumps({"trainings": len(done), "cells": len(wanted), **noise(done), "on": on}))
 
 
 def noise(done: list[dict[str, Any]]) -> dict[str, float]:
@@ -124,6 +124,7 @@ def noise(done: list[dict[str, Any]]) -> dict[str, float]:
 def latency_all(out: Path, latency: Path) -> None:
     """Milliseconds of each cell that was trained: rounds through all of them, so that a slow minute of the machine is
     nobody's own."""
+    about = {"machine": provenance(), "onnxruntime": onnxruntime.__version__}
     cells = sorted({each["code"] for each in read(out)})
     sessions = {code: session(code) for code in cells}
     rounds: dict[str, list[float]] = {code: [] for code in cells}
@@ -133,7 +134,6 @@ def latency_all(out: Path, latency: Path) -> None:
             rounds[code].append(median(each, row))
     found = {code: round(statistics.median(times), 5) for code, times in rounds.items()}
     spread = [float(np.std(times) / np.mean(times)) for times in rounds.values()]
-    about = {"machine": platform.processor() or platform.machine(), "onnxruntime": onnxruntime.__version__}
     latency.write_text(json.dumps({"about": about, "spread": round(statistics.median(spread), 4), "ms": found}))
     print(json.dumps({"cells": len(found), "least": min(found.values()), "most": max(found.values()), **about}))
 

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from azora.bench import Setup, compare
+from azora.bench.writing import provenance
 
 VARIANTS: list[tuple[str, dict[str, Any]]] = [
     ("evolution", {}),
@@ -39,7 +40,7 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--workers", type=int, default=2)
     words = parser.parse_args()
-    found: dict[str, Any] = {}
+    found, on = dict[str, Any](), provenance()
     for table in words.tables:
         told = found[Path(table).name] = {}
         for name, settings in VARIANTS:
@@ -57,7 +58,7 @@ def main() -> None:
                 p = comparison.beside[each].p
                 told[title] = {**line, "p": None if p is None else float(f"{p:.2g}")}
             print(table, title, told[title], file=sys.stderr, flush=True)
-    print(json.dumps({"runs": words.runs, "seed": words.seed, "tables": found}, indent=1))
+    print(json.dumps({"runs": words.runs, "seed": words.seed, "on": on, "tables": found}, indent=1))
 
 
 if __name__ == "__main__":

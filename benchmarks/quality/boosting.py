@@ -13,8 +13,6 @@ from __future__ import annotations
 import argparse
 import csv
 import json
-import os
-import platform
 import statistics
 import subprocess
 import sys
@@ -28,6 +26,7 @@ from sklearn.datasets import load_breast_cancer, load_diabetes, load_iris, load_
 from sklearn.ensemble import HistGradientBoostingClassifier, HistGradientBoostingRegressor
 
 from azora import Model
+from azora.bench.writing import provenance
 from azora.tasks import METRICS, Reading, Task, load_task
 from azora.tasks.array import Array
 
@@ -159,11 +158,10 @@ def main() -> None:
     parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--only", nargs="*", choices=TABLES, default=list(TABLES))
     parser.add_argument("--no-boosting", action="store_true", help="let no trees stand beside the networks")
-    words = parser.parse_args()
+    words, on = parser.parse_args(), provenance()
     with tempfile.TemporaryDirectory() as folder:
         tables = {name: compared(name, words, Path(folder)) for name in words.only}
-    machine = f"{platform.machine()}, {os.cpu_count()} cores, Python {platform.python_version()}"
-    print(json.dumps({"budget": words.budget, "machine": machine, "tables": tables}, indent=1))
+    print(json.dumps({"budget": words.budget, "on": on, "tables": tables}, indent=1))
 
 
 if __name__ == "__main__":

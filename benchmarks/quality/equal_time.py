@@ -10,8 +10,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
-import platform
 import statistics
 import subprocess
 import sys
@@ -20,23 +18,9 @@ import time
 from pathlib import Path
 from typing import Any
 
+from azora.bench.writing import provenance
+
 RESULTS = Path(__file__).parents[1] / "results" / "equal_time"
-
-
-def machine() -> dict[str, Any]:
-    """What ran it: processor, cores, versions, commit."""
-    import torch
-
-    lines = Path("/proc/cpuinfo").read_text().splitlines()
-    model = next((line.partition(":")[2].strip() for line in lines if line.startswith("model name")), "")
-    commit = subprocess.run(["git", "rev-parse", "--short", "HEAD"], capture_output=True, text=True, check=False)
-    return {
-        "processor": model or platform.machine(),
-        "cores": os.cpu_count(),
-        "torch": torch.__version__,
-        "python": platform.python_version(),
-        "commit": commit.stdout.strip(),
-    }
 
 
 def run_azora(data: Path, seconds: float, seed: int, words: list[str]) -> dict[str, Any]:
@@ -154,25 +138,22 @@ def main() -> None:
     parser.add_argument("--systems", nargs="+", choices=SYSTEMS, default=["azora", "random", "resnet"])
     words = parser.parse_args()
     RESULTS.mkdir(parents=True, exist_ok=True)
-    summary: dict[str, Any] = {}
+    summary, machine = dict[str, Any](), provenance()
     for system in words.systems:
         runs = []
         for seed in range(words.seeds):
             file = RESULTS / f"{words.data.stem}-{words.budget:g}s-{system}-{seed}.json"
             if not file.exists():
-                found = SYSTEMS[system](words.data, words.budget, seed)
+                on, found = provenance(), SYSTEMS[system](words.data, words.budget, seed)
                 # `machine` is a figure of the search's own.
-                told = {"system": system, "seed": seed, "on": machine(), **found}
-                file.write_text(json.dumps(told, indent=1) + "\n")
+                file.write_text(json.dumps({"system": system, "seed": seed, "on": on, **found}, indent=1) + "\n")
             runs.append(json.loads(file.read_text()))
         scores = [run["test_accuracy"] for run in runs]
         spread = statistics.stdev(scores) if len(scores) > 1 else 0.0
         summary[system] = {"mean": statistics.mean(scores), "std": spread, "scores": scores}
         summary[system]["seconds"] = [round(run["seconds"], 1) for run in runs]
     print(
-        json.dumps(
-            {"data": words.data.stem, "budget": words.budget, "machine": machine(), "systems": summary}, indent=1
-        )
+        json.dumps({"data": words.data.stem, "budget": words.budget, "machine": machine, "systems": summary}, indent=1)
     )
 
 

@@ -18,7 +18,6 @@ from __future__ import annotations
 import argparse
 import json
 import math
-import platform
 import sys
 import time
 from collections import Counter
@@ -31,7 +30,7 @@ import torch
 
 from azora.adapting import Adapting, AdaptingSettings, Episodes, Layers, load_adapting, save_adapting
 from azora.adapting.folder import ABOUT
-from azora.bench.writing import commit
+from azora.bench.writing import commit, provenance
 from azora.networks.complexity import parameters
 from azora.networks.decide import As
 from azora.space import Architecture
@@ -147,6 +146,7 @@ def half(each: Array) -> float:
 
 
 def about(method: str, adapting: Adapting, words: argparse.Namespace) -> dict[str, Any]:
+    on = provenance()
     return {
         "method": method,
         "on": words.on,
@@ -161,9 +161,8 @@ def about(method: str, adapting: Adapting, words: argparse.Namespace) -> dict[st
         "favoured": dict(adapting.favoured()),
         "prior": {name: {k: round(v, 3) for k, v in of.items()} for name, of in adapting.prior().items()},
         "parameters_of_favoured": parameters(adapting.learner.space.build(As(adapting.favoured()))),
-        "commit": commit(),
-        "machine": platform.machine(),
-        "torch": torch.__version__,
+        "commit": on["commit"],
+        "machine": {**on, "threads": 1},
     }
 
 

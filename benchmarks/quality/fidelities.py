@@ -12,7 +12,6 @@ from __future__ import annotations
 import argparse
 import json
 import os
-import platform
 from typing import Any
 
 import numpy as np
@@ -20,6 +19,7 @@ import numpy as np
 from azora.bench import Comparison, Setup, compare
 from azora.bench.curves import final_scores, wilcoxon
 from azora.bench.registry import find_table
+from azora.bench.writing import provenance
 
 STRATEGIES = ("random", "evolution", "halving", "hyperband", "bohb")
 SLOW = ("bohb", "bayesian")
@@ -84,12 +84,11 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--workers", type=int, default=os.cpu_count() or 1)
     words = parser.parse_args()
-    tables: dict[str, Any] = {}
+    tables, on = dict[str, Any](), provenance()
     for table in words.table:
         budgets = words.seconds or [each * full_training(table) for each in words.trainings]
         tables[table.rpartition("/")[2]] = [at(table, seconds, words) for seconds in budgets]
-    machine = f"{platform.machine()}, {os.cpu_count()} cores, Python {platform.python_version()}"
-    print(json.dumps({"machine": machine, "seed": words.seed, "tables": tables}, indent=1))
+    print(json.dumps({"on": on, "seed": words.seed, "tables": tables}, indent=1))
 
 
 if __name__ == "__main__":

@@ -12,10 +12,8 @@ from __future__ import annotations
 import argparse
 import json
 import os
-import platform
 import resource
 import shutil
-import subprocess
 import tempfile
 import time
 from collections.abc import Callable
@@ -32,6 +30,7 @@ from scipy.stats import beta
 from sklearn.datasets import load_digits
 
 from azora.automl.run import run
+from azora.bench.writing import provenance
 from azora.export.bundle import WEIGHTS, read_bundle, write_bundle
 from azora.improving import cycle, improve, level_of, paired_test
 from azora.job import Job
@@ -260,11 +259,10 @@ def main() -> None:
     torch.set_num_threads(1)
     clock = SimpleNamespace(monotonic=time.process_time, perf_counter=time.process_time)
     cycle.time = fit.time = clock  # type: ignore[assignment]
-    begun = time.monotonic()
+    on, begun = provenance(), time.monotonic()
     found = PARTS[words.what](words)
-    commit = subprocess.run(["git", "describe", "--always", "--dirty"], capture_output=True, text=True, check=False)
-    machine = f"{platform.machine()}, {os.cpu_count()} cores, load {os.getloadavg()[0]:.1f}, torch {torch.__version__}"
-    about = {"commit": commit.stdout.strip(), "machine": machine, "wall_seconds": round(time.monotonic() - begun, 1)}
+    machine = {**on, "threads": 1, "load": round(os.getloadavg()[0], 1)}
+    about = {"commit": on["commit"], "machine": machine, "wall_seconds": round(time.monotonic() - begun, 1)}
     text = json.dumps({"what": words.what, **found, **about}, indent=1)
     if words.out is not None:
         words.out.write_text(text + "\n", encoding="utf-8")

@@ -45,7 +45,7 @@ def main() -> None:
     parser.add_argument("--few", type=int, default=10)
     parser.add_argument("--runs", type=int, default=3)
     parser.add_argument("--out", type=Path)
-    words = parser.parse_args()
+    words, on = parser.parse_args(), about()
     begun = time.monotonic()
     sheet = read_sheet(words.table)
     columns = [name for name in read_header(words.table) if name.startswith("lat_ms_")]
@@ -91,7 +91,7 @@ def main() -> None:
         {
             "measured": words.measured, "few": words.few, "runs": words.runs, **summary,
             "mean_error_alone": round(statistics.mean(value for values in errors.values() for value in values), 4),
-            "seconds": round(time.monotonic() - begun, 1), **about(),
+            "seconds": round(time.monotonic() - begun, 1), **on,
         },
         indent=1,
     )  # fmt: skip

@@ -26,7 +26,8 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from one_shot import machine
+
+from azora.bench.writing import provenance
 
 RESULTS = Path(__file__).parents[1] / "results" / "limits"
 NETWORKS = 300  # random ones, whose predicted latencies say what a limit is
@@ -129,10 +130,10 @@ def run(words: argparse.Namespace) -> dict[Path, dict[str, Any]]:
             stem = stem_of(words, method, share)
             file, out = RESULTS / f"{stem}.json", words.keep / stem
             if not file.is_file():
-                figures = search(words, method, predictor, limit, out)
+                on, figures = provenance(), search(words, method, predictor, limit, out)
                 asked = {"method": method, "share": share, "limit_ms": limit, "words": words.words}
                 asked |= {"budget": words.budget, "seed": words.seed}
-                file.write_text(json.dumps({**asked, **figures, "on": machine()}, indent=1) + "\n")
+                file.write_text(json.dumps({**asked, **figures, "on": on}, indent=1) + "\n")
             found[out] = json.loads(file.read_text())
     return found
 

@@ -23,6 +23,7 @@ from azora.bench import Setup, compare
 from azora.bench.memory import record_of
 from azora.bench.reading import read_cost
 from azora.bench.registry import find_table
+from azora.bench.writing import provenance
 from azora.meta import Record, write_records
 
 
@@ -71,7 +72,7 @@ def main() -> None:
     words.add_argument("--recall", type=int, default=100)
     words.add_argument("--queries", type=int, default=25)
     words.add_argument("--runs", type=int, default=30)
-    asked = words.parse_args()
+    asked, on = words.parse_args(), provenance()
     setup = Setup(asked.table, {"random": {}, "bayesian": {}}, queries=asked.queries)
     found = {"random": regrets(setup, asked.runs, "random"), "cold": regrets(setup, asked.runs, "bayesian")}
     with tempfile.TemporaryDirectory() as scratch:
@@ -81,7 +82,7 @@ def main() -> None:
             warm = replace(setup, strategies={"random": {}, "transfer": {}}, memory=str(file), recall=asked.recall)
             found[name] = regrets(warm, asked.runs, "transfer")
             print(json.dumps({name: found[name]}), flush=True)
-    print(json.dumps({"runs": asked.runs, "recall": asked.recall, "cores": os.cpu_count(), "regret": found}, indent=1))
+    print(json.dumps({"runs": asked.runs, "recall": asked.recall, "on": on, "regret": found}, indent=1))
 
 
 if __name__ == "__main__":

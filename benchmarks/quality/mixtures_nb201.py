@@ -137,11 +137,11 @@ def main() -> None:
     table = {row["arch"]: float(row[words.column]) for row in read(words.table)}
     if words.only:
         method, seed = words.only[0], int(words.only[1])
-        file = file_of(words, method, seed)
+        file, on = file_of(words, method, seed), about()
         found = search(words, method, seed, file)
         found |= {"method": method, "seed": seed, "accuracy": table[found["cell"]]}
         found["accuracies"] = [table[line["cell"]] for line in found["history"]]
-        file.write_text(json.dumps({**found, "on": about()}, indent=1) + "\n")
+        file.write_text(json.dumps({**found, "on": on}, indent=1) + "\n")
         kept_for(file).unlink()
         return
     run(words)

@@ -16,7 +16,6 @@ import argparse
 import json
 import multiprocessing
 import os
-import platform
 import random
 import statistics
 import subprocess
@@ -28,6 +27,8 @@ from concurrent.futures import ProcessPoolExecutor, as_completed
 from pathlib import Path
 from typing import Any
 
+from azora.bench.writing import provenance
+
 RESULTS = Path(__file__).parents[1] / "results" / "one_shot"
 OF_SPACE = {"cells": "spos", "stages": "ofa"}
 OF = "of-"
@@ -37,23 +38,6 @@ KEPT = (
     "test_accuracy", "validation_accuracy", "one_shot", "judged", "trials", "seconds", "final_seconds", "final_epochs",
     "parameters", "macs", "architecture", "machine",
 )  # fmt: skip
-
-
-def machine() -> dict[str, Any]:
-    """What ran it: processor, cores, versions, commit."""
-    import torch
-
-    from azora.cores import usable_cores
-
-    lines = Path("/proc/cpuinfo").read_text().splitlines()
-    model = next((line.partition(":")[2].strip() for line in lines if line.startswith("model name")), "")
-    commit = subprocess.run(["git", "rev-parse", "--short", "HEAD"], capture_output=True, text=True, check=False)
-    return {
-        "processor": model or platform.machine(),
-        "cores": usable_cores(),
-        "torch": torch.__version__,
-        "commit": commit.stdout.strip(),
-    }
 
 
 def space_of(method: str, data: Path) -> tuple[str, Mapping[str, Any]]:
@@ -209,10 +193,9 @@ def main() -> None:
             file = RESULTS / f"{asked.data.stem}-{asked.budget:g}s-{system}-{seed}.json"
             if not file.is_file():
                 keep = asked.keep and asked.keep / file.stem
+                on = provenance()
                 figures = run(system, asked.data, asked.budget, seed, file, keep, apart=asked.apart)
-                file.write_text(
-                    json.dumps({"system": system, "seed": seed, **figures, "on": machine()}, indent=1) + "\n"
-                )
+                file.write_text(json.dumps({"system": system, "seed": seed, **figures, "on": on}, indent=1) + "\n")
             found.setdefault(system, []).append(json.loads(file.read_text())["test_accuracy"])
     summary = {
         system: {

@@ -12,8 +12,6 @@ import argparse
 import csv
 import io
 import json
-import os
-import platform
 import random
 import subprocess
 import sys
@@ -24,6 +22,8 @@ from typing import Any
 import numpy as np
 from PIL import Image
 from sklearn.ensemble import HistGradientBoostingClassifier
+
+from azora.bench.writing import provenance
 
 DAMAGED = 10
 
@@ -70,7 +70,7 @@ def main() -> None:
     parser.add_argument("data", type=Path)
     parser.add_argument("--budget", type=float, default=300.0, help="seconds of the search")
     parser.add_argument("--seed", type=int, default=0)
-    words = parser.parse_args()
+    words, on = parser.parse_args(), provenance()
     with np.load(words.data) as data, tempfile.TemporaryDirectory() as made:
         folder, out = Path(made) / "pictures", Path(made) / "out"
         damaged = write_pictures(data, folder)
@@ -80,7 +80,7 @@ def main() -> None:
         tests = sorted((folder / "test").rglob("*.png"))
         found = {
             "data": words.data.name,
-            "machine": f"{platform.machine()}, {os.cpu_count()} cores, Python {platform.python_version()}",
+            "on": on,
             "notes": figures["notes"],
             **{name: figures[name] for name in ("seed", "test_accuracy", "validation_accuracy", "judged", "seconds")},
             "predicted": {runtime: share_right(out, tests, runtime) for runtime in ("torch", "onnxruntime")},

@@ -17,6 +17,7 @@ from pathlib import Path
 import numpy as np
 from scipy.stats import kendalltau, rankdata
 
+from azora.bench.writing import provenance
 from azora.networks.four_nodes import EDGES
 from azora.networks.nb201 import NB201, OPERATIONS
 from azora.space import Architecture
@@ -55,7 +56,7 @@ def main() -> None:
     parser.add_argument("--dataset", default="cifar10")
     parser.add_argument("--runs", type=int, default=20)
     parser.add_argument("--seed", type=int, default=0)
-    words = parser.parse_args()
+    words, on = parser.parse_args(), provenance()
     space = NB201(Signature("classification", (3, 32, 32), 10))
     architectures, kept = cells_of(space, words.proxies, words.dataset)
     describe = Description(space)
@@ -92,6 +93,7 @@ def main() -> None:
         "cells": len(truth),
         "runs": words.runs,
         "seed": words.seed,
+        "on": on,
     }
     print(json.dumps({**about, "kendall": found}, indent=1))
 

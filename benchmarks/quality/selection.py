@@ -36,6 +36,7 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 import numpy as np
 
 from azora.automl.advice import advise
+from azora.bench.writing import provenance
 from azora.meta import describe_task
 from azora.meta.evidence import FILE, Experience, Situation, choose, read_evidence, write_evidence
 from azora.tasks import Scaling, SearchData, Signature
@@ -59,7 +60,7 @@ def read_runs() -> dict[Key, dict[str, Any]]:
 def run(data: Path, budgets: Sequence[float], seeds: int, strategies: Sequence[str], processes: int) -> None:
     RUNS.parent.mkdir(parents=True, exist_ok=True)
     known = {key for key, line in read_runs().items() if "error" not in line}
-    cores = SimpleQueue[int]()
+    on, cores = provenance(), SimpleQueue[int]()
     for core in sorted(os.sched_getaffinity(0))[:processes]:
         cores.put(core)
     asked = product(range(seeds), budgets, TASKS, strategies)
@@ -71,7 +72,7 @@ def run(data: Path, budgets: Sequence[float], seeds: int, strategies: Sequence[s
             np.savez(Path(scratch) / f"{name}.npz", x_train=x, y_train=y, x_test=test.x, y_test=test.y)
         with RUNS.open("a", encoding="utf-8") as file:
             for line in pool.map(lambda key: searched(key, Path(scratch), cores), todo):
-                file.write(json.dumps(line) + "\n")
+                file.write(json.dumps({**line, "on": on}) + "\n")
                 file.flush()
 
 
@@ -151,7 +152,7 @@ def ruled(case: Experience) -> str:
 
 
 def score(resamples: int = 2_000) -> dict[str, Any]:
-    cases = read_evidence()
+    cases, on = read_evidence(), provenance()
     lines = [line for part in (0, 1) for line in regrets(part, cases)]
     names, rng = sorted({line["data"] for line in lines}), np.random.default_rng(0)
     ways = [way for way in lines[0] if way != "data"]
@@ -166,6 +167,7 @@ def score(resamples: int = 2_000) -> dict[str, Any]:
     behind = drawn[:, place["chosen"]] - drawn[:, place["best single"]]
     gap = means["best single"] - means["oracle"]
     return {
+        "on": on,
         "cases": len(cases),
         "runs": len(read_runs()),
         "failed": sum("error" in line for line in read_runs().values()),

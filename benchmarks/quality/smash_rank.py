@@ -13,9 +13,7 @@ from __future__ import annotations
 
 import argparse
 import json
-import platform
 import random
-import subprocess
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, replace
@@ -25,6 +23,7 @@ import torch
 from numpy.typing import NDArray
 from scipy.stats import spearmanr
 
+from azora.bench.writing import provenance
 from azora.evaluation.inherited import Inherited
 from azora.networks.complexity import cost
 from azora.networks.decide import As
@@ -161,19 +160,17 @@ def main() -> None:
     parser.add_argument("--epochs", type=float, default=40.0)
     parser.add_argument("--real-epochs", type=float, default=5.0)
     parser.add_argument("--bases", type=int, default=8)
-    words = parser.parse_args()
+    words, on = parser.parse_args(), provenance()
     torch.set_num_threads(1)
     runs = [one(words.space, seed, words) for seed in words.seeds]
-    commit = subprocess.run(["git", "rev-parse", "--short", "HEAD"], capture_output=True, text=True, check=False)
     about = {
         "benchmark": "smash_rank",
         "task": "digits",
         **{name: value for name, value in vars(words).items() if name != "seeds"},
         "settings": SETTINGS[words.space],
         "recipe": asdict(REAL),
-        "commit": commit.stdout.strip(),
-        "machine": platform.machine(),
-        "torch": torch.__version__,
+        "commit": on["commit"],
+        "machine": {**on, "threads": 1},
     }
     print(json.dumps({**about, "runs": runs}, indent=1))
 

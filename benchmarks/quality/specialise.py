@@ -10,9 +10,6 @@ test split decides nothing here: it is read for the figures.
 from __future__ import annotations
 
 import json
-import os
-import platform
-import subprocess
 import sys
 import time
 from collections.abc import Mapping
@@ -24,6 +21,7 @@ from torch import nn
 
 from azora.automl.setting import find_task
 from azora.automl.specialise import Specialised, Specialiser
+from azora.bench.writing import provenance
 from azora.evaluation.trained import start_training
 from azora.networks.complexity import cost
 from azora.tasks import Scaling, Split, Task, evaluate
@@ -53,7 +51,7 @@ def alone(
 
 
 def main() -> None:
-    out, data = Path(sys.argv[1]), sys.argv[2]
+    out, data, on = Path(sys.argv[1]), sys.argv[2], provenance()
     torch.set_num_threads(1)
     begun = time.perf_counter()
     specialiser = Specialiser(out)
@@ -81,7 +79,6 @@ def main() -> None:
             }
         )
         print(f"macs {made.cost['macs']:,}: {rows[-1]}", file=sys.stderr)
-    commit = subprocess.run(["git", "rev-parse", "--short", "HEAD"], capture_output=True, text=True, check=False)
     found = {
         "benchmark": "specialise",
         "data": task.name,
@@ -91,8 +88,8 @@ def main() -> None:
         "seconds_to_open": round(opened, 1),
         "seconds_in_all": round(whole, 1),
         "networks": rows,
-        "commit": commit.stdout.strip(),
-        "machine": f"{platform.machine()}, {os.cpu_count()} cores, torch {torch.__version__}, 1 thread",
+        "commit": on["commit"],
+        "machine": {**on, "threads": 1},
     }
     print(json.dumps(found, indent=1))
 

@@ -20,8 +20,6 @@ import argparse
 import io
 import json
 import os
-import platform
-import subprocess
 import tempfile
 import time
 from dataclasses import dataclass
@@ -39,6 +37,7 @@ from PIL import Image
 from torch import Tensor
 from zero_cost import agreement, drawn, read
 
+from azora.bench.writing import provenance
 from azora.evaluation.inherited import Inherited
 from azora.networks.complexity import cost
 from azora.networks.nb201 import NB201, to_string
@@ -247,7 +246,7 @@ def scores_of(made: list[dict[str, Any]]) -> list[str]:
 
 def main() -> None:
     begun = time.time()
-    words = arguments()
+    words, on = arguments(), about()
     rows = read(words.table)
     torch.set_num_threads(1)
     with tempfile.TemporaryDirectory() as name:
@@ -270,7 +269,7 @@ def main() -> None:
     told |= agreements(made, truth, params)
     told["supernets"] = [{name: each[name] for name in each if name not in scores_of(made)} for each in made]
     told["seconds"] = {"decoding": round(decoded, 1), "all_by_the_clock": round(time.time() - begun, 1)}
-    print(json.dumps(told | about(), indent=1))
+    print(json.dumps(told | on, indent=1))
 
 
 def agreements(made: list[dict[str, Any]], truth: Array, params: Array) -> dict[str, Any]:
@@ -286,10 +285,10 @@ def agreements(made: list[dict[str, Any]], truth: Array, params: Array) -> dict[
     return found
 
 
-def about() -> dict[str, str]:
-    commit = subprocess.run(["git", "describe", "--always", "--dirty"], capture_output=True, text=True, check=False)
-    machine = f"{platform.machine()}, {os.cpu_count()} cores, torch {torch.__version__}, 1 thread a process"
-    return {"commit": commit.stdout.strip(), "machine": machine}
+def about() -> dict[str, Any]:
+    """What ran it, each process with one thread. To be asked before a run."""
+    on = provenance()
+    return {"commit": on["commit"], "machine": {**on, "threads": 1}}
 
 
 QUANTILES = (0.0, 0.1, 0.5, 0.9, 1.0)

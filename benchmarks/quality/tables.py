@@ -12,8 +12,6 @@ import argparse
 import csv
 import io
 import json
-import os
-import platform
 import statistics
 import subprocess
 import sys
@@ -25,6 +23,7 @@ import numpy as np
 from sklearn.datasets import load_breast_cancer, load_diabetes, load_wine
 from sklearn.ensemble import HistGradientBoostingClassifier, HistGradientBoostingRegressor
 
+from azora.bench.writing import provenance
 from azora.tasks import Reading, load_task
 from azora.tasks.tables import read_sheet
 
@@ -96,7 +95,7 @@ def main() -> None:
     parser.add_argument("--budget", type=float, default=60.0, help="seconds of each search")
     parser.add_argument("--seeds", type=int, default=3)
     words = parser.parse_args()
-    summary: dict[str, Any] = {}
+    summary, on = dict[str, Any](), provenance()
     with tempfile.TemporaryDirectory() as folder:
         for name in TABLES:
             file = write_table(name, Path(folder))
@@ -113,8 +112,7 @@ def main() -> None:
                 "prepared": [{k.removeprefix("recipe."): v for k, v in run["architecture"].items()
                               if k in ("recipe.scaling", "recipe.imputation")} for run in runs],
             }  # fmt: skip
-    machine = f"{platform.machine()}, {os.cpu_count()} cores, Python {platform.python_version()}"
-    print(json.dumps({"budget": words.budget, "machine": machine, "tables": summary}, indent=1))
+    print(json.dumps({"budget": words.budget, "on": on, "tables": summary}, indent=1))
 
 
 if __name__ == "__main__":

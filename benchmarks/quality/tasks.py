@@ -39,6 +39,7 @@ import torch
 from azora.bench import Setup, compare
 from azora.bench.memory import record_of
 from azora.bench.registry import find_table
+from azora.bench.writing import provenance
 from azora.meta import describe_task, write_records
 from azora.networks.complexity import cost
 from azora.networks.decide import As
@@ -171,7 +172,7 @@ def pack(data: Path, out: Path, results: Path) -> None:
 def score(results: Path, runs: int, recall: int) -> dict[str, Any]:
     files = {file.name.removesuffix(".csv.gz"): file for file in sorted(results.glob("*.csv.gz"))}
     records = {name: record_of(find_table(str(file))) for name, file in files.items()}
-    found: dict[str, Any] = {}
+    found, on = dict[str, Any](), provenance()
     with tempfile.TemporaryDirectory() as scratch:
         for name, file in files.items():
             source = name.rsplit("_", 1)[0]
@@ -192,7 +193,7 @@ def score(results: Path, runs: int, recall: int) -> dict[str, Any]:
                         }
                         for place, figure in figures[each].items()
                     }
-    return {"runs": runs, "recall": recall, "tasks": found, "mean": _means(found)}
+    return {"runs": runs, "recall": recall, "on": on, "tasks": found, "mean": _means(found)}
 
 
 def _means(found: dict[str, Any]) -> dict[str, Any]:

@@ -18,8 +18,6 @@ import csv
 import gzip
 import io
 import json
-import os
-import platform
 import random
 import statistics
 import sys
@@ -32,6 +30,7 @@ import torch
 from PIL import Image
 from scipy.stats import kendalltau, spearmanr
 
+from azora.bench.writing import provenance
 from azora.networks.nb201 import NB201
 from azora.proxies import PROXIES, Probe, log_rank, score
 from azora.space import Architecture
@@ -148,7 +147,7 @@ def main() -> None:
     parser.add_argument("--depth", type=int, default=1)
     parser.add_argument("--published", type=Path)
     parser.add_argument("--dataset", default="cifar10")
-    words = parser.parse_args()
+    words, on = parser.parse_args(), provenance()
     torch.set_num_threads(1)
     task = task_of(words.data, words.seed)
     space, rows = NB201(task.signature, width=words.width, depth=words.depth), read(words.table)
@@ -164,11 +163,8 @@ def main() -> None:
         found[name] = agreement(values, truth) | ({"ms": times[name]} if name in times else {})
         if name != "params":
             found[name]["above_params"] = above(values, scores["params"], truth, words.seed)
-    machine = (
-        f"{platform.machine()}, {os.cpu_count()} cores, Python {platform.python_version()}, torch {torch.__version__}"
-    )
     told = {"table": words.table.name, "column": words.column, "data": words.data.name, "cells": len(cells)}
-    told |= {"width": words.width, "depth": words.depth, "seed": words.seed, "machine": machine}
+    told |= {"width": words.width, "depth": words.depth, "seed": words.seed, "on": {**on, "threads": 1}}
     if published:
         codes = [code for _, _, code in cells]
         told["published"] = beside(published, words.dataset, codes, scores, truth)

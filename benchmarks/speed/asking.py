@@ -10,14 +10,12 @@ second, the most of several runs. With `OMP_NUM_THREADS=1` a second of the proce
 from __future__ import annotations
 
 import json
-import os
-import platform
 import statistics
-import subprocess
 import sys
 import time
 from collections.abc import Callable
 
+from azora.bench.writing import provenance
 from azora.networks.nb201 import NB201, OPERATIONS
 from azora.space import Architecture
 from azora.strategies import (
@@ -135,8 +133,7 @@ def from_nothing(seed: int) -> dict[str, float]:
 
 
 def main() -> None:
-    seed = int(sys.argv[1]) if len(sys.argv) > 1 else 0
-    commit = subprocess.run(["git", "rev-parse", "--short", "HEAD"], capture_output=True, text=True, check=False)
+    seed, on = int(sys.argv[1]) if len(sys.argv) > 1 else 0, provenance()
     found = {
         "benchmark": "asking",
         "seed": seed,
@@ -144,8 +141,8 @@ def main() -> None:
         "ask_and_tell": {name: cheap(make, seed) for name, make in CHEAP.items()},
         "bayesian": {surrogate: thinking(surrogate, seed) for surrogate in SURROGATES},
         "evolution_from_0": from_nothing(seed),
-        "commit": commit.stdout.strip(),
-        "machine": f"{platform.machine()}, {os.cpu_count()} cores, Python {platform.python_version()}",
+        "commit": on["commit"],
+        "machine": on,
     }
     print(json.dumps(found))
 

@@ -10,11 +10,8 @@ compares whole training steps, with the optimiser's. All are seconds of the proc
 from __future__ import annotations
 
 import json
-import os
-import platform
 import random
 import statistics
-import subprocess
 import sys
 import time
 from collections.abc import Callable
@@ -23,6 +20,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from azora.bench.writing import provenance
 from azora.networks.complexity import cost
 from azora.networks.registry import make_space
 from azora.networks.shared_weights import SharedWeights
@@ -87,7 +85,7 @@ def compared(shared: SharedWeights, architecture: Architecture, x: Tensor, y: Te
 
 
 def main() -> None:
-    seed = int(sys.argv[1]) if len(sys.argv) > 1 else 0
+    seed, on = int(sys.argv[1]) if len(sys.argv) > 1 else 0, provenance()
     torch.set_num_threads(1)
     torch.manual_seed(seed)
     x, y = torch.randn(BATCH, *SIGNATURE.shape), torch.arange(BATCH) % SIGNATURE.outputs
@@ -98,7 +96,6 @@ def main() -> None:
         for architecture in networks(space, random.Random(seed)):
             about = {"space": name, "macs": cost(space, architecture)["macs"]}
             rows.append(about | compared(shared, architecture, x, y))
-    commit = subprocess.run(["git", "rev-parse", "--short", "HEAD"], capture_output=True, text=True, check=False)
     found = {
         "benchmark": "borrowing",
         "seed": seed,
@@ -106,8 +103,8 @@ def main() -> None:
         "worst_ratio": max(row["ratio"] for row in rows),
         "step_ratio": round(statistics.median(row["step_ratio"] for row in rows), 3),
         "networks": rows,
-        "commit": commit.stdout.strip(),
-        "machine": f"{platform.machine()}, {os.cpu_count()} cores, torch {torch.__version__}, 1 thread",
+        "commit": on["commit"],
+        "machine": {**on, "threads": 1},
     }
     print(json.dumps(found, indent=2))
 

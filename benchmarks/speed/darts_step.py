@@ -21,8 +21,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
-import platform
 import resource
 import statistics
 import subprocess
@@ -37,6 +35,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from azora.bench.writing import provenance
 from azora.networks.darts import Darts
 from azora.networks.decide import Make, OfChannels, Undecided
 from azora.networks.mixture import Relaxed
@@ -272,12 +271,12 @@ def main() -> None:
     if about.only:
         print(json.dumps(measured(about.only, space, about, about.file)))
         return
+    on = provenance()
     with tempfile.TemporaryDirectory() as folder:
         figures = {name: alone(name, folder) for name in CONTENDERS}
         files = {name: Path(folder) / f"{name}.pt" for name in CONTENDERS}
         apart = {name: differences(files[name], files["plain"]) for name in ("ours", "plain_last")}
     plain = figures["plain"]
-    commit = subprocess.run(["git", "rev-parse", "--short", "HEAD"], capture_output=True, text=True, check=False)
     found = {
         "benchmark": "darts_step",
         **{name: getattr(about, name) for name in ("width", "layers", "batch", "size", "seed")},
@@ -285,8 +284,8 @@ def main() -> None:
         "time_ratios": {name: round(each["seconds"] / plain["seconds"], 4) for name, each in figures.items()},
         "memory_ratios": {name: round(each["peak_mib"] / plain["peak_mib"], 4) for name, each in figures.items()},
         "differences": apart,
-        "commit": commit.stdout.strip(),
-        "machine": f"{platform.machine()}, {os.cpu_count()} cores, torch {torch.__version__}, 1 thread",
+        "commit": on["commit"],
+        "machine": {**on, "threads": 1},
     }
     print(json.dumps(found, indent=2))
 

@@ -13,10 +13,7 @@ from __future__ import annotations
 
 import json
 import multiprocessing
-import os
-import platform
 import random
-import subprocess
 import sys
 import time
 from pathlib import Path
@@ -25,6 +22,7 @@ from tempfile import TemporaryDirectory
 import torch
 from scipy.stats import kendalltau
 
+from azora.bench.writing import provenance
 from azora.evaluation.inherited import Inherited
 from azora.methods import find_method
 from azora.networks.registry import make_space
@@ -94,6 +92,7 @@ def work(file: str, seed: int, name: str, mode: Mode, rows: int, process: int) -
 def main() -> None:
     seed, name, processes, rows = (*sys.argv[1:], *("0", "cells", "2", str(RECALIBRATION_ROWS))[len(sys.argv) - 1 :])
     torch.set_num_threads(1)
+    on = provenance()
     mode = choose_mode("measure", load_task("digits").signature)
     begun, trained = time.process_time(), training(int(seed), name, mode)
     trained.advance()
@@ -122,8 +121,8 @@ def main() -> None:
         "epoch_seconds_of_processor": round(epoch, 1),
         "accuracy": {"least": min(accuracies), "mean": sum(accuracies) / len(accuracies), "most": max(accuracies)},
         "tau": {metric: agreement(found[0][0], reference, metric) for metric in ("accuracy", "loss")},
-        "commit": commit(),
-        "machine": f"{platform.machine()}, {os.cpu_count()} cores, torch {torch.__version__}, 1 thread a process",
+        "commit": on["commit"],
+        "machine": {**on, "threads": 1},
     }
     print(json.dumps(about, indent=2))
 
@@ -132,12 +131,6 @@ def agreement(scores: Scores, reference: Scores, metric: str) -> float:
     """Kendall's τ of the first scores with the reference's."""
     first = scores[: len(reference)]
     return round(kendalltau([each[metric] for each in first], [each[metric] for each in reference])[0], 3)
-
-
-def commit() -> str:
-    """That of the checkout."""
-    asked = ["git", "rev-parse", "--short", "HEAD"]
-    return subprocess.run(asked, capture_output=True, text=True, check=False).stdout.strip()
 
 
 if __name__ == "__main__":

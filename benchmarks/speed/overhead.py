@@ -9,17 +9,15 @@ hears of it. `own_ms` is what azora adds to the commit: it does not depend on th
 from __future__ import annotations
 
 import json
-import os
-import platform
 import sqlite3
 import statistics
-import subprocess
 import sys
 import tempfile
 import time
 from collections.abc import Callable
 from pathlib import Path
 
+from azora.bench.writing import provenance
 from azora.executors import InlineExecutor
 from azora.loop import Budget, search
 from azora.networks.nb201 import NB201
@@ -70,10 +68,9 @@ def side_by_side(folder: Path, turn: int, seed: int) -> tuple[float, float]:
 
 
 def main() -> None:
-    seed = int(sys.argv[1]) if len(sys.argv) > 1 else 0
+    seed, on = int(sys.argv[1]) if len(sys.argv) > 1 else 0, provenance()
     with tempfile.TemporaryDirectory(dir=".") as folder:
         turns = [side_by_side(Path(folder), turn, seed) for turn in range(TURNS)]
-    commit = subprocess.run(["git", "rev-parse", "--short", "HEAD"], capture_output=True, text=True, check=False)
     found = {
         "benchmark": "overhead",
         "seed": seed,
@@ -82,8 +79,8 @@ def main() -> None:
         "own_ms": round(statistics.median(trial - bare for trial, bare in turns), 3),
         "ratio": round(statistics.median(trial / bare for trial, bare in turns), 2),
         "trial_ms_in_memory": round(per_trial(MemoryJournal(), IN_MEMORY, seed, lambda study: None), 3),
-        "commit": commit.stdout.strip(),
-        "machine": f"{platform.machine()}, {os.cpu_count()} cores, Python {platform.python_version()}",
+        "commit": on["commit"],
+        "machine": on,
     }
     print(json.dumps(found))
 

@@ -6,14 +6,14 @@
 from __future__ import annotations
 
 import json
-import os
-import platform
 import sqlite3
 import subprocess
 import sys
 import tempfile
 from pathlib import Path
 from typing import Any
+
+from azora.bench.writing import provenance
 
 BUDGET = 75
 
@@ -27,7 +27,7 @@ def events(file: Path) -> list[dict[str, Any]]:
 
 
 def main() -> None:
-    seed = sys.argv[1] if len(sys.argv) > 1 else "0"
+    seed, on = sys.argv[1] if len(sys.argv) > 1 else "0", provenance()
     with tempfile.TemporaryDirectory() as folder:
         command = [sys.executable, "-m", "azora", "search", "digits", "--budget", f"{BUDGET}s", "--seed", seed]
         command += ["--out", f"{folder}/out", "--no-memory", "--json", "--quiet"]
@@ -35,7 +35,6 @@ def main() -> None:
         told = [event for event in events(Path(folder) / "out" / "study.db") if event["kind"] == "told"]
     first, last = told[0]["elapsed"], told[-1]["elapsed"]
     figures = json.loads(done.stdout)
-    commit = subprocess.run(["git", "rev-parse", "--short", "HEAD"], capture_output=True, text=True, check=False)
     found = {
         "benchmark": "search",
         "seed": int(seed),
@@ -43,8 +42,8 @@ def main() -> None:
         "judged_per_minute": round(60 * (figures["judged"] - 1) / (last - first), 1),
         "trials_per_minute": round(60 * (len(told) - 1) / (last - first), 1),
         "workers": figures["workers"],
-        "commit": commit.stdout.strip(),
-        "machine": f"{platform.machine()}, {os.cpu_count()} cores, Python {platform.python_version()}",
+        "commit": on["commit"],
+        "machine": on,
     }
     print(json.dumps(found))
 

@@ -14,12 +14,9 @@ and committed to a file of its own: what the disk alone takes. `per_s` is trials
 from __future__ import annotations
 
 import json
-import os
-import platform
 import random
 import sqlite3
 import statistics
-import subprocess
 import sys
 import tempfile
 import time
@@ -30,6 +27,7 @@ from typing import Any
 import optuna
 import sqlalchemy as sql
 
+from azora.bench.writing import provenance
 from azora.networks.nb201 import NB201
 from azora.optuna import parameters
 from azora.space import Architecture
@@ -116,7 +114,7 @@ def bare_commits(file: Path) -> Callable[[int], None]:
 
 
 def main() -> None:
-    seed = int(sys.argv[1]) if len(sys.argv) > 1 else 0
+    seed, on = int(sys.argv[1]) if len(sys.argv) > 1 else 0, provenance()
     space, rng = NB201(Signature("classification", (3, 32, 32), 10)), random.Random(seed)
     made = [space.sample(rng) for _ in range((BLOCKS + 1) * TRIALS)]
     with tempfile.TemporaryDirectory(dir=".") as folder:
@@ -131,7 +129,6 @@ def main() -> None:
                 if block:  # the first warms up
                     spent[name].append(1e3 * (time.perf_counter() - begun) / TRIALS)
     middle = {name: statistics.median(each) for name, each in spent.items()}
-    commit = subprocess.run(["git", "rev-parse", "--short", "HEAD"], capture_output=True, text=True, check=False)
     found = {
         "benchmark": "storage",
         "seed": seed,
@@ -148,8 +145,8 @@ def main() -> None:
         "ratio": round(middle["optuna"] / middle["azora"], 1),
         "least_ratio": round(min(spent["optuna"]) / min(spent["azora"]), 1),
         "optuna": optuna.__version__,
-        "commit": commit.stdout.strip(),
-        "machine": f"{platform.machine()}, {os.cpu_count()} cores, Python {platform.python_version()}",
+        "commit": on["commit"],
+        "machine": on,
     }
     print(json.dumps(found))
 

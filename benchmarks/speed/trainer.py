@@ -8,11 +8,8 @@ takes turns, and the figures are medians of each turn's ratio, so that a busy ne
 from __future__ import annotations
 
 import json
-import os
-import platform
 import random
 import statistics
-import subprocess
 import sys
 import time
 from collections.abc import Callable
@@ -21,6 +18,7 @@ import numpy as np
 import torch
 from torch import nn
 
+from azora.bench.writing import provenance
 from azora.networks.decide import As
 from azora.networks.registry import make_space
 from azora.tasks import Task, from_arrays
@@ -90,14 +88,9 @@ def timed(turns: dict[str, Turn]) -> dict[str, list[float]]:
     return seconds
 
 
-def commit() -> str:
-    found = subprocess.run(["git", "rev-parse", "HEAD"], capture_output=True, text=True, check=False)
-    return found.stdout.strip() if found.returncode == 0 else "unknown"
-
-
 def main(seed: int) -> None:
     torch.set_num_threads(1)
-    given = task(seed)
+    given, on = task(seed), provenance()
     # As it is picked for a winner's last training.
     picked = fastest_mode(given.signature, "cpu", lambda: network(given, seed), BATCH)
     pair = timed({"trainer": trainer(given, picked, seed), "bare": bare(given, picked, seed)})
@@ -110,8 +103,8 @@ def main(seed: int) -> None:
         "picked_over_fastest": min(typical.values()) / typical[picked.name],
         "pictures_per_second_by_mode": {name: BATCH * STEPS / each for name, each in typical.items()},
         "seed": seed,
-        "commit": commit(),
-        "machine": {"cpu": platform.machine(), "cores": os.cpu_count(), "torch": torch.__version__, "threads": 1},
+        "commit": on["commit"],
+        "machine": {**on, "threads": 1},
     }
     print(json.dumps(figures, indent=2))
 

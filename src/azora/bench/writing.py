@@ -17,8 +17,10 @@ from typing import Any
 from azora import __version__
 from azora.bench.comparison import Comparison
 from azora.bench.plot import to_html, to_svg
+from azora.cores import usable_cores
 from azora.errors import BenchmarkError
 
+PROCESSORS = Path("/proc/cpuinfo")  # of Linux
 LIBRARIES = ("numpy", "scipy", "scikit-learn", "torch")
 HEADER = ("strategy", "seed", "query", "row", "epochs", "seconds", "validation", "score")
 
@@ -76,6 +78,27 @@ def _circumstances(comparison: Comparison, wall: float) -> dict[str, Any]:
         "when": datetime.now(UTC).isoformat(timespec="seconds"),
         "wall_seconds": round(wall, 2),
     }  # fmt: skip
+
+
+def provenance() -> dict[str, Any]:
+    """What figures hang on: the processor's model, the cores that may be used, the versions of Python and torch, and
+    the commit. To be asked before a run: while one goes on, the checkout may become another. Imports no torch."""
+    return {
+        "processor": _processor(),
+        "cores": usable_cores(),
+        "python": platform.python_version(),
+        "torch": _version("torch"),
+        "commit": commit(),
+    }
+
+
+def _processor() -> str:
+    try:
+        lines = PROCESSORS.read_text(encoding="utf-8", errors="replace").splitlines()
+    except OSError:
+        lines = []
+    models = (line.partition(":")[2].strip() for line in lines if line.startswith("model name"))
+    return next(models, "") or platform.processor() or platform.machine()
 
 
 def commit() -> str | None:

@@ -1,0 +1,39 @@
+"""What figures hang on."""
+
+from __future__ import annotations
+
+import json
+import platform
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from azora.bench import writing
+from azora.bench.writing import provenance
+from azora.cores import usable_cores
+
+
+def test_figures_say_where_they_come_from(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    file = tmp_path / "cpuinfo"
+    file.write_text("processor\t: 0\nmodel name\t: A Processor 9000\n\nprocessor\t: 1\nmodel name\t: Another\n")
+    monkeypatch.setattr(writing, "PROCESSORS", file)
+    monkeypatch.setattr(writing, "commit", lambda: "0123456789ab+")
+    told = provenance()
+    assert list(told) == ["processor", "cores", "python", "torch", "commit"]
+    assert (told["processor"], told["cores"], told["commit"]) == ("A Processor 9000", usable_cores(), "0123456789ab+")
+    assert json.loads(json.dumps(told)) == told
+
+
+def test_where_no_file_names_the_processor_the_platform_does(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(writing, "PROCESSORS", tmp_path / "cpuinfo")
+    monkeypatch.setattr(platform, "processor", lambda: "")
+    monkeypatch.setattr(platform, "machine", lambda: "riscv64")
+    assert provenance()["processor"] == "riscv64"
+
+
+def test_the_version_of_torch_is_told_without_importing_it() -> None:
+    code = "import sys; from azora.bench import writing; print(writing.provenance()['torch'], 'torch' in sys.modules)"
+    told = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.split()
+    assert told[0] != "None" and told[1] == "False"
