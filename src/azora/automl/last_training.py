@@ -119,6 +119,7 @@ class LastTraining:
     def _holds(self, pricing: Pricing, limits: Sequence[Limit], winner: Winner) -> tuple[bool, Measured | None]:
         """Whether what was trained holds the limits where it will run, and what was measured of it there."""
         shipped = pricing.deployable(winner.network, winner.architecture, winner.scaling)
+        limit: Limit | None = None
         try:
             for _ in range(LOOKS):  # the machine may have had other work just then
                 measured = pricing.measure(shipped)
@@ -127,6 +128,7 @@ class LastTraining:
         except TargetError as error:  # it was there before the training: what was trained must not be lost
             self.watch.note(f"what ships could not be measured: {error}")
             return True, None
+        assert limit is not None
         found = limit.show(costs_of(measured)[limit.quantity])
         self.watch.note(f"{winner.architecture.key[:8]} has {limit.quantity} {found} once it is trained: the next best")
         return False, measured

@@ -62,7 +62,7 @@ def measure_pace(
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
     try:
-        rows, seconds = [], []
+        rows, seconds = list[list[float]](), list[float]()
         for architecture in spread(space, rng):
             if len(seconds) >= FEWEST_PROBES and time.monotonic() > end:
                 break
