@@ -20,6 +20,7 @@ from typing import Any, final
 from azora.errors import ConfigError
 from azora.executors.child import start_child
 from azora.executors.executor import Executor
+from azora.memory import free_memory
 from azora.trial import Proposal, Report
 
 TICK = 0.05  # seconds between looks at a worker's time and memory
@@ -57,7 +58,7 @@ class ProcessExecutor(Executor):
     Args:
         setup: what a worker needs to know (see `azora.executors.workplace`), as JSON.
         workers: number of processes, each with `threads` torch threads.
-        memory: bytes that a worker may use; None is four fifths of what is free, shared equally.
+        memory: bytes that a worker may use; None is four fifths of what is free (see `free_memory`), shared equally.
         timeout: seconds for one judgement; None is no limit.
         log: file for what workers print.
         spawned: processes from `spawn` or left by another executor, started while nobody knew yet what they would work
@@ -337,14 +338,3 @@ class WorkerProcess:
             hint = ", as the system does when memory is short" if -code == signal.SIGKILL else ""
             return f"worker killed by signal {-code} ({known.get(-code, 'a real-time signal')}{hint})"
         return f"worker ended with exit code {code}"
-
-
-def free_memory() -> int:
-    """Bytes that this machine can still give, or 4 GiB where it does not tell."""
-    try:
-        for line in Path("/proc/meminfo").read_text().splitlines():
-            if line.startswith("MemAvailable:"):
-                return int(line.split()[1]) * 1024
-    except (OSError, ValueError):
-        pass
-    return 4 * 2**30
