@@ -2,22 +2,26 @@
 
 from __future__ import annotations
 
+import errno
 import math
 import os
 import random
 import signal
+import subprocess
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
+from safetensors import SafetensorError
 
 from azora.automl.setting import Setting
 from azora.evaluation.mixing import settings_to_json, start_mixing
 from azora.evaluation.sharing import start_sharing
 from azora.evaluation.trained import start_training
+from azora.executors.child import start_child
 from azora.executors.partners import Partners
 from azora.executors.workplace import joint_space
 from azora.job import Job
@@ -144,6 +148,89 @@ def test_a_partner_that_cannot_start_is_not_waited_for(
         assert lost.join(training) is None
         time.sleep(0.1)
     assert not lost._processes
+
+
+def alone(partners: Partners, training: Training) -> None:
+    """Nobody joins, nobody is left behind, and the training goes on."""
+    deadline = time.monotonic() + 60
+    while partners._processes and time.monotonic() < deadline:
+        assert partners.join(training) is None
+        time.sleep(0.05)
+    assert not partners._processes
+    training.finish(epochs=1, join=lambda: partners.join(training))
+    assert training.link is None and training.epochs == pytest.approx(1, abs=0.5)
+
+
+def full(*_: object) -> None:
+    raise OSError(errno.ENOSPC, "No space left on device")
+
+
+def full_for_safetensors(*_: object) -> None:
+    raise SafetensorError("I/O error: No space left on device (os error 28)")
+
+
+@pytest.mark.parametrize(
+    ("name", "instead"),
+    [("azora.executors.partners.save_file", full_for_safetensors), ("os.posix_fallocate", full)],
+    ids=["state", "gradients"],
+)
+def test_without_room_for_what_is_exchanged_the_leader_trains_alone(
+    setting: Setting, architecture: Architecture, partners: Partners, monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path, name: str, instead: Callable[..., None],
+) -> None:  # fmt: skip
+    monkeypatch.setattr(name, instead)
+    alone(partners, make(setting, architecture))
+    assert not (tmp_path / "gradients").exists() and not (tmp_path / "state.safetensors").exists()
+
+
+def test_without_room_for_their_data_the_leader_trains_alone(
+    setting: Setting, architecture: Architecture, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr("azora.tasks.task.save_file", full_for_safetensors)
+    partners = Partners({"data": str(tmp_path / "final")}, 2, tmp_path, setting.data)
+    assert not partners._processes and not (tmp_path / "final").exists()
+    alone(partners, make(setting, architecture))
+
+
+def test_where_the_system_has_too_few_processes_the_leader_trains_alone(
+    setting: Setting, architecture: Architecture, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    started: list[subprocess.Popen[bytes]] = []
+
+    def once(module: str) -> tuple[subprocess.Popen[bytes], int]:
+        if started:
+            raise OSError(errno.EAGAIN, "Resource temporarily unavailable")
+        process, answers = start_child(module)
+        started.append(process)
+        return process, answers
+
+    monkeypatch.setattr("azora.executors.partners.start_child", once)
+    alone(Partners({"data": "nowhere"}, 3, tmp_path), make(setting, architecture))
+    assert started[0].returncode is not None
+
+
+def test_what_is_exchanged_has_its_room_on_the_disk(
+    setting: Setting, architecture: Architecture, partners: Partners, tmp_path: Path
+) -> None:
+    """And the size of this training, whatever an earlier one left."""
+    (tmp_path / "gradients").write_bytes(b"left")
+    training = make(setting, architecture)
+    joined(partners, training)
+    about = (tmp_path / "gradients").stat()
+    assert about.st_size == 2 * 4 * training.numbers
+    assert about.st_blocks * 512 >= about.st_size
+
+
+def test_others_are_given_their_data(setting: Setting, architecture: Architecture, tmp_path: Path) -> None:
+    setup = {
+        "space": dict(setting.space_about), "architecture": architecture.to_json(), "seed": 0, "precision": "float32",
+        "folder": str(tmp_path), "data": str(tmp_path / "final"),
+    }  # fmt: skip
+    partners = Partners(setup, 2, tmp_path, setting.data)
+    try:
+        joined(partners, make(setting, architecture))
+    finally:
+        partners.close()
 
 
 # Shared weights ----------------------------------------------------------------------------------------------------

@@ -11,6 +11,7 @@ import contextlib
 import json
 import os
 import select
+import shutil
 import struct
 import subprocess
 import sys
@@ -21,6 +22,7 @@ from typing import Any, final
 
 import numpy as np
 import torch
+from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
@@ -32,27 +34,41 @@ from azora.training.link import Linked, LinkLost
 HEAD = "=dI"  # of a message: a number, and how many bytes of a note follow
 STEP, LOAD, SUMMED, END = 0.0, -2.0, -3.0, -1.0  # what the leader sends: a rate, or one of these below zero
 READY, LOADED, DONE = b"R", b"L", b"G"  # what the others send
+STATE, SUMS = "state.safetensors", "gradients"  # files that are exchanged
 FEWEST_ROWS = 8  # of a batch for each process: fewer make no mean for a normalisation
 PATIENCE = 3.0  # seconds beyond which another process is not waited for
+LACKING = OSError, SafetensorError  # a full disk, no process to be had: then there are no others, and one trains alone
 
 
 @final
 class Partners:
     """The leader's side: processes that prepare while the leader trains alone, and join when they are ready.
 
+    The leader needs none of them: where the system lacks what they need, a process or room on the disk, none ever join.
+
     Args:
         setup: what `Partner` needs to make the same training (see `main`), as JSON.
         count: how many processes, this one included.
         folder: for what is exchanged; on a memory file system if there is one.
+        data: what they train on, to be saved where the setup says that it is; None, if it is there.
     """
 
     rank = 0
 
-    def __init__(self, setup: Mapping[str, Any], count: int, folder: Path) -> None:
+    def __init__(self, setup: Mapping[str, Any], count: int, folder: Path, data: SearchData | None = None) -> None:
         self.count, self._folder = count, folder
-        self._processes = [_spawn({**setup, "rank": rank, "count": count}) for rank in range(1, count)]
-        self._waiting = set(range(len(self._processes)))
+        self._processes: list[tuple[subprocess.Popen[bytes], int]] = []
         self._shared: list[Tensor] = []
+        try:
+            if data is not None and count > 1:
+                data.save(Path(setup["data"]))
+            for rank in range(1, count):
+                self._processes.append(_spawn({**setup, "rank": rank, "count": count}))
+        except LACKING:
+            self.close()
+            if data is not None:
+                shutil.rmtree(setup["data"], ignore_errors=True)  # the room that the half of it takes is wanted
+        self._waiting = set(range(len(self._processes)))
 
     def join(self, training: Linked) -> Partners | None:
         """This, once all are ready and stand where `training` stands; None until then. Asked before every step."""
@@ -68,8 +84,9 @@ class Partners:
             if self._waiting:
                 return None
             self._open(training)
-        except (LinkLost, OSError):
+        except (LinkLost, *LACKING):
             self.close()
+            self._clear()
             return None
         return self
 
@@ -113,11 +130,18 @@ class Partners:
         self._processes = []
 
     def _open(self, training: Linked) -> None:
-        save_file(training.state_tensors(), self._folder / "state.safetensors")
+        self._clear()  # an earlier training's, of another size
+        save_file(training.state_tensors(), self._folder / STATE)
+        _reserve(self._folder / SUMS, training.numbers * self.count)
         self._shared = _shared(self._folder, training.numbers, self.count)
         self._send(LOAD)
         for _, answers in self._processes:
             _expect(answers, LOADED)
+
+    def _clear(self) -> None:
+        for name in (STATE, SUMS):
+            with contextlib.suppress(OSError):
+                (self._folder / name).unlink()
 
     def _send(self, number: float, note: str = "") -> None:
         words = note.encode()
@@ -145,7 +169,7 @@ class Partner:
         os.write(self._answers, READY)
         if _receive() != (LOAD, ""):
             return
-        training.load_state(load_file(self._folder / "state.safetensors"))
+        training.load_state(load_file(self._folder / STATE))
         self._shared = _shared(self._folder, size, self.count)
         os.write(self._answers, LOADED)
         training.follow(self)
@@ -175,12 +199,19 @@ def _spawn(setup: Mapping[str, Any]) -> tuple[subprocess.Popen[bytes], int]:
     return process, answers
 
 
+def _reserve(file: Path, numbers: int) -> None:
+    """Make a file that has its room on the disk. One that is only as long (sparse) is given it when it is written to,
+    and where there is none the system then ends the process (SIGBUS)."""
+    with open(file, "xb") as made:
+        if hasattr(os, "posix_fallocate"):
+            os.posix_fallocate(made.fileno(), 0, 4 * numbers)
+        else:
+            made.write(bytes(4 * numbers))
+
+
 def _shared(folder: Path, size: int, count: int) -> list[Tensor]:
     """`count` vectors of `size` numbers that all processes see."""
-    file = folder / "gradients"
-    with contextlib.suppress(FileExistsError), open(file, "xb") as made:
-        made.truncate(4 * size * count)
-    whole = torch.from_numpy(np.memmap(file, np.float32, "r+", shape=(count, size)))
+    whole = torch.from_numpy(np.memmap(folder / SUMS, np.float32, "r+", shape=(count, size)))
     return list(whole)
 
 
