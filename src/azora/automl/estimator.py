@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -17,6 +16,7 @@ from azora.automl.run import run
 from azora.errors import AzoraError
 from azora.job import Job
 from azora.model import Model
+from azora.scratch import scratch_folder
 from azora.study.folder import JOURNAL
 from azora.tasks import from_arrays
 from azora.tasks.array import Array
@@ -45,8 +45,8 @@ class _Searches(BaseEstimator):  # type: ignore[misc]
     def _search(self, x: Array, y: Array, kind: str) -> None:
         state = self.random_state
         seed = int(state) if isinstance(state, int | np.integer) else int(check_random_state(state).randint(2**31 - 1))
-        with tempfile.TemporaryDirectory(prefix="azora-") as scratch:
-            folder = _free(Path(self.out)) if self.out is not None else Path(scratch) / "out"
+        with scratch_folder() as scratch:
+            folder = _free(Path(self.out)) if self.out is not None else scratch / "out"
             try:
                 task = from_arrays(x, y, kind=kind, seed=seed)
                 job = Job.parse(

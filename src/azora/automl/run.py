@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import tempfile
 import threading
 import time
 from collections.abc import Mapping, Sequence
@@ -32,6 +31,7 @@ from azora.executors import ProcessExecutor, WorkerProcess, spawn
 from azora.job import Job
 from azora.loop import Budget, search
 from azora.methods import Work
+from azora.scratch import scratch_folder
 from azora.space import Space
 from azora.strategies import Strategy
 from azora.strategies.memory import Remembered
@@ -81,8 +81,8 @@ def _run(job: Job, started: float, stop: threading.Event, watch: Watcher, worker
             setting.pricing.file.save(job.out / PREDICTOR)
         if setting.memory is not None and not job.resume:
             setting.memory.save(job.out)
-        with tempfile.TemporaryDirectory(prefix="azora-", ignore_cleanup_errors=True) as scratch, one_thread():
-            return _Run(setting, limited, folder, started, stop, watch, Path(scratch), workers).go()
+        with scratch_folder() as scratch, one_thread():
+            return _Run(setting, limited, folder, started, stop, watch, scratch, workers).go()
     except StudyError:
         raise
     except BaseException:

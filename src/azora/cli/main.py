@@ -16,6 +16,7 @@ from azora.cli.adapting import adapt
 from azora.cli.benching import bench
 from azora.cli.comparing import compare
 from azora.cli.discovering import discover
+from azora.cli.ending import Ending, ended_by_signals
 from azora.cli.improving import history, improve, rollback
 from azora.cli.looking import show, spaces, strategies, tasks
 from azora.cli.meta_searching import meta_search
@@ -60,7 +61,14 @@ def _azora(
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Run the command line; the exit code is 0, 2 (the user's to mend), 1 (ours) or 130 (interrupted)."""
+    """Run the command line; the exit code is 0, 2 (the user's to mend), 1 (ours), 130 (interrupted), or 128 and the
+    number of the signal that ended it."""
+    with ended_by_signals() as ending:
+        code = _do(arguments, ending)
+    return ending.code(code)
+
+
+def _do(arguments: list[str] | None, ending: Ending) -> int:
     try:
         asked = sys.argv[1:] if arguments is None else arguments
         code = app(asked or ["--help"], standalone_mode=False)
@@ -75,7 +83,8 @@ def main(arguments: list[str] | None = None) -> int:
         sys.stderr.close()  # whoever read our output has gone; there is nobody to tell
         return FAULT
     except Exception as error:
-        return _say(_our_fault(error), FAULT)
+        # A terminal that has closed cannot be told of it: what fails then is nobody's fault.
+        return FAULT if ending.signal else _say(_our_fault(error), FAULT)
 
 
 def _say(message: str, code: int) -> int:

@@ -14,6 +14,7 @@ from typing import Annotated, Any
 
 import typer
 
+from azora.cli.ending import in_main_thread
 from azora.cli.reading import GroupWord, IgnoreWord, KindWord, LabelWord, SizeWord, SkipBadWord
 from azora.cli.remembering import KnowledgeWord, NoMemoryWord, memory_of
 from azora.clock import process_start
@@ -176,8 +177,13 @@ def read_settings(texts: list[str]) -> dict[str, Any]:
 
 @contextmanager
 def interruptible() -> Iterator[threading.Event]:
-    """The first Ctrl-C sets the event: finish with the best so far. The second stops at once."""
+    """The first Ctrl-C sets the event: finish with the best so far. The second stops at once.
+
+    Outside of the main thread, which alone hears of signals, nothing sets it."""
     stop = threading.Event()
+    if not in_main_thread():
+        yield stop
+        return
 
     def on_interrupt(number: int, frame: FrameType | None) -> None:
         if stop.is_set():

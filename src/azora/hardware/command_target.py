@@ -10,7 +10,6 @@ import shutil
 import signal
 import statistics
 import subprocess
-import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, final
@@ -20,6 +19,7 @@ from azora.export.draft import draft_onnx
 from azora.export.executorch import write_executorch
 from azora.hardware.measurement import SECONDS, summarise
 from azora.hardware.target import Deployable, Measured, Target, here
+from azora.scratch import scratch_folder
 
 ONNX, PTE = "{model}", "{pte}"
 RUNS, MORE_RUNS, MOST_SPREAD = 3, 7, 0.3
@@ -67,8 +67,8 @@ class Command(Target):
 
     def measure(self, deployable: Deployable, seconds: float = SECONDS) -> Measured:
         self.versions()
-        with tempfile.TemporaryDirectory(prefix="azora-") as folder:
-            file = Path(folder) / ("model.pte" if PTE in self.command else "model.onnx")
+        with scratch_folder() as folder:
+            file = folder / ("model.pte" if PTE in self.command else "model.onnx")
             write = write_executorch if PTE in self.command else draft_onnx
             try:
                 write(deployable.network, deployable.signature, deployable.scaling, file)

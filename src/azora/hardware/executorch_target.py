@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from pathlib import Path
 from typing import final
 
 import numpy as np
@@ -14,6 +12,7 @@ from azora.errors import BundleError, ConfigError, TargetError
 from azora.export.executorch import ExecutorchSession, check_executorch, write_executorch
 from azora.hardware.onnx_target import CALIBRATED, PRECISIONS
 from azora.hardware.target import Deployable, Loaded, TimedTarget
+from azora.scratch import scratch_folder
 from azora.settings import closest
 
 
@@ -40,8 +39,8 @@ class Executorch(TimedTarget):
         shape = deployable.signature.raw_shape
         rng = np.random.default_rng(0)
         rows = rng.random((CALIBRATED, *shape), dtype=np.float32) if self.precision == "int8" else None
-        with tempfile.TemporaryDirectory(prefix="azora-") as folder:
-            file = Path(folder) / "model.pte"
+        with scratch_folder() as folder:
+            file = folder / "model.pte"
             try:
                 write_executorch(deployable.network, deployable.signature, deployable.scaling, file, rows)
                 session = ExecutorchSession(file)

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from pathlib import Path
 from typing import final
 
 import numpy as np
@@ -15,6 +13,7 @@ from azora.export import OnnxSession
 from azora.export.draft import draft_onnx
 from azora.export.quantised import quantise_onnx
 from azora.hardware.target import Deployable, Loaded, TimedTarget, check_threads
+from azora.scratch import scratch_folder
 from azora.settings import closest
 
 PRECISIONS = ("fp32", "int8")
@@ -45,13 +44,13 @@ class OnnxRuntime(TimedTarget):
     def load(self, deployable: Deployable) -> Iterator[Loaded]:
         shape = deployable.signature.raw_shape
         rng = np.random.default_rng(0)
-        with tempfile.TemporaryDirectory(prefix="azora-") as folder:
-            file = Path(folder) / "model.onnx"
+        with scratch_folder() as folder:
+            file = folder / "model.onnx"
             try:
                 draft_onnx(deployable.network, deployable.signature, deployable.scaling, file)
                 if self.precision == "int8":
                     made = rng.random((CALIBRATED, *shape), dtype=np.float32)
-                    file = quantise_onnx(file, Path(folder) / "int8.onnx", made)
+                    file = quantise_onnx(file, folder / "int8.onnx", made)
             except BundleError as error:
                 raise TargetError(f"{self.spec}: {error}") from error
             size = file.stat().st_size

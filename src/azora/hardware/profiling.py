@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import statistics
-import tempfile
 import time
 from collections import defaultdict
 from collections.abc import Sequence
@@ -19,6 +18,7 @@ from torch import Tensor, nn
 from azora.errors import ConfigError, TargetError
 from azora.export.bundle import ONNX, Bundle
 from azora.export.deployed import Deployed
+from azora.scratch import scratch_folder
 from azora.settings import closest
 
 WARM, RUNS = 5, 40  # answers before times count, and those that do
@@ -71,12 +71,12 @@ def _onnx(bundle: Bundle) -> Times:
     file = bundle.folder / ONNX
     if not file.is_file():
         raise TargetError(f"{bundle.folder} has no {ONNX} to profile; --target torch-cpu needs none")
-    with tempfile.TemporaryDirectory(prefix="azora-") as folder:
+    with scratch_folder() as folder:
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = 1
         options.log_severity_level = 3
         options.enable_profiling = True
-        options.profile_file_prefix = str(Path(folder) / "profile")
+        options.profile_file_prefix = str(folder / "profile")
         session = onnxruntime.InferenceSession(str(file), options, providers=["CPUExecutionProvider"])
         x = np.zeros((1, *bundle.signature.raw_shape), dtype=np.float32)
         for _ in range(WARM + RUNS):
