@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import random
 import re
 import subprocess
 import sys
@@ -16,7 +17,9 @@ from azora.automl.reading import read_out
 from azora.automl.result import Result
 from azora.cli.main import main
 from azora.model import Model
+from azora.strategies import Strategy
 from azora.tasks import Task
+from azora.trial import Proposal
 
 WORDS = ["--trials", "10", "--workers", "2", "--seed", "3", "--limit", "params=60k", "--set", "rungs=2"]
 WANTED = {
@@ -246,6 +249,18 @@ def test_a_folder_that_cannot_be_written_is_refused(tmp_path: Path, capsys: pyte
 def test_limits_name_the_smallest_that_was_found(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     main(["search", "digits", "--limit", "macs=5", "--out", str(tmp_path / "out"), "--quiet"])
     assert re.search(r"the smallest found has macs [\d,]+", capsys.readouterr().err)
+
+
+class Silent(Strategy):
+    def propose(self, rng: random.Random) -> Proposal | None:
+        return None
+
+
+def test_a_strategy_that_proposes_nothing_is_named(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    words = ["search", "digits", "--trials", "2", "--workers", "1", "--out", str(tmp_path / "out"), "--quiet"]
+    assert main([*words, "--strategy", f"{__name__}:Silent", "--no-memory"]) == 2
+    assert f"no network was judged: the strategy '{__name__}:Silent' proposed none" in capsys.readouterr().err
+    assert not (tmp_path / "out").exists()
 
 
 def test_when_every_network_fails_the_first_reason_is_told(home: Path) -> None:

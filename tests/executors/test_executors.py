@@ -173,6 +173,45 @@ def test_where_one_worker_cannot_start_the_others_work(
     assert all(future.result(timeout=60).ok for future in futures)
 
 
+def test_many_open_files_are_no_reason_to_wait_for_ever(pool: Pool, space: Space, many_files: None) -> None:
+    assert judge(pool("chats"), space).metrics == {"accuracy": 0.5}
+
+
+def test_what_nobody_foresaw_is_told_and_not_waited_for(
+    pool: Pool, space: Space, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fails(*_: object) -> None:
+        raise ValueError("nobody thought of this")
+
+    monkeypatch.setattr("azora.executors.processes.WorkerProcess.receive", fails)
+    with pytest.raises(ConfigError, match="no worker could be started: ValueError: nobody thought of this"):
+        search(RandomSearch(space), pool("chats"), Study(MemoryJournal(), space), Budget.of(trials=1))
+
+
+def test_a_worker_that_cannot_be_killed_does_not_keep_its_report(
+    pool: Pool, space: Space, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    kill, tried = WorkerProcess.kill, list[WorkerProcess]()
+
+    def fails_at_first(worker: WorkerProcess) -> None:
+        kill(worker)
+        tried.append(worker)
+        if len(tried) == 1:
+            raise OSError(5, "Input/output error")
+
+    monkeypatch.setattr(WorkerProcess, "kill", fails_at_first)
+    executor = pool("is_killed")
+    assert "worker killed by signal 9" in str(judge(executor, space).error)
+    with pytest.raises(ConfigError, match="OSError"):
+        judge(executor, space)
+
+
+def test_a_cancelled_judgement_does_not_cost_the_worker(pool: Pool, space: Space) -> None:
+    executor = pool("chats")
+    assert executor.submit(Proposal(space.sample(random.Random(1)), 1.0)).cancel()
+    assert judge(executor, space).metrics == {"accuracy": 0.5}
+
+
 def test_a_users_own_memory_limit_stays_the_lower_one() -> None:
     script = (
         "import resource as r; from azora.executors.worker import _limit;"

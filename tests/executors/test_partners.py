@@ -192,6 +192,16 @@ def test_without_room_for_their_data_the_leader_trains_alone(
     alone(partners, make(setting, architecture))
 
 
+def test_others_join_however_many_files_are_open(
+    many_files: None, setting: Setting, architecture: Architecture, partners: Partners
+) -> None:
+    training = make(setting, architecture)
+    training.advance(1)
+    joined(partners, training)
+    training.finish(epochs=2)
+    assert training.link is partners
+
+
 def test_where_the_system_has_too_few_processes_the_leader_trains_alone(
     setting: Setting, architecture: Architecture, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:

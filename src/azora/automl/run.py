@@ -23,7 +23,7 @@ from azora.automl.threads import one_thread
 from azora.automl.watching import Sight, Watcher
 from azora.automl.winner import KEPT
 from azora.automl.working import FOLDER, clear, make_work
-from azora.errors import BudgetError, StudyError
+from azora.errors import BudgetError, ConfigError, StudyError
 from azora.evaluation.checkpoints import prune
 from azora.evaluation.sharing import WEIGHTS
 from azora.evaluation.trained import EACH
@@ -321,6 +321,9 @@ class _Run:
             return StudyError(f"all {study.failed} networks that were tried failed; the first: {first}")
         if self.stop.is_set():
             return BudgetError("interrupted before any network was judged")
+        if self.job.budget is None:  # nothing was cut short, so nothing was there to judge
+            strategy = f"the strategy {self.job.strategy!r} proposed none"
+            return ConfigError(f"no network was judged: {strategy}; name another, or a space with more in it")
         return BudgetError(
             f"the budget of {self.job.budget:g}s was too short: no network was judged in {study.elapsed:.0f}s; "
             f"give {3 * study.elapsed:.0f}s or more"

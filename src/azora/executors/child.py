@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ctypes
 import os
+import select
 import signal
 import subprocess
 import sys
@@ -38,6 +39,13 @@ def start_child(module: str, threads: int = 1) -> tuple[subprocess.Popen[bytes],
     finally:
         os.close(theirs)
     return process, ours
+
+
+def readable(descriptor: int, seconds: float) -> bool:
+    """Whether there is something to read, or the end of it, before so many seconds have passed."""
+    poll = select.poll()  # `select.select` knows no descriptors from 1024 on, which a program with many files may get
+    poll.register(descriptor, select.POLLIN)
+    return bool(poll.poll(1000 * seconds))
 
 
 def die_with(parent: int) -> None:

@@ -10,7 +10,6 @@ from __future__ import annotations
 import contextlib
 import json
 import os
-import select
 import shutil
 import struct
 import subprocess
@@ -26,7 +25,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
-from azora.executors.child import die_with, start_child
+from azora.executors.child import die_with, readable, start_child
 from azora.space import Space
 from azora.tasks import SearchData
 from azora.training.link import Linked, LinkLost
@@ -79,7 +78,7 @@ class Partners:
                 process, answers = self._processes[place]
                 if process.poll() is not None:
                     raise LinkLost("a partner ended before it was ready")
-                if select.select([answers], [], [], 0)[0] and os.read(answers, 1) == READY:
+                if readable(answers, 0) and os.read(answers, 1) == READY:
                     self._waiting.discard(place)
             if self._waiting:
                 return None
@@ -223,7 +222,7 @@ def _scatter(flat: Tensor, parts: list[Tensor]) -> None:
 
 def _expect(answers: int, wanted: bytes) -> None:
     begun = time.monotonic()
-    while not select.select([answers], [], [], 0.2)[0]:
+    while not readable(answers, 0.2):
         if time.monotonic() - begun > PATIENCE:
             raise LinkLost(f"a partner has not answered for {PATIENCE:g} s")
     if os.read(answers, 1) != wanted:

@@ -6,19 +6,18 @@ import contextlib
 import json
 import os
 import queue
-import select
 import signal
 import subprocess
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from concurrent.futures import Future
+from concurrent.futures import Future, InvalidStateError
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, final
 
 from azora.errors import ConfigError
-from azora.executors.child import start_child
+from azora.executors.child import readable, start_child
 from azora.executors.executor import Executor
 from azora.memory import free_memory
 from azora.trial import Proposal, Report
@@ -37,6 +36,14 @@ Complete = Callable[[Proposal, Report], Report]
 class _Job:
     proposal: Proposal
     future: Future[Report] = field(default_factory=Future)
+
+    def answer(self, report: Report) -> None:
+        with contextlib.suppress(InvalidStateError):  # whoever asked has cancelled it
+            self.future.set_result(report)
+
+    def fail(self, error: Exception) -> None:
+        with contextlib.suppress(InvalidStateError):
+            self.future.set_exception(error)
 
 
 class _Lost(Exception):
@@ -144,38 +151,46 @@ class ProcessExecutor(Executor):
     # The life of one worker, in the thread that keeps it ------------------------------------------------------------
 
     def _keep(self) -> None:
-        while not self._stopping.is_set():
-            # A worker is started before there is work for it: the start takes seconds, and the first ask waits for it.
-            try:
-                worker = self._start()
-            except _Lost as lost:
-                self._leave(str(lost))
-                return
-            well = True
-            while well and (job := self._jobs.get()) is not None:
-                well = self._serve(worker, job)
-            if well and self._left_to is not None and worker.maker is not threading.current_thread():
-                self._left_to.append(worker)
-            else:
-                worker.kill()
-            if well:
-                return
+        """Workers, one after the other, until there is no more work."""
+        try:
+            while not self._stopping.is_set() and not self._keep_one():
+                pass
+        except _Lost as lost:
+            self._leave(str(lost))
+        except Exception as error:  # a mistake of ours: a thread that ends in silence is waited for
+            self._leave(f"{type(error).__name__}: {error}")
+
+    def _keep_one(self) -> bool:
+        """One worker, for as long as it is well; whether it was to the end of the work."""
+        # It is started before there is work for it: the start takes seconds, and the first ask waits for it.
+        worker = self._start()
+        well = True
+        while well and (job := self._jobs.get()) is not None:
+            well = self._serve(worker, job)
+        if well and self._left_to is not None and worker.maker is not threading.current_thread():
+            self._left_to.append(worker)
+        else:
+            worker.kill()
+        return well
 
     def _serve(self, worker: WorkerProcess, job: _Job) -> bool:
         """Do a job; whether the worker can do another."""
         begun = time.perf_counter()
         try:
             report = self._judge(worker, job.proposal)
-            job.future.set_result(report if self._complete is None else self._complete(job.proposal, report))
+            job.answer(report if self._complete is None else self._complete(job.proposal, report))
         except _Lost as lost:
             if self._stopping.is_set():
                 job.future.cancel()
-            else:
+                return False
+            report = Report(seconds=time.perf_counter() - begun, error=str(lost))
+            try:
                 worker.kill()  # before the report is out: what takes memory or time must not outlive its trial
-                job.future.set_result(Report(seconds=time.perf_counter() - begun, error=str(lost)))
+            finally:
+                job.answer(report)
             return False
         except Exception as error:  # a mistake of ours: it must be seen, not waited for
-            job.future.set_exception(error)
+            job.fail(error)
             return False
         return True
 
@@ -207,7 +222,7 @@ class ProcessExecutor(Executor):
             answer = worker.receive(START_TIMEOUT, self._watch(worker, None))
             if not answer.get("ready"):
                 raise _Refused(str(answer.get("error")))
-        except _Lost:
+        except BaseException:
             worker.kill()
             raise
         return worker
@@ -219,7 +234,7 @@ class ProcessExecutor(Executor):
             raise _Lost(f"the system gives no process ({error.strerror})") from None
 
     def _leave(self, why: str) -> None:
-        """A keeper whose workers do not start leaves the work to the others; the last one says why there are none."""
+        """A keeper that can have no worker leaves the work to the others; the last one says why there are none."""
         with self._lock:
             self._keeping -= 1
             if self._keeping or self._stopping.is_set():
@@ -227,7 +242,7 @@ class ProcessExecutor(Executor):
             self._broken = ConfigError(f"no worker could be started: {why}")
             self._known.set()
         for job in self._waiting():
-            job.future.set_exception(self._broken)
+            job.fail(self._broken)
 
     def _judge(self, worker: WorkerProcess, proposal: Proposal) -> Report:
         worker.send({"proposal": proposal.to_json()})
@@ -286,7 +301,7 @@ class WorkerProcess:
             # Not only the end of the pipe tells: what an evaluator forked may hold it open. Asked before the pipe is
             # looked at, so that what the worker wrote last is still read.
             ended = self._process.poll() is not None
-            if self._wait():
+            if readable(self._answers, TICK):
                 part = os.read(self._answers, 65536)
                 if not part:
                     raise _Lost(self._how_it_ended())
@@ -322,9 +337,6 @@ class WorkerProcess:
         assert self._process.stdin is not None
         with contextlib.suppress(OSError):
             self._process.stdin.close()
-
-    def _wait(self) -> bool:
-        return bool(select.select([self._answers], [], [], TICK)[0])
 
     def _how_it_ended(self) -> str:
         try:
