@@ -9,8 +9,9 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import Future
 from pathlib import Path
-from typing import Any
+from typing import Any, final
 
 import pytest
 
@@ -31,6 +32,11 @@ Pool = Callable[..., ProcessExecutor]
 
 
 def half(proposal: Proposal) -> dict[str, float]:
+    return {"accuracy": 0.5}
+
+
+def naps(proposal: Proposal) -> dict[str, float]:
+    time.sleep(0.1)
     return {"accuracy": 0.5}
 
 
@@ -67,15 +73,35 @@ def pool(stripes: Task, tmp_path: Path) -> Iterator[Pool]:
 class TestInline(ExecutorContract):
     @pytest.fixture
     def start(self) -> Callable[[str], Executor]:
-        known = {"well": half, "raises": evaluators.raises, "nan": evaluators.not_a_number}
+        known = {"well": half, "raises": evaluators.raises, "nan": evaluators.not_a_number, "sleeps": naps}
         return lambda name: InlineExecutor(known[name])
 
 
 class TestProcesses(ExecutorContract):
     @pytest.fixture
     def start(self, pool: Pool) -> Callable[[str], Executor]:
-        known = {"well": "executors.test_executors:half", "raises": "raises", "nan": "not_a_number"}
-        return lambda name: pool(known[name])
+        known = {"well": "executors.test_executors:half", "nan": "not_a_number"}
+        return lambda name: pool(known.get(name, name))
+
+
+@final
+class Deaf(Executor):
+    """Leaves everybody waiting."""
+
+    workers = 1
+
+    def submit(self, proposal: Proposal) -> Future[Report]:
+        return Future()
+
+    def shutdown(self) -> None:
+        pass
+
+
+def test_the_contract_notices_futures_that_stay_open(space: Space, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("azora.testing.executor_contract.BEGUN", 0.0)
+    monkeypatch.setattr("azora.testing.executor_contract.ENDED", 0.1)
+    with pytest.raises(AssertionError, match="after shutdown, futures are open"):
+        ExecutorContract().test_stops_what_is_being_judged_and_what_waits(lambda name: Deaf(), space)
 
 
 def judge(executor: Executor, space: Space, seed: int = 0) -> Report:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import random
 from dataclasses import replace
+from typing import final
 
 import pytest
 
@@ -21,6 +22,7 @@ from azora.strategies import (
     Strategy,
     SuccessiveHalving,
 )
+from azora.strategies.around import Around
 from azora.strategies.registry import STRATEGIES, make_strategy
 from azora.testing.strategy_contract import Make, StrategyContract, judge, tiny_space
 from azora.trial import Proposal, Report
@@ -53,6 +55,25 @@ class TestStrategies(StrategyContract):
     def make(self, request: pytest.FixtureRequest) -> Make:
         made: Make = request.param
         return made
+
+
+@final
+class Forgetful(Around):
+    """Promotes, and says that it never does."""
+
+    def propose(self, rng: random.Random) -> Proposal | None:
+        return self.inner.propose(rng)
+
+    def keep(self) -> None:
+        return None
+
+
+def test_the_contract_notices_promotions_of_what_was_not_kept() -> None:
+    def make(space: Space, seed: int) -> Strategy:
+        return Forgetful(SuccessiveHalving(RandomSearch(space, seed), rungs=2))
+
+    with pytest.raises(AssertionError, match="goes on to 3 and was not kept"):
+        StrategyContract().test_keeps_what_it_asks_for_again(make)
 
 
 def best(strategy: Strategy, asks: int) -> float:

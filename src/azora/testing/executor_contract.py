@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import time
 from collections.abc import Callable
 
 from azora.executors import Executor
@@ -10,12 +11,13 @@ from azora.space import Space
 from azora.trial import Proposal
 
 Start = Callable[[str], Executor]
+BEGUN, ENDED = 3.0, 10.0  # seconds until a worker has surely begun, and in which a shutdown must have ended all
 
 
 class ExecutorContract:
-    """Subclass, and return from the `start` fixture a function that starts an executor with one of three evaluators:
-    "well" gives the accuracy 0.5, "raises" raises ValueError("no such luck"), "nan" gives a NaN. `space` is the space
-    whose architectures it can judge."""
+    """Subclass, and return from the `start` fixture a function that starts an executor with one of four evaluators:
+    "well" gives the accuracy 0.5, "raises" raises ValueError("no such luck"), "nan" gives a NaN, and "sleeps" takes an
+    hour (a moment, where `submit` itself judges). `space` is the space whose architectures it can judge."""
 
     def test_judges(self, start: Start, space: Space) -> None:
         executor = start("well")
@@ -49,6 +51,17 @@ class ExecutorContract:
         assert executor.workers >= 1
         executor.shutdown()
         executor.shutdown()
+
+    def test_stops_what_is_being_judged_and_what_waits(self, start: Start, space: Space) -> None:
+        executor = start("sleeps")
+        futures = [executor.submit(_proposal(space, seed)) for seed in range(executor.workers + 1)]
+        time.sleep(BEGUN)
+        latest = time.monotonic() + ENDED
+        executor.shutdown()
+        while not all(future.done() for future in futures) and time.monotonic() < latest:
+            time.sleep(0.05)
+        assert all(future.done() for future in futures), f"after shutdown, futures are open for {ENDED:g} s"
+        assert time.monotonic() < latest + 1, f"shutdown takes longer than {ENDED:g} s"
 
 
 def _proposal(space: Space, seed: int) -> Proposal:

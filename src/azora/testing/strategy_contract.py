@@ -114,6 +114,21 @@ class StrategyContract:
             strategy.tell(proposal, judge(proposal))
         assert (strategy.keep() or set()) <= asked
 
+    def test_keeps_what_it_asks_for_again(self, make: Make) -> None:
+        """Of what is not kept the checkpoint is removed: a longer training would begin anew, and nobody would know."""
+        strategy, pending, had = make(tiny_space(), 0), list[Proposal](), dict[str, float]()
+        for number in range(40):
+            if number == 8:
+                strategy.fit(Affordable(200.0))
+            kept = strategy.keep() or set()
+            if (proposal := strategy.ask()) is not None:
+                key, budget = proposal.architecture.key, proposal.budget or 0.0
+                assert key in kept or budget <= had.get(key, budget), f"{key} goes on to {budget:g} and was not kept"
+                had[key] = max(budget, had.get(key, budget))
+                pending.append(proposal)
+            if len(pending) > 2 or (pending and proposal is None):
+                strategy.tell(told := pending.pop(0), judge(told))
+
 
 def _run(strategy: Strategy, asks: int) -> list[tuple[str, float | None]]:
     made: list[tuple[str, float | None]] = []
