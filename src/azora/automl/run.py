@@ -236,7 +236,8 @@ class _Run:
 
             def after(_: Study) -> None:
                 study.alive()
-                prune(checkpoints, strategy.keep() or (), CHECKPOINT_BYTES)
+                pending = {proposal.architecture.key for proposal in other.pending.values()}
+                prune(checkpoints, {*(strategy.keep() or ()), *pending}, CHECKPOINT_BYTES)
                 left = end()
                 self._show("random search beside it", None if left is None else left - time.monotonic(), other)
 
@@ -288,6 +289,7 @@ class _Run:
         best = self.study.best(self.setting.objective)
         wanted = self.study.ranked(self.setting.objective)[:CANDIDATES] if self.job.ensemble else [best] if best else []
         kept = (strategy.keep() or set()) | {trial.proposal.architecture.key for trial in wanted}
+        kept |= {proposal.architecture.key for proposal in self.study.pending.values()}  # of which nobody has heard yet
         prune(self.checkpoints, kept, CHECKPOINT_BYTES)
         end = self._search_end()
         self._show("searching", None if end is None else end - time.monotonic())

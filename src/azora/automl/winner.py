@@ -186,8 +186,7 @@ def _prepare(setting: Setting, architecture: Architecture, precision: str, *, by
 
 def _partners(setting: Setting, architecture: Architecture, training: Training, parts: int, scratch: Path) -> Partners:
     task = setting.task
-    if parts > 1:
-        SearchData(task.signature, task.everything(), task.validation, task.scaling).save(scratch / "final")
+    data = SearchData(task.signature, task.everything(), task.validation, task.scaling) if parts > 1 else None
     setup = {
         "space": dict(setting.space_about),
         "architecture": architecture.to_json(),
@@ -196,4 +195,4 @@ def _partners(setting: Setting, architecture: Architecture, training: Training, 
         "precision": training.mode.name,
         "folder": str(scratch),
     }
-    return Partners(setup, parts, scratch)
+    return Partners(setup, parts, scratch, data)
