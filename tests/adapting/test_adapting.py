@@ -250,6 +250,30 @@ def test_what_was_saved_adapts_as_before(style: str, tmp_path: Path) -> None:
     assert torch.equal(first, second)
 
 
+def test_weights_and_their_description_are_replaced_at_one_stroke(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    one, folder = adapting(), tmp_path / "learned"
+    save_adapting(one, folder)
+    (folder / "model").mkdir()
+    (folder / "model" / ABOUT).write_text("of something else")
+    before = (folder / WEIGHTS).read_bytes()
+    one.learn(episodes(queries=0), steps=1)
+
+    def full(self: Path, *words: Any, **more: Any) -> int:
+        raise OSError(28, "No space left on device")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Path, "write_text", full)
+        with pytest.raises(BundleError, match="cannot be written: No space left on device"):
+            save_adapting(one, folder)
+    assert (folder / WEIGHTS).read_bytes() == before and load_adapting(folder).done == 0
+    save_adapting(one, folder)
+    assert (folder / WEIGHTS).read_bytes() != before and load_adapting(folder).done == 1
+    assert (folder / "model" / ABOUT).read_text() == "of something else"
+    assert [each.name for each in tmp_path.iterdir()] == ["learned"]
+
+
 def test_what_is_no_folder_of_ours_is_said_in_a_line(tmp_path: Path) -> None:
     with pytest.raises(BundleError, match=f"there is no {ABOUT}"):
         load_adapting(tmp_path)

@@ -105,6 +105,13 @@ def test_a_second_one_replaces_the_first_and_leaves_nothing_beside(tmp_path: Pat
     assert read_bundle(tmp_path / "model").about["architecture"]["decisions"]["depth"] == 2
 
 
+def test_a_file_that_an_export_left_is_not_in_the_way(tmp_path: Path) -> None:
+    left = tmp_path / ".model.onnx.1.part"  # of `azora export --to model.onnx`, killed
+    left.write_bytes(b"half")
+    write(tmp_path / "model")
+    assert sorted(path.name for path in tmp_path.iterdir()) == [left.name, "model"]
+
+
 def test_what_fails_leaves_the_first_in_place(folder: Path, tmp_path: Path) -> None:
     before = (folder / "model.json").read_text()
     with pytest.raises(TypeError):

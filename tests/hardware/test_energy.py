@@ -15,9 +15,10 @@ from azora.tasks import Signature
 MOST = 1_000_000
 
 
-def counter(root: Path, name: str, value: int) -> Path:
+def counter(root: Path, name: str, value: int, of: str = "package-0") -> Path:
     folder = root / name
     folder.mkdir()
+    (folder / "name").write_text(f"{of}\n", encoding="ascii")
     (folder / "energy_uj").write_text(f"{value}\n", encoding="ascii")
     (folder / "max_energy_range_uj").write_text(f"{MOST}\n", encoding="ascii")
     return folder / "energy_uj"
@@ -27,12 +28,13 @@ def spend(file: Path, amount: int) -> None:
     file.write_text(f"{(int(file.read_text(encoding='ascii')) + amount) % MOST}\n", encoding="ascii")
 
 
-def test_all_packages_count_their_parts_do_not_and_counters_begin_again(tmp_path: Path) -> None:
-    one, other = counter(tmp_path, "intel-rapl:0", 5), counter(tmp_path, "intel-rapl:1", MOST - 3_000)
-    part = counter(tmp_path, "intel-rapl:0:0", 0)
+def test_packages_count_once_and_counters_begin_again(tmp_path: Path) -> None:
+    one = counter(tmp_path, "intel-rapl:0", 5)
+    other = counter(tmp_path, "intel-rapl:1", MOST - 3_000, "package-1")
+    part, whole = counter(tmp_path, "intel-rapl:0:0", 0, "core"), counter(tmp_path, "intel-rapl:2", 0, "psys")
 
     def call() -> None:
-        for file, amount in ((one, 2_000), (other, 1_000), (part, 500)):
+        for file, amount in ((one, 2_000), (other, 1_000), (part, 500), (whole, 4_000)):
             spend(file, amount)
 
     assert Rapl(tmp_path).millijoules(call, seconds=0.0) == pytest.approx(3.0)

@@ -83,6 +83,13 @@ def test_what_is_wrong_is_said_in_one_line(text: str, says: str, tmp_path: Path)
     assert "\n" not in str(raised.value)
 
 
+def test_a_damaged_archive_is_told(table: Path) -> None:
+    raw = table.read_bytes()
+    table.write_bytes(raw[:10] + b"\xff" * (len(raw) - 18) + raw[-8:])  # a block of a type that there is not
+    with pytest.raises(TargetError, match="is no CSV"):
+        find_target(f"table:{table}:raspi4").measure(of(cell("conv_3x3")))
+
+
 def test_without_a_file_a_column_or_an_architecture_there_is_nothing_to_look_up(tmp_path: Path, table: Path) -> None:
     with pytest.raises(ConfigError, match="say the file and its column"):
         find_target("table:times.csv")

@@ -232,6 +232,30 @@ def test_a_look_that_fails_later_on_does_not_end_the_loop(
     assert capsys.readouterr().err.count("rows.npz") == 2 and len(looks) == 4
 
 
+def test_a_model_that_another_process_improves_is_waited_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    model = deployed(tmp_path, blobs(300, 0), epochs=1)
+    versions, slept, looks = Versions(model), list[float](), list[int]()
+
+    def sleep(seconds: float) -> None:
+        slept.append(seconds)
+        if len(slept) > 2:
+            raise KeyboardInterrupt
+
+    def look(self: object, seed: int, dry: bool = False) -> int:
+        looks.append(seed)
+        if len(looks) > 9:
+            raise KeyboardInterrupt
+        if len(looks) > 1:
+            raise BundleError("is being improved by another process; wait for it")
+        return 0
+
+    monkeypatch.setattr("azora.cli.improving.time.sleep", sleep)
+    monkeypatch.setattr("azora.cli.improving._Look.once", look)
+    with versions.locked():
+        assert main(["improve", str(model), "--data", "digits", "--every", "1h"]) == 130
+    assert slept == [60.0, 60.0, 60.0] and len(looks) == 4 and versions.history() == []
+
+
 def test_a_promotion_that_was_killed_before_the_second_look_is_put_back(tmp_path: Path) -> None:
     model = deployed(tmp_path, blobs(900, 0), epochs=1, rows=40)
     before = weights(model)

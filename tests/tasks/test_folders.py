@@ -51,6 +51,12 @@ def test_given_splits_are_respected(root: Path, tmp_path: Path) -> None:
     assert set(task.read_test().x.flat) == {7}
 
 
+def test_a_file_named_as_a_split_is_none(root: Path) -> None:
+    (root / "train").write_text("notes on how it was trained")
+    task = load_task(root)
+    assert task.signature.classes == ("cat", "dog") and len(task.everything()) + task.test_rows == 12
+
+
 def test_mixed_sizes_and_modes_are_brought_together(root: Path) -> None:
     draw(root / "cat" / "wide.jpg", (40, 20), "RGB")
     draw(root / "dog" / "clear.png", (9, 9), "RGBA")

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import json
+import os
+import shutil
 from collections.abc import Mapping
 from dataclasses import asdict
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +23,7 @@ from azora.adapting.settings import AdaptingSettings
 from azora.errors import AzoraError, BundleError
 from azora.export.bundle import FORMAT, space_from
 from azora.export.checks import check_folder, check_size, check_weights
+from azora.export.place import put
 from azora.networks.relaxation import Relaxation
 from azora.settings import describe
 from azora.tasks import Scaling, Signature
@@ -29,7 +33,8 @@ LOGITS = "logits"
 
 
 def save_adapting(adapting: Adapting, folder: Path, facts: Mapping[str, Any] | None = None) -> None:
-    """Write what `load_adapting` reads; `facts` is for the reader of the JSON file.
+    """Write what `load_adapting` reads, both files at one stroke; what else is in the folder stays. `facts` is for the
+    reader of the JSON file.
 
     Raises:
         BundleError: the folder cannot be written.
@@ -48,11 +53,39 @@ def save_adapting(adapting: Adapting, folder: Path, facts: Mapping[str, Any] | N
         "facts": dict(facts or {}),
     }
     try:
-        folder.mkdir(parents=True, exist_ok=True)
-        (folder / WEIGHTS).write_bytes(save(_tensors(learner)))
-        (folder / ABOUT).write_text(json.dumps(about, indent=1) + "\n", encoding="utf-8")
+        _replace(folder.resolve(), save(_tensors(learner)), json.dumps(about, indent=1) + "\n")
     except OSError as error:
-        raise BundleError(f"{folder} cannot be written: {error.strerror}") from error
+        raise BundleError(f"{folder} cannot be written: {error.strerror or error}") from error
+
+
+def _replace(folder: Path, weights: bytes, about: str) -> None:
+    """Put a folder with these files where `folder` is: weights of one state beside a description of another would be
+    read back without complaint."""
+    part = folder.with_name(f".{folder.name}.{os.getpid()}.part")
+    shutil.rmtree(part, ignore_errors=True)
+    try:
+        if folder.exists():  # a model that was made of it may lie in it
+            shutil.copytree(folder, part, symlinks=True, ignore=partial(_own, folder), copy_function=_link)
+        part.mkdir(parents=True, exist_ok=True)
+        (part / WEIGHTS).write_bytes(weights)
+        (part / ABOUT).write_text(about, encoding="utf-8")
+        put(part, folder)
+    finally:
+        shutil.rmtree(part, ignore_errors=True)
+
+
+def _own(folder: Path, at: str, names: list[str]) -> list[str]:
+    """The two files that are written anew."""
+    return [WEIGHTS, ABOUT] if Path(at) == folder else []
+
+
+def _link(source: str, to: str) -> str:
+    """A file under a second name, which costs nothing; a copy, where the system has no such names."""
+    try:
+        os.link(source, to)
+    except OSError:
+        shutil.copy2(source, to)
+    return to
 
 
 def load_adapting(folder: Path) -> Adapting:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
 import sys
 import time
@@ -25,6 +24,7 @@ ModelWord = Annotated[Path, typer.Argument(help="A model folder, or the folder t
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object on stdout.")]
 DECISIONS = ("kept", "promoted", "rolled back", "failed")
 LOOKS = 5.0  # seconds between looks at the clock, so that the loop ends soon when it is asked to
+BUSY = 60.0  # seconds, at most, until it is tried again to look at a model that another process improves
 
 
 def improve(
@@ -60,7 +60,7 @@ def improve(
         except AzoraError as error:
             if not looked:
                 raise  # a mistake of the one who asks; later on it is the data's
-            _failed(versions, error)
+            _failed(versions, error, pause)
         looked = True
 
 
@@ -155,11 +155,14 @@ def _told(facts: Any) -> str:
     return told + (f"  ({facts['why']})" if "why" in facts else "")
 
 
-def _failed(versions: Versions, error: AzoraError) -> None:
+def _failed(versions: Versions, error: AzoraError, pause: float) -> None:
     """Tell why a look came to nothing, and wait for the next: the data of a day may be missing or damaged."""
     sys.stderr.write(f"azora: {error}\n")
-    with contextlib.suppress(BundleError), versions.locked():  # where another process looks, its decision counts
-        versions.note("failed", {"why": str(error)})
+    try:
+        with versions.locked():
+            versions.note("failed", {"why": str(error)})
+    except BundleError:  # another process looks: its decision counts, and until then there is none to wait from
+        time.sleep(min(BUSY, pause))
 
 
 def _wait(versions: Versions, pause: float) -> None:

@@ -69,7 +69,8 @@ def write_bundle(
         carried: text of search.json (`azora.meta.carried.Carried.to_text`), for a model that carries its own search.
     """
     for left in folder.parent.glob(f".{folder.name}.*.part"):
-        shutil.rmtree(left)  # of a process that was killed while it wrote
+        if left.is_dir():  # of a process that was killed while it wrote; files are of an export, such as to model.onnx
+            shutil.rmtree(left)
     space = _lasting(space, signature)
     part = folder.with_name(f".{folder.name}.{os.getpid()}.part")
     part.mkdir(parents=True)

@@ -25,9 +25,12 @@ class Rapl:
 
     def __init__(self, root: Path = ROOT) -> None:
         found = sorted(root.glob("*-rapl:*")) if root.is_dir() else []
-        # `intel-rapl:0` is a package, `intel-rapl:0:1` a part of it, which is counted already.
+        # `intel-rapl:0` is a package, `intel-rapl:0:1` a part of it, which is counted already; `psys`, which stands
+        # beside the packages, is the whole machine and has them in it.
         self.packages = [
-            each for each in found if each.name.count(":") == 1 and _number(each / "energy_uj") is not None
+            each
+            for each in found
+            if _text(each / "name").startswith("package") and _number(each / "energy_uj") is not None
         ]
 
     def millijoules(self, call: Callable[[], object], seconds: float = SECONDS) -> float | None:
@@ -55,6 +58,14 @@ class Rapl:
 
 def _number(file: Path) -> int | None:
     try:
-        return int(file.read_text(encoding="ascii"))
-    except (OSError, ValueError):
+        return int(_text(file))
+    except ValueError:
         return None
+
+
+def _text(file: Path) -> str:
+    """What stands in a file; nothing, where it cannot be read."""
+    try:
+        return file.read_text(encoding="ascii")
+    except (OSError, ValueError):
+        return ""

@@ -7,6 +7,7 @@ import gzip
 import hashlib
 import json
 import math
+import zlib
 from collections.abc import Mapping
 from functools import cached_property
 from pathlib import Path
@@ -81,7 +82,7 @@ class TableTarget(Target):
         try:
             text = (gzip.decompress(self._bytes) if self.file.suffix == ".gz" else self._bytes).decode()
             rows = list(csv.DictReader(text.splitlines()))
-        except (OSError, EOFError, UnicodeDecodeError, csv.Error) as error:
+        except (OSError, EOFError, zlib.error, UnicodeDecodeError, csv.Error) as error:
             raise TargetError(f"{self.spec}: {self.file} is no CSV: {error}") from error
         there = list(rows[0]) if rows else []
         if self.column not in there:

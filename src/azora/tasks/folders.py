@@ -79,7 +79,8 @@ class _Look:
 
 
 def _splits(root: Path) -> dict[str, Path]:
-    named = {SPLITS[path.name.lower()]: path for path in sorted(root.iterdir()) if path.name.lower() in SPLITS}
+    folders = sorted(path for path in root.iterdir() if path.is_dir())
+    named = {SPLITS[path.name.lower()]: path for path in folders if path.name.lower() in SPLITS}
     return named if "train" in named else {"train": root}
 
 
