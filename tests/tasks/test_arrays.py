@@ -70,6 +70,11 @@ def test_labels_of_any_kind_become_class_numbers(y: np.ndarray[Any, Any], classe
     assert np.array_equal(task.train.x[:, 0], task.train.y)
 
 
+def test_classes_that_are_no_whole_numbers_keep_their_names() -> None:
+    task = from_arrays(ROWS, np.array([0.5, 1.0, 1.5, 1.5])[np.arange(40) % 4], kind="classification")
+    assert task.signature.classes == ("0.5", "1", "1.5")
+
+
 def test_names_of_classes_are_kept() -> None:
     assert from_arrays(ROWS, LABELS, classes=["shirt", "shoe"]).signature.classes == ("shirt", "shoe")
 

@@ -112,6 +112,16 @@ def test_wrong_words_for_a_csv(tmp_path: Path, reading: Reading, said: str) -> N
         Reading.of({"lable": "answer"})
 
 
+def test_codes_with_underscores_are_words(tmp_path: Path) -> None:
+    text = "code,y\n" + "\n".join(f"{('1_2', '12', '1_3')[row % 3]},{('1_0', '10')[row % 2]}" for row in range(30))
+    task = load_task(written(tmp_path, text), reading=Reading(label="y"))
+    table = task.scaling.table
+    assert table is not None and table.table.columns == (Column("code", ("12", "1_2", "1_3")),)
+    assert task.signature.classes == ("10", "1_0")
+    with pytest.raises(TaskError, match="column 'n' has '1_2' in row 2; finite numbers are wanted"):
+        Table((Column("n"),)).rows(Sheet("s", {"n": ["1_2"]}))
+
+
 def test_whole_numbers_are_classes_when_they_are_few(tmp_path: Path) -> None:
     few = "x,y\n" + "\n".join(f"{row},{row % 3}" for row in range(30))
     many = "x,y\n" + "\n".join(f"{row},{row}.0" for row in range(30))

@@ -169,7 +169,7 @@ class _Labels:
 
 
 def _name(value: object) -> str:
-    return str(int(value)) if isinstance(value, np.floating) else str(value)
+    return str(int(value)) if isinstance(value, np.floating) and value == int(value) else str(value)
 
 
 def _rows(

@@ -164,12 +164,12 @@ def is_missing(cell: str) -> bool:
 
 
 def is_number(cell: str) -> bool:
-    """Whether a cell is a number, infinite ones included."""
+    """Whether a cell is a number, infinite ones included. Python's own `1_2` is none: it is a code of somebody's."""
     try:
         float(cell)
     except ValueError:
         return False
-    return not is_missing(cell)
+    return "_" not in cell and not is_missing(cell)
 
 
 def _column(file: str, name: str, cells: Sequence[str]) -> Column:
