@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import contextlib
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -273,6 +274,43 @@ def test_a_promotion_that_was_killed_before_the_second_look_is_put_back(tmp_path
     told = [each["what"] for each in Versions(model).history()]
     assert told == ["promoted", "rolled back"] * 2
     assert Versions(model).settle() is None
+
+
+def test_after_a_rollback_what_was_put_back_is_not_deployed_again(tmp_path: Path) -> None:
+    versions = Versions(deployed(tmp_path, blobs(300, 0), epochs=1))
+    first = versions.keep()
+    with versions.promoting():
+        deployed(tmp_path, blobs(300, 0), epochs=2)
+        versions.note("promoted", {"from": first, "to": versions.keep()})
+    assert versions.roll_back() == first
+    with pytest.raises(BundleError, match="has no version before the present one"):
+        versions.roll_back()
+    assert versions.keep() == first
+    versions.roll_back("0002")
+    assert versions.roll_back() == first
+
+
+def test_a_rollback_that_was_cut_short_is_noted_by_the_next_look(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    model = deployed(tmp_path, blobs(900, 0), epochs=1, rows=40)
+    before, note = weights(model), Versions.note
+
+    def killed(self: Versions, what: str, facts: Mapping[str, Any]) -> None:
+        if what == "rolled back":
+            raise KeyboardInterrupt
+        note(self, what, facts)
+
+    def damage_it(folder: Path) -> None:
+        (folder / WEIGHTS).write_bytes(b"")
+
+    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        patch.setattr(Versions, "note", killed)
+        improve(model, blobs(3000, 1), BRIEF, promoted=damage_it)
+    versions = Versions(model)
+    assert weights(model) == before and versions.settle() is None
+    assert [each["what"] for each in versions.history()] == ["promoted", "rolled back"]
+    assert _tries(versions) == 1 and versions.settle() is None
 
 
 def test_a_line_of_the_history_that_was_cut_does_not_take_the_next_with_it(tmp_path: Path) -> None:

@@ -239,9 +239,10 @@ class _Cycle:
             if (why := self._worse(best, network, second)) is not None:
                 self.versions.deploy(before)
             self.versions.note("promoted", facts)
+            if why is not None:
+                self.versions.note("rolled back", {"from": after, "to": before, "why": why})
         if why is None:
             return Outcome("promoted", analysis, facts)
-        self.versions.note("rolled back", {"from": after, "to": before, "why": why})
         self.say(f"rolled back: {why}")
         return Outcome("rolled back", analysis, {**facts, "why": why})
 

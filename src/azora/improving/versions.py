@@ -109,11 +109,13 @@ class Versions:
         file = self.folder / PROMOTING
         if not file.is_file():
             return None
-        before, after = file.read_text(encoding="utf-8"), self.keep()
+        before, after, last = file.read_text(encoding="utf-8"), self.keep(), next(iter(self.history()[-1:]), {})
         if before != after:
             self.deploy(before)
             self.note("promoted", {"from": before, "to": after, "why": "and interrupted before the second look"})
             self.note("rolled back", {"from": after, "to": before, "why": "the promotion was interrupted"})
+        elif last.get("what") == "promoted" and last.get("from") == before:  # it was put back, and not yet said so
+            self.note("rolled back", {"from": last.get("to"), "to": before, "why": "the promotion was interrupted"})
         file.unlink()
         return None if before == after else before
 
@@ -138,7 +140,7 @@ class Versions:
         put(part, self.model)
 
     def roll_back(self, to: str | None = None, why: str = "asked for") -> str:
-        """Deploy the version that was there before the present one, or `to`; its number.
+        """Deploy the version that the present one was promoted over, or `to`; its number.
 
         Raises:
             BundleError: there is none.
@@ -148,7 +150,9 @@ class Versions:
             return settled
         present = self.keep()
         if to is None:
-            earlier = [each["from"] for each in self.history() if each.get("to") == present and "from" in each]
+            # By promotions alone: of one that was put back, what it was put back from is no version to go on with.
+            ways = [each for each in self.history() if each.get("what") == "promoted" and each.get("to") == present]
+            earlier = [each["from"] for each in ways if "from" in each]
             if not earlier:
                 raise BundleError(f"{self.model} has no version before the present one ({present})")
             to = str(earlier[-1])
