@@ -160,6 +160,10 @@ def test_no_name_in_a_bundle_starts_anything(folder: Path, tmp_path: Path) -> No
         ("os:system", {"command": f"touch {mark}"}),
         ("pathlib:Path.touch", {"self": str(mark)}),
         ("azora.networks.registry:make_space", {"name": "subprocess:Popen"}),
+        (
+            "ensemble",
+            {"members": [{"space": {"name": "subprocess:Popen", "settings": {"args": ["touch", str(mark)]}}}]},
+        ),
     ):
         change(folder, lambda about, n=name, s=settings: about.update(space={"name": n, "settings": s}))
         with pytest.raises(BundleError, match=r"which is no class of azora\.space\.Space"):

@@ -92,6 +92,23 @@ def test_transfer_adapts_others_to_a_new_device(few: None, tmp_path: Path, capsy
     assert again["target"] == "devices:Roofline:macs=500.0,values=20.0,start=5.0"
 
 
+def test_no_program_that_a_file_names_is_started_unasked(
+    few: None, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file, mark = tmp_path / "a.target.json", tmp_path / "it_ran"
+    told(capsys, "build", "devices:Counted", *SMALL, "--measurements", "8", "--check", "0", "--out", str(file))
+    data = json.loads(file.read_text())
+    for spec in (
+        f"command:touch {mark} {{model}}",
+        f"azora.hardware.command_target:Command:command=touch {mark} {{model}}",
+    ):
+        file.write_text(json.dumps({**data, "target": spec}))
+        assert main(["target", "transfer", str(file), "--out", str(tmp_path / "b.target.json")]) == 2
+        err = capsys.readouterr().err
+        assert "no program that a file names is started unasked; say with --to" in err and err.count("\n") == 1
+    assert not mark.exists()
+
+
 def test_transfers_are_of_one_space(few: None, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     old = [str(tmp_path / f"{width}.target.json") for width in (4, 8)]
     for file, width in zip(old, (4, 8), strict=True):

@@ -23,6 +23,12 @@ from azora.tasks import Signature
 
 PICTURES = Signature("classification", (1, 8, 8), 10)
 ABOUT = {"name": "nb201", "settings": {"width": 4, "depth": 1}}
+OWN = """
+from azora.networks.mlp import Mlp
+
+def made(signature, most):
+    return Mlp(signature, depths=[1, 2], widths=[8, 16, most]).constrain(depth=2)
+"""
 
 
 def built(target: Target, space: Space, seed: int = 0) -> Predictor:
@@ -159,6 +165,30 @@ def test_files_that_are_none_are_one_line(made: TargetFile, tmp_path: Path) -> N
         TargetFile.load(tmp_path)
 
 
+def test_no_name_in_a_file_starts_anything(made: TargetFile, tmp_path: Path) -> None:
+    mark = tmp_path / "it_ran"
+    space = {"name": "subprocess:Popen", "settings": {"args": ["touch", str(mark)]}}
+    with pytest.raises(TargetError, match=r"which is no class of azora\.space\.Space"):
+        TargetFile.load(edited(made, tmp_path, lambda data: data.update(space=space)))
+    assert not mark.exists()
+
+
+def test_a_space_that_a_function_made_is_read_back_by_its_class(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "own_in_target.py").write_text(OWN)
+    monkeypatch.syspath_prepend(tmp_path)
+    signature, about = Signature("regression", (7,), 1), {"name": "own_in_target:made", "settings": {"most": 32}}
+    space, target = make_space("own_in_target:made", signature, most=32), devices.Counted()
+    made = TargetFile.of(target, about, built(target, space))
+    read = TargetFile.load(made.save(tmp_path / "a.target.json"))
+    assert read.about["name"] == "azora.networks.mlp:Mlp"
+    assert same(made.predictor, read.predictor, space)
+    read.check(about, signature)
+    with pytest.raises(TargetError, match=r"this search is in own_in_target:made \(most=64\)"):
+        read.check({**about, "settings": {"most": 64}}, signature)
+
+
 KEYS = ["target", "space", "signature", "versions", "fingerprint", "kept", "measured"]
 DAMAGE: dict[str, Callable[[dict[str, Any]], object]] = {
     **{f"no {key}": lambda data, key=key: data.pop(key) for key in KEYS},  # type: ignore[misc]
@@ -207,7 +237,9 @@ def test_every_target_space_and_input_has_its_place(tmp_path: Path, monkeypatch:
     assert folder() == tmp_path / "targets"
     other = Signature("classification", (3, 8, 8), 10)
     places = {
-        default_file(find_target(spec), make_space("nb201", signature, **settings), {"settings": settings}, signature)
+        default_file(
+            find_target(spec), make_space("nb201", signature, **settings), {**ABOUT, "settings": settings}, signature
+        )
         for spec in ("onnxruntime", "onnxruntime:precision=int8", "torch-cpu", "devices:Counted")
         for settings in ({}, {"width": 4})
         for signature in (PICTURES, other)

@@ -21,9 +21,10 @@ from azora.adapting.adapting import Adapting
 from azora.adapting.learner import Learner
 from azora.adapting.settings import AdaptingSettings
 from azora.errors import AzoraError, BundleError
-from azora.export.bundle import FORMAT, space_from
+from azora.export.bundle import FORMAT
 from azora.export.checks import check_folder, check_size, check_weights
 from azora.export.place import put
+from azora.networks.registry import make_read_space
 from azora.networks.relaxation import Relaxation
 from azora.settings import describe
 from azora.tasks import Scaling, Signature
@@ -97,7 +98,7 @@ def load_adapting(folder: Path) -> Adapting:
     about = _about(folder)
     try:
         signature = Signature.from_json(about["signature"])
-        space = space_from(folder / ABOUT, about["space"], signature)
+        space = make_read_space(str(about["space"]["name"]), signature, **about["space"]["settings"])
         given = dict(about["settings"])
         relaxation = {name: _pair(value) for name, value in given.pop("relaxation").items()}
         settings = AdaptingSettings(**given, relaxation=Relaxation(**relaxation))

@@ -21,9 +21,7 @@ from azora.errors import AzoraError, BundleError
 from azora.export.checks import check_folder, check_names, check_size, check_weights
 from azora.export.place import put
 from azora.networks.decide import As
-from azora.networks.registry import make_space
-from azora.settings import describe, resolve
-from azora.space import Space
+from azora.networks.registry import lasting, make_read_space
 from azora.tasks import Scaling, Signature
 
 FORMAT = 1
@@ -71,7 +69,7 @@ def write_bundle(
     for left in folder.parent.glob(f".{folder.name}.*.part"):
         if left.is_dir():  # of a process that was killed while it wrote; files are of an export, such as to model.onnx
             shutil.rmtree(left)
-    space = _lasting(space, signature)
+    space = lasting(space, signature)
     part = folder.with_name(f".{folder.name}.{os.getpid()}.part")
     part.mkdir(parents=True)
     try:
@@ -110,18 +108,6 @@ def _made_by(space: Mapping[str, Any]) -> dict[str, Any]:
     return {**versions, "space": dict(space), "imports": imports}
 
 
-def _lasting(space: Mapping[str, Any], signature: Signature) -> Mapping[str, Any]:
-    """`space` by the name of its class, where a function of the user's made it: only a class is read back."""
-    if ":" not in space["name"] or _is_space(resolve(space["name"])):
-        return space
-    made = describe(make_space(space["name"], signature, **space["settings"]))
-    return {"name": made["kind"], "settings": made["settings"]}
-
-
-def _is_space(found: object) -> bool:
-    return isinstance(found, type) and issubclass(found, Space)
-
-
 def read_bundle(folder: Path) -> Bundle:
     """The network in `folder`, its weights checked. Runs no code from it: a space of the user's own is imported from
     where Python finds it.
@@ -138,7 +124,7 @@ def read_bundle(folder: Path) -> Bundle:
         raise BundleError(f"{weights} is not the file that {ABOUT} describes: its SHA-256 differs")
     try:
         signature = Signature.from_json(about["signature"])
-        space = space_from(folder / ABOUT, about["space"], signature)
+        space = make_read_space(str(about["space"]["name"]), signature, **about["space"]["settings"])
         network = space.build(As(space.parse(about["architecture"])))
         network.load_state_dict(load_file(weights))
         scaling = Scaling.from_json(about["scaling"])
@@ -151,20 +137,6 @@ def read_bundle(folder: Path) -> Bundle:
     except AzoraError as error:
         raise BundleError(f"{folder} cannot be rebuilt: {error}") from error
     return Bundle(network.eval(), signature, scaling, (low, high), about, folder)
-
-
-def space_from(file: Path, said: Mapping[str, Any], signature: Signature) -> Space:
-    """The space that `file` says, by `name` and `settings`.
-
-    Raises:
-        BundleError: the name is of something else.
-        AzoraError: there is no such space, or it has no such settings.
-    """
-    name = str(said["name"])
-    # Looked at before it is called: a name from a file must not be able to start anything but a space.
-    if ":" in name and not _is_space(resolve(name)):
-        raise BundleError(f"{file} names {name} as its space, which is no class of azora.space.Space")
-    return make_space(name, signature, **said["settings"])
 
 
 def _check_sizes(signature: Signature, scaling: Scaling) -> None:

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from azora.export.deployed import Deployed
 from azora.networks.complexity import cost
 from azora.networks.decide import As, Decide
-from azora.networks.registry import make_space
+from azora.networks.registry import make_read_space
 from azora.space import Architecture, Edge, Graph, Node, Option, Space
 from azora.tasks import Scaling, Signature
 
@@ -63,8 +63,7 @@ class Ensemble(Space):
 
     def __init__(self, signature: Signature, members: Sequence[Mapping[str, Any]], temperature: float = 1.0) -> None:
         self.signature, self.members, self.temperature = signature, members, float(temperature)
-        made = [(make_space(each["space"]["name"], signature, **each["space"]["settings"]), each) for each in members]
-        self.parts = [(space, space.parse(each["architecture"])) for space, each in made]
+        self.parts = [_part(each, signature) for each in members]
         super().__init__("ensemble", (), settings={"members": list(members), "temperature": self.temperature})
 
     def build(self, decide: Decide) -> nn.Module:
@@ -92,3 +91,9 @@ class Ensemble(Space):
         )
         edges = [edge for each in middle for edge in (Edge("input", each.name), Edge(each.name, "mean"))]
         return Graph(f"ensemble of {len(middle)}", (first, *middle, last), tuple(edges))
+
+
+def _part(member: Mapping[str, Any], signature: Signature) -> tuple[Space, Architecture]:
+    """The space of a member, whose name may come from a file, and the point of it that the member is."""
+    space = make_read_space(str(member["space"]["name"]), signature, **member["space"]["settings"])
+    return space, space.parse(member["architecture"])

@@ -18,7 +18,7 @@ from azora.hardware.predictor import REGRESSORS, TRANSFER, Predictor
 from azora.hardware.registry import find_target
 from azora.hardware.target import Measured, Target
 from azora.networks.complexity import signature_of
-from azora.networks.registry import make_space
+from azora.networks.registry import lasting, make_read_space
 from azora.settings import home
 from azora.space import Space
 from azora.tasks import Signature
@@ -69,7 +69,7 @@ class TargetFile:
         signature = signature_of(predictor.space)
         return cls(
             target.spec,
-            {"name": about["name"], "settings": dict(about["settings"])},
+            lasting(about, signature),
             signature,
             dict(target.versions()),
             dict(target.fingerprint()),
@@ -120,7 +120,7 @@ class TargetFile:
                 raise ValueError(f"{spec!r} is no target")
             signature = Signature.from_json(data["signature"])
             name, settings = str(data["space"]["name"]), dict(data["space"]["settings"])
-            predictor = _read_predictor(make_space(name, signature, **settings), data)
+            predictor = _read_predictor(make_read_space(name, signature, **settings), data)
         except (LookupError, TypeError, ValueError, AttributeError) as error:
             raise TargetError(f"{file} does not hold together: {type(error).__name__}: {error}") from error
         except AzoraError as error:
@@ -136,7 +136,7 @@ class TargetFile:
             TargetError: with what it is for, and what was asked.
         """
         mine = {"name": self.about["name"], "settings": dict(self.about["settings"])}
-        if mine != {"name": about["name"], "settings": dict(about["settings"])}:
+        if mine != lasting(about, signature):
             raise TargetError(
                 f"the predictor for {self.spec} is for the space {_shown(mine)}, this search is in {_shown(about)};"
                 f" build one for it: azora target build {self.spec} --space {about['name']}"
@@ -225,6 +225,6 @@ def default_file(target: Target, space: Space, about: Mapping[str, Any], signatu
     """The file of a target, a space and an input, in `folder()`."""
     import hashlib
 
-    told = json.dumps([target.spec, dict(about["settings"]), list(signature.shape), signature.outputs])
+    told = json.dumps([target.spec, lasting(about, signature)["settings"], list(signature.shape), signature.outputs])
     mark = hashlib.sha256(told.encode()).hexdigest()[:8]
     return folder() / f"{target.name}-{space.name}-{mark}{ENDING}"

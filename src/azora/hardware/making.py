@@ -11,6 +11,7 @@ from typing import Any
 from azora.errors import TargetError
 from azora.hardware.build import Measuring, Seen, Validation, build_predictor, unseen, validate
 from azora.hardware.choosing import POOL, draw_distinct
+from azora.hardware.command_target import Command
 from azora.hardware.files import TargetFile, default_file
 from azora.hardware.predictor import FEWEST, POOL_SEED, Predictor, logarithms_of
 from azora.hardware.registry import find_target
@@ -75,7 +76,8 @@ def transfer_target_file(
     """Measure few networks on a new device, mix the predictions of others, check, write.
 
     Raises:
-        AzoraError: a file is none, they are not of one space and input, or the target cannot measure.
+        AzoraError: a file is none, they are not of one space and input, the target cannot measure, or nobody says which
+            it is and the first file's is a program.
     """
     begun = time.monotonic()
     if measurements < LEAST_TRANSFER:
@@ -86,6 +88,11 @@ def transfer_target_file(
         if each.about != first.about or each.signature.shape != first.signature.shape:
             raise TargetError(f"{file} is for another space or input than {old[0]}; give files of one kind")
     target = find_target(to or first.spec)
+    if to is None and isinstance(target, Command):
+        raise TargetError(
+            f"{old[0]} was measured by a program ({target.command}), and no program that a file names is started"
+            " unasked; say with --to what is to measure here"
+        )
     target.versions()
     others, networks = [each.predictor for each in files], first.predictor.space
     pool = draw_distinct(networks, POOL, random.Random(POOL_SEED))

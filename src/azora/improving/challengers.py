@@ -16,7 +16,7 @@ from azora.export.bundle import Bundle
 from azora.meta.policy import Policy
 from azora.networks.complexity import cost
 from azora.networks.morphism import NoMorphism, grow, grown, inherit
-from azora.networks.registry import SHIPPED, make_space
+from azora.networks.registry import SHIPPED, make_read_space
 from azora.space import Architecture, Space
 from azora.tasks import Scaling, Signature, Split
 from azora.training import RecipeSettings, Training
@@ -92,7 +92,7 @@ class Challengers:
             classes = (*signature.classes, *fresh)
             signature = replace(signature, classes=classes, outputs=len(classes))
         about = bundle.about["space"]
-        self.space = make_space(about["name"], signature, **about["settings"])
+        self.space = make_read_space(about["name"], signature, **about["settings"])
         self.start = self.space.parse(bundle.about["architecture"])
         self.signature, self.policy, self.seed, self.remembered = signature, policy, seed, remembered
         # A copy, or of more classes the same with more answers.

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from azora.errors import ConfigError
@@ -12,7 +12,7 @@ from azora.networks.digits_cells import DigitsCells
 from azora.networks.mlp import Mlp
 from azora.networks.nb201 import NB201
 from azora.networks.stages import Stages
-from azora.settings import closest, construct, resolve
+from azora.settings import closest, construct, describe, resolve
 from azora.space import Space
 from azora.tasks import Signature
 
@@ -53,3 +53,30 @@ def make_space(name: str, signature: Signature, **settings: Any) -> Space:
     if name not in SPACES:
         raise ConfigError(f"there is no space {name!r}; {closest(name, SPACES)}")
     return construct(SPACES[name], settings, signature=signature)
+
+
+def make_read_space(name: str, signature: Signature, /, **settings: Any) -> Space:
+    """The space that a file names: as `make_space` makes it, but of a user's own only a class. It is looked at before
+    it is called, since no name in a file may start anything but a space.
+
+    Raises:
+        ConfigError: the name is of something else, or of nothing, or there is no such setting.
+        SpaceError: a space that does not fit the task.
+    """
+    if ":" in name and not _is_space(resolve(name)):
+        raise ConfigError(f"a file names {name} as its space, which is no class of azora.space.Space")
+    return make_space(name, signature, **settings)
+
+
+def lasting(about: Mapping[str, Any], signature: Signature) -> dict[str, Any]:
+    """`about`, a space's `{"name", "settings"}`, as a file should have it: by the name of its class, where a function
+    of the user's made it. Of a part of a space it is the whole, whose architectures are the same."""
+    name, settings = about["name"], dict(about["settings"])
+    if ":" in name and not _is_space(resolve(name)):
+        made = describe(make_space(name, signature, **settings).root)
+        name, settings = made["kind"], made["settings"]
+    return {"name": name, "settings": settings}
+
+
+def _is_space(found: object) -> bool:
+    return isinstance(found, type) and issubclass(found, Space)
