@@ -13,15 +13,27 @@ import torch
 
 import devices
 from azora.errors import TargetError
-from azora.hardware import Deployable, Measured, Measurement, Measuring, Predictor, Target, build_predictor, validate
+from azora.hardware import (
+    Deployable,
+    Measured,
+    Measurement,
+    Measuring,
+    Predictor,
+    Target,
+    build_predictor,
+    find_target,
+    validate,
+)
 from azora.hardware.build import FIRST, MOST_FAILURES, STEPS, _doubtful, agreement
 from azora.hardware.choosing import draw_distinct
 from azora.hardware.making import CHECKING, make_target_file
 from azora.hardware.predictor import FEWEST, QUICK
 from azora.networks.complexity import cost
+from azora.networks.decide import As
 from azora.networks.registry import make_space
 from azora.space import Architecture, Space
-from azora.tasks import Signature
+from azora.tasks import Signature, from_arrays
+from azora.tasks.tables import Column, Table
 
 
 class Clock:
@@ -287,6 +299,23 @@ def test_spaces_whose_layers_are_not_known_beforehand_are_measured_too() -> None
     predictor = build_predictor(measuring, 16, brief=True)
     found = validate(measuring, predictor, 10)
     assert found is not None and found.error < 0.05
+
+
+@pytest.mark.parametrize("spec", ["torch-cpu", "onnxruntime"])
+def test_networks_for_a_table_with_words_and_holes_are_measured_and_what_ships_with_its_preparation(spec: str) -> None:
+    table = Table((Column("n", None, True), Column("w", ("a", "b", "c")), Column("m")))
+    x = np.array([[row, row % 3, -row] for row in range(30)], np.float32)
+    x[4, 0] = np.nan
+    task = from_arrays(x, np.arange(30) % 2, table=table)
+    assert task.signature.raw_shape != task.signature.shape
+    space, target = make_space("mlp", task.signature, depths=[1], widths=[8, 16]), find_target(spec)
+    measuring = Measuring(target, space, each=0.01)
+    rows = measuring(drawn(space, 4), "measuring")
+    measuring.close()
+    assert len(rows) == 4 and not measuring.failures
+    network = space.build(As(rows[0][0])).eval()
+    shipped = target.measure(Deployable(network, task.signature, task.scaling), 0.01)
+    assert shipped.latency.median > 0
 
 
 def test_targets_are_abstract() -> None:

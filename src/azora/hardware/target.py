@@ -7,7 +7,7 @@ import platform
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
 from typing import Any, final
@@ -41,8 +41,9 @@ class Deployable:
 
     @classmethod
     def bare(cls, network: nn.Module, signature: Signature, architecture: Architecture | None = None) -> Deployable:
-        """Of a network whose data nobody has looked at: with a scaling that changes nothing, but takes its time."""
-        columns = signature.shape[0]
+        """Of a network whose data nobody has looked at: with a scaling that changes nothing, but takes its time. Rows
+        of a table come prepared, since how they would be prepared is in the data."""
+        signature, columns = replace(signature, raw=0, traits=()), signature.shape[0]
         outputs = signature.outputs if signature.kind == "regression" else 0
         scaling = Scaling((0.0,) * columns, (1.0,) * columns, (0.0,) * outputs, (1.0,) * outputs)
         return cls(network, signature, scaling, architecture)
