@@ -18,7 +18,7 @@ from azora.errors import BudgetError, BundleError, TaskError
 from azora.export.bundle import WEIGHTS, read_bundle, write_bundle
 from azora.improving import Versions, analyse, improve
 from azora.improving.cycle import _tries
-from azora.tasks import Task, from_arrays
+from azora.tasks import Reading, Task, from_arrays, load_task
 from azora.training import outputs
 
 BRIEF = 4.0  # seconds of a cycle
@@ -181,6 +181,30 @@ def test_mistakes_on_the_command_line_are_one_line(tmp_path: Path, capsys: pytes
         err = capsys.readouterr().err
         assert said in err and err.count("\n") == 1
     assert main(["history", str(model)]) == 0
+
+
+COLOURS = ("blue", "green", "red")
+
+
+def painted(file: Path, head: Sequence[str], colours: Sequence[str], rows: int = 240) -> Path:
+    """Rows of a colour and a number; what is to be told is whether it is green."""
+    rng, lines = np.random.default_rng(rows), [",".join(head)]
+    for row in range(rows):
+        cells = {"colour": colours[row % len(colours)], "size": f"{rng.normal():.3f}", "id": f"row {row}"}
+        lines.append(",".join(str({**cells, "y": "yes" if cells["colour"] == "green" else "no"}[name]) for name in head))
+    file.write_text("\n".join(lines) + "\n", encoding="utf-8")
+    return file
+
+
+def test_a_csv_is_read_into_the_columns_of_the_model(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    task = load_task(painted(tmp_path / "old.csv", ["colour", "size", "y"], COLOURS), reading=Reading(label="y"))
+    model = deployed(tmp_path, task, epochs=20)
+    new = painted(tmp_path / "new.csv", ["y", "size", "id", "colour"], COLOURS[1:], 180)
+    words = ["improve", str(model), "--label", "y", "--dry-run", "--json", "--data"]
+    assert main([*words, str(new)]) == 0
+    assert json.loads(capsys.readouterr().out)["analysis"]["score"] == 1.0
+    assert main([*words, str(painted(tmp_path / "less.csv", ["y", "size"], COLOURS))]) == 2
+    assert "lacks the column 'colour' that the model reads" in capsys.readouterr().err
 
 
 def test_one_process_decides_at_a_time(tmp_path: Path) -> None:

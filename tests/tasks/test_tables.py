@@ -112,6 +112,19 @@ def test_wrong_words_for_a_csv(tmp_path: Path, reading: Reading, said: str) -> N
         Reading.of({"lable": "answer"})
 
 
+def test_a_file_is_read_into_the_columns_of_a_model(tmp_path: Path) -> None:
+    table = Table((Column("colour", ("blue", "green", "red")), Column("size", None)))
+    lines = [f"{row},{'no' if row % 2 else 'yes'},text {row},{('green', 'red', 'new')[row % 3]}" for row in range(30)]
+    file = written(tmp_path, "\n".join(["size,y,remark,colour", *lines]))
+    task = load_task(file, reading=Reading(label="y", ignore=("of another file",)), table=table)
+    assert task.scaling.table is not None and task.scaling.table.table == table
+    rows = task.everything() + task.read_test()
+    assert [(0.0 if row < 0 else row) for row in rows.x[:, 0]] == [(1.0, 2.0, 0.0)[int(row) % 3] for row in rows.x[:, 1]]
+    assert set(rows.x[rows.x[:, 1] % 3 == 2, 0]) == {-1.0}  # of a word that the model does not know
+    with pytest.raises(TaskError, match="lacks the column 'weight' that the model reads"):
+        load_task(file, reading=Reading(label="y"), table=Table((*table.columns, Column("weight"))))
+
+
 def test_codes_with_underscores_are_words(tmp_path: Path) -> None:
     text = "code,y\n" + "\n".join(f"{('1_2', '12', '1_3')[row % 3]},{('1_0', '10')[row % 2]}" for row in range(30))
     task = load_task(written(tmp_path, text), reading=Reading(label="y"))

@@ -110,11 +110,15 @@ class _Look:
 
     def once(self, seed: int, dry: bool = False) -> int:
         from azora.automl.threads import one_thread
+        from azora.export import read_bundle
+        from azora.export.data import read_alike
+        from azora.improving import Versions
         from azora.improving import improve as do
-        from azora.tasks import Reading, load_task
+        from azora.tasks import Reading
 
         begun = time.monotonic()
-        task = load_task(self.data, seed=0, reading=Reading.of({"label": self.label} if self.label else {}))
+        bundle = read_bundle(Versions(self.model).model)
+        task = read_alike(bundle, self.data, Reading.of({"label": self.label}))
         records = self._records()
         with one_thread():
             outcome = do(

@@ -82,7 +82,8 @@ class Preparation:
 
 def _fit(column: Column, values: Array) -> dict[str, Any]:
     if column.categories is not None:
-        counts = np.bincount(values.astype(np.int64), minlength=len(column.categories))
+        known = values[values >= 0].astype(np.int64)  # new rows may have words that a model does not know
+        counts = np.bincount(known, minlength=len(column.categories))
         return {"shares": [float(share) for share in counts / len(values)]}
     if np.isnan(values).all():  # rows with a value may all have gone to the other splits
         return {"mean": 0.0, "median": 0.0, "spread": 1.0, "knots": [0.0] * KNOTS}

@@ -14,7 +14,7 @@ from azora.settings import closest
 from azora.tasks.array import Array
 from azora.tasks.arrays import from_arrays
 from azora.tasks.folders import read_folders
-from azora.tasks.tables import Sheet, find_columns, is_missing, is_number, read_sheet
+from azora.tasks.tables import Sheet, Table, find_columns, is_missing, is_number, read_sheet
 from azora.tasks.task import Task
 
 MOST_CLASSES = 20  # whole numbers of more different values than this are numbers to predict
@@ -64,27 +64,38 @@ class Reading:
                 raise TaskError(f"--{each.name.replace('_', '-')} says nothing about {source}")
 
 
-def from_csv(path: Path, reading: Reading, seed: int) -> Task:
+def from_csv(path: Path, reading: Reading, seed: int, table: Table | None = None) -> Task:
     """A task from the rows of a CSV file, whose first line names the columns.
 
+    Args:
+        table: the columns to read, and the places of their words, of a model that is there; others are ignored. Unless
+            given, all but those set aside are, and what they hold is found out.
+
     Raises:
-        TaskError: the file cannot be read, the label is not there, or a column is of no use; one line says which.
+        TaskError: the file cannot be read, the label or a column of `table` is not there, or a column is of no use; one
+            line says which.
     """
     reading.refuse(f"a CSV file ({path})", "label", "kind", "group", "ignore")
     sheet = read_sheet(path)
     if reading.label is None:
         raise TaskError(f"which column of {path} is to be predicted? say --label with one of {', '.join(sheet.cells)}")
     target = sheet.column(reading.label)
-    aside = {reading.label, *reading.ignore} | ({reading.group} if reading.group else set())
+    names = _names(sheet, reading) if table is None else []
+    y, kind = _target(sheet, reading.label, target, reading.kind)
+    table = find_columns(sheet, names) if table is None else table
+    groups = None if reading.group is None else np.array(sheet.column(reading.group))
+    return from_arrays(table.rows(sheet), y, groups=groups, name=path.stem, seed=seed, kind=kind, table=table)
+
+
+def _names(sheet: Sheet, reading: Reading) -> list[str]:
+    """The columns that are not set aside."""
+    aside = {name for name in (reading.label, reading.group, *reading.ignore) if name is not None}
     for name in aside:
         sheet.column(name)
     names = [name for name in sheet.cells if name not in aside]
     if not names:
-        raise TaskError(f"{path} has no column left to learn from beside {', '.join(sorted(aside))}")
-    y, kind = _target(sheet, reading.label, target, reading.kind)
-    table = find_columns(sheet, names)
-    groups = None if reading.group is None else np.array(sheet.column(reading.group))
-    return from_arrays(table.rows(sheet), y, groups=groups, name=path.stem, seed=seed, kind=kind, table=table)
+        raise TaskError(f"{sheet.name} has no column left to learn from beside {', '.join(sorted(aside))}")
+    return names
 
 
 def _target(sheet: Sheet, label: str, cells: list[str], kind: str | None) -> tuple[Array, str | None]:

@@ -14,6 +14,7 @@ from azora.settings import closest
 from azora.tasks.array import Array
 from azora.tasks.arrays import from_arrays
 from azora.tasks.reading import Reading, from_csv, from_folder
+from azora.tasks.tables import Table
 from azora.tasks.task import Task
 
 
@@ -30,8 +31,13 @@ TASKS: dict[str, tuple[str, Callable[[int], Task]]] = {
 }
 
 
-def load_task(source: str | Path, *, seed: int = 0, reading: Reading | None = None) -> Task:
+def load_task(
+    source: str | Path, *, seed: int = 0, reading: Reading | None = None, table: Table | None = None
+) -> Task:
     """The task called `source`, or in the file or folder `source`, read as `reading` says.
+
+    Args:
+        table: of a CSV: the columns that a model reads, with the places of their words (see `from_csv`).
 
     Raises:
         TaskError: there is no such name, file or folder, or it is not a task.
@@ -47,7 +53,7 @@ def load_task(source: str | Path, *, seed: int = 0, reading: Reading | None = No
         if path.is_dir():
             return from_folder(path, reading, seed)
         if path.suffix.lower() in (".csv", ".tsv"):
-            return from_csv(path, reading, seed)
+            return from_csv(path, reading, seed, table)
     except TaskError as error:
         if str(path) in str(error):
             raise
