@@ -207,14 +207,14 @@ def test_without_executorch_it_says_what_to_install(home: Path, tmp_path: Path) 
 
 def test_a_table_ships_with_its_preparation(tmp_path: Path) -> None:
     rng = np.random.default_rng(1)
-    lines = ["size,colour,kind"]
+    lines = ["size,colour,kind,id"]
     for row in range(160):
-        kind = row % 2
-        lines.append(f"{rng.normal() + 3 * kind:.3f},{'red' if rng.random() < 0.3 + 0.5 * kind else 'blue'},{kind}")
+        kind, colour = row % 2, "red" if rng.random() < 0.3 + 0.5 * (row % 2) else "blue"
+        lines.append(f"{rng.normal() + 3 * kind:.3f},{colour},{kind},row {row}")
     (tmp_path / "table.csv").write_text("\n".join(lines) + "\n")
     words = ["search", str(tmp_path / "table.csv"), "--label", "kind", "--trials", "1", "--quiet", "--no-boosting"]
-    assert main([*words, "--out", str(tmp_path / "out"), "--workers", "1"]) == 0
-    task = ["--task", str(tmp_path / "table.csv"), "--label", "kind"]
+    assert main([*words, "--ignore", "id", "--seed", "3", "--out", str(tmp_path / "out"), "--workers", "1"]) == 0
+    task = ["--task", str(tmp_path / "table.csv")]  # it is read as it was for the search
     file = tmp_path / "net.int8.onnx"
     assert main(["export", str(tmp_path / "out"), "--format", "onnx-int8", "--to", str(file), *task]) == 0
     told = json.loads(file.with_name(f"{file.name}.json").read_text())

@@ -90,6 +90,7 @@ def test_the_folder_is_a_model_that_gives_the_figure(home: Path, made: list[dict
         right = np.mean(Model.load(folder).predict(data.x).astype(int) == data.y)
         assert right == pytest.approx(each["validation_accuracy"])
         assert "the test rows were not read" in (folder / "README.md").read_text()
+        assert json.loads((folder / "model.json").read_text())["figures"]["seed"] == 0  # by which its rows are split
 
 
 def test_predict_takes_it(home: Path, made: list[dict[str, Any]], capsys: pytest.CaptureFixture[str]) -> None:

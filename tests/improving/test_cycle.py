@@ -13,9 +13,10 @@ import pytest
 import torch
 from tests.improving.made import NAMES, accuracy, blobs, deployed, weights
 
+from azora.automl.shipping import ship
 from azora.cli.main import main
 from azora.errors import BudgetError, BundleError, TaskError
-from azora.export.bundle import WEIGHTS, read_bundle, write_bundle
+from azora.export.bundle import ABOUT, WEIGHTS, read_bundle, write_bundle
 from azora.improving import Versions, analyse, improve
 from azora.improving.cycle import _tries
 from azora.tasks import Reading, Task, from_arrays, load_task
@@ -205,6 +206,22 @@ def test_a_csv_is_read_into_the_columns_of_the_model(tmp_path: Path, capsys: pyt
     assert json.loads(capsys.readouterr().out)["analysis"]["score"] == 1.0
     assert main([*words, str(painted(tmp_path / "less.csv", ["y", "size"], COLOURS))]) == 2
     assert "lacks the column 'colour' that the model reads" in capsys.readouterr().err
+
+
+def test_the_rows_of_a_promotion_can_be_had_again_from_their_file(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    old = load_task(painted(tmp_path / "old.csv", ["colour", "size", "y"], COLOURS), seed=3, reading=Reading(label="y"))
+    model = deployed(tmp_path, old, epochs=1, rows=9, figures={"seed": 3})
+    about = json.loads((model / ABOUT).read_text(encoding="utf-8"))
+    (model / ABOUT).write_text(json.dumps({**about, "task": old.about()}), encoding="utf-8")
+    assert main(["improve", str(model), "--data", str(tmp_path / "old.csv"), "--dry-run", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["analysis"]["same"]
+    new = painted(tmp_path / "new.csv", ["y", "id", "size", "colour"], COLOURS[1:], 2000)
+    assert main(["improve", str(model), "--data", str(new), "--budget", "4s", "--quiet", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["what"] == "promoted"
+    shipped = ship(model, "torch", tmp_path / "net.pt2", new)
+    assert shipped.figures["validation_rows"] == 320 and shipped.figures["validation_file"] > 0.9
 
 
 def test_one_process_decides_at_a_time(tmp_path: Path) -> None:

@@ -237,7 +237,7 @@ def _ship(
         space={name: winner.space_about[name] for name in ("name", "settings")},
         architecture=part,
         facts={
-            "task": {"name": task.name, "sha256": task.digest},
+            "task": task.about(),
             **({"values": task.train.values} if signature.pictures else {}),
             "figures": {**figures, **measured},
             "reference": reference_of(setting.data.validation.x, known, signature),

@@ -14,6 +14,7 @@ from azora.automl.setting import find_task
 from azora.errors import AzoraError, BundleError, ConfigError
 from azora.export import read_bundle
 from azora.export.bundle import ABOUT, Bundle
+from azora.export.data import read_alike, seed_of
 from azora.export.executorch import MISSING
 from azora.export.formats import FORMATS, Format, Session
 from azora.hardware.measurement import measure_calls
@@ -49,7 +50,8 @@ def ship(
 
     Args:
         to: the file; `model` with the form's ending in the working directory, unless said.
-        task: the data that the model was found on; its name is enough for those that need no file.
+        task: the data that the model was found on; its name is enough for those that need no file. A file is read as it
+            was for the search, unless `reading` says otherwise.
         most_drop: points of the metric (hundredths) that eight bits may cost.
 
     Raises:
@@ -88,9 +90,12 @@ def _data(bundle: Bundle, task: Any, reading: Reading | None, *, needed: bool) -
         ConfigError: it is needed and not found, or it is other data than the model was found on.
     """
     about = bundle.about.get("task", {})
-    seed = int(bundle.about.get("figures", {}).get("seed", 0))
+    wanted = about.get("name", "") if task is None else task
     try:
-        found = find_task(about.get("name", "") if task is None else task, seed, reading)
+        if isinstance(wanted, str | Path):
+            found: Task | None = read_alike(bundle.about, wanted, reading or Reading())
+        else:
+            found = find_task(wanted, seed_of(bundle.about), reading)
     except AzoraError:
         if task is not None:
             raise

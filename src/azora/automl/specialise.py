@@ -221,7 +221,8 @@ class Specialiser:
 
     def write(self, made: Specialised, folder: Path) -> dict[str, Any]:
         """A model folder, as a search leaves one; gives the figures in it."""
-        figures = made.figures() | {"task": self.about["task"], "azora": __version__, "shared": str(self.out)}
+        known = {"task": self.about["task"], "seed": self.about["seed"], "azora": __version__, "shared": str(self.out)}
+        figures = made.figures() | known
         folder.parent.mkdir(parents=True, exist_ok=True)
         file = folder.parent / f".{folder.name}.onnx"
         onnx: Path | None = file
@@ -230,9 +231,12 @@ class Specialiser:
             figures["onnx_difference"] = export_onnx(made.network, self.data.signature, made.scaling, file, sample)
         except BundleError as error:
             figures["onnx_error"], onnx = str(error), None
-        facts = {"task": {"name": self.about["task"], "sha256": self.about["data"]}, "figures": figures}
+        task = {"name": self.about["task"], "sha256": self.about["data"]}
+        facts: dict[str, Any] = {"task": task, "figures": figures}
         if self.data.signature.pictures:
-            facts["values"] = read_about(self.out / "model").get("values", self.data.train.values)
+            shipped = read_about(self.out / "model")
+            facts["values"] = shipped.get("values", self.data.train.values)
+            facts["task"] = {**shipped.get("task", {}), **task}  # how its files were read
         write_bundle(
             folder,
             made.network,

@@ -110,15 +110,15 @@ class _Look:
 
     def once(self, seed: int, dry: bool = False) -> int:
         from azora.automl.threads import one_thread
-        from azora.export import read_bundle
+        from azora.export.bundle import read_about
         from azora.export.data import read_alike
         from azora.improving import Versions
         from azora.improving import improve as do
         from azora.tasks import Reading
 
         begun = time.monotonic()
-        bundle = read_bundle(Versions(self.model).model)
-        task = read_alike(bundle, self.data, Reading.of({"label": self.label}))
+        about = read_about(Versions(self.model).model)
+        task = read_alike(about, self.data, Reading.of({"label": self.label}))
         records = self._records()
         with one_thread():
             outcome = do(

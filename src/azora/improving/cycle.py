@@ -70,6 +70,7 @@ def improve(
     (`azora.meta.policy`), or the usual one.
 
     Args:
+        task: of a file, as `azora.export.data.read_alike` reads it: by the model's columns and words.
         seconds: for all of it.
         dry: look, and change nothing.
         prefer: in place of what the policy prefers, for this look: "accuracy" or "smaller".

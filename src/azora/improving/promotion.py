@@ -57,7 +57,8 @@ def promote(
     except BundleError as error:
         figures["onnx_error"], onnx = str(error), None
     about = bundle.about
-    known = {"task": {"name": task.name, "sha256": task.digest}}
+    # Rows in memory say nothing of files, and what was said of the model's stays.
+    known = {"task": {**_read(about.get("task", {})), **task.about()}}
     known |= {name: about[name] for name in ("values",) if name in about}
     table = bundle.scaling.table
     write_bundle(
@@ -78,6 +79,10 @@ def numbered(task: Task, split: Split, signature: Signature) -> Split:
         return split
     places = {name: place for place, name in enumerate(signature.classes)}
     return Split(split.x, np.array([places[name] for name in task.signature.classes])[split.y])
+
+
+def _read(before: Mapping[str, Any]) -> dict[str, Any]:
+    return {"reading": before["reading"]} if "reading" in before else {}
 
 
 def _figures(before: Mapping[str, Any], best: Challenger, task: str, answers: Array, y: Array) -> dict[str, Any]:

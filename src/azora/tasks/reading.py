@@ -10,7 +10,7 @@ from typing import Any, final
 import numpy as np
 
 from azora.errors import TaskError
-from azora.settings import closest
+from azora.settings import closest, plain
 from azora.tasks.array import Array
 from azora.tasks.arrays import from_arrays
 from azora.tasks.folders import read_folders
@@ -18,6 +18,9 @@ from azora.tasks.tables import Sheet, Table, find_columns, is_missing, is_number
 from azora.tasks.task import Task
 
 MOST_CLASSES = 20  # whole numbers of more different values than this are numbers to predict
+CSV = (".csv", ".tsv")
+TABLES, ALBUMS = ("label", "kind", "group", "ignore"), ("size", "skip_bad")
+KINDS_OF = {"label": str, "kind": str, "group": str, "ignore": list, "size": int, "skip_bad": bool}  # in JSON
 
 
 @final
@@ -57,6 +60,21 @@ class Reading:
         given["ignore"] = (ignore,) if isinstance(ignore, str) else tuple(ignore)
         return cls(**given)
 
+    def said(self) -> dict[str, Any]:
+        """What is said, as JSON; `of` gives the same again."""
+        told = {
+            each.name: getattr(self, each.name) for each in fields(self) if getattr(self, each.name) != each.default
+        }
+        return {name: plain(value) for name, value in told.items()}
+
+    def after(self, before: Any, source: Path) -> Reading:
+        """What is said, and of the rest what was said `before` (as JSON, perhaps of a damaged file) as far as it is of
+        files like `source`."""
+        fitting = TABLES if source.suffix.lower() in CSV else ALBUMS if source.is_dir() else ()
+        known = before if isinstance(before, Mapping) else {}
+        kept = {name: known[name] for name in fitting if isinstance(known.get(name), KINDS_OF[name])}
+        return Reading.of({**kept, **self.said()})
+
     def refuse(self, source: str, *fitting: str) -> None:
         """Raises TaskError when something is said that is none of `fitting`: it would be without effect."""
         for each in fields(self):
@@ -75,7 +93,7 @@ def from_csv(path: Path, reading: Reading, seed: int, table: Table | None = None
         TaskError: the file cannot be read, the label or a column of `table` is not there, or a column is of no use; one
             line says which.
     """
-    reading.refuse(f"a CSV file ({path})", "label", "kind", "group", "ignore")
+    reading.refuse(f"a CSV file ({path})", *TABLES)
     sheet = read_sheet(path)
     if reading.label is None:
         raise TaskError(f"which column of {path} is to be predicted? say --label with one of {', '.join(sheet.cells)}")
@@ -121,7 +139,7 @@ def from_folder(path: Path, reading: Reading, seed: int) -> Task:
     Raises:
         TaskError: there are none, or one cannot be read; it is named.
     """
-    reading.refuse(f"a folder of pictures ({path})", "size", "skip_bad")
+    reading.refuse(f"a folder of pictures ({path})", *ALBUMS)
     found = read_folders(path, size=reading.size, skip_bad=reading.skip_bad)
     number = {name: place for place, name in enumerate(found.classes)}
     given: dict[str, Any] = {}

@@ -13,7 +13,7 @@ from azora.errors import TaskError
 from azora.settings import closest
 from azora.tasks.array import Array
 from azora.tasks.arrays import from_arrays
-from azora.tasks.reading import Reading, from_csv, from_folder
+from azora.tasks.reading import CSV, Reading, from_csv, from_folder
 from azora.tasks.tables import Table
 from azora.tasks.task import Task
 
@@ -31,9 +31,7 @@ TASKS: dict[str, tuple[str, Callable[[int], Task]]] = {
 }
 
 
-def load_task(
-    source: str | Path, *, seed: int = 0, reading: Reading | None = None, table: Table | None = None
-) -> Task:
+def load_task(source: str | Path, *, seed: int = 0, reading: Reading | None = None, table: Table | None = None) -> Task:
     """The task called `source`, or in the file or folder `source`, read as `reading` says.
 
     Args:
@@ -42,7 +40,13 @@ def load_task(
     Raises:
         TaskError: there is no such name, file or folder, or it is not a task.
     """
-    name, path, reading = str(source), Path(source), reading or Reading()
+    reading = reading or Reading()
+    task = _load(str(source), Path(source), seed, reading, table)
+    task.reading = reading.said()
+    return task
+
+
+def _load(name: str, path: Path, seed: int, reading: Reading, table: Table | None) -> Task:
     if name in TASKS:
         reading.refuse(f"the task {name}")
         return TASKS[name][1](seed)
@@ -52,7 +56,7 @@ def load_task(
             return _from_npz(path, seed)
         if path.is_dir():
             return from_folder(path, reading, seed)
-        if path.suffix.lower() in (".csv", ".tsv"):
+        if path.suffix.lower() in CSV:
             return from_csv(path, reading, seed, table)
     except TaskError as error:
         if str(path) in str(error):

@@ -120,7 +120,8 @@ class SearchData:
 
 @final
 class Task:
-    """A named task: search-train, search-validation, and a test split that can be read once.
+    """A named task: search-train, search-validation, and a test split that can be read once. `reading` is how its file
+    was read, in the words of `azora.tasks.Reading`; empty where there was none, or nothing had to be said.
 
     Args:
         table: what the columns of `x` are, where they are prepared for a network by more than mean and spread.
@@ -139,6 +140,7 @@ class Task:
         notes: Sequence[str] = (),
     ) -> None:
         self.name, self.notes = name, tuple(notes)
+        self.reading: Mapping[str, Any] = {}
         self.signature = signature
         self.train, self.validation = train, validation
         self.scaling = Scaling.of(train, signature.kind == "regression", table)
@@ -150,6 +152,11 @@ class Task:
     def search_data(self) -> SearchData:
         """What the search may see."""
         return SearchData(self.signature, self.train, self.validation, self.scaling)
+
+    def about(self) -> dict[str, Any]:
+        """What a model says of the task that it is of, and by which its rows can be had again from their file."""
+        read = {"reading": dict(self.reading)} if self.reading else {}
+        return {"name": self.name, "sha256": self.digest, **read}
 
     def everything(self) -> Split:
         """All rows but the test's: what the chosen network is trained on in the end."""
