@@ -30,3 +30,11 @@ def test_a_network_that_onnx_has_no_word_for_is_delivered_without_it(
     ]
     assert json.loads((tmp_path / "out" / "result.json").read_text())["test_r2"] == result.test_r2
     assert result.predict(slopes.train.x[:3]).shape == (3,)
+
+
+def test_what_new_data_are_compared_with_is_of_rows_that_nobody_learned(slopes: Task, tmp_path: Path) -> None:
+    azora.search(slopes, trials=1, workers=1, out=tmp_path / "out")
+    about = json.loads((tmp_path / "out" / "model" / "model.json").read_text())
+    column = {float(f"{value:.6g}") for value in slopes.everything().x[:, 0]}
+    assert len(about["reference"]["column 0"]) == slopes.test_rows == len(about["reference"]["answer 0"])
+    assert not column & set(about["reference"]["column 0"])

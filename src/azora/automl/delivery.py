@@ -85,7 +85,7 @@ def deliver(
         figures["reference"] = _reference(setting, reference, found, test, metric)
     # What ships in place of a network, trees or an ensemble, carries no search on.
     carried = carried_by(setting, study, winner.architecture) if winner.space is setting.space else None
-    figures |= _ship(setting, winner, figures, out, carried)
+    figures |= _ship(setting, winner, figures, out, carried, reference_of(test.x, found, signature))
     _write_report(setting, study, winner, found, test.y, figures, curves, pairs, out)
     part = out / ".result.json.part"
     part.write_text(json.dumps(figures, indent=1) + "\n", encoding="utf-8")
@@ -210,9 +210,14 @@ def _reference(setting: Setting, reference: Winner, found: Array, test: Split, m
 
 
 def _ship(
-    setting: Setting, winner: Winner, figures: Mapping[str, Any], out: Path, carried: str | None
+    setting: Setting,
+    winner: Winner,
+    figures: Mapping[str, Any],
+    out: Path,
+    carried: str | None,
+    seen: Mapping[str, Any],
 ) -> dict[str, Any]:
-    """The model folder; returns what was measured of it."""
+    """The model folder; returns what was measured of it. `seen` is what the test rows looked like (`reference_of`)."""
     task, signature = setting.task, setting.task.signature
     sample = setting.data.validation.x[:64]
     onnx: Path | None = out / ".model.onnx"
@@ -228,7 +233,6 @@ def _ship(
         # A layer of a user's own space that ONNX has no word for must not cost the network.
         measured["onnx_error"], onnx = str(error), None
     part = network_part(winner.space, winner.architecture)
-    known = outputs(winner.network, setting.data.validation.x, signature, winner.scaling)
     write_bundle(
         out / "model",
         winner.network,
@@ -240,7 +244,7 @@ def _ship(
             "task": task.about(),
             **({"values": task.train.values} if signature.pictures else {}),
             "figures": {**figures, **measured},
-            "reference": reference_of(setting.data.validation.x, known, signature),
+            "reference": seen,
         },
         onnx=onnx,
         card=write_card({**figures, **measured}, signature, task.digest, task.test_rows, _table(task)),

@@ -40,13 +40,14 @@ def statistics_of(x: Array, answers: Array, signature: Signature) -> dict[str, A
 
 
 def reference_of(x: Array, answers: Array, signature: Signature) -> dict[str, list[float]]:
-    """The same for the bundle: 200 values of each at most, sorted, so that no row can be had back from them."""
+    """The same for the bundle: 200 values of each at most, sorted, so that no row can be had back from them. `x` are
+    rows that the network has not learned: of its own it is surer than of any that will come."""
     found = {}
     for name, values in statistics_of(x, answers, signature).items():
         ordered = np.sort(values)
         if len(ordered) > MOST:
             ordered = ordered[np.linspace(0, len(ordered) - 1, MOST).round().astype(int)]
-        found[name] = [float(f"{value:.6g}") for value in ordered]
+        found[name] = _rounded(ordered).tolist()
     return found
 
 
@@ -60,7 +61,7 @@ def drift(
     tests: list[dict[str, Any]] = []
     for name, values in statistics_of(x, answers, signature).items():
         if name in reference and len(values) > 1 and len(reference[name]) > 1:
-            result = ks_2samp(np.asarray(reference[name]), values)
+            result = ks_2samp(np.asarray(reference[name]), _rounded(values))
             tests.append({"of": name, "distance": float(result.statistic), "p": float(result.pvalue)})
     tests.sort(key=lambda each: each["p"])
     refused = True
@@ -68,3 +69,8 @@ def drift(
         refused = refused and each["p"] < LEVEL / (len(tests) - place)
         each["drifted"] = refused
     return tests
+
+
+def _rounded(values: Array) -> Array:
+    """Six digits of each, which are enough for a test of ranks; of both sides, or no value would equal another."""
+    return np.array([float(f"{value:.6g}") for value in values])

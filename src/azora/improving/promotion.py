@@ -46,14 +46,12 @@ def promote(
         tested: the rows of the test, of which its figures are.
         carried: the search that it carries on.
     """
-    rows = numbered(task, task.validation, best.signature)
-    answers = outputs(network, rows.x, best.signature, bundle.scaling)
     onnx: Path | None = versions.folder / ".model.onnx"
     judged = outputs(network, tested.x, best.signature, bundle.scaling)
     figures = _figures(bundle.about.get("figures", {}), best, task.name, judged, tested.y)
     try:
         assert onnx is not None
-        figures["onnx_difference"] = export_onnx(network, best.signature, bundle.scaling, onnx, rows.x[:64])
+        figures["onnx_difference"] = export_onnx(network, best.signature, bundle.scaling, onnx, tested.x[:64])
     except BundleError as error:
         figures["onnx_error"], onnx = str(error), None
     about = bundle.about
@@ -66,7 +64,7 @@ def promote(
         architecture=best.architecture.to_json(), onnx=onnx,
         facts={
             **known, "figures": figures, "improved": dict(facts),
-            "reference": reference_of(rows.x, answers, best.signature),
+            "reference": reference_of(tested.x, judged, best.signature),
         },
         card=write_card(figures, best.signature, task.digest, task.test_rows, table and table.table),
         carried=carried,
