@@ -11,7 +11,9 @@ import pytest
 import azora
 from azora.automl import delivery
 from azora.errors import BundleError
-from azora.tasks import Task
+from azora.export import read_bundle
+from azora.tasks import METRICS, Task
+from azora.training import outputs
 
 
 def test_a_network_that_onnx_has_no_word_for_is_delivered_without_it(
@@ -38,3 +40,6 @@ def test_what_new_data_are_compared_with_is_of_rows_that_nobody_learned(slopes: 
     column = {float(f"{value:.6g}") for value in slopes.everything().x[:, 0]}
     assert len(about["reference"]["column 0"]) == slopes.test_rows == len(about["reference"]["answer 0"])
     assert not column & set(about["reference"]["column 0"])
+    bundle, learned = read_bundle(tmp_path / "out" / "model"), slopes.validation
+    own = outputs(bundle.network, learned.x, bundle.signature, bundle.scaling)
+    assert about["trained_score"] == pytest.approx(METRICS["r2"].measure(learned.y, own))

@@ -34,6 +34,7 @@ def test_a_weak_model_is_replaced_and_can_be_had_back(tmp_path: Path, capsys: py
     assert accuracy(model, fresh) > was + 0.05
     about = read_bundle(model).about
     assert about["improved"]["change"] == outcome.facts["change"] and about["task"]["name"] == "blobs"
+    assert 0.5 < about["trained_score"] <= 1.0
     figures = about["figures"]  # of this network, none of the one that it replaces
     assert figures["test_accuracy"] == pytest.approx(1 - outcome.facts["test_loss"])
     assert figures["test_interval"]["low"] <= figures["test_accuracy"] <= figures["test_interval"]["high"]
@@ -122,6 +123,20 @@ def test_drift_is_told_and_its_absence_too(tmp_path: Path) -> None:
     assert any("drift: none" in line for line in still.lines())
 
 
+def test_what_limits_is_told_by_rows_that_the_model_was_trained_on(tmp_path: Path) -> None:
+    task, fresh = blobs(2000, 0), blobs(900, 3)
+    model = deployed(tmp_path, task)
+    score = analyse(read_bundle(model), fresh).score
+    for own, limits, said in (
+        (None, "unknown", f"score {score:.4f} on new rows: what limits it is not known"),
+        (score + 0.01, "capacity", f"{score + 0.01:.4f} on rows that it was trained on: capacity limits"),
+        (score + 0.09, "data", f"{score + 0.09:.4f} on rows that it was trained on: data limits"),
+    ):
+        found = analyse(read_bundle(deployed(tmp_path, task, trained_score=own)), fresh)
+        assert (found.trained_score, found.limits) == (own, limits) and said in found.lines()[0]
+    assert analyse(read_bundle(model), task).limits == "unknown"  # its own rows say nothing of others
+
+
 def test_a_shift_is_recovered_from(tmp_path: Path) -> None:
     model = deployed(tmp_path, blobs(2000, 0))
     before, shifted = accuracy(model, blobs(1500, 8)), blobs(1500, 8, turned=1.0)
@@ -192,14 +207,16 @@ def painted(file: Path, head: Sequence[str], colours: Sequence[str], rows: int =
     rng, lines = np.random.default_rng(rows), [",".join(head)]
     for row in range(rows):
         cells = {"colour": colours[row % len(colours)], "size": f"{rng.normal():.3f}", "id": f"row {row}"}
-        lines.append(",".join(str({**cells, "y": "yes" if cells["colour"] == "green" else "no"}[name]) for name in head))
+        lines.append(
+            ",".join(str({**cells, "y": "yes" if cells["colour"] == "green" else "no"}[name]) for name in head)
+        )
     file.write_text("\n".join(lines) + "\n", encoding="utf-8")
     return file
 
 
 def test_a_csv_is_read_into_the_columns_of_the_model(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    task = load_task(painted(tmp_path / "old.csv", ["colour", "size", "y"], COLOURS), reading=Reading(label="y"))
-    model = deployed(tmp_path, task, epochs=20)
+    old = painted(tmp_path / "old.csv", ["colour", "size", "y"], COLOURS, 1500)
+    model = deployed(tmp_path, load_task(old, reading=Reading(label="y")), epochs=30)
     new = painted(tmp_path / "new.csv", ["y", "size", "id", "colour"], COLOURS[1:], 180)
     words = ["improve", str(model), "--label", "y", "--dry-run", "--json", "--data"]
     assert main([*words, str(new)]) == 0

@@ -35,7 +35,7 @@ from azora.report.importance import importance
 from azora.report.page import ReportData, TrialRow, write_page
 from azora.space import Architecture, Product, Space
 from azora.study import Study
-from azora.tasks import METRICS, Split, Task, evaluate, interval
+from azora.tasks import METRICS, Split, Task, evaluate, interval, score_of
 from azora.tasks.array import Array
 from azora.tasks.tables import Table
 from azora.training import outputs
@@ -85,7 +85,7 @@ def deliver(
         figures["reference"] = _reference(setting, reference, found, test, metric)
     # What ships in place of a network, trees or an ensemble, carries no search on.
     carried = carried_by(setting, study, winner.architecture) if winner.space is setting.space else None
-    figures |= _ship(setting, winner, figures, out, carried, reference_of(test.x, found, signature))
+    figures |= _ship(setting, winner, figures, out, carried, _known(setting, winner, test.x, found))
     _write_report(setting, study, winner, found, test.y, figures, curves, pairs, out)
     part = out / ".result.json.part"
     part.write_text(json.dumps(figures, indent=1) + "\n", encoding="utf-8")
@@ -215,9 +215,9 @@ def _ship(
     figures: Mapping[str, Any],
     out: Path,
     carried: str | None,
-    seen: Mapping[str, Any],
+    known: Mapping[str, Any],
 ) -> dict[str, Any]:
-    """The model folder; returns what was measured of it. `seen` is what the test rows looked like (`reference_of`)."""
+    """The model folder; returns what was measured of it. `known` is what new data will be compared with."""
     task, signature = setting.task, setting.task.signature
     sample = setting.data.validation.x[:64]
     onnx: Path | None = out / ".model.onnx"
@@ -244,13 +244,21 @@ def _ship(
             "task": task.about(),
             **({"values": task.train.values} if signature.pictures else {}),
             "figures": {**figures, **measured},
-            "reference": seen,
+            **known,
         },
         onnx=onnx,
         card=write_card({**figures, **measured}, signature, task.digest, task.test_rows, _table(task)),
         carried=carried,
     )
     return measured
+
+
+def _known(setting: Setting, winner: Winner, x: Array, answers: Array) -> dict[str, Any]:
+    """What `azora improve` compares new data with: what the test rows `x` were like, and a score on rows that the winner
+    was trained on, which search-validation's are since its last training."""
+    signature, learned = setting.task.signature, setting.data.validation
+    own = outputs(winner.network, learned.x, signature, winner.scaling)
+    return {"reference": reference_of(x, answers, signature), "trained_score": score_of(signature, own, learned.y)}
 
 
 def _table(task: Task) -> Table | None:

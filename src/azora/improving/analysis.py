@@ -11,13 +11,14 @@ import numpy as np
 from azora.errors import TaskError
 from azora.export.bundle import Bundle
 from azora.export.reference import drift
-from azora.tasks import Split, Task
+from azora.tasks import Split, Task, score_of
 from azora.tasks.array import Array
 from azora.training import outputs
 
 BINS = 10  # of confidence
+UNKNOWN = "unknown"
 WORST = 5  # classes and confusions that are told
-GAP = 0.03  # by how much better training rows are answered than others where more data, not more network, is wanted
+GAP = 0.03  # by how much better its own rows are answered than new ones where more data, not more network, is wanted
 
 
 @final
@@ -26,8 +27,10 @@ class Analysis:
     """What was found on new data.
 
     Args:
-        score: accuracy, or R², on search-validation; `train_score` on search-train.
-        limits: "data" where training rows are answered much better than others, else "capacity".
+        score: accuracy, or R², on search-validation, none of which the model has seen.
+        trained_score: the same on rows that it was trained on, when it was made; None where it does not say.
+        limits: "data" where those are answered much better than new rows, else "capacity"; "unknown" where the model
+            does not say, or where the new rows are its own.
         classes: the worst ones: name, rows, share that is wrong.
         confusions: what is most often taken for what: names, and how many rows.
         calibration: expected calibration error, (0 to 1): how far confidence is from being right.
@@ -37,7 +40,7 @@ class Analysis:
     """
 
     score: float
-    train_score: float
+    trained_score: float | None
     limits: str
     classes: Sequence[Mapping[str, Any]] = ()
     confusions: Sequence[Mapping[str, Any]] = ()
@@ -51,9 +54,9 @@ class Analysis:
 
     def lines(self) -> list[str]:
         """The same for a reader."""
-        said = [
-            f"score {self.score:.4f} on new rows not trained on, {self.train_score:.4f} on others: {self.limits} limits"
-        ]
+        own = "" if self.trained_score is None else f", {self.trained_score:.4f} on rows that it was trained on"
+        limits = "what limits it is not known" if self.limits == UNKNOWN else f"{self.limits} limits"
+        said = [f"score {self.score:.4f} on new rows{own}: {limits}"]
         if self.same:
             said.append("these are the rows that the model was made of: give rows that are new")
         said += [f"class {each['class']}: {each['wrong']:.1%} of {each['rows']} rows wrong" for each in self.classes]
@@ -72,26 +75,26 @@ class Analysis:
 
 
 def analyse(bundle: Bundle, task: Task) -> Analysis:
-    """Look at a model on new data: search-train and search-validation, not the test.
+    """Look at a model on new data: on search-validation, not on the test.
 
     Raises:
         TaskError: the data are of another shape or kind than the model's.
     """
     check_shape(bundle, task)
     fresh = [name for name in task.signature.classes if name not in bundle.signature.classes]
-    train, judged = (known_rows(bundle, task, each) for each in (task.train, task.validation))
+    judged = known_rows(bundle, task, task.validation)
     said = outputs(bundle.network, judged.x, bundle.signature, bundle.scaling)
-    seen = outputs(bundle.network, train.x, bundle.signature, bundle.scaling)
-    score, train_score = (_score(bundle, *each) for each in ((said, judged.y), (seen, train.y)))
+    score, own = score_of(bundle.signature, said, judged.y), bundle.about.get("trained_score")
+    trained_score = float(own) if isinstance(own, int | float) else None
     reference = bundle.about.get("reference")
     tested = drift(reference, judged.x, said, bundle.signature) if isinstance(reference, dict) else None
     same = bundle.about.get("task", {}).get("sha256") == task.digest
-    limits = "data" if train_score - score > GAP else "capacity"
+    limits = UNKNOWN if same or trained_score is None else "data" if trained_score - score > GAP else "capacity"
     if bundle.signature.kind != "classification":
-        return Analysis(score, train_score, limits, drift=tested, same=same)
+        return Analysis(score, trained_score, limits, drift=tested, same=same)
     names = bundle.signature.classes
     return Analysis(
-        score, train_score, limits, _classes(said, judged.y, names), _confusions(said, judged.y, names),
+        score, trained_score, limits, _classes(said, judged.y, names), _confusions(said, judged.y, names),
         _calibration(said, judged.y), tested, fresh, same,
     )  # fmt: skip
 
@@ -130,13 +133,6 @@ def known_rows(bundle: Bundle, task: Task, split: Split) -> Split:
 
 def _shape(shape: tuple[int, ...]) -> str:
     return " × ".join(map(str, shape))
-
-
-def _score(bundle: Bundle, said: Array, y: Array) -> float:
-    if bundle.signature.kind == "classification":
-        return float((said.argmax(axis=1) == y).mean())
-    spread = float(((y - y.mean(axis=0)) ** 2).sum())
-    return 1.0 - float(((said - y) ** 2).sum()) / spread if spread > 0 else 0.0
 
 
 def _classes(said: Array, y: Array, names: Sequence[str]) -> list[dict[str, Any]]:

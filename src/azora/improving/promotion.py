@@ -17,7 +17,7 @@ from azora.improving.challengers import Challenger
 from azora.improving.versions import Versions
 from azora.networks.complexity import cost
 from azora.report.card import write_card
-from azora.tasks import Signature, Split, Task, default_metric, evaluate, interval
+from azora.tasks import Signature, Split, Task, default_metric, evaluate, interval, score_of
 from azora.tasks.array import Array
 from azora.training import outputs
 
@@ -58,13 +58,14 @@ def promote(
     # Rows in memory say nothing of files, and what was said of the model's stays.
     known = {"task": {**_read(about.get("task", {})), **task.about()}}
     known |= {name: about[name] for name in ("values",) if name in about}
-    table = bundle.scaling.table
+    table, own = bundle.scaling.table, numbered(task, task.train, best.signature)
     write_bundle(
         versions.model, network, best.signature, bundle.scaling, space=about["space"],
         architecture=best.architecture.to_json(), onnx=onnx,
         facts={
             **known, "figures": figures, "improved": dict(facts),
             "reference": reference_of(tested.x, judged, best.signature),
+            "trained_score": score_of(best.signature, outputs(network, own.x, best.signature, bundle.scaling), own.y),
         },
         card=write_card(figures, best.signature, task.digest, task.test_rows, table and table.table),
         carried=carried,

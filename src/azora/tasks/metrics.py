@@ -101,6 +101,11 @@ def evaluate(signature: Signature, outputs: Array, y: Array, also: Collection[st
     }
 
 
+def score_of(signature: Signature, outputs: Array, y: Array) -> float:
+    """The task's usual metric: accuracy, or R²."""
+    return evaluate(signature, outputs, y, ())[default_metric(signature)]
+
+
 def interval(metric: str, y: Array, outputs: Array) -> dict[str, float]:
     """The middle 95 % of a metric over resamples of the rows (Efron's bootstrap): `low`, `high`, and how many
     `resamples` that were."""
