@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from scipy.stats import beta
+from scipy.stats import beta, binom
 
 from azora.improving import level_of, paired_test
-from azora.improving.paired import losses
+from azora.improving.paired import least_p, losses
 
 
 def test_mcnemar_counts_the_rows_that_one_alone_has_right() -> None:
@@ -51,3 +51,32 @@ def test_equals_are_not_promoted_by_luck(looks: int) -> None:
     upper = float(beta.ppf(0.95, promoted + 1, trials - promoted))
     assert promoted / trials <= 0.05, f"{promoted} of {trials}"
     assert upper < 0.07, f"{promoted} of {trials}: up to {upper:.3f}"
+
+
+@pytest.mark.parametrize("rows", [6, 12])
+@pytest.mark.parametrize("tails", ["normal", "heavy"])
+def test_few_rows_of_numbers_promote_no_oftener_than_the_level(rows: int, tails: str) -> None:
+    """Two models of equal errors: what rows cost them differs to either side alike."""
+    rng, draws, level = np.random.default_rng(rows), 2_000, level_of(0)
+    costs = rng.normal(size=(2, draws, rows)) ** (1 if tails == "normal" else 2)
+    passed = sum(paired_test("regression", old, new, level=level) < level for old, new in zip(*costs, strict=True))
+    assert passed <= binom.ppf(0.999, draws, level), f"{passed} of {draws}"
+
+
+@pytest.mark.parametrize(("rows", "tries"), [(200, 19), (20_000, 19), (200, 400)])
+def test_numbers_that_are_clearly_better_are_promoted_after_many_tests(rows: int, tries: int) -> None:
+    """By the bootstrap, and, where rows are many or levels minute, by Student's t."""
+    rng, level = np.random.default_rng(0), level_of(tries)
+    old = rng.normal(size=rows) ** 2
+    assert least_p("regression", rows, level=level) < level
+    assert paired_test("regression", old, old - 0.5 + 0.1 * rng.normal(size=rows), level=level) < level
+    assert paired_test("regression", old, rng.normal(size=rows) ** 2, level=level) > level
+
+
+def test_the_smallest_p_is_of_the_kind_of_test() -> None:
+    assert least_p("classification", 5) == 0.5**5
+    assert least_p("classification", 1_000, 0.02) < 1e-4 < least_p("classification", 20, 0.02)
+    assert least_p("regression", 1) == paired_test("regression", np.ones(1), np.zeros(1)) == 1.0
+    same = paired_test("regression", np.ones(30), np.zeros(30), level=0.001)
+    assert same == least_p("regression", 30, level=0.001) == 1 / 20_001
+    assert paired_test("regression", np.ones(200_000), np.zeros(200_000), level=1e-3) == 0.0

@@ -17,7 +17,7 @@ from azora.export.bundle import read_bundle
 from azora.improving.analysis import Analysis, analyse
 from azora.improving.challengers import Challenger, Challengers, Neighbour, beyond
 from azora.improving.cheaper import SOONER, compared
-from azora.improving.paired import LEVEL, level_of, losses, margin_of, paired_test
+from azora.improving.paired import LEVEL, least_p, level_of, losses, margin_of, paired_test
 from azora.improving.promotion import numbered, promote
 from azora.improving.remembering import carried_of, neighbours, policy_of, record_of_look, statement
 from azora.improving.versions import Versions
@@ -152,13 +152,12 @@ class _Cycle:
     def _check_rows(self) -> None:
         """A test of so few rows could never be passed."""
         rows = int(_first(self.task.test_rows, self.policy.held_out).sum())
-        if 0.5**rows > self.level:
+        if least_p(self.kind, rows, level=self.level) >= self.level:
             raise BudgetError(
                 f"{self.task.name} has {rows} rows for the test, which can show nothing at a level of {self.level:.2g};"
                 " give more rows"
             )
-        p = paired_test(self.kind, np.zeros(rows), np.zeros(rows), self.margin) if self.margin else 0.0
-        if p >= self.level:
+        if self.margin and least_p(self.kind, rows, self.margin, self.level) >= self.level:
             raise BudgetError(
                 f"{self.task.name} has {rows} rows for the test, which cannot show that a network is not worse by"
                 f" {self.policy.margin:g} at a level of {self.level:.2g}; give more rows, or a model of a wider margin"
@@ -218,7 +217,7 @@ class _Cycle:
             self._losses(self.bundle.network, self.bundle.signature, first),
             self._losses(network, best.signature, first),
         )
-        p = paired_test(self.kind, old, new, self.margin)
+        p = paired_test(self.kind, old, new, self.margin, self.level)
         facts |= {
             "p": p, "level": self.level, "rows": len(first), "tries": self.tries + 1,
             "test_loss": float(new.mean()), "deployed_test_loss": float(old.mean()),
