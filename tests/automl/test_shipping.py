@@ -151,6 +151,18 @@ def test_without_its_data_a_float_file_is_written_and_eight_bits_are_not(home: P
         ship(home / "out", "onnx-int8", tmp_path / "net.int8.onnx")
 
 
+def test_a_file_beyond_the_limit_of_its_search_says_so(home: Path, tmp_path: Path) -> None:
+    shutil.copytree(home / "out" / "model", tmp_path / "model")
+    about = json.loads((tmp_path / "model" / "model.json").read_text())
+    target = {"spec": "onnxruntime:threads=1,precision=int8"}
+    about["figures"] |= {"limits": {"size": 1000.0}, "target": target}
+    (tmp_path / "model" / "model.json").write_text(json.dumps(about))
+    for form, told in (("torch", False), ("onnx-int8", True)):
+        file = tmp_path / f"net{FORMATS[form].suffix}"
+        ship(tmp_path / "model", form, file, home / "stripes.npz")
+        assert ("beyond_size" in json.loads(file.with_name(f"{file.name}.json").read_text())) is told
+
+
 def test_other_data_is_refused(home: Path, tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="digits is other data than the model"):
         ship(home / "out", "onnx", tmp_path / "net.onnx", "digits")

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from concurrent.futures import Future
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -350,6 +351,23 @@ def test_what_cannot_be_searched_for_is_said_before_anything_is_written(
     assert isinstance(told.value, ConfigError | TargetError)
     assert "\n" not in str(told.value)
     assert not (tmp_path / "out").exists()
+
+
+def test_a_file_that_ships_beyond_its_limit_is_told(
+    here: None, stripes: Task, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def write(network: Any, signature: Any, scaling: Any, file: Path, sample: Any) -> float:
+        file.write_bytes(bytes(9000))
+        return 0.0
+
+    monkeypatch.setattr("azora.automl.delivery.export_onnx", write)
+    monkeypatch.setattr("azora.automl.delivery.OnnxSession", lambda file: SimpleNamespace(run=lambda x: None))
+    monkeypatch.setattr("azora.automl.delivery._layers", lambda out: [])
+    monkeypatch.setattr("azora.automl.forms.form_of_spec", lambda spec: "onnx")
+    result = search(stripes, tmp_path / "out", limits=["size=8kB"])
+    said = "the file that ships has 9,000 bytes, 12.5% beyond the limit size ≤ 8,000"
+    assert result.beyond_size == said and result.notes[-1] == said and said in result.summary()
+    assert "12.5% beyond the limit" in (tmp_path / "out" / "model" / "README.md").read_text(encoding="utf-8")
 
 
 def test_studies_without_a_target_say_nothing_of_one(stripes: Task, tmp_path: Path) -> None:

@@ -4,24 +4,21 @@ from __future__ import annotations
 
 import json
 import threading
+from collections.abc import Mapping
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 from azora.automl.choosing import AUTO, choose_strategy
+from azora.automl.forms import form_of
 from azora.automl.result import Result
 from azora.automl.run import run
 from azora.automl.setting import check_names, find_task
 from azora.automl.shipping import ship
 from azora.automl.watching import Watcher
-from azora.errors import TargetError
 from azora.export.formats import FORMATS
-from azora.hardware import find_target
-from azora.hardware.files import TargetFile
 from azora.job import Job
 from azora.tasks import Reading
 
-FORMS = {"torch-cpu": "torch", "cuda": "torch", "onnxruntime": "onnx", "executorch": "executorch"}
 FOLDER = "deploy"
 
 
@@ -49,6 +46,7 @@ def discover(
     result = run(chosen, started=started, stop=stop, watch=watch)
     deployed = _deploy(chosen, form)
     figures = {**result.figures, "advice": {"strategy": advice.strategy, "why": advice.why}, "deployed": deployed}
+    figures["notes"] = list(dict.fromkeys([*figures["notes"], *_notes(deployed)]))
     part = job.out / ".result.json.part"
     part.write_text(json.dumps(figures, indent=1) + "\n", encoding="utf-8")
     part.replace(job.out / "result.json")
@@ -62,18 +60,5 @@ def _deploy(job: Job, form: str) -> dict[str, Any]:
     return dict(shipped.figures)
 
 
-def form_of(target: str | None) -> str:
-    """The form of file that a target runs; ONNX, where there is none.
-
-    Raises:
-        TargetError: a class of the user's own, of which nobody knows.
-    """
-    if target is None:
-        return "onnx"
-    spec = TargetFile.load(Path(target)).spec if target.endswith(".json") else find_target(target).spec
-    name = spec.partition(":")[0]
-    if name == "command":
-        return "executorch" if "{pte}" in spec else "onnx"
-    if name not in FORMS:
-        raise TargetError(f"nothing is known of the files that {spec} runs; use azora search, and azora export")
-    return FORMS[name] + ("-int8" if "precision=int8" in spec else "")
+def _notes(figures: Mapping[str, Any]) -> list[str]:
+    return [figures["beyond_size"]] if "beyond_size" in figures else []

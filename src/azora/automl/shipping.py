@@ -10,6 +10,7 @@ from typing import Any, final
 
 import numpy as np
 
+from azora.automl.forms import beyond_size
 from azora.automl.setting import find_task
 from azora.errors import AzoraError, BundleError, ConfigError
 from azora.export import read_bundle
@@ -143,6 +144,8 @@ def _figures(
         "latency_ms": round(latency.median, 4),
         "latency_spread": round(latency.spread, 4),
     }
+    if (said := beyond_size(bundle.about.get("figures", {}), kind.name, found["bytes"])) is not None:
+        found["beyond_size"] = said
     if task is None:
         return found
     metric = default_metric(bundle.signature)

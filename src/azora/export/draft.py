@@ -17,7 +17,8 @@ OPSET = 18
 
 def draft_onnx(network: nn.Module, signature: Signature, scaling: Scaling, file: Path) -> None:
     """Write `file` as `export_onnx` does, but unchecked, and by torch's older exporter where torch still has it: it is
-    some thirty times quicker, and what onnxruntime makes of either file takes as long.
+    some thirty times quicker, and what onnxruntime makes of either file takes as long. Of twelve networks of four
+    spaces the draft was 0.03 to 10 % the larger file, most of the smallest networks, and never the smaller one.
 
     Raises:
         BundleError: the network holds what ONNX has no operator for.

@@ -1,0 +1,53 @@
+"""The file that a target runs, and the limit of its size."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from azora.automl.reward import REWARD
+from azora.errors import TargetError
+from azora.hardware import find_target
+from azora.hardware.files import TargetFile
+from azora.trial import Limit
+
+FORMS = {"torch-cpu": "torch", "cuda": "torch", "onnxruntime": "onnx", "executorch": "executorch"}
+
+
+def form_of(target: str | None) -> str:
+    """The form of file that a target runs; ONNX, where there is none.
+
+    Raises:
+        TargetError: a class of the user's own, of which nobody knows.
+    """
+    if target is None:
+        return "onnx"
+    spec = TargetFile.load(Path(target)).spec if target.endswith(".json") else find_target(target).spec
+    if (form := form_of_spec(spec)) is None:
+        raise TargetError(f"nothing is known of the files that {spec} runs; use azora search, and azora export")
+    return form
+
+
+def form_of_spec(spec: str) -> str | None:
+    """The same by the target's `spec`; None, where nobody knows."""
+    name = spec.partition(":")[0]
+    if name == "command":
+        return "executorch" if "{pte}" in spec else "onnx"
+    return FORMS[name] + ("-int8" if "precision=int8" in spec else "") if name in FORMS else None
+
+
+def beyond_size(figures: Mapping[str, Any], form: str, size: int) -> str | None:
+    """A line for the reader, where a file of this form is the one that a search's target runs, and larger than the
+    search's limit of size; else None.
+
+    Args:
+        figures: of the search, with its `limits` and `target`.
+        size: the file's, in bytes.
+    """
+    most = figures.get("limits", {}).get("size")
+    if most is None or size <= most or figures.get("objective") == REWARD:  # a reward aims at its limit
+        return None
+    if form_of_spec(figures.get("target", {}).get("spec", "")) != form:
+        return None
+    return f"the file that ships has {size:,} bytes, {size / most - 1:.1%} beyond the limit {Limit('size', most)}"
