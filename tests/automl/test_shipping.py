@@ -120,6 +120,7 @@ def test_beside_the_file_stands_what_it_takes_and_gives(files: Files) -> None:
     assert told["classes"] == ["0", "1"]
     assert told["output"] == "probabilities"
     assert {name: told[name] for name in figures} == figures
+    assert "has seen these rows in its last training" in told["validation_seen"]  # so the drop is no estimate
 
 
 def test_too_large_a_drop_is_told_and_the_file_kept(

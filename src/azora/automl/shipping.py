@@ -53,7 +53,8 @@ def ship(
         to: the file; `model` with the form's ending in the working directory, unless said.
         task: the data that the model was found on; its name is enough for those that need no file. A file is read as it
             was for the search, unless `reading` says otherwise.
-        most_drop: points of the metric (hundredths) that eight bits may cost.
+        most_drop: points of the metric (hundredths) that eight bits may cost, on the validation split: rows that the
+            network has learned in its last training, so that it may be a little more on new ones.
 
     Raises:
         AzoraError: the form is not known, the data is missing or other data, or the runtime cannot take the network.
@@ -159,12 +160,22 @@ def _figures(
         **found,
         "metric": metric,
         "validation_rows": len(y),
+        "validation_seen": _seen(bundle),
         "validation_float": round(before, 6),
         "validation_file": round(after, 6),
         "drop": round(drop, 4),
         "most_drop": most_drop,
         "within": drop <= most_drop,
     }
+
+
+def _seen(bundle: Bundle) -> str:
+    """What the network had of the validation rows, which the drop is measured on: the test rows have been read, once,
+    by the final validation of the float model, and are not asked again."""
+    about = bundle.about
+    if "improved" in about or "shared" in about.get("figures", {}):
+        return "it was chosen by these rows, so the drop may be a little larger on new ones"
+    return "it has seen these rows in its last training, so the drop may be a little larger on new ones"
 
 
 def _difference(bundle: Bundle, session: Session, rows: Array) -> float:
