@@ -16,6 +16,7 @@ from azora.automl.recollection import FILE, Recollection
 from azora.automl.run import run
 from azora.automl.setting import Setting
 from azora.automl.watching import Watcher
+from azora.bench import BENCHMARKS
 from azora.cli.main import main
 from azora.job import Job
 from azora.meta import Judgement, Knowledge
@@ -148,13 +149,15 @@ def test_a_memory_is_taken_elsewhere(tmp_path: Path, capsys: pytest.CaptureFixtu
 
 
 def test_a_table_is_searched_with_a_memory(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    table = write(tmp_path / "searched.csv", MACRO_HEADER, macro_rows(6))
-    alike = write(tmp_path / "macro.csv", MACRO_HEADER, macro_rows(6))
+    table = BENCHMARKS["digits-cells"]
+    alike = tmp_path / "alike.csv.gz"  # another table of the same space, which says the same
+    alike.write_bytes(table.read_bytes())
+    (tmp_path / "alike.toml").write_bytes(table.with_name("digits_cells.toml").read_bytes())
     kept, file = ["--knowledge", str(tmp_path / "one.db")], str(tmp_path / "all.json")
     assert main(["memory", "import", str(alike), *kept]) == 0
     assert main(["memory", "export", file, *kept]) == 0
     capsys.readouterr()
-    words = ["bench", str(table), "--queries", "8", "--runs", "4", "--workers", "1"]
+    words = ["bench", "digits-cells", "--queries", "8", "--runs", "4", "--workers", "1"]
     named = ["--strategy", "transfer", "--strategy", "portfolio", "--json"]
     assert main([*words, "--memory", file, "--recall", "40", *named]) == 0
     found = json.loads(capsys.readouterr().out)["strategies"]
