@@ -87,6 +87,7 @@ def _lines(file: Path, figures: Mapping[str, Any]) -> Iterator[str]:
             f"{figures['metric']:<18}{figures['validation_file']:.4f} on {figures['validation_rows']:,} rows of the"
             f" validation split, the model {figures['validation_float']:.4f}: {figures['drop']:+.2f} points lost"
         )
+        yield f"{'of these rows':<18}{figures['validation_seen']}"
     yield f"{'facts':<18}{file}.json"
 
 
