@@ -69,7 +69,8 @@ class Result:
         if (beside := self.figures.get("reference")) is not None:
             name = beside["metric"]
             # Where nearly nothing was left of the time, the reference had less than the winner, and it is said.
-            alike = self.figures["final_epochs"] and beside["seconds"] > ALIKE * self.figures["final_seconds"]
+            epochs, seconds = (self.figures[f"final_{name}"] for name in ("epochs", "seconds"))
+            alike = epochs and (beside["seconds"] > ALIKE * seconds or beside["epochs"] > ALIKE * epochs)
             training = "as long a training" if alike else show_seconds(beside["seconds"])
             lines.append(
                 f"{'a usual network':<22}{beside[f'test_{name}']:.4f} test {name} after {training}, with"
