@@ -247,7 +247,25 @@ def test_what_is_planted_serves_parts_where_it_is_valid() -> None:
     small.plant([whole.architecture(**{f"number_{place}": int(place == 7) for place in range(8)})])
     assert small.constrain(None, "", number_7=1).sample(random.Random(0))["number_7"] == 1
     with pytest.raises(SpaceError, match="draws was valid"):
-        small.constrain(None, "", number_7=2).sample(random.Random(0))
+        small.constrain(None, "", number_7=4).sample(random.Random(0))
+
+
+def test_what_is_planted_before_a_part_is_fixed_serves_after() -> None:
+    """Limits plant points of networks with any recipe; the recipe is fixed where weights are shared."""
+    network = Space("many", [Integer(f"number_{place}", 0, 9) for place in range(8)])
+    recipe = Space("recipe", [Real("rate", 0.0, 1.0), Categorical("norm", ("batch", "group"))])
+    whole = Product(network=network, recipe=recipe)
+
+    def small(architecture: Architecture) -> bool:
+        return sum(architecture[f"network.number_{place}"] for place in range(8)) <= 3
+
+    limited = whole.constrain(small, "a small sum")
+    zeros = {f"network.number_{place}": 0 for place in range(8)}
+    limited.plant([whole.architecture(**zeros, **{"recipe.rate": 0.25, "recipe.norm": "group"})])
+    fixed = limited.constrain(None, "the usual recipe", **{"recipe.rate": 0.5, "recipe.norm": "batch"})
+    drawn = [fixed.sample(random.Random(seed)) for seed in range(20)]
+    assert all(small(each) and each["recipe.rate"] == 0.5 and each["recipe.norm"] == "batch" for each in drawn)
+    assert len({each.key for each in drawn}) > 5
 
 
 def test_a_rule_without_a_reason_holds_too() -> None:

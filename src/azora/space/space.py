@@ -308,8 +308,9 @@ class Space:
     # Inside -----------------------------------------------------------------------------------------------------
 
     def _starts(self) -> list[Architecture]:
-        """The planted points that are valid here."""
-        found = (self.admitted(dict(point)) for point in self._planted)
+        """The planted points that are valid here. What is fixed here was free where they were planted: it gives way."""
+        settled = {name: next(choice.options()) for name, choice in self.choices.items() if not choice.varies}
+        found = (self.admitted({**point, **settled}) for point in self._planted)
         return [architecture for architecture in found if architecture is not None]
 
     def _walk(self, architecture: Architecture, rng: random.Random) -> Architecture:
