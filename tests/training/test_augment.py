@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import pytest
 import torch
 
 from azora.tasks import Task
-from azora.training import Mode, RecipeSettings
+from azora.training import Mode, RecipeSettings, augment
 from azora.training.augment import blank, gather, warp
 from azora.training.batches import Batches
 
@@ -49,6 +50,25 @@ def test_a_bar_is_turned_by_up_to_twenty_degrees() -> None:
     middle = (warped * rows).sum(dim=1) / warped.sum(dim=1).clamp(min=1e-6)
     slopes = (middle[:, 20] - middle[:, 12]) / 8
     assert 0.25 < float(slopes.abs().max()) < 0.364 * 1.2 / 0.8 + 0.05  # the tangent of 20 degrees, stretched
+
+
+@pytest.mark.parametrize(("height", "width"), [(25, 75), (75, 25)])
+def test_a_spot_keeps_its_distance_when_a_picture_that_is_not_square_is_turned(
+    height: int, width: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(augment, "ZOOM", 0.0)
+    monkeypatch.setattr(augment, "MOVE", 0.0)
+    spots = torch.zeros(64, 1, height, width)
+    long, middle = max(height, width), min(height, width) // 2
+    (spots if width == long else spots.transpose(2, 3))[:, :, middle - 1 : middle + 2, 57:60] = 1.0
+    warped = warp(spots, 1.0)[:, 0]
+    weight = warped.sum(dim=(1, 2))
+    down = (warped.sum(dim=2) * (torch.arange(float(height)) - (height - 1) / 2)).sum(dim=1) / weight
+    across = (warped.sum(dim=1) * (torch.arange(float(width)) - (width - 1) / 2)).sum(dim=1) / weight
+    distance = (down.square() + across.square()).sqrt()
+    assert torch.allclose(distance, torch.full((64,), 21.0), atol=0.2)
+    off = (down if width == long else across).abs()
+    assert 5.0 < float(off.max()) < 7.3  # 21 times the sine of 20 degrees
 
 
 def test_mirrors_about_half_of_them() -> None:

@@ -42,7 +42,10 @@ def warp(pictures: Tensor, strength: float) -> Tensor:
         return (2 * torch.rand(len(pictures), *shape) - 1) * most * strength
 
     angle, stretch, move = either_way(TURN), 1 + either_way(ZOOM, 2), either_way(2 * MOVE, 2)  # a side is two long here
-    turned = torch.stack([angle.cos(), -angle.sin(), angle.sin(), angle.cos()], dim=1).view(-1, 2, 2)
+    height, width = pictures.shape[2:]
+    # Both sides are two long here, so where they differ in pixels a turn must stretch one into the other.
+    rows = [angle.cos(), -angle.sin() * (height / width), angle.sin() * (width / height), angle.cos()]
+    turned = torch.stack(rows, dim=1).view(-1, 2, 2)
     where = torch.cat([turned * stretch[:, :, None], move[:, :, None]], dim=2).to(pictures)
     grid = nn.functional.affine_grid(where, list(pictures.shape), align_corners=False)
     return nn.functional.grid_sample(pictures, grid, padding_mode="border", align_corners=False)
