@@ -426,3 +426,9 @@ def test_sorting_by_importance_changes_the_order_and_not_the_network() -> None:
     importance = new.abs().sum((0, 2, 3))
     assert (importance[:-1] >= importance[1:]).all()
     assert not torch.equal(old, new)
+
+
+def test_a_part_that_is_called_hidden_is_not_sorted() -> None:
+    """Python 3.11 takes whatever has the attribute for the protocol; later ones look for it on the class."""
+    signature = Signature("classification", (4,), 2)
+    assert sort_by_importance(SharedWeights(make_space("mlp", signature)).whole) == 0
