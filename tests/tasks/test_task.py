@@ -53,6 +53,13 @@ def test_everything_is_all_but_the_test() -> None:
     assert together.isdisjoint(task.read_test().x[:, 0])
 
 
+@pytest.mark.parametrize(("most", "white"), [(1, 1.0), (16, 16.0), (200, 255.0), (255, 255.0)])
+def test_black_and_white_of_bytes_are_theirs_only_where_they_use_the_range(most: int, white: float) -> None:
+    x = np.array([0, most], np.uint8).repeat(16).reshape(2, 1, 4, 4)
+    assert Split(x, np.arange(2)).values == (0.0, white)
+    assert Split(x.astype(np.float32), np.arange(2)).values == (0.0, float(most))
+
+
 def test_signatures_survive_json() -> None:
     signature = Signature("classification", (3, 8, 9), 2, ("a", "b"), True)
     assert Signature.from_json(json.loads(json.dumps(signature.to_json()))) == signature

@@ -20,6 +20,7 @@ from azora.tasks.signature import Signature
 from azora.tasks.tables import Table
 
 ROWS_AT_ONCE = 2048
+HALF_OF_BYTES = 127
 FLOATS = ("mean", "spread", "target_mean", "target_spread")
 
 
@@ -35,8 +36,10 @@ class Split:
 
     @property
     def values(self) -> tuple[float, float]:
-        """What black and white are: (0, 255) of bytes, else the least and the largest of all values."""
-        return (0.0, 255.0) if self.x.dtype == np.uint8 else (float(self.x.min()), float(self.x.max()))
+        """What black and white are: (0, 255) of bytes that use their range, else the least and the largest of all
+        values: masks of 0 and 1, and digits of 0 to 16, are bytes too."""
+        least, most = float(self.x.min()), float(self.x.max())
+        return (0.0, 255.0) if self.x.dtype == np.uint8 and most > HALF_OF_BYTES else (least, most)
 
     def __add__(self, other: Split) -> Split:
         return Split(np.concatenate([self.x, other.x]), np.concatenate([self.y, other.y]))
