@@ -92,6 +92,21 @@ def test_a_column_that_never_changes_is_not_divided_by_zero() -> None:
     assert scaling.target_mean == (0.5,)
 
 
+@pytest.mark.parametrize("value", [0.0, 0.1, 1e30, -3e38])
+def test_rounding_is_no_spread(value: float) -> None:
+    x, y = np.full((7001, 1), value, np.float32), np.full(7001, value, np.float32)
+    scaling = Scaling.of(Split(x, y[:, None]), regression=True)
+    assert scaling.spread == scaling.target_spread == (1.0,)
+
+
+@pytest.mark.parametrize("unit", [1e-13, 1e-30, 1e30])
+def test_the_unit_of_a_column_and_of_a_target_does_not_matter(unit: float) -> None:
+    x = (RNG.normal(2.0, 1.0, (40, 3)) * unit).astype(np.float32)
+    scaling = Scaling.of(Split(x, x[:, :1]), regression=True)
+    assert np.allclose(np.divide(scaling.spread, unit), x.std(axis=0, dtype=np.float64) / unit)
+    assert scaling.target_spread == pytest.approx(scaling.spread[:1])
+
+
 def test_the_digest_is_of_every_row() -> None:
     x, y = RNG.normal(size=(40, 3)), np.arange(40) % 2
     changed = x.copy()

@@ -80,6 +80,16 @@ def test_columns_without_any_spread_or_value_and_few_rows() -> None:
         assert torch.isfinite(prepare(preparation, torch.tensor([[4.0, float("nan")], [9.0, 1.0]]))).all()
 
 
+@pytest.mark.parametrize("unit", [2.0**-43, 2.0**-90, 2.0**60])
+@pytest.mark.parametrize("scaling", SCALINGS)
+def test_the_unit_of_a_column_does_not_matter(x: np.ndarray, scaling: str, unit: float) -> None:
+    def prepared(rows: np.ndarray) -> torch.Tensor:
+        return prepare(Preparation.fit(TABLE, rows).taking(scaling, "one_hot", "median"), torch.from_numpy(rows))
+
+    other = x * np.array([unit, 1.0, unit, 1.0], np.float32)
+    torch.testing.assert_close(prepared(other), prepared(x), atol=1e-4, rtol=1e-4)
+
+
 @pytest.mark.parametrize(
     ("change", "error"),
     [({"scaling": "none"}, ValueError), ({"fits": []}, ValueError), ({"columns": [{}]}, KeyError)],

@@ -21,6 +21,7 @@ from azora.tasks.tables import Table
 
 ROWS_AT_ONCE = 2048
 HALF_OF_BYTES = 127
+TINIEST = float(np.finfo(np.float32).tiny)  # by less, what a network computes with cannot be divided
 FLOATS = ("mean", "spread", "target_mean", "target_spread")
 
 
@@ -67,10 +68,9 @@ class Scaling:
         target = (split.y.mean(axis=0, dtype=np.float64), split.y.std(axis=0, dtype=np.float64))
         return cls(
             _floats(mean),
-            # A column without any spread carries nothing; dividing by one keeps it at zero.
-            _floats(np.where(spread > 1e-12, spread, 1.0)),
+            _floats(_divisor(mean, spread)),
             _floats(target[0]) if regression else (),
-            _floats(np.where(target[1] > 1e-12, target[1], 1.0)) if regression else (),
+            _floats(_divisor(*target)) if regression else (),
             None if table is None else Preparation.fit(table, split.x),
         )
 
@@ -189,6 +189,13 @@ def _moments(x: Array) -> tuple[Array, Array]:
         block.var(axis=axes, dtype=np.float64) + (at - mean) ** 2 for block, at in zip(blocks, means, strict=True)
     ]
     return mean, np.sqrt(np.einsum("b,bc->c", weights, squares))
+
+
+def _divisor(mean: Array, spread: Array) -> Array:
+    """`spread`, or one where that is of rounding alone, in whatever unit: a column without any spread carries nothing,
+    and dividing by one keeps it at zero."""
+    divisor: Array = np.where(spread > np.maximum(1e-12 * np.abs(mean), TINIEST), spread, 1.0)
+    return divisor
 
 
 def _floats(values: Array) -> tuple[float, ...]:

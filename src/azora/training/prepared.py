@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from azora.tasks.preparation import KNOTS, RAREST, Preparation
 
 ROWS_AT_ONCE = 2048
+TINIEST = torch.finfo(torch.float32).tiny
 
 
 @final
@@ -59,7 +60,8 @@ class Prepared(nn.Module):
     def _by_quantile(self, values: Tensor) -> Tensor:
         """Linear between the knots: each stretch adds its share of what the normal value rises over it."""
         low, high = self.knots[:, :-1], self.knots[:, 1:]
-        passed = ((values[:, :, None] - low) / (high - low).clamp(min=1e-12)).clamp(0.0, 1.0)
+        # Knots that are equal make a step. A larger floor would flatten columns in small units.
+        passed = ((values[:, :, None] - low) / (high - low).clamp(min=TINIEST)).clamp(0.0, 1.0)
         return self.normal[0] + (passed * (self.normal[1:] - self.normal[:-1])).sum(dim=2)
 
     def _words(self, preparation: Preparation) -> None:
