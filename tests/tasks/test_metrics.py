@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from azora.tasks import METRICS, Signature, default_metric, evaluate
+from azora.tasks.metrics import interval
 
 CLASSES = Signature("classification", (2,), 3)
 NUMBERS = Signature("regression", (2,), 1)
@@ -66,3 +67,21 @@ def test_what_is_better_scores_better(signature: Signature) -> None:
     assert default_metric(signature) in better
     for name, value in better.items():
         assert (value > worse[name]) == METRICS[name].maximise, name
+
+
+def test_an_interval_is_of_a_thousand_resamples_where_they_take_no_time() -> None:
+    rng = np.random.default_rng(1)
+    y, probabilities = rng.integers(0, 3, 37), rng.random((37, 3))
+    right = probabilities.argmax(axis=1) == y
+    drawn = np.random.default_rng(0).integers(0, 37, (1_000, 37))
+    low, high = np.percentile(right[drawn].mean(axis=1), (2.5, 97.5))
+    assert interval("accuracy", y, probabilities) == {"low": low, "high": high, "resamples": 1_000.0}
+
+
+def test_where_a_resample_takes_long_there_are_fewer(monkeypatch: pytest.MonkeyPatch) -> None:
+    times = iter(range(1_000))
+    monkeypatch.setattr("azora.tasks.metrics.time.monotonic", lambda: 2.0 * next(times))
+    y, probabilities = np.arange(30) % 3, np.random.default_rng(0).random((30, 3))
+    found = interval("accuracy", y, probabilities)
+    assert found["resamples"] == 300  # begun at 0, asked at 2, 4 and 6 seconds
+    assert 0 <= found["low"] < found["high"] <= 1

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Collection
 from dataclasses import dataclass
 
@@ -10,7 +11,8 @@ import numpy as np
 from azora.tasks.array import Array
 from azora.tasks.signature import Signature
 
-RESAMPLES = 1_000
+RESAMPLES, FEWEST_RESAMPLES = 1_000, 100
+SECONDS = 5.0  # of resamples beyond the fewest: a metric of many classes takes a second for one
 
 
 @dataclass(frozen=True)
@@ -108,10 +110,15 @@ def score_of(signature: Signature, outputs: Array, y: Array) -> float:
 
 def interval(metric: str, y: Array, outputs: Array) -> dict[str, float]:
     """The middle 95 % of a metric over resamples of the rows (Efron's bootstrap): `low`, `high`, and how many
-    `resamples` that were."""
-    rng, measure = np.random.default_rng(0), METRICS[metric].measure
-    count = len(y)
-    repeats = RESAMPLES if count * RESAMPLES < 2e7 else max(100, int(2e7 / count))
-    values = [measure(y[rows], outputs[rows]) for rows in rng.integers(0, count, (repeats, count))]
+    `resamples` that were: fewer where a thousand would take long."""
+    rng, measure, begun = np.random.default_rng(0), METRICS[metric].measure, time.monotonic()
+    count, values = len(y), list[float]()
+    most = RESAMPLES if count * RESAMPLES < 2e7 else max(FEWEST_RESAMPLES, int(2e7 / count))
+    while len(values) < most:
+        # The clock is asked every hundred, so that two runs seldom differ in how many there are.
+        if values and len(values) % FEWEST_RESAMPLES == 0 and time.monotonic() - begun > SECONDS:
+            break
+        rows = rng.integers(0, count, count)
+        values.append(measure(y[rows], outputs[rows]))
     low, high = np.percentile(values, (2.5, 97.5))
-    return {"low": float(low), "high": float(high), "resamples": float(repeats)}
+    return {"low": float(low), "high": float(high), "resamples": float(len(values))}
