@@ -153,6 +153,12 @@ def test_arrays_that_may_not_be_written_are_taken(rows: Path) -> None:
     assert Model.load(rows).predict(x).shape == (3,)
 
 
+@pytest.mark.parametrize("kind", [np.uint8, np.float32])
+def test_arrays_that_run_backwards_are_taken(rows: Path, kind: type) -> None:
+    x, model = np.arange(12, dtype=kind).reshape(3, 4)[:, ::-1], Model.load(rows)
+    np.testing.assert_array_equal(model.predict_proba(x), model.predict_proba(x.copy()))
+
+
 def test_a_picture_comes_in_the_values_of_the_data(tmp_path: Path) -> None:
     Image.fromarray(np.array([[0, 255], [51, 102]], dtype=np.uint8)).save(tmp_path / "four.png")
     signature = Signature("classification", (1, 2, 2), 2, ("a", "b"))

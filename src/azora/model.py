@@ -140,8 +140,9 @@ def as_rows(x: Array, signature: Signature) -> Array:
         raise TaskError(f"inputs have shape {x.shape[1:]} each, the model takes {signature.raw_shape}")
     if len(x) == 0:
         raise TaskError("there are no inputs to predict for; one row or more is wanted")
-    kept: Array = x if x.dtype == np.uint8 else x.astype(np.float32)
-    return kept if kept.flags.writeable else kept.copy()  # torch takes no array that it could not change
+    # Torch takes no array that runs backwards, as mirrored pictures do, and none that it could not change.
+    kept: Array = np.ascontiguousarray(x if x.dtype == np.uint8 else x.astype(np.float32))
+    return kept if kept.flags.writeable else kept.copy()
 
 
 def read_inputs(

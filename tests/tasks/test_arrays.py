@@ -37,6 +37,15 @@ def test_pictures_and_rows_get_their_shape(shape: tuple[int, ...], expected: tup
     assert task.signature.flips == (len(expected) == 3)
 
 
+@pytest.mark.parametrize("shape", [(40, 5), (40, 8, 9), (40, 3, 8, 9), (40, 8, 9, 3)])
+def test_what_runs_backwards_is_kept_as_torch_takes_it(shape: tuple[int, ...]) -> None:
+    x = np.random.default_rng(0).integers(0, 256, shape, dtype=np.uint8)
+    task = from_arrays(x[..., ::-1], LABELS, x_test=x[..., ::-1], y_test=LABELS)
+    assert task.digest == from_arrays(x[..., ::-1].copy(), LABELS, x_test=x[..., ::-1].copy(), y_test=LABELS).digest
+    for split in (task.train, task.validation, task.read_test()):
+        assert split.x.flags.c_contiguous
+
+
 def test_channels_are_moved_and_not_mixed_up() -> None:
     x = np.arange(40 * 4 * 5 * 3, dtype=np.float64).reshape(40, 4, 5, 3)
     task = from_arrays(x, LABELS, x_test=x, y_test=LABELS)

@@ -215,14 +215,14 @@ def _groups(groups: Array | None, rows: int) -> Array | None:
 
 def _pictures_or_rows(name: str, x: Array, channels_last: bool | None) -> Array:
     kept = x if x.dtype == np.uint8 else x.astype(np.float32)
-    if x.ndim == 2:
-        return kept
     if x.ndim == 3:
-        return kept[:, None]
-    if x.ndim != 4:
+        kept = kept[:, None]
+    elif x.ndim == 4:
+        last = channels_last if channels_last is not None else x.shape[3] <= x.shape[1]
+        kept = kept.transpose(0, 3, 1, 2) if last else kept
+    elif x.ndim != 2:
         raise TaskError(f"{name} has shape {x.shape}; (N, F), (N, H, W) or (N, H, W, C) is wanted")
-    last = channels_last if channels_last is not None else x.shape[3] <= x.shape[1]
-    return np.ascontiguousarray(kept.transpose(0, 3, 1, 2)) if last else kept
+    return np.ascontiguousarray(kept)  # torch takes no array that runs backwards, as mirrored pictures do
 
 
 def _divide(rows: _Rows, share: float, seed: int, labels: _Labels, least: int) -> tuple[_Rows, _Rows]:
