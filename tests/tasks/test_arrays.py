@@ -46,6 +46,26 @@ def test_what_runs_backwards_is_kept_as_torch_takes_it(shape: tuple[int, ...]) -
         assert split.x.flags.c_contiguous
 
 
+def test_rows_are_looked_through_for_rare_classes_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    """For each of many classes it would take minutes."""
+    asked: list[int] = []
+    real = np.setdiff1d
+
+    def counting(rows: np.ndarray[Any, Any], back: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
+        asked.append(len(back))
+        return real(rows, back)
+
+    monkeypatch.setattr(np, "setdiff1d", counting)
+    y = np.arange(2_000) % 200
+    from_arrays(y[:, None], y)
+    assert asked == []
+    y[y == 7] = 8
+    y[:3] = 7
+    task = from_arrays(y[:, None], y)
+    assert np.bincount(task.train.y).min() >= 1
+    assert all(asked)
+
+
 def test_channels_are_moved_and_not_mixed_up() -> None:
     x = np.arange(40 * 4 * 5 * 3, dtype=np.float64).reshape(40, 4, 5, 3)
     task = from_arrays(x, LABELS, x_test=x, y_test=LABELS)

@@ -253,9 +253,12 @@ def _by_class(count: int, classes: Array | None, share: float, seed: int, least:
     large, small = train_test_split(np.arange(count), test_size=wanted, random_state=seed, stratify=classes)
     if classes is None:
         return large, small
-    for number, left in enumerate(np.bincount(classes[large])):
-        # In proportion a rare class may lose a row that it cannot spare: rows go back.
-        back = small[classes[small] == number][: max(0, least - left)]
+    # In proportion a rare class may lose a row that it cannot spare: rows go back, the first ones (of class 0 in the
+    # order of the draw), by which the splits of data that people have are what they are.
+    left = np.bincount(classes[large])
+    for number in np.flatnonzero(left < least):
+        small = small if number == 0 else np.sort(small)
+        back = small[classes[small] == number][: least - left[number]]
         large, small = np.append(large, back), np.setdiff1d(small, back)
     if len(small) == 0:
         raise TaskError(f"no class has a row to spare for being judged; {least + 1} rows or more of each are wanted")
