@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import tracemalloc
+
 import numpy as np
 
-from azora.export.reference import MOST, drift, reference_of
+from azora.export.reference import MOST, drift, reference_of, statistics_of
 from azora.tasks import Signature
 from azora.tasks.array import Array
 
@@ -32,3 +34,17 @@ def test_values_that_move_are() -> None:
     reference = reference_of(*drawn(0), SIGNATURE)
     found = drift(reference, *drawn(1, shift=0.5), SIGNATURE)
     assert [each["of"] for each in found if each["drifted"]] == ["column 1"]
+
+
+def test_of_many_pictures_a_few_are_looked_at_at_a_time() -> None:
+    signature = Signature("classification", (3, 256, 256), 2, ("a", "b"))
+    x = np.random.default_rng(0).integers(0, 256, (130, 3, 256, 256), dtype=np.uint8)
+    answers = np.full((130, 2), 0.5)
+    tracemalloc.start()
+    found = statistics_of(x, answers, signature)
+    _, most = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert most < x.size * 8 * 1.5
+    for place in (0, 60, 129):
+        one = statistics_of(x[place : place + 1], answers[:1], signature)
+        assert {name: values[place] for name, values in found.items()} == {name: one[name][0] for name in one}

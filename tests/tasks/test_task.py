@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import tracemalloc
 from pathlib import Path
 
 import numpy as np
@@ -10,7 +11,7 @@ import pytest
 
 from azora.errors import TaskError
 from azora.tasks import Scaling, SearchData, Signature, Split, from_arrays
-from azora.tasks.task import ROWS_AT_ONCE
+from azora.tasks.array import ROWS_AT_ONCE, VALUES_AT_ONCE, blocks
 
 RNG = np.random.default_rng(0)
 
@@ -74,6 +75,25 @@ def test_scaling_is_of_each_channel_or_column_however_many_rows(shape: tuple[int
     scaling = Scaling.of(Split(x, np.zeros(len(x))), regression=False)
     assert np.allclose(scaling.mean, x.mean(axis=axes, dtype=np.float64))
     assert np.allclose(scaling.spread, x.std(axis=axes, dtype=np.float64))
+
+
+@pytest.mark.parametrize(
+    ("shape", "rows"), [((5000, 3), ROWS_AT_ONCE), ((5, 1, 2048, 2048), 2), ((2, 1, 2**12, 2**13), 1)]
+)
+def test_large_rows_are_few_at_a_time(shape: tuple[int, ...], rows: int) -> None:
+    x = np.broadcast_to(np.uint8(3), shape)
+    assert [len(block) for block in blocks(x)][:-1] == [rows] * (-(-shape[0] // rows) - 1)
+    assert sum(map(len, blocks(x))) == shape[0]
+
+
+def test_pictures_are_not_all_copied_in_float64() -> None:
+    x = np.broadcast_to(np.uint8(3), (64, 3, 512, 512))
+    tracemalloc.start()
+    scaling = Scaling.of(Split(x, np.zeros(len(x))), regression=False)
+    _, most = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert scaling.mean == (3.0, 3.0, 3.0) and scaling.spread == (1.0, 1.0, 1.0)
+    assert most < 4 * 8 * VALUES_AT_ONCE < 8 * x.size
 
 
 def test_scaling_is_of_the_search_train_rows_only() -> None:

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from azora.tasks import Signature
-from azora.tasks.array import Array
+from azora.tasks.array import Array, blocks
 
 MOST = 200  # values of each statistic
 COLUMNS = 20  # of a table that are looked at
@@ -18,25 +18,30 @@ LEVEL = 0.01  # for all statistics of one look together
 def statistics_of(x: Array, answers: Array, signature: Signature) -> dict[str, Array]:
     """(N,) numbers by name: of pictures their mean, spread, and where their light lies; of rows each column; and of
     what the model answered its confidence, or the numbers themselves."""
-    rows = x.astype(np.float64)
     if signature.pictures:
-        height, width = rows.shape[2:]
-        light = rows - rows.min(axis=(1, 2, 3), keepdims=True)
-        slant = np.outer(np.arange(height) - (height - 1) / 2, np.arange(width) - (width - 1) / 2)
-        total = np.maximum(light.sum(axis=(1, 2, 3)), 1e-9)
-        found = {
-            "mean": rows.mean(axis=(1, 2, 3)),
-            "spread": rows.std(axis=(1, 2, 3)),
-            "height of light": (light.sum(axis=(1, 3)) @ np.arange(height)) / total,
-            "width of light": (light.sum(axis=(1, 2)) @ np.arange(width)) / total,
-            "slant of light": (light * slant).sum(axis=(1, 2, 3)) / total,
-        }
+        # A few at a time: all of them in float64 may not fit.
+        parts = [_of_pictures(block.astype(np.float64)) for block in blocks(x)]
+        found = {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
     else:
-        found = {f"column {place}": rows[:, place] for place in range(min(COLUMNS, rows.shape[1]))}
-        found = {name: column[np.isfinite(column)] for name, column in found.items()}
+        columns = x[:, :COLUMNS].astype(np.float64).T
+        found = {f"column {place}": column[np.isfinite(column)] for place, column in enumerate(columns)}
     if signature.kind == "classification":
         return {**found, "confidence": answers.max(axis=1)}
     return {**found, **{f"answer {place}": answers[:, place] for place in range(answers.shape[1])}}
+
+
+def _of_pictures(rows: Array) -> dict[str, Array]:
+    height, width = rows.shape[2:]
+    light = rows - rows.min(axis=(1, 2, 3), keepdims=True)
+    slant = np.outer(np.arange(height) - (height - 1) / 2, np.arange(width) - (width - 1) / 2)
+    total = np.maximum(light.sum(axis=(1, 2, 3)), 1e-9)
+    return {
+        "mean": rows.mean(axis=(1, 2, 3)),
+        "spread": rows.std(axis=(1, 2, 3)),
+        "height of light": (light.sum(axis=(1, 3)) @ np.arange(height)) / total,
+        "width of light": (light.sum(axis=(1, 2)) @ np.arange(width)) / total,
+        "slant of light": (light * slant).sum(axis=(1, 2, 3)) / total,
+    }
 
 
 def reference_of(x: Array, answers: Array, signature: Signature) -> dict[str, list[float]]:

@@ -14,12 +14,11 @@ import numpy as np
 from safetensors.numpy import load_file, save_file
 
 from azora.errors import TaskError
-from azora.tasks.array import Array
+from azora.tasks.array import Array, blocks
 from azora.tasks.preparation import Preparation
 from azora.tasks.signature import Signature
 from azora.tasks.tables import Table
 
-ROWS_AT_ONCE = 2048
 HALF_OF_BYTES = 127
 TINIEST = float(np.finfo(np.float32).tiny)  # by less, what a network computes with cannot be divided
 FLOATS = ("mean", "spread", "target_mean", "target_spread")
@@ -180,13 +179,12 @@ class Task:
 def _moments(x: Array) -> tuple[Array, Array]:
     """Mean and spread of every channel or column, a few rows at a time: all of them in float64 may not fit."""
     axes = (0, 2, 3) if x.ndim == 4 else (0,)
-    blocks = [x[start : start + ROWS_AT_ONCE] for start in range(0, len(x), ROWS_AT_ONCE)]
-    weights = [len(block) / len(x) for block in blocks]
-    means = [block.mean(axis=axes, dtype=np.float64) for block in blocks]
+    weights = [len(block) / len(x) for block in blocks(x)]
+    means = [block.mean(axis=axes, dtype=np.float64) for block in blocks(x)]
     mean = np.einsum("b,bc->c", weights, means)
     # Chan et al. (1979): the spread within the blocks and that between their means.
     squares = [
-        block.var(axis=axes, dtype=np.float64) + (at - mean) ** 2 for block, at in zip(blocks, means, strict=True)
+        block.var(axis=axes, dtype=np.float64) + (at - mean) ** 2 for block, at in zip(blocks(x), means, strict=True)
     ]
     return mean, np.sqrt(np.einsum("b,bc->c", weights, squares))
 
