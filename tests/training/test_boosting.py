@@ -14,7 +14,7 @@ from azora.export.onnx import OnnxSession, export_onnx
 from azora.networks.complexity import cost
 from azora.networks.decide import As
 from azora.networks.registry import make_space
-from azora.tasks import Scaling, Signature, Task, from_arrays
+from azora.tasks import METRICS, Scaling, Signature, Split, Task, from_arrays
 from azora.tasks.array import Array
 from azora.tasks.tables import Column, Table
 from azora.training import outputs
@@ -134,6 +134,36 @@ def test_many_classes_have_fewer_iterations() -> None:
     task = from_arrays(rng.normal(size=(1600, 2)) + y[:, None], y)
     found = stages(task.search_data, Growth(leaves=2), "accuracy", 0, lambda seconds: True)
     assert max(stage.growth.iterations for stage in found) <= MOST_TREES // 400
+
+
+@pytest.mark.parametrize(("classes", "first"), [(2, CHUNKS[0]), (12, 1)])
+def test_the_first_growth_is_short_where_classes_are_many(classes: int, first: int) -> None:
+    """It is not asked for, and an iteration has a tree for each class."""
+    data, asked = made("classification", words=False, wide=classes).search_data, list[float]()
+
+    def goes_on(seconds: float) -> bool:
+        asked.append(seconds)
+        return False
+
+    (stage,) = stages(data, Growth(least_rows=3), "loss", 0, goes_on)
+    assert stage.growth.iterations <= first and len(asked) == 1
+
+
+def test_a_worse_second_iteration_stops_no_growth(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whether more help is told by twelve iterations or more, however short the first growths are."""
+    data = made("classification", words=False, wide=12).search_data
+    grown = list[int]()
+    real = Boosting.fit
+
+    def fit(self: Boosting, rows: Split, iterations: int | None = None) -> Boosting:
+        grown.append(iterations or 0)
+        return real(self, rows, iterations)
+
+    monkeypatch.setattr(Boosting, "fit", fit)
+    losses = iter(range(1_000))
+    monkeypatch.setitem(METRICS, "loss", replace(METRICS["loss"], measure=lambda y, answers: float(next(losses))))
+    stages(data, Growth(least_rows=3), "accuracy", 0, lambda seconds: True)
+    assert grown == [1, 4, CHUNKS[0]]
 
 
 def test_a_file_that_does_not_fit_is_refused() -> None:

@@ -14,6 +14,7 @@ from azora.tasks import METRICS, Scaling, SearchData, Signature, Split, evaluate
 from azora.tasks.array import Array
 
 CHUNKS = (12, 25, 50, 100, 200, 400)  # iterations after which it is looked whether more help
+CAREFUL = (1, 4)  # before these, where one iteration is of many trees: nobody is asked before the first growth
 MOST_TREES = 4_000  # of all iterations and classes: what ships must be of a size to ship
 
 
@@ -136,7 +137,7 @@ def stages(data: SearchData, growth: Growth, metric: str, seed: int, goes_on: Ca
                 grown = replace(growth, iterations=len(losses))
                 found[len(losses)] = Stage(grown, metrics, time.monotonic() - begun)
         best = 1 + int(np.argmin(losses))
-        if best <= done // 2:
+        if done >= CHUNKS[0] and best <= done // 2:
             break
     return [found[count] for count in sorted({best, Growth.iterations} & found.keys())]
 
@@ -147,5 +148,6 @@ def loss_of(signature: Signature) -> str:
 
 
 def _chunks(signature: Signature) -> Sequence[int]:
-    most = max(1, MOST_TREES // signature.outputs)
-    return [*(each for each in CHUNKS if each < most), *([most] if most < CHUNKS[-1] else [CHUNKS[-1]])]
+    most = min(CHUNKS[-1], max(1, MOST_TREES // signature.outputs))
+    chunks = (*CAREFUL, *CHUNKS) if signature.outputs > 2 else CHUNKS
+    return [*(each for each in chunks if each < most), most]
