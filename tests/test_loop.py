@@ -295,3 +295,57 @@ def test_what_is_finished_when_the_search_is_stopped_is_told_and_the_rest_comes_
     assert list(again.pending) == [2]
     search(RandomSearch(tiny_space(), 0), InlineExecutor(metrics), again, Budget.of(trials=9))
     assert [trial.number for trial in again.trials] == list(range(9))
+
+
+class Timed(Executor):
+    """Judges at once, and says that it took as long as `report` has it."""
+
+    workers = 1
+
+    def __init__(self, report: Callable[[int], Report]) -> None:
+        self.report, self.count = report, 0
+
+    def submit(self, proposal: Proposal) -> Future[Report]:
+        answered: Future[Report] = Future()
+        answered.set_result(self.report(self.count))
+        self.count += 1
+        return answered
+
+    def shutdown(self) -> None:
+        """There is nothing to stop."""
+
+
+def affordable(study: Study, report: Callable[[int], Report]) -> float:
+    """What a search of a thousand seconds takes for affordable after its first judgements."""
+    stop = StopAt(study, len(study.trials) + 9)
+    budget = Budget(deadline=lambda end=time.monotonic() + 1000: end, stop=stop)  # type: ignore[misc]
+    search(RandomSearch(tiny_space(), 0), Timed(report), study, budget)
+    (units,) = [units for kind, units, _ in study.history() if kind == "fitted"]
+    return float(units)
+
+
+@pytest.mark.parametrize(
+    ("failure", "expected"),
+    [(0.0, 100.0), (10.0, 100.0 * 3 / 8)],  # those that fail late take five eighths of the time
+)
+def test_failures_do_not_set_the_pace_and_their_time_is_counted(failure: float, expected: float) -> None:
+    def report(number: int) -> Report:
+        if number in (0, 2, 3, 5, 6):
+            return Report(error="no", seconds=failure)
+        return Report({"accuracy": 0.5}, seconds=10.0)
+
+    assert affordable(Study(MemoryJournal(), tiny_space()), report) == pytest.approx(expected, rel=0.01)
+
+
+def test_where_all_fail_their_time_is_all_that_is_known() -> None:
+    study = Study(MemoryJournal(), tiny_space())
+    assert affordable(study, lambda number: Report(error="no", seconds=4.0)) == pytest.approx(250.0, rel=0.01)
+
+
+def test_what_was_judged_without_a_training_does_not_set_the_pace() -> None:
+    study = Study(MemoryJournal(), tiny_space())
+    for seed in range(5):
+        untrained = Proposal(tiny_space().sample(random.Random(seed)), 0.0)
+        study.told(study.asked(untrained), Report({"accuracy": 1.0}, seconds=0.01))
+    units = affordable(study, lambda number: Report({"accuracy": 0.5}, seconds=10.0))
+    assert units == pytest.approx(100.0, rel=0.01)

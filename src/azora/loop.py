@@ -6,7 +6,7 @@ import math
 import statistics
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, wait
 from dataclasses import dataclass, field, replace
 from typing import final
@@ -14,7 +14,7 @@ from typing import final
 from azora.executors import Executor
 from azora.strategies import Affordable, Strategy
 from azora.study import Study
-from azora.trial import Proposal, Report
+from azora.trial import Proposal, Report, Trial
 
 LOOK = 0.2  # seconds between looks at the clock while everybody works
 MEASURED = 8  # judgements after which it is known what one costs
@@ -122,7 +122,7 @@ def _tell(strategy: Strategy, study: Study, number: int, report: Report) -> None
 
 def _fit(strategy: Strategy, study: Study, budget: Budget, workers: int) -> None:
     """Tell the strategy, once it is known, what can be paid for; after a kill between the two events too."""
-    if len(study.trials) >= MEASURED and not any(kind == "fitted" for kind, _, _ in study.history()):
+    if len(_trained(study)) >= MEASURED and not any(kind == "fitted" for kind, _, _ in study.history()):
         affordable = _affordable(study, budget, workers)
         study.fitted(affordable.units)
         strategy.fit(affordable)
@@ -130,13 +130,29 @@ def _fit(strategy: Strategy, study: Study, budget: Budget, workers: int) -> None
 
 def _affordable(study: Study, budget: Budget, workers: int) -> Affordable:
     """What is left to spend, in units of a proposal's budget, at the pace of the first judgements."""
-    units = [trial.proposal.budget or 1.0 for trial in study.trials]
+    trained = _trained(study)
+    units = [trial.proposal.budget or 1.0 for trial in trained]
     by_trials = math.inf if budget.trials is None else (budget.trials - len(study.trials)) * sum(units) / len(units)
-    # The median: a worker's first judgement is slower than any later one.
-    paces = [trial.report.seconds / unit for trial, unit in zip(study.trials, units, strict=True)]
-    pace = statistics.median(paces)
+    pace = _pace(trained)
     by_clock = budget.left() * workers / pace if pace > 0 else math.inf
     return Affordable(max(0.0, min(by_trials, by_clock, 1e6)))
+
+
+def _pace(trained: Sequence[Trial]) -> float:
+    """Seconds that a unit of a training takes which comes to a number, with its share of what failures take.
+
+    Failures have no say in what a training takes (many end at once), but each second of them is one of the budget.
+    """
+    good = [trial for trial in trained if trial.report.ok] or trained
+    # The median: a worker's first judgement is slower than any later one.
+    pace = statistics.median(trial.report.seconds / (trial.proposal.budget or 1.0) for trial in good)
+    whole, useful = (sum(trial.report.seconds for trial in some) for some in (trained, good))
+    return pace * whole / useful if useful > 0 else pace
+
+
+def _trained(study: Study) -> list[Trial]:
+    """Judgements that tell what one costs: all but those of networks that had no training of their own."""
+    return [trial for trial in study.trials if trial.proposal.budget != 0]
 
 
 def _cut(study: Study, running: dict[int, Future[Report]], why: str) -> None:
