@@ -318,8 +318,8 @@ class Timed(Executor):
 def affordable(study: Study, report: Callable[[int], Report]) -> float:
     """What a search of a thousand seconds takes for affordable after its first judgements."""
     stop = StopAt(study, len(study.trials) + 9)
-    budget = Budget(deadline=lambda end=time.monotonic() + 1000: end, stop=stop)  # type: ignore[misc]
-    search(RandomSearch(tiny_space(), 0), Timed(report), study, budget)
+    end = time.monotonic() + 1000
+    search(RandomSearch(tiny_space(), 0), Timed(report), study, Budget(deadline=lambda: end, stop=stop))
     (units,) = [units for kind, units, _ in study.history() if kind == "fitted"]
     return float(units)
 

@@ -74,6 +74,7 @@ def test_what_goes_on_keeps_its_strategy_and_its_search_teaches_others(stripes: 
         (record,) = memory.records()
     assert record.facts["outcome"] == pytest.approx(first.figures["test_accuracy"])
     assert (record.facts["workers"], record.facts["limits"], record.facts["settings"]) == (1, [], {})
+    assert (record.facts["amounts"], record.facts["target"]) == ([], None)
     assert (record.facts["data"], record.facts["test"]) == (stripes.digest, stripes.test_digest)
 
 

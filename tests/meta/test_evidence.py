@@ -103,6 +103,18 @@ def test_a_memory_is_evidence_where_two_strategies_had_the_same_task_and_time() 
     assert [each.task for each in experienced(records)] == ["one", "four"]
 
 
+def test_only_searches_under_the_same_limits_on_the_same_target_are_compared() -> None:
+    wide = {"limits": ["latency"], "amounts": ["latency=5"], "target": "stm32h7"}
+    narrow, elsewhere = {**wide, "amounts": ["latency=1"]}, {**wide, "target": "rpi4"}
+    unsaid = {"limits": ["latency"]}  # as it was recorded before amounts were
+    others = [record("one", "spos", 0.5, **facts) for facts in (narrow, elsewhere, unsaid)]
+    assert experienced([record("one", "evolution", 0.8, **wide), *others]) == []
+    assert experienced([record("one", name, 0.8, **unsaid) for name in ("evolution", "spos")]) == []
+    (found,) = experienced([record("one", "evolution", 0.8, **wide), record("one", "spos", 0.7, **wide), *others])
+    assert found.scores == {"evolution": [0.8], "spos": [0.7]}
+    assert found.situation == Situation(EASY, "cells", 60.0, limits=("latency",))
+
+
 def test_a_loss_is_the_better_the_smaller() -> None:
     losses = [replace(record("one", name, at), maximise=False) for name, at in (("evolution", 0.4), ("spos", 0.3))]
     (found,) = experienced(losses)

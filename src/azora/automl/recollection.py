@@ -158,6 +158,7 @@ def record_of(
         "strategy": job.strategy, "evaluator": job.evaluator, "seed": job.seed, "budget": job.budget,
         "device": job.device,
         "workers": job.workers, "limits": sorted({limit.quantity for limit in job.limits}),
+        "amounts": sorted(f"{limit.quantity}={limit.most:g}" for limit in job.limits), "target": job.target,
         "settings": dict(job.strategy_settings), "data": task.digest, "test": task.test_digest,
         "outcome": outcome,
         "azora": __version__, "when": datetime.now(UTC).isoformat(timespec="seconds"),

@@ -184,8 +184,9 @@ def space_of(name: str) -> str:
 
 def experienced(records: Sequence[Record], test: str = "") -> list[Experience]:
     """What a memory says of strategies: searches judged on the same test rows, in one space, within the same time and
-    limits, by at least two strategies without settings; a search's score is its outcome on those rows. That is why
-    searches whose test rows have the digest `test` say nothing: what is chosen for rows must not have seen their test.
+    limits (by amount, on the same target), by at least two strategies without settings; a search's score is its outcome
+    on those rows. That is why searches whose test rows have the digest `test` say nothing: what is chosen for rows must
+    not have seen their test. Nor do those say anything that had limits of which no amount is known.
     """
     grouped: dict[tuple[Any, ...], dict[str, list[float]]] = defaultdict(lambda: defaultdict(list))
     features: dict[tuple[Any, ...], Mapping[str, float]] = {}
@@ -196,14 +197,18 @@ def experienced(records: Sequence[Record], test: str = "") -> list[Experience]:
             continue
         if facts.get("settings") or (rows := facts.get("test")) is None or rows == test:
             continue
+        amounts = tuple(facts.get("amounts", ()))
+        if facts.get("limits") and not amounts:
+            continue  # whoever had the narrower limits would pass for the worse strategy
         key = (
-            record.task, rows, record.metric, space_of(record.space["name"]), float(seconds),
+            record.task, rows, record.metric, amounts, facts.get("target"),
+            space_of(record.space["name"]), float(seconds),
             int(facts.get("workers", 1)), tuple(facts.get("limits", ())), str(facts.get("device", "cpu")),
         )  # fmt: skip
         grouped[key][strategy].append(outcome if record.maximise else -outcome)
         features[key] = record.features
     return [
-        Experience(key[0], Situation(features[key], *key[3:]), scores)
+        Experience(key[0], Situation(features[key], *key[5:]), scores)
         for key, scores in grouped.items()
         if len(scores) > 1
     ]
