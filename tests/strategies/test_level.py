@@ -140,6 +140,32 @@ def test_who_names_budgets_says_what_is_judged_for_longer() -> None:
     assert all(ask(strategy).budget in (1.0, 3.0) for _ in range(4))
 
 
+class Naming(Strategy):
+    """Names budgets: an epoch for the first eight, then `budget` for the first of them, then an epoch again."""
+
+    def __init__(self, budget: float) -> None:
+        super().__init__(tiny_space(), 0)
+        self.budget, self.made = budget, list[Proposal]()
+
+    def propose(self, rng: random.Random) -> Proposal | None:
+        if len(self.made) == 8:
+            return Proposal(self.made[0].architecture, self.budget)
+        return Proposal(self.space.sample(random.Random(len(self.made))), 1.0)
+
+    def proposed(self, proposal: Proposal) -> None:
+        self.made.append(proposal)
+
+
+@pytest.mark.parametrize("budget", [3.0, 10.0])  # 10 is what Level would have given
+def test_who_names_budgets_is_left_alone_though_the_first_were_all_of_one_epoch(budget: float) -> None:
+    strategy = Level(Naming(budget))
+    begun(strategy, [0.1 * place for place in range(8)])
+    strategy.fit(UNITS)
+    assert [ask(strategy).budget for _ in range(3)] == [budget, 1.0, 1.0]
+    assert isinstance(strategy.inner, Naming) and len(strategy.inner.made) == 11
+    assert strategy.keep() == set()
+
+
 def test_a_replay_in_the_middle_of_it_goes_on_alike() -> None:
     def make() -> Level:
         return Level(ParetoEvolution(tiny_space(), 0, BOTH, population=8))

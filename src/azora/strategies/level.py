@@ -17,6 +17,7 @@ TRIALS = 40  # how many judgements a search that trains everything equally long 
 LONGEST = 30.0
 FIRST = 1.0  # epochs of what is proposed before it is known what the search can pay for
 AGAIN = 4  # how many of these are judged again: a tenth of what a search can pay for, at most
+MARK = "again, in full: "  # begins the origin of those: `inner` may name the same budget for the same network
 
 
 @final
@@ -54,19 +55,21 @@ class Level(Around):
         super().fit(Affordable(affordable.units / self.length))
 
     def propose(self, rng: random.Random) -> Proposal | None:
-        if self.length > FIRST and (first := self._foremost()) is not None:
-            return replace(first, budget=self.length, origin=f"again, in full: {first.origin}")
         fresh = self.inner.propose(rng)
-        return fresh if fresh is None or fresh.budget is not None else replace(fresh, budget=self.length)
+        if fresh is not None and fresh.budget is not None:
+            return fresh  # `inner` names budgets, and what is to be judged for longer is its to say
+        if self.length > FIRST and (first := self._foremost()) is not None:
+            return replace(first, budget=self.length, origin=MARK + first.origin)
+        return fresh if fresh is None else replace(fresh, budget=self.length)
 
     def proposed(self, proposal: Proposal) -> None:
         key = proposal.architecture.key
-        if proposal.budget == self.length > FIRST and key in self._waiting():
+        if proposal.origin.startswith(MARK) and key in self._waiting():
             self.again.add(key)
             self.rising.add(key)
             return  # `inner` has made it once
-        if proposal.budget not in (FIRST, self.length):
-            self.open = False  # `inner` names budgets, and what is to be judged for longer is its to say
+        if proposal.budget != self.length:
+            self.open = False  # `inner` names budgets: nothing is kept for it
         super().proposed(proposal)
 
     def learn(self, proposal: Proposal, report: Report) -> None:
