@@ -59,6 +59,21 @@ def test_the_best_fronts_live_and_what_failed_goes_first() -> None:
     assert first and not any(dominates(one.scores, other.scores) for one in first for other in first)
 
 
+def test_a_longer_training_that_failed_says_nothing_against_a_shorter_one() -> None:
+    strategy = ParetoEvolution(tiny_space(), 0, BOTH, population=6)
+    made = []
+    for _ in range(6):
+        proposal = strategy.ask()
+        assert proposal is not None
+        strategy.tell(proposal, judged(proposal))
+        made.append(proposal.architecture)
+    before = {member.architecture.key: member.scores for member in strategy.members}
+    strategy.tell(Proposal(made[0], 10.0), Report(error="out of memory"))
+    assert {member.architecture.key: member.scores for member in strategy.members} == before
+    strategy.tell(Proposal(made[0], 10.0), Report({"accuracy": 0.99, "width": 1.0}))
+    assert (0.99, -1.0) in {member.scores for member in strategy.members}
+
+
 def test_the_population_is_fitted_to_what_can_be_paid_for() -> None:
     from azora.strategies import Affordable
 

@@ -39,7 +39,8 @@ class ParetoEvolution(Strategy):
     Not both at once, as with the real numbers that NSGA-II was made for: members of a front differ in most of their
     decisions, a cross of two is far from either, and one more change takes it further (`docs/decisions/0019`).
 
-    What failed is behind every front. Limits need no rule of their own, for what is beyond them is never proposed.
+    What failed is behind every front, unless a shorter training of it did not. Limits need no rule of their own,
+    for what is beyond them is never proposed.
 
     Args:
         objectives: what is searched for; the first is `objective`.
@@ -85,8 +86,10 @@ class ParetoEvolution(Strategy):
         self.seen.add(proposal.architecture.key)
 
     def learn(self, proposal: Proposal, report: Report) -> None:
-        scores = tuple(objective.score(report) for objective in self.objectives)
-        kept = [member for member in self.members if member.architecture.key != proposal.architecture.key]
+        scores, key = tuple(objective.score(report) for objective in self.objectives), proposal.architecture.key
+        kept = [member for member in self.members if member.architecture.key != key]
+        if min(scores) == -math.inf and len(kept) < len(self.members):
+            return  # a longer training that failed says nothing against a shorter one
         kept.append(_Member(proposal.architecture, scores))
         for member, rank in zip(kept, front_ranks([member.scores for member in kept]), strict=True):
             member.rank = rank
