@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import random
+from collections.abc import Callable
 from dataclasses import replace
 from typing import final
 
@@ -23,6 +24,7 @@ from azora.strategies import (
     SuccessiveHalving,
 )
 from azora.strategies.around import Around
+from azora.strategies.hyperband import Hyperband
 from azora.strategies.registry import STRATEGIES, make_strategy
 from azora.testing.strategy_contract import Make, StrategyContract, judge, tiny_space
 from azora.trial import Proposal, Report
@@ -307,6 +309,24 @@ def test_halving_keeps_what_waits_and_what_rises_but_not_what_was_judged_above()
     done = {key for key in low.promoted & middle.scores.keys() if key not in middle.best(len(middle.rising) // 3 + 3)}
     assert done and not strategy.keep() & done
     assert len(strategy.keep()) < 15
+
+
+@pytest.mark.parametrize("make", [SuccessiveHalving, Hyperband])
+def test_halving_keeps_all_until_it_is_known_how_many_rungs_there_are(
+    make: Callable[[Strategy], SuccessiveHalving | Hyperband],
+) -> None:
+    strategy, first = make(RandomSearch(tiny_space(), 0)), set()
+    for place in range(8):
+        proposal = strategy.ask()
+        assert proposal is not None
+        strategy.tell(proposal, Report({"accuracy": place / 10}))
+        first.add(proposal.architecture.key)
+    assert strategy.keep() == first
+    strategy.fit(Affordable(300.0))
+    kept = strategy.keep()
+    promoted = strategy.ask()
+    assert promoted is not None and promoted.budget == 3.0 and promoted.architecture.key in kept
+    assert len(kept) < 8  # the lowest of them rise no more
 
 
 def test_level_gives_everybody_the_same_budget_and_fits_it() -> None:

@@ -62,6 +62,7 @@ class SuccessiveHalving(Strategy):
             raise ConfigError(f"lowest={lowest} must be above 0 and rungs={rungs} at least 1")
         self.inner, self.lowest, self.eta, self.rungs = inner, float(lowest), eta, rungs
         self.ladder = [_Rung() for _ in range(rungs or 1)]
+        self.open = rungs is None  # whether rungs may yet be added
         self.architectures: dict[str, Architecture] = {}
 
     def budget(self, rung: int) -> float:
@@ -71,6 +72,7 @@ class SuccessiveHalving(Strategy):
     def fit(self, affordable: Affordable) -> None:
         """Each start costs 1 + k·(1 − 1/eta) of the lowest budget when there are k rungs above it."""
         starts = affordable.units / self.lowest
+        self.open = False
         if self.rungs is None:
             above = 0
             while above < 5 and self._starts(starts, above + 1) / self.eta ** (above + 1) >= FINALISTS:
@@ -111,14 +113,17 @@ class SuccessiveHalving(Strategy):
         """Those that a rung may still promote (its best third, and some for results yet to come), those that are being
         trained longer, and the finalists.
 
-        No more: the room for what is kept is bounded, and who was judged above would push out who waits.
+        No more: the room for what is kept is bounded, and who was judged above would push out who waits. But before it
+        is known whether there is a rung above the last, any of its best third may rise once there is, and as more come
+        the third grows: all of it is kept.
         """
         kept: set[str] = set()
         for rung, above in itertools.pairwise(self.ladder):
             promotable = min(len(rung.rising), len(rung.rising) // self.eta + 3)
             kept.update(key for key in rung.best(promotable) if key not in rung.promoted)
             kept.update(rung.promoted - above.scores.keys())
-        return kept | set(self.ladder[-1].best(min(FINALISTS, len(self.ladder[-1].rising))))
+        last = self.ladder[-1].rising
+        return kept | set(self.ladder[-1].best(len(last) if self.open else min(FINALISTS, len(last))))
 
     def _promotable(self) -> Iterator[tuple[int, str]]:
         for place in reversed(range(len(self.ladder) - 1)):
