@@ -349,3 +349,28 @@ def test_what_was_judged_without_a_training_does_not_set_the_pace() -> None:
         study.told(study.asked(untrained), Report({"accuracy": 1.0}, seconds=0.01))
     units = affordable(study, lambda number: Report({"accuracy": 0.5}, seconds=10.0))
     assert units == pytest.approx(100.0, rel=0.01)
+
+
+@pytest.mark.parametrize("around", [Level, SuccessiveHalving])
+def test_a_space_of_few_points_is_judged_in_full_and_replays_alike(around: Callable[[Strategy], Strategy]) -> None:
+    space, end = Space("three", [Categorical("depth", (1, 2, 3))]), time.monotonic() + 1000
+    journal, judged = MemoryJournal(), Timed(lambda number: Report({"accuracy": number / 10}, seconds=1.0))
+    for trials in (2, 3, 5, 50):  # sessions: each strategy is a new one, that was shown the journal
+        study = Study(journal, space)
+        search(around(RandomSearch(space, 0)), judged, study, Budget(deadline=lambda: end, stop=StopAt(study, trials)))
+    assert [kind for kind, _, _ in study.history()].count("fitted") == 1
+    budgets = [trial.proposal.budget for trial in study.trials]
+    assert budgets[:3] == [1.0, 1.0, 1.0]
+    assert len(set(keys(study))) == len(keys(study))
+    longest = max(budgets, key=lambda each: each or 0.0)
+    assert longest is not None and longest > 20 and budgets.count(longest) == 3
+
+
+def test_a_space_without_a_point_ends_the_search() -> None:
+    class Mute(Strategy):
+        def propose(self, rng: random.Random) -> Proposal | None:
+            return None
+
+    study = Study(MemoryJournal(), tiny_space())
+    search(Mute(tiny_space(), 0), InlineExecutor(metrics), study, Budget.of(trials=5))
+    assert not list(study.history())

@@ -84,7 +84,9 @@ def search(
             number = study.asked(proposal)
             running[number] = _submit(executor, study, running, number)
         if not running:
-            break  # nothing to judge, nothing more to ask
+            if budget.spent(study, strategy) or not _fit(strategy, study, budget, executor.workers, least=1):
+                break  # nothing to judge, nothing more to ask
+            continue  # a space that was used up before a judgement's cost was known: is there more to do for it?
         wait(running.values(), timeout=min(LOOK, max(0.0, budget.left())), return_when=FIRST_COMPLETED)
         for number in [number for number, future in running.items() if future.done()]:
             _tell(strategy, study, number, running.pop(number).result())
@@ -120,12 +122,15 @@ def _tell(strategy: Strategy, study: Study, number: int, report: Report) -> None
     strategy.tell(proposal, report)
 
 
-def _fit(strategy: Strategy, study: Study, budget: Budget, workers: int) -> None:
-    """Tell the strategy, once it is known, what can be paid for; after a kill between the two events too."""
-    if len(_trained(study)) >= MEASURED and not any(kind == "fitted" for kind, _, _ in study.history()):
-        affordable = _affordable(study, budget, workers)
-        study.fitted(affordable.units)
-        strategy.fit(affordable)
+def _fit(strategy: Strategy, study: Study, budget: Budget, workers: int, least: int = MEASURED) -> bool:
+    """Tell the strategy, once it is known (by so many judgements), what can be paid for; after a kill between the two
+    events too. Whether it was told now."""
+    if len(_trained(study)) < least or any(kind == "fitted" for kind, _, _ in study.history()):
+        return False
+    affordable = _affordable(study, budget, workers)
+    study.fitted(affordable.units)
+    strategy.fit(affordable)
+    return True
 
 
 def _affordable(study: Study, budget: Budget, workers: int) -> Affordable:

@@ -6,7 +6,7 @@ import random
 
 import pytest
 
-from azora.space import Architecture
+from azora.space import Architecture, Categorical, Space
 from azora.strategies import (
     Affordable,
     Bayesian,
@@ -114,6 +114,8 @@ def test_what_is_to_be_judged_again_is_kept_until_it_was() -> None:
     again = [ask(strategy) for _ in range(3)]
     assert strategy.keep() == first  # three are under way, any of the others may be the fourth
     again.append(ask(strategy))
+    assert strategy.keep() == first  # there may be nothing else to judge
+    ask(strategy)
     assert strategy.keep() == {each.architecture.key for each in again}
     for each in again:
         strategy.tell(each, Report({"accuracy": 0.5}))
@@ -138,6 +140,25 @@ def test_who_names_budgets_says_what_is_judged_for_longer() -> None:
         strategy.tell(ask(strategy), Report({"accuracy": number / 8}))
     strategy.fit(UNITS)
     assert all(ask(strategy).budget in (1.0, 3.0) for _ in range(4))
+
+
+def test_where_nothing_else_is_left_all_are_judged_again() -> None:
+    space = Space("seven", [Categorical("depth", tuple(range(7)))])
+    strategy, first, again = Level(RandomSearch(space, 0)), [], []
+    for place in range(7):
+        first.append(ask(strategy))
+        if place < 6:
+            strategy.tell(first[-1], Report({"accuracy": place / 10}))
+    strategy.fit(UNITS)
+    for _ in range(4):
+        again.append(ask(strategy))
+    assert strategy.ask() is None  # the seventh is still being judged
+    strategy.tell(first[-1], Report({"accuracy": 0.9}))
+    assert {each.architecture.key for each in first} == strategy.keep()
+    again += [ask(strategy) for _ in range(3)]
+    assert [each.architecture for each in again] == [first[place].architecture for place in (5, 4, 3, 2, 6, 1, 0)]
+    assert {each.budget for each in again} == {10.0}
+    assert strategy.ask() is None
 
 
 class Naming(Strategy):

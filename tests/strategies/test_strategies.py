@@ -329,6 +329,19 @@ def test_halving_keeps_all_until_it_is_known_how_many_rungs_there_are(
     assert len(kept) < 8  # the lowest of them rise no more
 
 
+@pytest.mark.parametrize("deadline", [None, math.inf])
+def test_halving_promotes_the_others_where_nothing_is_left_and_there_is_time(deadline: float | None) -> None:
+    space = Space("nine", [Categorical("depth", tuple(range(9)))])
+    strategy, budgets, scores = SuccessiveHalving(RandomSearch(space, 0), rungs=2), list[float | None](), []
+    while (proposal := strategy.ask(deadline)) is not None:
+        budgets.append(proposal.budget)
+        scores.append(proposal.architecture["depth"])
+        strategy.tell(proposal, Report({"accuracy": proposal.architecture["depth"] / 10}))
+    assert budgets.count(1.0) == 9
+    assert budgets.count(3.0) == (3 if deadline is None else 9)
+    assert scores[12:] == sorted(scores[12:], reverse=True)  # the best of those that are left, one after the other
+
+
 def test_level_gives_everybody_the_same_budget_and_fits_it() -> None:
     strategy = Level(RandomSearch(tiny_space(), 0))
     strategy.fit(Affordable(400.0))

@@ -42,7 +42,9 @@ class SuccessiveHalving(Strategy):
     better ones, nearly every new one is among the best third when it comes, and without this rule half of them were
     promoted, and the search began half as many as it could have.
 
-    What to try at the lowest rung is `inner`'s to say; it is told every report, with its budget.
+    What to try at the lowest rung is `inner`'s to say; it is told every report, with its budget. Where it has nothing
+    left to try, for the space is small, and there is a deadline, the best of the others are promoted too, one after the
+    other (they begin anew where they were no longer kept).
 
     Args:
         inner: the strategy that proposes architectures.
@@ -64,6 +66,7 @@ class SuccessiveHalving(Strategy):
         self.ladder = [_Rung() for _ in range(rungs or 1)]
         self.open = rungs is None  # whether rungs may yet be added
         self.architectures: dict[str, Architecture] = {}
+        self.begun: set[str] = set()  # what `inner` proposed
 
     def budget(self, rung: int) -> float:
         """Epochs at a rung, counted from 0."""
@@ -85,20 +88,24 @@ class SuccessiveHalving(Strategy):
 
     def promotion(self) -> Proposal | None:
         """The network whose turn it is to be trained longer."""
-        for rung, key in self._promotable():
-            origin = f"promoted at {self.budget(rung):.3g}"
-            return Proposal(self.architectures[key], self.budget(rung + 1), origin)
-        return None
+        return next((self._promoted(rung, key) for rung, key in self._promotable()), None)
+
+    def _promoted(self, rung: int, key: str) -> Proposal:
+        return Proposal(self.architectures[key], self.budget(rung + 1), f"promoted at {self.budget(rung):.3g}")
 
     def propose(self, rng: random.Random) -> Proposal | None:
         if (promoted := self.promotion()) is not None:
             return promoted
-        fresh = self.inner.propose(rng)
-        return None if fresh is None else replace(fresh, budget=self.lowest)
+        if (fresh := self.inner.propose(rng)) is not None:
+            return replace(fresh, budget=self.lowest)
+        if self.deadline is None or self.open or self.begun - self.ladder[0].scores.keys():
+            return None  # there is no time to fill, or what is being judged may bring more
+        return next((self._promoted(rung, key) for rung, key in self._others()), None)
 
     def proposed(self, proposal: Proposal) -> None:
         rung = self._rung(proposal)
         if rung == 0:
+            self.begun.add(proposal.architecture.key)
             self.inner.proposed(proposal)
         else:
             self.ladder[rung - 1].promoted.add(proposal.architecture.key)
@@ -131,6 +138,14 @@ class SuccessiveHalving(Strategy):
             if len(rung.promoted) >= len(rung.rising) // self.eta:
                 continue
             for key in rung.best(len(rung.rising) // self.eta):
+                if key not in rung.promoted and rung.scores[key][0] > -math.inf:
+                    yield place, key
+
+    def _others(self) -> Iterator[tuple[int, str]]:
+        """Whom the rule leaves where they are, the furthest first."""
+        for place in reversed(range(len(self.ladder) - 1)):
+            rung = self.ladder[place]
+            for key in rung.best(len(rung.rising)):
                 if key not in rung.promoted and rung.scores[key][0] > -math.inf:
                     yield place, key
 

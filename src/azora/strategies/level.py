@@ -26,7 +26,8 @@ class Level(Around):
 
     What that is, is known after the first judgements alone, and these are of the points that somebody chose: familiar
     ones, what did best on other tasks. So the first that are judged at it are four of these, the foremost, which go on
-    from their first epoch (`docs/decisions/0032`). `inner` is told of both judgements.
+    from their first epoch (`docs/decisions/0032`). `inner` is told of both judgements. Where it has nothing left to
+    propose, for the space is small, all of them are judged again.
 
     Args:
         inner: the strategy that proposes architectures.
@@ -47,6 +48,8 @@ class Level(Around):
         self.early: dict[str, tuple[Proposal, Report]] = {}  # by key: what was judged for an epoch
         self.again: set[str] = set()  # those of them that were handed out again
         self.rising: set[str] = set()  # those that are being judged again
+        self.pending: set[tuple[str, float | None]] = set()  # what `inner` proposed and has not heard of
+        self.farther = False  # whether `inner` had something to propose when the length was known
 
     def fit(self, affordable: Affordable) -> None:
         if self.epochs is None:
@@ -58,22 +61,27 @@ class Level(Around):
         fresh = self.inner.propose(rng)
         if fresh is not None and fresh.budget is not None:
             return fresh  # `inner` names budgets, and what is to be judged for longer is its to say
-        if self.length > FIRST and (first := self._foremost()) is not None:
+        # None means "wait" while something is pending, and that nothing is left when nothing is.
+        every = fresh is None and not self.pending
+        if self.length > FIRST and (first := self._foremost(every)) is not None:
             return replace(first, budget=self.length, origin=MARK + first.origin)
         return fresh if fresh is None else replace(fresh, budget=self.length)
 
     def proposed(self, proposal: Proposal) -> None:
         key = proposal.architecture.key
-        if proposal.origin.startswith(MARK) and key in self._waiting():
+        if proposal.origin.startswith(MARK) and key in self._waiting(True):
             self.again.add(key)
             self.rising.add(key)
             return  # `inner` has made it once
         if proposal.budget != self.length:
             self.open = False  # `inner` names budgets: nothing is kept for it
+        self.farther = self.farther or self.length > FIRST
+        self.pending.add(proposal.identity)
         super().proposed(proposal)
 
     def learn(self, proposal: Proposal, report: Report) -> None:
         key = proposal.architecture.key
+        self.pending.discard(proposal.identity)
         if proposal.budget == self.length:
             self.rising.discard(key)
         # Those that were still being judged when the budget became known come in later.
@@ -82,16 +90,20 @@ class Level(Around):
         super().learn(proposal, report)
 
     def keep(self) -> set[str]:
-        """Those that are to be judged again, or are being so, and what `inner` may ask for again."""
-        return {*self._waiting(), *self.rising, *(super().keep() or ())}
+        """Those that are to be judged again, or are being so, and what `inner` may ask for again.
 
-    def _waiting(self) -> list[str]:
-        """Who may yet be handed out again."""
-        return [key for key in self.early if key not in self.again] if self.open and len(self.again) < AGAIN else []
+        All of the early ones until it is seen that `inner` has others to propose.
+        """
+        return {*self._waiting(not self.farther), *self.rising, *(super().keep() or ())}
 
-    def _foremost(self) -> Proposal | None:
+    def _waiting(self, every: bool) -> list[str]:
+        """Who may yet be handed out again: of `every` early one, or of as many as a search is to spend on them."""
+        more = self.open and (every or len(self.again) < AGAIN)
+        return [key for key in self.early if key not in self.again] if more else []
+
+    def _foremost(self, every: bool) -> Proposal | None:
         """Of those that wait, one of the first front: the best of it by one objective after the other."""
-        if not (waiting := self._waiting()):
+        if not (waiting := self._waiting(every)):
             return None
         ranks = front_ranks([self._scores(report) for _, report in self.early.values()])
         fronts = dict(zip(self.early, ranks, strict=True))
