@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import random
+from dataclasses import replace
 
 import pytest
 import torch
@@ -203,3 +204,15 @@ def test_ranges_hold_all_numbers_and_give_back_their_own(choice: Integer | Real)
 def test_settings_out_of_bounds_are_refused(settings: dict[str, object], message: str) -> None:
     with pytest.raises(ConfigError, match=message):
         Reinforce(tiny_space(), 0, **settings)  # type: ignore[arg-type]
+
+
+def test_rewards_are_shares_of_what_was_trained_equally_long() -> None:
+    strategy, rewards = Reinforce(tiny_space(), 0, samples=100), []
+    for place in range(12):
+        proposal = strategy.ask()
+        assert proposal is not None
+        told = replace(proposal, budget=1.0 if place < 8 else 10.0)
+        strategy.tell(told, Report({"accuracy": 0.5 + place / 100 if place < 8 else 0.9 - place / 100}))
+        rewards.append(strategy.batch[-1][1])
+    assert rewards[7] > 0.9
+    assert rewards[8:] == [1 / 2, 1 / 4, 1 / 6, 1 / 8]  # each is the worst of its length

@@ -27,9 +27,10 @@ class Reinforce(Strategy):
     The gradient of a few judgements at a time is REINFORCE's (Williams, 1992): their log-probabilities, weighed by
     reward less a moving baseline, corrected for its start (as NATS-Bench does), and a bonus for entropy.
 
-    The reward is the share of earlier judgements that were worse, so nothing depends on the metric's scale, the
-    outliers among networks that learned nothing do not drown the rest, and a failure is the worst that can happen.
-    What is known among the draws is passed over, and where all of them are, a mutation of one is judged.
+    The reward is the share of earlier judgements with the same budget that were worse, so nothing depends on the
+    metric's scale, the outliers among networks that learned nothing do not drown the rest, and a failure is the worst
+    that can happen. What is known among the draws is passed over, and where all of them are, a mutation of one is
+    judged.
 
     Args:
         policy: "lstm", or "independent" for one categorical distribution a choice.
@@ -75,7 +76,7 @@ class Reinforce(Strategy):
             clip=clip,
         )
         self.batch: list[tuple[Architecture, float, float]] = []  # with reward, and log-probability when asked for
-        self.ranks: list[Rank] = []  # of all judgements, rising
+        self.ranks: dict[float | None, list[Rank]] = {}  # by budget, of all judgements with it, rising
         self.baseline = Moving(DECAY)
         self.chances: dict[str, float] = {}  # log-probability of what is pending, for PPO
         self.known: set[str] = set()
@@ -100,9 +101,11 @@ class Reinforce(Strategy):
         if key in self.known:
             return
         self.known.add(key)
-        insort(self.ranks, reached)
-        middle = (bisect_left(self.ranks, reached) + bisect_right(self.ranks, reached)) / 2
-        self.batch.append((proposal.architecture, middle / len(self.ranks), self.chances.pop(key, 0.0)))
+        # Its own budget's: above what was trained more briefly everything stands, and all would be rewarded alike.
+        ranks = self.ranks.setdefault(proposal.budget, [])
+        insort(ranks, reached)
+        middle = (bisect_left(ranks, reached) + bisect_right(ranks, reached)) / 2
+        self.batch.append((proposal.architecture, middle / len(ranks), self.chances.pop(key, 0.0)))
         if len(self.batch) >= self.samples:
             self._update()
 
