@@ -6,8 +6,10 @@ from collections import Counter
 
 import pytest
 
+from azora.errors import ConfigError
 from azora.strategies import Affordable, Bayesian, RandomSearch
 from azora.strategies.hyperband import Hyperband
+from azora.strategies.registry import make_strategy
 from azora.testing.strategy_contract import Make, StrategyContract, judge, tiny_space
 
 
@@ -52,3 +54,16 @@ def test_brackets_come_with_what_can_be_paid_for() -> None:
     assert len(strategy.brackets) == 1
     strategy.fit(Affordable(300.0))
     assert len(strategy.brackets) == len(strategy.brackets[0].ladder) > 1
+
+
+@pytest.mark.parametrize("inner", ["evolution", "local", "bandit"])
+def test_what_takes_the_longest_training_for_the_best_is_refused(inner: str) -> None:
+    with pytest.raises(ConfigError, match=f"inner='{inner}' takes what was trained longest.*random or bayesian"):
+        make_strategy("hyperband", tiny_space(), settings={"inner": inner})
+
+
+def test_what_learns_from_all_lengths_and_what_learns_nothing_are_taken() -> None:
+    for inner in ("random", "bayesian"):
+        assert isinstance(make_strategy("hyperband", tiny_space(), settings={"inner": inner}), Hyperband)
+    with pytest.raises(ConfigError, match="proposes nothing"):
+        make_strategy("hyperband", tiny_space(), settings={"inner": "nobody"})

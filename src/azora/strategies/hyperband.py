@@ -24,7 +24,8 @@ class Hyperband(Strategy):
     `Bayesian`, this is BOHB (Falkner et al., 2018).
 
     Args:
-        inner: the strategy that proposes architectures.
+        inner: the strategy that proposes architectures. It should not take a long training for a merit, as evolution
+            and local search do: a bracket may have begun with it.
         lowest: budget of the first rung, in epochs.
         eta: how many times longer a rung is than the one below, and one in how many is promoted.
         rungs: number of rungs of the first bracket; None fits it to what the search can pay for.

@@ -41,6 +41,7 @@ PORTFOLIO, FIRST = 10, 4  # networks of a memory that are copied, and that are t
 POINTS = 10  # of a warm start, where no population says how many
 ARMS = ("evolution", "bayesian", "local")
 INNER = ("evolution", "random", "bayesian", "local", "bandit")
+ANY_LENGTH = ("random", "bayesian")  # of INNER, those to whom a longer training is no merit of itself
 FRONTS = ("hypervolume", "scalarised")
 
 
@@ -253,7 +254,13 @@ def hyperband(
     eta: int = 3,
     rungs: int | None = None,
 ) -> Strategy:
-    """Brackets of successive halving, around random search unless said (as in `halving`)."""
+    """Brackets of successive halving, around random search or `bayesian`. For the others of `halving` a long training
+    means that a network was promoted; here a bracket may have begun with it."""
+    if inner in INNER and inner not in ANY_LENGTH:
+        raise ConfigError(
+            f"inner={inner!r} takes what was trained longest for the best, and brackets begin at several lengths; "
+            f"take {' or '.join(ANY_LENGTH)}, or strategy halving"
+        )
     return Hyperband(_inner(inner, space, seed, objective), lowest, eta, rungs)
 
 
