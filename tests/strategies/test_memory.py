@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Sequence
 from typing import Any
 
 import numpy as np
@@ -14,6 +14,7 @@ from azora.errors import ConfigError
 from azora.space import Architecture, Categorical, Space
 from azora.strategies.bayesian import Bayesian
 from azora.strategies.begun import Begun
+from azora.strategies.candidates import Candidates, Value
 from azora.strategies.memory import Memory, Remembered, lift, portfolio
 from azora.strategies.random_search import RandomSearch
 from azora.strategies.registry import make_strategy
@@ -189,6 +190,28 @@ def test_what_is_alike_is_found_sooner() -> None:
     warm = [best_after(Bayesian(space, seed, memory=memory), 8) for seed in range(6)]
     cold = [best_after(Bayesian(space, seed), 8) for seed in range(6)]
     assert np.mean(warm) > np.mean(cold) + 5
+
+
+class Far(Candidates):
+    """Never finds what is remembered."""
+
+    def find(
+        self, space: Space, best: Sequence[Architecture], seen: Collection[str], value: Value, rng: random.Random
+    ) -> list[Architecture]:
+        return [each for each in space if good(each) < 8 and each.key not in seen][:20]
+
+
+def test_what_was_best_elsewhere_is_proposed_though_it_is_nobodys_neighbour() -> None:
+    memory = remember(wide(), good)
+    strategy, asked = Bayesian(wide(), 0, candidates=Far(), memory=[memory]), []
+    for _ in range(7):
+        proposal = strategy.ask()
+        assert proposal is not None
+        asked.append(proposal.architecture)
+        strategy.tell(proposal, Report({"accuracy": good(proposal.architecture)}))
+    best = memory.best(10)
+    assert asked[0] in best and asked[2] in best  # before there is a model; between them is the random one
+    assert all(each in best for each in asked[3:])
 
 
 def test_what_misleads_is_found_out() -> None:

@@ -15,7 +15,7 @@ from azora.errors import ConfigError
 from azora.settings import closest
 from azora.space import Architecture, Space
 from azora.strategies.acquisition import Acquisition, ExpectedImprovement, ThompsonSampling, UpperConfidenceBound
-from azora.strategies.candidates import Candidates, Evolved, Near
+from azora.strategies.candidates import Candidates, Evolved, Near, fresh
 from azora.strategies.fresh import familiar, stranger
 from azora.strategies.memory import Lifted, Mean, Memory, Remembered, lift
 from azora.strategies.shortlist import Shortlist
@@ -44,7 +44,7 @@ CANDIDATES: Mapping[str, type[Candidates]] = {"near": Near, "evolved": Evolved}
 MOST = 400  # observations that a surrogate learns from
 MIDDLING = 0.0  # the target of what is still being judged
 REMEMBERED, PROBE = 3, 1  # judgements that begin a search with a memory, and which of them is random
-PARENTS = 10  # of each memory: what candidates are sought around
+PARENTS = 10  # of each memory: what candidates are sought around, and candidates themselves
 FEW = 16  # candidates that proxies are computed for at an ask: for all of them it would take longer than a training
 
 Part = TypeVar("Part", Surrogate, Acquisition, Candidates)
@@ -130,6 +130,7 @@ class Bayesian(Strategy):
         self.judged: dict[Identity, _Judged] = {}
         self.told = self.strangers = 0
         self.memory = Memory(space, memory, self.surrogate)
+        self._valid: list[Architecture] | None = None  # what is remembered, once it was looked at
         self._describe = Description(space)
         self._believed: dict[bool, tuple[object, _Belief]] = {}
         self._trusted: tuple[int, Array] | None = None
@@ -144,7 +145,10 @@ class Bayesian(Strategy):
         def value(architectures: Sequence[Architecture]) -> Array:
             return self._value(belief, architectures, draws)
 
-        if found := self.candidates.find(self.space, belief.best, self.seen, value, rng):
+        # What is known from elsewhere is a parent of candidates as well, and no child of others need be like it.
+        known = self._remembered() if self.memory and self._weights().any() else []
+        found = self.candidates.find(self.space, belief.best, self.seen, value, rng)
+        if found := fresh([*known, *found], self.seen):
             return Proposal(self._chosen(found, value(found), draws), origin=self._origin())
         return self._stranger(rng, "random: no candidate is new")
 
@@ -167,17 +171,21 @@ class Bayesian(Strategy):
         def value(architectures: Sequence[Architecture]) -> Array:
             return mean(self._describe(architectures))
 
-        found = self.candidates.find(self.space, self._remembered(), self.seen, value, rng)
+        known = self._remembered()
+        found = fresh([*known, *self.candidates.find(self.space, known, self.seen, value, rng)], self.seen)
         if not found:
             return None
         tasks = ", ".join(task for task, weight in zip(self.memory.tasks, weights, strict=True) if weight)
         return Proposal(found[int(np.argmax(value(found)))], origin=f"expected from {tasks}")
 
     def _remembered(self) -> list[Architecture]:
-        """The best of each memory, as far as they are valid here, in turns."""
-        rounds = zip_longest(*(each.best(PARENTS) for each in self.memory.remembered))
-        valid = (self.space.admitted(each) for some in rounds for each in some if each is not None)
-        return [each for each in valid if each is not None]
+        """The best of each memory, as far as they are valid here, in turns. Found out once: a network may be built for
+        each."""
+        if self._valid is None:
+            rounds = zip_longest(*(each.best(PARENTS) for each in self.memory.remembered))
+            valid = (self.space.admitted(each) for some in rounds for each in some if each is not None)
+            self._valid = [each for each in valid if each is not None]
+        return self._valid
 
     def _weights(self) -> Array:
         """How far each memory is believed: the same for asks between which nothing was told."""
