@@ -32,7 +32,7 @@ from azora.tasks import SearchData, Signature, Task
 from azora.testing import StrategyContract, tiny_space
 from azora.testing.strategy_contract import Make
 from azora.training import Recipe
-from azora.trial import Report
+from azora.trial import Objective, Report
 
 PICTURES = Signature("classification", (1, 8, 8), 2)
 SMALL = {"widths": [4], "depths": [1], "stages": 1}
@@ -220,6 +220,24 @@ def test_features_by_name_in_a_search_with_budgets_and_failures(stripes: Task) -
         report = Report(error="no") if number == 1 else Report({"accuracy": number / 6})
         strategy.tell(replace(proposal, budget=1.0 + number % 2), report)
     assert proposal is not None and proposal.origin == "ei of gp"
+
+
+def test_of_several_objectives_a_feature_is_computed_once_for_a_network(monkeypatch: pytest.MonkeyPatch) -> None:
+    computed, value = [], Shortlist._value
+
+    def counted(self: Shortlist, name: str, architecture: Architecture) -> float:
+        computed.append(tuple(architecture.items()))
+        return value(self, name, architecture)
+
+    monkeypatch.setattr(Shortlist, "_value", counted)
+    both = (Objective(), Objective("macs", False))
+    settings = {"features": "params", "front": "scalarised", "start": 3}
+    strategy = make_strategy("bayesian", cells(), objectives=both, settings=settings)
+    for number in range(6):
+        proposal = strategy.ask()
+        assert proposal is not None
+        strategy.tell(proposal, Report({"accuracy": number / 6, "macs": float(number % 4)}))
+    assert len(computed) == len(set(computed)) > 6
 
 
 def test_names_are_words_lists_or_true() -> None:

@@ -98,7 +98,7 @@ class Bayesian(Strategy):
             them: the surrogate's mean is theirs, weighed by how well they order what was judged here (see `Memory`).
             Three judgements begin it, one of them random so that a memory that misleads is found out; one that has
             lost all its weight leaves the search as it would have been without.
-        features: zero-cost proxies, see `Shortlist`; so is `data`.
+        features: zero-cost proxies, see `Shortlist`; so is `data`. Or a shortlist, where several share its values.
 
     Raises:
         ConfigError: an unknown name, a start below 2, or a proxy that cannot be had.
@@ -113,7 +113,7 @@ class Bayesian(Strategy):
         acquisition: str | Acquisition = "ei",
         candidates: str | Candidates = "near",
         start: int = 10,
-        features: Sequence[str] = (),
+        features: Sequence[str] | Shortlist = (),
         data: SearchData | None = None,
         memory: Sequence[Remembered] = (),
     ) -> None:
@@ -123,8 +123,10 @@ class Bayesian(Strategy):
         self.surrogate = part("surrogate", surrogate, SURROGATES)
         self.acquisition = part("acquisition", acquisition, ACQUISITIONS)
         self.candidates = part("candidates", candidates, CANDIDATES)
-        self.start, self.features = start, tuple(features)
-        self.proxies = Shortlist(space, features, data, seed) if features else None
+        self.start = start
+        told = features if isinstance(features, Shortlist) or not features else Shortlist(space, features, data, seed)
+        self.proxies = told if isinstance(told, Shortlist) else None
+        self.features = self.proxies.proxies if self.proxies else ()
         self.seen: set[str] = set()
         self.pending: dict[Identity, Proposal] = {}
         self.judged: dict[Identity, _Judged] = {}

@@ -29,7 +29,7 @@ from azora.strategies.policy import Kind
 from azora.strategies.random_search import RandomSearch
 from azora.strategies.reinforce import Reinforce
 from azora.strategies.scalarised import Scalarised
-from azora.strategies.shortlist import names_of
+from azora.strategies.shortlist import Shortlist, names_of
 from azora.strategies.stopping import EarlyStopping
 from azora.strategies.strategy import Strategy
 from azora.strategies.warm_start import WarmStart
@@ -144,9 +144,11 @@ def bayesian(
     that growth), or by `front` = "scalarised", which is also for more than two."""
     if front not in FRONTS:
         raise ConfigError(f"there is no front {front!r}; {closest(front, FRONTS)}")
+    # One for all that are made: of several objectives there is a new one at every ask.
+    told = Shortlist(space, names, data, seed) if (names := names_of(features)) else ()
 
     def make(space: Space, seed: int, objective: Objective) -> Strategy:
-        return Bayesian(space, seed, objective, surrogate, acquisition, candidates, start, names_of(features), data)
+        return Bayesian(space, seed, objective, surrogate, acquisition, candidates, start, told)
 
     proposer: Strategy
     if len(objectives) == 1:
