@@ -10,7 +10,7 @@ from types import SimpleNamespace
 from typing import Any, cast
 
 import pytest
-from tests.automl.test_target_search import LIMIT, WORDS, Here, false_file, widths
+from tests.automl.test_target_search import LIMIT, WORDS, false_file, judge_here, widths
 
 import azora
 import devices
@@ -18,7 +18,7 @@ from azora.automl import delivery, ensemble, last_training
 from azora.automl.last_training import LastTraining
 from azora.automl.run import run
 from azora.automl.watching import Watcher
-from azora.errors import BundleError, StudyError
+from azora.errors import StudyError
 from azora.job import Job
 from azora.tasks import Task
 from azora.training import Training, TrainingDiverged
@@ -38,12 +38,7 @@ class Listening(Watcher):
 
 @pytest.fixture(autouse=True)
 def _here(monkeypatch: pytest.MonkeyPatch) -> None:
-    def refuse(*words: Any) -> float:
-        raise BundleError("no operator for it")
-
-    monkeypatch.setattr("azora.automl.run.ProcessExecutor", Here)
-    monkeypatch.setattr("azora.automl.run.spawn", lambda workers: [])
-    monkeypatch.setattr("azora.automl.delivery.export_onnx", refuse)
+    judge_here(monkeypatch)
 
 
 def diverging(monkeypatch: pytest.MonkeyPatch, wide: Callable[[int], bool]) -> None:

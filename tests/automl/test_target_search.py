@@ -60,8 +60,7 @@ class Here(Executor):
         """There is nothing to stop."""
 
 
-@pytest.fixture
-def here(monkeypatch: pytest.MonkeyPatch) -> None:
+def judge_here(monkeypatch: pytest.MonkeyPatch) -> None:
     """No other processes, and no ONNX file: it takes longer than the search."""
 
     def refuse(*words: Any) -> float:
@@ -70,6 +69,11 @@ def here(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("azora.automl.run.ProcessExecutor", Here)
     monkeypatch.setattr("azora.automl.run.spawn", lambda workers: [])
     monkeypatch.setattr("azora.automl.delivery.export_onnx", refuse)
+
+
+@pytest.fixture
+def here(monkeypatch: pytest.MonkeyPatch) -> None:
+    judge_here(monkeypatch)
 
 
 @pytest.fixture(autouse=True)

@@ -124,7 +124,6 @@ def test_no_input_of_a_node_is_none(stripes: Task, monkeypatch: pytest.MonkeyPat
 def test_out_of_time_perturbation_decides_by_the_weights(stripes: Task) -> None:
     made = training(stripes, MixtureSettings())
     derivation = Derivation(made.space, made.relaxed.options)
-    over: Callable[[], bool] = lambda: True  # noqa: E731
-    selection = Perturbation(made, Favoured(made, stripes.search_data), over=over)
+    selection = Perturbation(made, Favoured(made, stripes.search_data), over=lambda: True)
     assert selection.select(derivation) == derivation.strongest(made.strengths())
     assert selection.decided == 0
