@@ -73,6 +73,21 @@ def test_what_was_killed_goes_on_and_comes_to_the_same(
     assert close(again, whole)
 
 
+def test_a_short_training_is_put_down_in_every_tenth_of_its_time(
+    setting: Setting, architecture: Architecture, tmp_path: Path
+) -> None:
+    def kills(progress: float, loss: float) -> bool:
+        if progress > 0.5:
+            raise Killed
+        return True
+
+    words: dict[str, Any] = {"seconds": 3.0, "precision": "float32"}
+    with pytest.raises(Killed):
+        train_winner(setting, architecture, tmp_path, tmp_path, **words, watch=kills)
+    state = Checkpoints(tmp_path / winner.KEPT).load(architecture)
+    assert state is not None and 0 < float(state["done"]) < 1
+
+
 def test_what_was_over_is_not_trained_again(
     setting: Setting, architecture: Architecture, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

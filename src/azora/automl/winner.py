@@ -26,6 +26,7 @@ from azora.training import Training, fastest_mode
 LONGEST = 200.0  # epochs; more has never helped, and the rest of the time is better spent searching
 FEWEST = 40.0  # epochs where nothing but a number of trials was given
 KEPT, EVERY = "last", 60.0  # the folder beside the search's checkpoints, and seconds between two puttings down
+OFTEN = 0.1  # of a training's time, where that is less
 ALL = 1e6  # epochs that no training has
 
 
@@ -61,14 +62,14 @@ def train_winner(
 
     It goes on from what the search left of it, where no end of epochs was found: the trunk of a training is the same in
     both. The other cores take their parts of each batch, but not without a clock: the same seed must give the same
-    network, and who joins when is not in the seed. Once a minute it is put down, for a later session to go on from
-    there. Where `watch` ends it sooner than the search had trained the network, that is what comes out.
+    network, and who joins when is not in the seed. It is put down once a minute or tenth of its time, for a later
+    session to go on from. Where `watch` ends it sooner than the search had trained the network, that comes out.
 
     Raises:
         TrainingDiverged: the loss became no number.
     """
     begun = time.monotonic()
-    kept, searched = _Kept(checkpoints / KEPT, architecture), Checkpoints(checkpoints).load(architecture)
+    kept, searched = _Kept(checkpoints / KEPT, architecture, seconds), Checkpoints(checkpoints).load(architecture)
     training, parts = _prepare(setting, architecture, kept.mode or precision, by_clock=seconds is not None)
     curve: list[dict[str, float]] = []
     hurried = False
@@ -119,7 +120,8 @@ def _finish(
 class _Kept:
     """A last training as it was put down by an earlier session, and is put down by this one."""
 
-    def __init__(self, folder: Path, architecture: Architecture) -> None:
+    def __init__(self, folder: Path, architecture: Architecture, seconds: float | None) -> None:
+        self._every = EVERY if seconds is None else min(EVERY, OFTEN * seconds)
         self.checkpoints, self.architecture = Checkpoints(folder), architecture
         self._state = self.checkpoints.load(architecture)
         self._last = time.monotonic()
@@ -140,8 +142,8 @@ class _Kept:
         return float(state["whole"]), float(state["done"])
 
     def put_down(self, training: Training, epochs: float, done: float) -> None:
-        """Once a minute, and at its end."""
-        if done < 1.0 and time.monotonic() - self._last < EVERY:
+        """Once a minute, of a short one more often, and at its end."""
+        if done < 1.0 and time.monotonic() - self._last < self._every:
             return
         self._last = time.monotonic()
         about = {"whole": torch.tensor(epochs, dtype=torch.float64), "done": torch.tensor(done, dtype=torch.float64)}
