@@ -17,6 +17,7 @@ from azora.cli.benching import bench
 from azora.cli.comparing import compare
 from azora.cli.discovering import discover
 from azora.cli.ending import Ending, ended_by_signals
+from azora.cli.full_disk import full_disk
 from azora.cli.improving import history, improve, rollback
 from azora.cli.looking import show, spaces, strategies, tasks
 from azora.cli.meta_searching import meta_search
@@ -83,6 +84,8 @@ def _do(arguments: list[str] | None, ending: Ending) -> int:
         sys.stderr.close()  # whoever read our output has gone; there is nobody to tell
         return FAULT
     except Exception as error:
+        if told := full_disk(error):
+            return _say(told, MISTAKE)
         # A terminal that has closed cannot be told of it: what fails then is nobody's fault.
         return FAULT if ending.signal else _say(_our_fault(error), FAULT)
 
