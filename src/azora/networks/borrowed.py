@@ -99,8 +99,7 @@ class Borrowed(nn.Module):
         network = self.structure.network
         if not self._current():
             raise RuntimeError("the shared weights have changed since this network was borrowed: borrow it again")
-        if network.training != self.training:
-            network.train(self.training)
+        network.train(self.training)  # always: another network may have some of its modules, and another mode
         out = self._run(network, x)
         if self._collect is not None and out.requires_grad:
             out.register_hook(self._at_the_end)  # type: ignore[no-untyped-call]

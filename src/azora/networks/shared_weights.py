@@ -15,6 +15,7 @@ from azora.networks.complexity import signature_of
 from azora.networks.coverage import covering
 from azora.networks.decide import As, Everything
 from azora.networks.gradients import Gradients
+from azora.networks.kept_options import KeptOptions
 from azora.networks.kernels import KernelTransforms, Size
 from azora.networks.shapes_only import ShapesOnly
 from azora.networks.shareable import check_flattened, check_tensors, kernel_sizes, refusal
@@ -67,7 +68,7 @@ class SharedWeights(nn.Module):
         self.version = 0
         self.gradients = Gradients()
         self._modules_by_path = dict(self.whole.named_modules())
-        self._recent = Recent(remembered)
+        self._recent, self._options = Recent(remembered), KeptOptions()
         self.transforms = KernelTransforms({})
         structures = [] if checked and not kernel_transforms else self._checked()
         if kernel_transforms:
@@ -138,6 +139,7 @@ class SharedWeights(nn.Module):
         """Weights of their own for the same space."""
         made = memo[id(self)] = SharedWeights.__new__(SharedWeights)
         memo |= {id(self.space): self.space, id(self._recent): Recent(self.remembered)}
+        memo[id(self._options)] = KeptOptions()
         made.__dict__.update(copy.deepcopy(self.__dict__, memo))
         return made
 
@@ -160,15 +162,14 @@ class SharedWeights(nn.Module):
         return structures
 
     def _built(self, architecture: Architecture) -> Structure:
-        build = partial(self.space.build, As(architecture))
         with ShapesOnly():
-            network: nn.Module = build()
+            network: nn.Module = self.space.build(self._options.deciding(architecture))
         modules = dict(network.named_modules())
         slot = partial(self._slot, modules)
         parameters = tuple(slot(name) for name, _ in network.named_parameters())
         buffers = tuple(slot(name) for name, _ in network.named_buffers())
         views = {slot.name: slot.part for slot in (*parameters, *buffers)}
-        return Structure(network, build, parameters, buffers, views)
+        return Structure(network, partial(self.space.build, As(architecture)), parameters, buffers, views)
 
     def _slot(self, modules: dict[str, nn.Module], name: str) -> Slot:
         path, _, tensor = name.rpartition(".")
