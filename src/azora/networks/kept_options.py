@@ -10,7 +10,7 @@ from typing import Any, final
 
 from torch import nn
 
-from azora.networks.decide import As, Make, OfChannels, Options
+from azora.networks.decide import As, Make, OfChannels
 from azora.space import Architecture, Option
 
 
@@ -23,13 +23,13 @@ class KeptOptions:
     """
 
     def __init__(self) -> None:
-        self._known: dict[Hashable, Options] = {}
+        self._known: dict[Hashable, nn.Module] = {}
 
     def deciding(self, architecture: Architecture) -> AsKept:
         """What builds the architecture's network out of them."""
         return AsKept(architecture, self)
 
-    def get(self, place: Hashable, maker: Hashable, make: Callable[[], Options]) -> Options:
+    def get(self, place: Hashable, maker: Hashable, make: Callable[[], nn.Module]) -> nn.Module:
         """The one that is known for the place, made where there is none."""
         key = (place, maker)
         if key not in self._known:
@@ -50,14 +50,11 @@ class AsKept:
         self._asked = Counter[str]()
 
     def module(self, name: str, make: Make) -> nn.Module:
-        made = partial(self._as.module, name, make)
-        maker = _named(make.sized) if isinstance(make, OfChannels) else None
-        if maker is None or name not in self._architecture:
-            return made()
-        assert isinstance(make, OfChannels)
+        if not isinstance(make, OfChannels) or (maker := _named(make.sized)) is None or not self.exists(name):
+            return self._as.module(name, make)
         place = (name, self._asked[name], type(self._architecture[name]), self._architecture[name])
         self._asked[name] += 1
-        return self._kept.get(place, (maker, make.channels), made)
+        return self._kept.get(place, (maker, make.channels), lambda: self._as.module(name, make))
 
     def number(self, name: str) -> Any:
         return self._as.number(name)
