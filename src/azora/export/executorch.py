@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+import warnings
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, final
@@ -97,7 +98,9 @@ class ExecutorchSession:
 
     def __init__(self, file: Path) -> None:
         check_executorch()
-        from executorch.runtime import Runtime
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # that its interface may change
+            from executorch.runtime import Runtime
 
         logging.getLogger("executorch").setLevel(logging.ERROR)
         try:
