@@ -178,7 +178,8 @@ def test_a_second_interrupt_stops_at_once_and_the_weights_are_kept(phase: str, t
     assert process.returncode == 0, err
     assert json.loads(printed)["test_accuracy"] > 0.9
     first, second = sessions(out)
-    assert second[0] == (FINAL if FINAL in first else phase)  # the second may have come after the last training began
+    # The second may have come after the last training began, which waits where there is time to search.
+    assert second[0] == phase or (second[0] == FINAL and FINAL in first)
 
 
 def test_an_interrupt_before_the_first_weights_leaves_nothing_when_it_is_the_second(tmp_path: Path) -> None:
