@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Hashable
 from functools import partial
-from types import BuiltinFunctionType, FunctionType
+from types import FunctionType
 from typing import Any, final
 
 from torch import nn
@@ -36,10 +36,6 @@ class KeptOptions:
             self._known[key] = make()
         return self._known[key]
 
-    def forget(self) -> None:
-        """Know nothing any more."""
-        self._known.clear()
-
 
 @final
 class AsKept:
@@ -52,7 +48,7 @@ class AsKept:
     def module(self, name: str, make: Make) -> nn.Module:
         if not isinstance(make, OfChannels) or (maker := _named(make.sized)) is None or not self.exists(name):
             return self._as.module(name, make)
-        place = (name, self._asked[name], type(self._architecture[name]), self._architecture[name])
+        place = (name, self._asked[name], _typed(self._architecture[name]))
         self._asked[name] += 1
         return self._kept.get(place, (maker, make.channels), lambda: self._as.module(name, make))
 
@@ -85,7 +81,7 @@ def _named(maker: object) -> Hashable | None:
             tuple(map(_typed, maker.args)),
             tuple((key, _typed(maker.keywords[key])) for key in sorted(maker.keywords)),
         )
-    if isinstance(maker, FunctionType | BuiltinFunctionType | type) and "<" not in maker.__qualname__:
+    if isinstance(maker, FunctionType | type) and "<" not in maker.__qualname__:
         return maker
     return None
 
