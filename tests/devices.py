@@ -27,6 +27,15 @@ class Counted(Target):
         return {"device": self.name}
 
 
+class Fileless(Counted):
+    """A runtime that takes networks as they are."""
+
+    name = "fileless"
+
+    def measure(self, deployable: Deployable, seconds: float = 0.1) -> Measured:
+        return Measured(super().measure(deployable).latency)
+
+
 class Fickle(Counted):
     """As quick as `Counted` when it first sees a network; later ten times slower, if it has many parameters.
 

@@ -39,5 +39,9 @@ class TargetError(AzoraError):
     """A device or runtime that is missing, cannot run a network, or does not measure."""
 
 
+class UnsteadyError(TargetError):
+    """A device whose measurements of one network differ too much to be believed."""
+
+
 class KnowledgeError(AzoraError):
     """A memory of searches that cannot be read or written, or what is asked of it and not in it."""

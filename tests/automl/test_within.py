@@ -6,6 +6,7 @@ import random
 
 import pytest
 
+from azora.automl.nearest import Nearest
 from azora.automl.setting import Within
 from azora.errors import SpaceError
 from azora.networks.complexity import cost
@@ -40,7 +41,20 @@ def test_where_nothing_is_the_least_found_is_near_the_smallest_there_is(stages: 
     with pytest.raises(SpaceError, match="no network within macs ≤ 100 was found in stages; the smallest found"):
         within.constrained(0)
     rng = random.Random(1)
-    assert within.least["macs"] < min(cost(stages, stages.sample(rng))["macs"] for _ in range(100))
+    assert within.nearest.costs["macs"] < min(cost(stages, stages.sample(rng))["macs"] for _ in range(100))
+
+
+def test_where_limits_fail_together_the_costs_of_one_network_are_told(stages: Space) -> None:
+    """Some networks have less of the one and some of the other, but none has so little of both."""
+    costs = [cost(stages, stages.sample(random.Random(seed))) for seed in range(60)]
+    few, small = (min(costs, key=lambda each: each[name]) for name in ("macs", "params"))
+    assert few != small
+    limits = (Limit("macs", few["macs"]), Limit("params", small["params"]))
+    nearest = Nearest(limits)
+    shares = [nearest.see(each) for each in costs]
+    one = costs[shares.index(min(shares))]
+    assert nearest.told("found") == f"the nearest found has macs {one['macs']:,}, params {one['params']:,}"
+    assert min(shares) > 1 and max(one[limit.quantity] / limit.most for limit in limits) == min(shares)
 
 
 def test_the_same_seed_plants_the_same(stages: Space) -> None:

@@ -44,6 +44,16 @@ def test_prices_are_near_where_measurements_are_noisy_and_none_is_below_zero() -
     assert set(found.to_json()) == {"prices", "r2"}
 
 
+def test_where_the_active_set_does_not_settle_prices_are_found_all_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
+    def unsettled(rows: Array, wanted: Array) -> None:
+        raise RuntimeError("Maximum number of iterations reached.")
+
+    monkeypatch.setattr("scipy.optimize.nnls", unsettled)
+    unseen = networks(20, seed=1)
+    found = Additive.fit(networks(30), times(networks(30)))
+    assert found(unseen) == pytest.approx(times(unseen), rel=1e-3) and min(found.prices.values()) > 0
+
+
 def test_errors_count_as_shares_and_not_as_milliseconds() -> None:
     """A thousand times slower network does not outvote the quick ones."""
     totals = [{"a.count": 1.0}] * 9 + [{"a.count": 1000.0}]

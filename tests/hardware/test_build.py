@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import random
 from collections.abc import Sequence
 from functools import partial
@@ -24,7 +25,7 @@ from azora.hardware import (
     find_target,
     validate,
 )
-from azora.hardware.build import FIRST, MOST_FAILURES, STEPS, _doubtful, agreement
+from azora.hardware.build import FIRST, MOST_FAILURES, MOST_IN_A_ROW, STEPS, _doubtful, agreement
 from azora.hardware.choosing import draw_distinct
 from azora.hardware.making import CHECKING, make_target_file
 from azora.hardware.predictor import FEWEST, QUICK
@@ -140,6 +141,35 @@ def test_what_cannot_be_run_is_not_tried_again_and_others_take_its_place(space: 
 def test_too_few_that_can_be_run_are_told_with_the_reason(space: Space) -> None:
     with pytest.raises(TargetError, match=rf"Picky.*: \d networks could be measured, {FEWEST} at least .*no memory"):
         build_predictor(Measuring(devices.Picky(), space), 10, brief=True)
+
+
+class Leaving(Slow):
+    """Is there for so many networks, and then each takes a second to fail."""
+
+    def __init__(self, clock: Clock, networks: int) -> None:
+        super().__init__(clock)
+        self.networks, self.given = networks, 0
+
+    def measure(self, deployable: Deployable, seconds: float = 0.1) -> Measured:
+        self.given += 1
+        found = super().measure(deployable)
+        if self.given > self.networks:
+            raise TargetError("no device is connected")
+        return found
+
+
+def test_a_target_that_goes_away_is_given_up(space: Space, clock: Clock) -> None:
+    target = Leaving(clock, 3)
+    with pytest.raises(TargetError, match="no device is connected"):
+        build_predictor(Measuring(target, space), 60, brief=True)
+    assert target.given == 3 + MOST_IN_A_ROW
+
+
+def test_the_time_ends_the_measuring_of_what_has_gone_away(space: Space, clock: Clock) -> None:
+    target = Leaving(clock, 3)
+    with pytest.raises(TargetError, match=rf"3 networks could be measured, {FEWEST} at least .*no device is connected"):
+        build_predictor(Measuring(target, space, seconds=2.0), 60, brief=True)
+    assert target.given == 3 + MOST_FAILURES
 
 
 def test_more_is_measured_where_too_few_of_the_first_could_be_run(space: Space) -> None:
@@ -286,6 +316,27 @@ def test_a_file_is_made_within_its_time(clock: Clock, monkeypatch: pytest.Monkey
     assert len(made.predictor.rows) == (1 - CHECKING) * 60
     assert made.facts["validation"]["networks"] == CHECKING * 60 // 2
     assert made.facts["seconds"] <= 61
+
+
+def test_what_was_not_checked_says_so_and_what_measured_is_let_go(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    closed, close = list[bool](), Measuring.close
+
+    def closes(self: Measuring) -> None:
+        closed.append(True)
+        close(self)
+
+    monkeypatch.setattr(Measuring, "close", closes)
+    monkeypatch.setattr("azora.hardware.predictor.REGRESSORS", {"layers": ("layers", None)})
+    words: tuple[str, str, dict[str, int]] = ("digits", "nb201", {"width": 4, "depth": 1})
+    file = tmp_path / "a.target.json"
+    _, made = make_target_file("devices:Counted", *words, measurements=8, check=0, out=file)
+    assert made.facts["validation"] is None and json.loads(file.read_text())["validation"] is None
+    closed.clear()
+    with pytest.raises(TargetError, match="no memory for"):
+        make_target_file("devices:Picky:every=0", *words, measurements=8, out=file)
+    assert closed
 
 
 def test_too_few_measurements_are_refused_before_anything_is_measured(space: Space) -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from azora.errors import TargetError
+from azora.errors import TargetError, UnsteadyError
 from azora.hardware import Deployable, Measured
 from azora.hardware.command_target import MORE_RUNS, RUNS, Command
 
@@ -32,7 +32,7 @@ def runs(script: Path) -> int:
 def test_the_last_number_counts_and_the_file_is_a_network(script: Path, network: Deployable) -> None:
     found = measured(script, 'head -c 12 "$1" | grep -q pytorch && echo "run $run of 3: 4.2$run ms"', network)
     assert found.latency.median == 4.22
-    assert found.latency.runs == RUNS == runs(script)
+    assert found.latency.runs == RUNS == runs(script) and not found.latency.repeated
     assert found.bytes > 1000
 
 
@@ -47,6 +47,10 @@ def test_the_last_number_counts_and_the_file_is_a_network(script: Path, network:
         ("7\n\nmean: 2.5 (ms)\n", 2.5),
         (".5", 0.5),
         ("warm-up 3 runs, mean (4)", 4.0),
+        ("mean 1,234.5 ms", 1234.5),
+        ("12,345,678", 12345678.0),
+        ("0.5,1.25,200.5", 200.5),
+        ("min,max: 12,3456", 3456.0),
     ],
 )
 def test_numbers_are_read_from_what_people_print(script: Path, network: Deployable, printed: str, ms: float) -> None:
@@ -108,13 +112,18 @@ def test_what_fails_is_begun_again_as_often_as_is_said(script: Path, network: De
 def test_numbers_that_vary_are_repeated_and_then_believed(script: Path, network: Deployable) -> None:
     found = measured(script, 'test "$run" -eq 2 && echo 9 || echo 3', network)
     assert runs(script) == RUNS + MORE_RUNS
-    assert (found.latency.median, found.latency.outliers) == (3.0, 1)
+    assert (found.latency.median, found.latency.outliers, found.latency.repeated) == (3.0, 1, True)
 
 
 def test_numbers_that_go_on_varying_are_refused(script: Path, network: Deployable) -> None:
     with pytest.raises(TargetError, match=r"sh gave 3, 2, 3, 2.* ms for one network: they vary by 40%, more than 30%"):
         measured(script, "echo $((2 + run % 2))", network)
     assert runs(script) == RUNS + MORE_RUNS
+
+
+def test_numbers_of_which_a_third_is_twice_as_large_are_refused(script: Path, network: Deployable) -> None:
+    with pytest.raises(UnsteadyError, match="they vary by 100%, more than 30%"):
+        measured(script, "test $((run % 3)) -eq 2 && echo 20 || echo 10", network)
 
 
 def test_a_program_that_is_not_there_is_told_before_anything_is_written(network: Deployable) -> None:

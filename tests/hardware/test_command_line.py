@@ -67,6 +67,11 @@ def test_show_lists_what_is_kept_and_tells_of_one(few: None, home: Path, capsys:
     assert shown == made
     assert main(["target", "show"]) == 0
     assert capsys.readouterr().out == f"{made['file']}\n"
+    unchecked = home / "unchecked.json"
+    unchecked.write_text(json.dumps({**json.loads(Path(made["file"]).read_text()), "validation": None, "repeated": 4}))
+    assert main(["target", "show", str(unchecked)]) == 0
+    out = capsys.readouterr().out
+    assert "not checked on networks that it has not seen" in out and "4 networks varied by more than 30%" in out
     assert main(["target", "show", made["file"]]) == 0
     out = capsys.readouterr().out
     for said in ("devices:Counted, counted 1", "nb201, inputs 1 × 8 × 8", "8 networks", "Spearman", "measured again"):
@@ -117,7 +122,30 @@ def test_transfers_are_of_one_space(few: None, tmp_path: Path, capsys: pytest.Ca
             "--measurements", "8", "--check", "0", "--out", file,
         )  # fmt: skip
     assert main(["target", "transfer", *old]) == 2
-    assert "is for another space or input than" in capsys.readouterr().err
+    assert "is for another space, input or output than" in capsys.readouterr().err
+
+
+def test_transfers_are_of_one_number_of_outputs(few: None, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    old = [tmp_path / f"{outputs}.target.json" for outputs in (10, 3)]
+    told(capsys, "build", "devices:Counted", *SMALL, "--measurements", "8", "--check", "0", "--out", str(old[0]))
+    data = json.loads(old[0].read_text())
+    data["signature"].update(outputs=3, classes=["a", "b", "c"])
+    old[1].write_text(json.dumps(data))
+    assert main(["target", "transfer", *map(str, old)]) == 2
+    assert "is for another space, input or output than" in capsys.readouterr().err
+
+
+def test_a_space_of_two_networks_is_too_small_to_transfer(
+    few: None, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file = tmp_path / "a.target.json"
+    told(capsys, "build", "devices:Counted", *SMALL, "--measurements", "8", "--check", "0", "--out", str(file))
+    read = TargetFile.load(file)
+    two = [architecture for architecture, _ in read.predictor.rows][:2]
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr("azora.hardware.making.draw_distinct", lambda *words: two)
+        assert main(["target", "transfer", str(file)]) == 2
+    assert "2 networks could be measured, 3 at least are wanted; nb201 has no more than 2" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(

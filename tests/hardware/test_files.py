@@ -104,6 +104,11 @@ def test_it_is_for_its_own_space_input_and_runtime(made: TargetFile, monkeypatch
     for about, said in (
         ({"name": "cells", "settings": {}}, r"space nb201 \(width=4, depth=1\), this search is in cells; build one"),
         ({"name": "nb201", "settings": {"width": 8, "depth": 1}}, r"this search is in nb201 \(width=8, depth=1\)"),
+        (
+            {"name": "cells", "settings": {"widths": (8, 16), "operations": ["none", "conv_3x3"]}},
+            r"azora target build devices:Roofline.* --space cells --set 'widths=\[8,16\]'"
+            r""" --set 'operations=\["none","conv_3x3"\]' --task …""",
+        ),
     ):
         with pytest.raises(TargetError, match=said):
             made.check(about, PICTURES)

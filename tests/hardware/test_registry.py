@@ -121,6 +121,12 @@ def test_a_device_that_is_not_there_is_told(network: Deployable, monkeypatch: py
             asked()
 
 
+@pytest.mark.parametrize("device", ["-1", "a", "1.5"])
+def test_what_is_no_number_of_a_device_is_told(device: str) -> None:
+    with pytest.raises(ConfigError, match=rf"cuda: device='?{device}'? must be a number from 0 up"):
+        find_target(f"cuda:device={device}")
+
+
 def test_a_network_that_has_no_words_in_a_runtime_is_one_line(network: Deployable) -> None:
     import torch
     from torch import nn

@@ -9,7 +9,7 @@ from typing import Any
 from azora.automl.reward import REWARD
 from azora.errors import TargetError
 from azora.hardware import find_target
-from azora.hardware.files import TargetFile
+from azora.hardware.files import TargetFile, is_file_name
 from azora.trial import Limit
 
 FORMS = {"torch-cpu": "torch", "cuda": "torch", "onnxruntime": "onnx", "executorch": "executorch"}
@@ -23,7 +23,7 @@ def form_of(target: str | None) -> str:
     """
     if target is None:
         return "onnx"
-    spec = TargetFile.load(Path(target)).spec if target.endswith(".json") else find_target(target).spec
+    spec = TargetFile.load(Path(target)).spec if is_file_name(target) else find_target(target).spec
     if (form := form_of_spec(spec)) is None:
         raise TargetError(f"nothing is known of the files that {spec} runs; use azora search, and azora export")
     return form

@@ -5,23 +5,24 @@ from __future__ import annotations
 import math
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import final
 
 from azora.automl import ensemble
+from azora.automl.nearest import Nearest
 from azora.automl.pacing import FINAL_SHARE, MARGIN
-from azora.automl.pricing import MOST_SECONDS, Pricing, beyond, costs_of, holding, seconds_for
+from azora.automl.pricing import MOST_SECONDS, Pricing, beyond, costs_of, holding, on_target, seconds_for
 from azora.automl.setting import Setting
 from azora.automl.watching import Watcher
 from azora.automl.winner import Winner, train_winner
-from azora.errors import StudyError, TargetError
+from azora.errors import StudyError, TargetError, UnsteadyError
 from azora.hardware import Measured
 from azora.space import Architecture, Space
 from azora.study import Study
 from azora.training import TrainingDiverged
-from azora.trial import ON_TARGET, Limit, Trial
+from azora.trial import Trial
 
 LOOKS, TOLERANCE = 3, 0.05  # measurements of what ships, and how far beyond a limit one may be
 ALIVE = 5.0  # seconds between notes of the time worked
@@ -97,40 +98,56 @@ class LastTraining:
 
     def _on_target(self, pricing: Pricing) -> tuple[Trial, Winner, Measured | None]:
         """The best that holds the limits before its training and after it."""
-        limits = self.setting.job.limits if self.setting.reward is None else ()
+        nearest = Nearest(on_target(self.setting.job.limits) if self.setting.reward is None else ())
         while True:
-            best = self._candidate(pricing, limits)
+            best = self._candidate(pricing, nearest)
             if (winner := self._winner(best)) is None:
                 continue
-            holds, measured = self._holds(pricing, limits, winner)
+            holds, measured = self._holds(pricing, nearest, winner)
             if holds:
                 return best, winner, measured
             self._refused.add(best.proposal.architecture.key)
 
-    def _candidate(self, pricing: Pricing, limits: Sequence[Limit]) -> Trial:
+    def _candidate(self, pricing: Pricing, nearest: Nearest) -> Trial:
         """The best that is left, and that holds the limits before its training."""
-        if not any(limit.quantity in ON_TARGET for limit in limits):
+        if not nearest.limits:
             return self._next()
         seconds = seconds_for(self.setting.job.budget) or MOST_SECONDS
         if self._refused:  # what was set aside for looking is spent, and on training what did not hold
             seconds = min(seconds, max(0.0, self._left()))
-        return holding(pricing, limits, self._ranked(), self.setting.task.scaling, seconds)
+        return holding(pricing, nearest, self._ranked(), self.setting.task.scaling, seconds)
 
-    def _holds(self, pricing: Pricing, limits: Sequence[Limit], winner: Winner) -> tuple[bool, Measured | None]:
-        """Whether what was trained holds the limits where it will run, and what was measured of it there."""
+    def _holds(self, pricing: Pricing, nearest: Nearest, winner: Winner) -> tuple[bool, Measured | None]:
+        """Whether what was trained holds the limits where it will run, and what was measured of it there.
+
+        What was measured to be beyond them does not, whatever the device does after that; nor does what has no time
+        that could be believed. Where the device has gone before it told anything, what was trained is not lost for it.
+        """
         shipped = pricing.deployable(winner.network, winner.architecture, winner.scaling)
-        limit: Limit | None = None
-        try:
-            for _ in range(LOOKS):  # the machine may have had other work just then
+        measured: Measured | None = None
+        failed: TargetError | None = None
+        for _ in range(LOOKS):  # the machine may have had other work just then
+            try:
                 measured = pricing.measure(shipped)
-                if (limit := beyond(limits, measured, TOLERANCE)) is None:
+            except UnsteadyError as error:
+                failed = error
+            except TargetError as error:
+                failed = error
+                break
+            else:
+                if beyond(nearest.limits, measured, TOLERANCE) is None:
                     return True, measured
-        except TargetError as error:  # it was there before the training: what was trained must not be lost
-            self.watch.note(f"what ships could not be measured: {error}")
+        name = winner.architecture.key[:8]
+        if measured is not None:
+            costs = costs_of(measured)
+            told = ", ".join(f"{limit.quantity} {limit.show(costs[limit.quantity])}" for limit in nearest.limits)
+            self.watch.note(f"{name} has {told} once it is trained: the next best")
+            nearest.see(costs)
+        elif nearest.limits and isinstance(failed, UnsteadyError):
+            self.watch.note(f"{name} is not known to hold the limits once it is trained ({failed}): the next best")
+        else:
+            self.watch.note(f"what ships could not be measured: {failed}")
             return True, None
-        assert limit is not None
-        found = limit.show(costs_of(measured)[limit.quantity])
-        self.watch.note(f"{winner.architecture.key[:8]} has {limit.quantity} {found} once it is trained: the next best")
         return False, measured
 
     def _ranked(self) -> list[Trial]:

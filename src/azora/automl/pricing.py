@@ -10,14 +10,16 @@ from typing import Any, final
 import torch
 from torch import nn
 
+from azora.automl.nearest import Nearest
 from azora.errors import ConfigError, TargetError
 from azora.hardware import Deployable, Measured, Measuring, Predictor, TargetFile, build_predictor, find_target
-from azora.hardware.files import ENDING, default_file
+from azora.hardware.command_target import repeats
+from azora.hardware.files import ENDING, default_file, is_file_name
 from azora.job import Job
 from azora.networks.decide import As
 from azora.networks.registry import make_space
-from azora.space import Architecture, Product, Space
-from azora.tasks import Scaling, SearchData
+from azora.space import Architecture, Option, Product, Space
+from azora.tasks import Scaling, SearchData, Signature
 from azora.trial import ON_TARGET, Limit, Trial
 
 FILE = f"predictor{ENDING}"  # in a study's folder: what a later session goes on with
@@ -26,6 +28,8 @@ HURRIED = 5  # of the quickest are still measured when there is no time left
 BRIEFLY = 0.1  # seconds of one network's answers: many networks tell more than a few that are well known
 MEASUREMENTS, FEWER = 60, 30  # networks then; where there is no clock
 NETWORK = "network"
+
+Decisions = tuple[tuple[str, Option], ...]
 
 
 @final
@@ -36,10 +40,11 @@ class Pricing:
         space: of the search: networks, or networks and recipes.
         file: the predictor, of the space's networks.
         seconds: that making it took just now.
+        notes: for the reader, of how it was come by.
     """
 
-    def __init__(self, space: Space, file: TargetFile, seconds: float = 0.0) -> None:
-        self.space, self.file, self.seconds = space, file, seconds
+    def __init__(self, space: Space, file: TargetFile, seconds: float = 0.0, notes: Sequence[str] = ()) -> None:
+        self.space, self.file, self.seconds, self.notes = space, file, seconds, notes
         self.predictor: Predictor = file.predictor
 
     def __call__(self, architecture: Architecture) -> Mapping[str, float]:
@@ -89,14 +94,14 @@ def check_target(job: Job) -> None:
     Raises:
         ConfigError, TargetError: with the reason.
     """
-    on_target = [limit for limit in job.limits if limit.quantity in ON_TARGET]
+    limits = on_target(job.limits)
     wanted = [each.metric for each in job.objectives if each.metric in ON_TARGET]
     if job.target is None:
-        if on_target or wanted:
-            what = f"limit {on_target[0]}" if on_target else f"objective {wanted[0]}"
+        if limits or wanted:
+            what = f"limit {limits[0]}" if limits else f"objective {wanted[0]}"
             raise ConfigError(f"{what} is of a device: say which, such as --target onnxruntime")
         return
-    if job.target.endswith(".json"):
+    if is_file_name(job.target):
         TargetFile.load(Path(job.target))
     else:
         find_target(job.target).versions()
@@ -122,20 +127,22 @@ def find_pricing(
         seconds: for measuring now; None: thirty networks, however long they take.
 
     Raises:
-        TargetError: it is for another space, input or runtime, or nothing can be measured.
+        TargetError: it is for another space, input or runtime, or nothing can be measured. What an earlier session
+            measured itself is refused on another device, too: its networks were judged by what they cost there.
     """
     if kept is not None and kept.is_file():
-        return Pricing(space, TargetFile.load(kept))
-    if wanted.endswith(".json"):
+        return Pricing(space, _kept(wanted, kept, about, data.signature))
+    if is_file_name(wanted):
         found = TargetFile.load(Path(wanted))
         found.check(about, data.signature)
         return Pricing(space, found)
     target, networks = find_target(wanted), make_space(about["name"], data.signature, **about["settings"])
-    built = default_file(target, networks, about, data.signature)
+    built, notes = default_file(target, networks, about, data.signature), list[str]()
     if built.is_file():
         found = TargetFile.load(built)
         if found.is_here and dict(found.versions) == dict(target.versions()):
             return Pricing(space, found)
+        notes.append(f"{built} is of another device or version of {target.spec}: networks were measured here anew")
     begun = time.monotonic()
     measuring = Measuring(target, networks, seconds, BRIEFLY)
     try:
@@ -143,8 +150,22 @@ def find_pricing(
     finally:
         measuring.close()
     spent = time.monotonic() - begun
-    facts = {"seconds": round(spent, 1), "skipped": measuring.failures}
-    return Pricing(space, TargetFile.of(target, about, predictor, facts), spent)
+    facts = {"seconds": round(spent, 1), **measuring.facts}
+    if "repeated" in facts:
+        notes.append(f"{target.spec}: {repeats(facts['repeated'])}")
+    return Pricing(space, TargetFile.of(target, about, predictor, facts), spent, notes)
+
+
+def _kept(wanted: str, kept: Path, about: Mapping[str, Any], signature: Signature) -> TargetFile:
+    """What an earlier session of the same search went by, where it still holds."""
+    found = TargetFile.load(kept)
+    found.check(about, signature, "go on with that version, or begin another search")
+    if not is_file_name(wanted) and not found.is_here:
+        raise TargetError(
+            f"this search has measured {found.spec} on another device, as {kept} tells; go on there, or begin another"
+            " search here"
+        )
+    return found
 
 
 def seconds_for(budget: float | None) -> float | None:
@@ -153,17 +174,21 @@ def seconds_for(budget: float | None) -> float | None:
 
 
 def holding(
-    pricing: Pricing, limits: Sequence[Limit], ranked: Sequence[Trial], scaling: Scaling, seconds: float = MOST_SECONDS
+    pricing: Pricing, nearest: Nearest, ranked: Sequence[Trial], scaling: Scaling, seconds: float = MOST_SECONDS
 ) -> Trial:
     """The first of these trials whose network, measured on the target, is within the limits: predictions may be a
     little wrong. What cannot be measured there, because an operator of it is not known for example, gives place too.
     After `seconds` the order is no longer theirs: those that are predicted to be the quickest are next.
 
+    Args:
+        nearest: to the limits; it is shown what is beyond them.
+
     Raises:
-        TargetError: none of them is; the least that was measured is named, or why none could be.
+        TargetError: none of them is; what came nearest is told, or why none could be measured.
     """
-    lowest: dict[str, float] = {}
-    known: dict[str, Measured | None] = {}  # a network may have been trained with several recipes
+    # A network may have been trained with several recipes. By decisions and not by key: cells of one key may differ in
+    # what they cost (see `azora.networks.complexity.cost`).
+    known: dict[Decisions, Measured | None] = {}
     failed: TargetError | None = None
     end, left = time.monotonic() + seconds, list(ranked)
     hurried = False
@@ -173,21 +198,24 @@ def holding(
             left, hurried = left[:HURRIED], True
         trial = left.pop(0)
         network = pricing.network_of(trial.proposal.architecture)
-        if network.key not in known:
-            known[network.key] = None
+        decisions = tuple(network.items())
+        if decisions not in known:
+            known[decisions] = None
             try:
-                known[network.key] = pricing.measure(pricing.untrained(trial.proposal.architecture, scaling))
+                known[decisions] = pricing.measure(pricing.untrained(trial.proposal.architecture, scaling))
             except TargetError as error:
                 failed = error
-        if (measured := known[network.key]) is None:
+        if (measured := known[decisions]) is None:
             continue
-        if beyond(limits, measured) is None:
+        if beyond(nearest.limits, measured) is None:
             return trial
-        for name, value in costs_of(measured).items():
-            lowest[name] = min(value, lowest.get(name, value))
-    if failed is not None and not lowest:
-        raise failed
-    raise nothing_holds(pricing, limits, lowest)
+        nearest.see(costs_of(measured))
+    raise nothing_holds(pricing, nearest, failed)
+
+
+def on_target(limits: Sequence[Limit]) -> list[Limit]:
+    """Those that are of what a network costs on the target."""
+    return [limit for limit in limits if limit.quantity in ON_TARGET]
 
 
 def costs_of(measured: Measured) -> dict[str, float]:
@@ -198,21 +226,19 @@ def costs_of(measured: Measured) -> dict[str, float]:
 def beyond(limits: Sequence[Limit], measured: Measured, tolerance: float = 0.0) -> Limit | None:
     """The first limit that what was measured does not meet, if there is one."""
     found = costs_of(measured)
-    for limit in limits:
-        if limit.quantity in ON_TARGET and found[limit.quantity] > limit.most * (1.0 + tolerance):
-            return limit
-    return None
+    over = (limit for limit in on_target(limits) if found[limit.quantity] > limit.most * (1.0 + tolerance))
+    return next(over, None)
 
 
-def nothing_holds(pricing: Pricing, limits: Sequence[Limit], found: Mapping[str, float]) -> TargetError:
-    """The error for when nothing holds the limits on the target; `found` has the least of each quantity there, and is
-    empty where all that held was beyond them after its training."""
-    said = " and ".join(str(limit) for limit in limits if limit.quantity in ON_TARGET)
-    if not found:
-        return TargetError(f"no network that was judged holds {said} on {pricing.file.spec} once it is trained")
-    told = ", ".join(
-        f"{limit.quantity} {limit.show(found[limit.quantity])}" for limit in limits if limit.quantity in found
-    )
-    return TargetError(
-        f"no network that was judged holds {said} on {pricing.file.spec}; the least that was measured there is {told}"
-    )
+def nothing_holds(pricing: Pricing, nearest: Nearest, failed: TargetError | None = None) -> TargetError:
+    """The error for when nothing holds the limits on the target.
+
+    Args:
+        nearest: to them of what was measured there.
+        failed: the last reason why something could not be measured.
+    """
+    if not nearest.costs:
+        said = f"no network that was judged holds {nearest} on {pricing.file.spec} once it is trained"
+        return failed or TargetError(said)
+    said = f"no network that was judged holds {nearest} on {pricing.file.spec}; {nearest.told('measured there')}"
+    return TargetError(said if failed is None else f"{said}; others could not be measured: {failed}")

@@ -79,6 +79,8 @@ def _run(job: Job, started: float, stop: threading.Event, watch: Watcher, worker
     try:
         if setting.pricing is not None and not (job.resume and (job.out / PREDICTOR).is_file()):
             setting.pricing.file.save(job.out / PREDICTOR)
+        for said in () if setting.pricing is None else setting.pricing.notes:
+            watch.note(said)
         if setting.memory is not None and not job.resume:
             setting.memory.save(job.out)
         with scratch_folder() as scratch, one_thread():

@@ -11,6 +11,7 @@ from typing import Any, final
 
 from azora.automl.baseline import BASELINES, check_baseline
 from azora.automl.beside import bands
+from azora.automl.nearest import Nearest
 from azora.automl.pricing import FILE as PREDICTOR
 from azora.automl.pricing import Pricing, check_target, find_pricing, seconds_for
 from azora.automl.recollection import Recollection
@@ -114,9 +115,8 @@ class Setting:
             pricing = find_pricing(
                 job.target, space, about, task.search_data, kept=kept, seconds=seconds_for(job.budget), seed=job.seed
             )
-        sizes = [limit for limit in job.limits if limit.quantity == "size"]
-        if pricing is not None and sizes and not pricing.has_files:
-            raise ConfigError(f"limit {sizes[0]}: {pricing.file.spec} has no files whose size could be limited")
+        if pricing is not None:
+            _check_files(pricing, job)
         memory = Recollection.of(job, task, space)
         return cls(job, task, space, about, objectives, method, beside, pricing, reward, memory)
 
@@ -124,7 +124,7 @@ class Setting:
         """The space within the job's limits.
 
         Raises:
-            SpaceError: no network within them was found; the smallest found is named.
+            SpaceError: no network within them was found; what came nearest is told.
         """
         if not self.job.limits or self.reward is not None:
             return self.space
@@ -213,6 +213,14 @@ def _method(job: Job) -> Method | None:
     return method
 
 
+def _check_files(pricing: Pricing, job: Job) -> None:
+    """Raises ConfigError where sizes of files are asked for, and the target has none."""
+    limits = [f"limit {limit}" for limit in job.limits if limit.quantity == "size"]
+    wanted = [f"objective {each.metric}" for each in job.objectives if each.metric == "size"]
+    if (asked := [*limits, *wanted]) and not pricing.has_files:
+        raise ConfigError(f"{asked[0]}: {pricing.file.spec} has no files whose size could be limited or compared")
+
+
 def _objectives(job: Job, signature: Signature) -> tuple[Objective, ...]:
     """What the job is for; the first is a metric of the task, or whatever the user's own evaluator gives."""
     objectives = job.objectives or (Objective(default_metric(signature)),)
@@ -264,31 +272,29 @@ def find_task(wanted: Any, seed: int, reading: Reading | None = None) -> Task:
 
 
 class Within:
-    """A rule for a space: every limit is met. Remembers the least that was seen, for when none is."""
+    """A rule for a space: every limit is met. Remembers what came nearest, for when nothing meets them."""
 
     def __init__(self, space: Space, limits: tuple[Limit, ...], pricing: Pricing | None = None) -> None:
         self.space, self.limits, self.pricing = space, limits, pricing
         self._priced = [limit for limit in limits if limit.quantity in ON_TARGET]
-        self.least = {limit.quantity: float("inf") for limit in limits}
+        self.nearest = Nearest(limits)
 
     def __call__(self, architecture: Architecture) -> bool:
-        found = self._costs(architecture)
-        return all(limit.met(found) for limit in self.limits)
+        return self._share(architecture) <= 1.0
 
-    def _costs(self, architecture: Architecture) -> dict[str, float]:
+    def _share(self, architecture: Architecture) -> float:
+        """What the architecture costs of the dearest quantity, as a share of its limit."""
         found: dict[str, float] = dict(cost(self.space, architecture))
         if self._priced and self.pricing is not None:
             found |= self.pricing(architecture)
-        for quantity in self.least:
-            self.least[quantity] = min(self.least[quantity], found[quantity])
-        return found
+        return self.nearest.see(found)
 
     def constrained(self, seed: int) -> Space:
         """The space within the limits.
 
         Raises:
             SpaceError: neither up to 1,000 random networks (or what was drawn in ten seconds) nor what is reached from
-                some of them, one smaller step after another, is within them; the least found is named.
+                some of them, one smaller step after another, is within them; what came nearest is told.
         """
         rng, begun = random.Random(seed), time.monotonic()
         part, draws, found = self.space.constrain(self, self.reason), 0, False
@@ -322,17 +328,12 @@ class Within:
         kept = list(found.values())
         return [*kept[:: max(1, len(kept) // PLANTED)], *kept[-PLANTED:]]
 
-    def _share(self, architecture: Architecture) -> float:
-        costs = self._costs(architecture)
-        return max(costs[limit.quantity] / limit.most for limit in self.limits)
-
     @property
     def reason(self) -> str:
-        return " and ".join(map(str, self.limits))
+        return str(self.nearest)
 
     def nothing(self) -> SpaceError:
         """The error for when no network meets the limits."""
-        least = ", ".join(f"{limit.quantity} {limit.show(self.least[limit.quantity])}" for limit in self.limits)
         return SpaceError(
-            f"no network within {self.reason} was found in {self.space.name}; the smallest found has {least}"
+            f"no network within {self.reason} was found in {self.space.name}; {self.nearest.told('found')}"
         )

@@ -15,11 +15,12 @@ from torch import nn
 
 from azora import __version__
 from azora.automl.delivery import network_part
-from azora.automl.pricing import beyond, costs_of, find_pricing, nothing_holds
+from azora.automl.nearest import Nearest
+from azora.automl.pricing import beyond, costs_of, find_pricing, nothing_holds, on_target
 from azora.automl.reading import read_events
 from azora.automl.setting import Within, find_task
 from azora.automl.working import FOLDER
-from azora.errors import BundleError, ConfigError, SpaceError, StudyError
+from azora.errors import BundleError, ConfigError, SpaceError, StudyError, TargetError
 from azora.evaluation.inherited import Inherited
 from azora.evaluation.sharing import ABOUT, load_state, start_sharing
 from azora.executors.inline import judge
@@ -37,7 +38,7 @@ from azora.study.folder import JOURNAL
 from azora.tasks import Scaling, SearchData, evaluate
 from azora.training import RecipeSettings, Training, outputs
 from azora.training.paths import extreme
-from azora.trial import ON_TARGET, Limit, Objective, Proposal, Report
+from azora.trial import Limit, Objective, Proposal, Report
 
 POPULATION, PREDICTED = 100, 2_000  # of the evolution by predictions
 DRAWS = 200  # random networks, of which those within the limits are in its first population
@@ -62,6 +63,7 @@ class Specialised:
     seconds: float
     tuned: float = 0.0  # epochs of fine-tuning
     measured: Measured | None = None  # on the target
+    note: str | None = None  # for the reader, of how the limits are held
 
     def figures(self) -> dict[str, Any]:
         """What is told of it, as JSON."""
@@ -76,6 +78,7 @@ class Specialised:
             **{f"validation_{name}": value for name, value in self.metrics.items()},
             "tuned_epochs": self.tuned,
             "seconds": round(self.seconds, 2),
+            **({} if self.note is None else {"note": self.note}),
         }
 
 
@@ -128,7 +131,7 @@ class Specialiser:
         and those that were judged before. Nothing is trained.
 
         Raises:
-            SpaceError: no network within the limits was found; the smallest found is named.
+            SpaceError: no network within the limits was found; what came nearest is told.
             StudyError: none within them can be judged.
         """
         begun = time.monotonic()
@@ -151,35 +154,51 @@ class Specialiser:
             self._report(best).metrics,
             time.monotonic() - begun,
             measured=measured,
+            note=None if measured is not None else self._unmeasured(best),
+        )
+
+    def _unmeasured(self, architecture: Architecture) -> str | None:
+        """What is to be known of a network for a target that is elsewhere."""
+        if self.pricing is None:
+            return None
+        predicted = Limit("latency", self.pricing(architecture)["latency"])
+        return (
+            f"not measured: {self.pricing.file.spec} was measured on another device, where latency"
+            f" {predicted.show(predicted.most)} is predicted"
         )
 
     def _holding(
         self, ranked: Sequence[Architecture], limits: Sequence[Limit]
     ) -> tuple[Architecture, nn.Module, Measured | None]:
-        """The first of these that is within the limits where it will run, taken out of the weights.
+        """The first of these that is within the limits where it will run, taken out of the weights. What cannot be
+        measured there gives place to the next.
 
         Raises:
             TargetError: none is.
         """
-        lowest: dict[str, float] = {}
+        nearest, failed = Nearest(on_target(limits)), None
         for each in ranked:
             network = self.training.judged.recalibrate(each, self.training.calibration()).extract().eval()
             if self.pricing is None or not self.pricing.here:
                 return each, network, None
-            measured = self.pricing.measure(Deployable(network, self.data.signature, self.training.scaling, each))
-            if beyond(limits, measured) is None:
+            try:
+                measured = self.pricing.measure(Deployable(network, self.data.signature, self.training.scaling, each))
+            except TargetError as error:
+                failed = error
+                continue
+            if beyond(nearest.limits, measured) is None:
                 return each, network, measured
-            lowest = {name: min(value, lowest.get(name, value)) for name, value in costs_of(measured).items()}
+            nearest.see(costs_of(measured))
         assert self.pricing is not None
-        raise nothing_holds(self.pricing, limits, lowest)
+        raise nothing_holds(self.pricing, nearest, failed)
 
     def within(self, limits: Sequence[Limit]) -> Space:
         """The networks within `limits`.
 
         Raises:
-            SpaceError: neither the smallest network nor any that was judged is; the smallest's cost is named.
+            SpaceError: neither the smallest network nor any that was judged is; what came nearest is told.
         """
-        if self.pricing is None and (on := [limit for limit in limits if limit.quantity in ON_TARGET]):
+        if self.pricing is None and (on := on_target(limits)):
             raise ConfigError(f"limit {on[0]} is of a device: say which, such as --target onnxruntime")
         inside = Within(self.networks, tuple(limits), self.pricing)
         if not any(map(inside, (self.smallest, *self.reports))):
@@ -217,6 +236,7 @@ class Specialiser:
             spent,
             training.epochs,
             made.measured,
+            made.note,
         )
 
     def write(self, made: Specialised, folder: Path) -> dict[str, Any]:
@@ -314,10 +334,11 @@ def _card(figures: Mapping[str, Any]) -> str:
     tuned = (
         f"fine-tuned for {figures['tuned_epochs']:.1f} epochs" if figures["tuned_epochs"] else "not trained by itself"
     )
+    note = f"It was {figures['note']}.\n\n" if "note" in figures else ""
     return (
         f"# {figures['task']}: a network taken out of shared weights by azora\n\n"
         f"It is the best within {limits} that was found in the weights of the search in `{figures['shared']}`; it was"
-        f" {tuned}.\nThe validation figures are those by which it was chosen; the test rows were not read.\n\n"
+        f" {tuned}.\nThe validation figures are those by which it was chosen; the test rows were not read.\n\n{note}"
         "| | |\n|---|---|\n" + "\n".join(lines) + f"\n\nArchitecture `{figures['key']}`:\n\n"
         f"```json\n{json.dumps(figures['architecture'], indent=1)}\n```\n"
     )

@@ -50,6 +50,7 @@ def specialise(
                 typer.echo(
                     f"{text}: {there}{made.cost['macs']:,} multiply-accumulates, {made.cost['params']:,} parameters,"
                     f" validation {metric} {made.metrics[metric]:.4f}, in {made.seconds:.1f}s; {folder}"
+                    f"{'' if made.note is None else f' ({made.note})'}"
                 )
     if as_json:
         typer.echo(json.dumps({"networks": found}))

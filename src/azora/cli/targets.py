@@ -120,13 +120,15 @@ def _figures(made: TargetFile, file: Path) -> dict[str, Any]:
         **({} if table is None else {"r2": round(table.r2, 4)}),
         **{
             name: made.facts[name]
-            for name in ("errors", "validation", "skipped", "seconds", "from")
+            for name in ("errors", "validation", "skipped", "repeated", "seconds", "from")
             if name in made.facts
         },
     }
 
 
 def _lines(made: TargetFile, figures: dict[str, Any]) -> Iterator[str]:
+    from azora.hardware.command_target import repeats
+
     times = [measured.latency.median for _, measured in made.predictor.rows]
     where = made.fingerprint.get("processor") or made.fingerprint.get("command") or "a device"
     versions = ", ".join(f"{name} {version}" for name, version in made.versions.items())
@@ -139,8 +141,7 @@ def _lines(made: TargetFile, figures: dict[str, Any]) -> Iterator[str]:
     else:
         r2 = made.predictor.additive.r2
         yield f"{'kept':<18}{made.predictor.kept}; the additive table explains {r2:.1%} of the variance"
-    checked = figures.get("validation")
-    if checked:
+    if checked := figures.get("validation"):
         yield (
             f"{'not seen':<18}{checked['networks']} networks: Spearman {checked['spearman']:.3f},"
             f" {checked['within']:.0%} within 10 %, mean error {checked['error']:.1%}"
@@ -149,8 +150,12 @@ def _lines(made: TargetFile, figures: dict[str, Any]) -> Iterator[str]:
             f"{'measured again':<18}Spearman {checked['again_spearman']:.3f}, {checked['again_within']:.0%} within"
             f" 10 %, mean difference {checked['again_error']:.1%}: no predictor can be better than that"
         )
+    else:
+        yield f"{'not seen':<18}not checked on networks that it has not seen: no time for it, or --check below 3"
     if skipped := figures.get("skipped"):
         yield f"{'left out':<18}{len(skipped)} networks that could not be run: {skipped[0]}"
+    if "repeated" in figures:
+        yield f"{'varied':<18}{repeats(figures['repeated'])}"
     if "seconds" in figures:
         yield f"{'time':<18}{show_seconds(figures['seconds'])}"
     yield f"{'file':<18}{figures['file']}"

@@ -37,12 +37,10 @@ class Additive:
             totals: of each network, by `kind.quantity`.
             times: (n,) milliseconds.
         """
-        from scipy.optimize import nnls
-
         names = sorted({name for each in totals for name in each if not name.startswith("all.")})
         rows = np.array([[1.0, *(each.get(name, 0.0) for name in names)] for each in totals])
         scale = np.maximum(rows.max(0), 1e-12)
-        found = nnls(rows / scale / times[:, None], np.ones(len(times)))[0] / scale
+        found = _non_negative(rows / scale / times[:, None], np.ones(len(times))) / scale
         left = times - rows @ found
         away = times - times.mean()
         r2 = 1.0 - float(left @ left) / max(float(away @ away), 1e-12)
@@ -60,6 +58,18 @@ class Additive:
 
     def to_json(self) -> dict[str, Any]:
         return {"prices": dict(self.prices), "r2": self.r2}
+
+
+def _non_negative(rows: Array, wanted: Array) -> Array:
+    """Non-negative least squares; where the active set does not settle, by reflecting at the bounds (Branch et al.,
+    1999)."""
+    from scipy.optimize import lsq_linear, nnls
+
+    try:
+        found: Array = nnls(rows, wanted)[0]
+    except RuntimeError:
+        found = np.maximum(lsq_linear(rows, wanted, bounds=(0.0, np.inf)).x, 0.0)
+    return found
 
 
 @final

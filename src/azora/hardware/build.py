@@ -27,7 +27,8 @@ from azora.strategies.surrogates import Array
 FIRST = 0.6  # share of the measurements that are chosen before anything is known
 STEPS = 4  # rounds for the rest
 WITHIN = 0.1
-MOST_FAILURES = 3  # one after another, from the first on: the target does not work
+MOST_FAILURES = 3  # one after another, from the first on or when the time is over: the target does not work
+MOST_IN_A_ROW = 10  # where others could be measured: it does not work any more
 
 Decisions = tuple[tuple[str, Option], ...]
 Seen = Callable[[str, int, int], None]
@@ -80,6 +81,7 @@ class Measuring:
         self.target, self.space, self.signature, self.each = target, space, signature_of(space), each
         self.failures: list[str] = []
         self._rows: list[Row] = []
+        self._in_a_row = 0  # of the last networks could not be measured
         self._steady: Steady | None = None
         self._tried = set[Decisions]()
         self._end, self._fewest = math.inf if seconds is None else time.monotonic() + seconds, fewest
@@ -95,6 +97,15 @@ class Measuring:
         """Let go what is held for measuring."""
         if self._steady is not None:
             self._steady.close()
+
+    @property
+    def facts(self) -> dict[str, Any]:
+        """For the reader: why networks were left out, and how many took more runs because the first ones varied."""
+        repeated = sum(measured.latency.repeated for _, measured in self._rows)
+        return {
+            **({"skipped": list(self.failures)} if self.failures else {}),
+            **({"repeated": repeated} if repeated else {}),
+        }
 
     @property
     def over(self) -> bool:
@@ -119,7 +130,7 @@ class Measuring:
             share: of the time that is left.
 
         Raises:
-            TargetError: it could run none of the first.
+            TargetError: it could run none of the first, or none of ten in a row.
         """
         found: list[Row] = []
         now = time.monotonic()
@@ -134,15 +145,18 @@ class Measuring:
                 if isinstance(each, Measured):
                     self._rows.append((architecture, each))
                     found.append(self._rows[-1])
+                    self._in_a_row = 0
                     continue
                 self.failures.append(str(each))
-                if not self._rows and len(self.failures) >= MOST_FAILURES:
+                self._in_a_row += 1
+                if self._in_a_row >= (MOST_IN_A_ROW if self._rows else MOST_FAILURES):
                     raise each
             seen(step, len(found), len(architectures))
         return [self._scaled(row) for row in found]
 
     def _past(self, end: float) -> bool:
-        return time.monotonic() >= end and len(self._rows) >= self._fewest
+        enough = len(self._rows) >= self._fewest or self._in_a_row >= MOST_FAILURES
+        return time.monotonic() >= end and enough
 
     def _measured(self, architectures: Sequence[Architecture]) -> list[Measured | TargetError]:
         deployables = [self._deployable(architecture) for architecture in architectures]
@@ -210,7 +224,7 @@ def build_predictor(
     if len(rows) < FEWEST:
         raise TargetError(
             f"{measuring.target.spec}: {len(rows)} networks could be measured, {FEWEST} at least are wanted;"
-            f" {measuring.failures[0] if measuring.failures else 'give it more time'}"
+            f" {measuring.failures[-1] if measuring.failures else 'give it more time'}"
         )
     return Predictor(space, measuring.rows, QUICK if brief else None, features)
 

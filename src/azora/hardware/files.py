@@ -6,6 +6,7 @@ import contextlib
 import json
 import math
 import os
+import shlex
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -14,12 +15,14 @@ from typing import Any, final
 
 from azora import __version__
 from azora.errors import AzoraError, TargetError
+from azora.hardware.command_target import Command
 from azora.hardware.predictor import REGRESSORS, TRANSFER, Predictor
 from azora.hardware.registry import find_target
+from azora.hardware.table_target import TableTarget
 from azora.hardware.target import Measured, Target
 from azora.networks.complexity import signature_of
 from azora.networks.registry import lasting, make_read_space
-from azora.settings import home
+from azora.settings import home, plain
 from azora.space import Space
 from azora.tasks import Signature
 
@@ -128,9 +131,12 @@ class TargetFile:
         facts = {name: value for name, value in data.items() if name not in OWN}
         return cls(spec, {"name": name, "settings": settings}, signature, versions, device, predictor, facts)
 
-    def check(self, about: Mapping[str, Any], signature: Signature) -> None:
+    def check(self, about: Mapping[str, Any], signature: Signature, advice: str = "build it again") -> None:
         """Refuse another space, another input, or another version of the runtime. Where the runtime is missing, so is
         the device: there networks are chosen by predictions alone.
+
+        Args:
+            advice: for who has another version.
 
         Raises:
             TargetError: with what it is for, and what was asked.
@@ -139,7 +145,8 @@ class TargetFile:
         if mine != lasting(about, signature):
             raise TargetError(
                 f"the predictor for {self.spec} is for the space {_shown(mine)}, this search is in {_shown(about)};"
-                f" build one for it: azora target build {self.spec} --space {about['name']}"
+                f" build one for it: azora target build {shlex.quote(self.spec)} --space {about['name']}{_words(about)}"
+                " --task …"
             )
         if self.signature.shape != signature.shape or self.signature.outputs != signature.outputs:
             raise TargetError(
@@ -153,7 +160,7 @@ class TargetFile:
         if found != dict(self.versions):
             raise TargetError(
                 f"the predictor for {self.spec} was measured with {_pairs(self.versions)}, here is {_pairs(found)};"
-                " build it again"
+                f" {advice}"
             )
 
     @property
@@ -208,12 +215,28 @@ def _shown(about: Mapping[str, Any]) -> str:
     return f"{about['name']} ({settings})" if settings else str(about["name"])
 
 
+def _words(about: Mapping[str, Any]) -> str:
+    """The settings of a space, as the command line takes them."""
+    settings = {name: plain(value) for name, value in about["settings"].items()}
+    words = [
+        f"{name}={value if isinstance(value, str) else json.dumps(value, separators=(',', ':'))}"
+        for name, value in settings.items()
+    ]
+    return "".join(f" --set {shlex.quote(word)}" for word in words)
+
+
 def _shape(signature: Signature) -> str:
     return f"{' × '.join(map(str, signature.shape))} and {signature.outputs} outputs"
 
 
 def _pairs(versions: Mapping[str, str]) -> str:
     return ", ".join(f"{name} {version}" for name, version in versions.items())
+
+
+def is_file_name(target: str) -> bool:
+    """Whether what is called a target is the name of a predictor's file. A program's words may end as one, and a
+    table's name."""
+    return target.endswith(".json") and target.partition(":")[0] not in (Command.name, TableTarget.name)
 
 
 def folder() -> Path:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 import time
 from collections.abc import Mapping, Sequence
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +18,7 @@ from azora.hardware.predictor import FEWEST, POOL_SEED, Predictor, logarithms_of
 from azora.hardware.registry import find_target
 from azora.hardware.transfer import Others
 from azora.networks.registry import default_space, make_space
-from azora.tasks import Reading, load_task
+from azora.tasks import Reading, Signature, load_task
 
 LEAST_TRANSFER = 3
 CHECKING = 0.35  # share of the time that is kept for networks not seen, which are measured twice
@@ -50,16 +51,13 @@ def make_target_file(
     signature = load_task(task, seed=0, reading=Reading.of({"label": label} if label else {})).signature
     name = default_space(signature) if space == "auto" else space
     networks, about = make_space(name, signature, **settings), {"name": name, "settings": dict(settings)}
-    measuring = Measuring(target, networks, None if seconds is None else (1 - CHECKING) * seconds)
-    predictor = build_predictor(measuring, measurements, seed, seen)
-    left = None if seconds is None else seconds - (time.monotonic() - begun)
-    checking = Measuring(target, networks, left, fewest=0, beside=measuring)
-    try:
-        checked = validate(checking, predictor, check, seed, seen)
-    finally:
-        checking.close()
-    facts = _facts(checked, measuring.failures + checking.failures, begun)
-    made = TargetFile.of(target, about, predictor, facts)
+    with closing(Measuring(target, networks, None if seconds is None else (1 - CHECKING) * seconds)) as measuring:
+        predictor = build_predictor(measuring, measurements, seed, seen)
+        left = None if seconds is None else seconds - (time.monotonic() - begun)
+        with closing(Measuring(target, networks, left, fewest=0, beside=measuring)) as checking:
+            checked = validate(checking, predictor, check, seed, seen)
+    measuring.failures += checking.failures
+    made = TargetFile.of(target, about, predictor, _facts(checked, measuring, begun))
     return made.save(out or default_file(target, networks, about, signature)), made
 
 
@@ -85,8 +83,8 @@ def transfer_target_file(
     files = [TargetFile.load(each) for each in old]
     first = files[0]
     for file, each in zip(old, files, strict=True):
-        if each.about != first.about or each.signature.shape != first.signature.shape:
-            raise TargetError(f"{file} is for another space or input than {old[0]}; give files of one kind")
+        if each.about != first.about or _sides(each.signature) != _sides(first.signature):
+            raise TargetError(f"{file} is for another space, input or output than {old[0]}; give files of one kind")
     target = find_target(to or first.spec)
     if to is None and isinstance(target, Command):
         raise TargetError(
@@ -98,23 +96,27 @@ def transfer_target_file(
     pool = draw_distinct(networks, POOL, random.Random(POOL_SEED))
     logs = logarithms_of(others, pool)
     chosen = Others.of(logs).choose(logs, measurements)
-    measuring = Measuring(target, networks)
-    rows = measuring([pool[place] for place in chosen], "measuring", seen)
-    if len(rows) < LEAST_TRANSFER:
-        raise TargetError(f"{target.spec}: {len(rows)} networks could be measured; {measuring.failures[0]}")
-    predictor = Predictor(networks, rows, others=others)
-    try:
-        facts = _facts(validate(measuring, predictor, check, seed, seen), measuring.failures, begun)
-    finally:
-        measuring.close()
+    with closing(Measuring(target, networks)) as measuring:
+        rows = measuring([pool[place] for place in chosen], "measuring", seen)
+        if len(rows) < LEAST_TRANSFER:
+            why = measuring.failures[-1] if measuring.failures else f"{networks.name} has no more than {len(pool)}"
+            raise TargetError(
+                f"{target.spec}: {len(rows)} networks could be measured, {LEAST_TRANSFER} at least are wanted; {why}"
+            )
+        predictor = Predictor(networks, rows, others=others)
+        facts = _facts(validate(measuring, predictor, check, seed, seen), measuring, begun)
     sources = [{"target": each.spec, "device": dict(each.fingerprint)} for each in files]
     made = TargetFile.of(target, first.about, predictor, {**facts, "from": sources})
     return made.save(out or default_file(target, networks, first.about, first.signature)), made
 
 
-def _facts(checked: Validation | None, failures: Sequence[str], begun: float) -> dict[str, Any]:
+def _sides(signature: Signature) -> tuple[tuple[int, ...], int]:
+    return signature.shape, signature.outputs
+
+
+def _facts(checked: Validation | None, measuring: Measuring, begun: float) -> dict[str, Any]:
     return {
-        **({} if checked is None else {"validation": checked.to_json()}),
-        **({"skipped": list(failures)} if failures else {}),
+        "validation": None if checked is None else checked.to_json(),
+        **measuring.facts,
         "seconds": round(time.monotonic() - begun, 1),
     }

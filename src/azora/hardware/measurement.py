@@ -29,6 +29,7 @@ class Measurement:
         outliers: how many more were left out, far from the median of all.
         drift: how much longer the last third took than the first, as a share: a processor that grows hot, or gets
             company, shows here.
+        repeated: whether the first runs varied so much that more were made.
     """
 
     median: float
@@ -36,6 +37,7 @@ class Measurement:
     runs: int = 1
     outliers: int = 0
     drift: float = 0.0
+    repeated: bool = False
 
     def times(self, factor: float) -> Measurement:
         """So many times as long."""

@@ -81,11 +81,10 @@ class Measured:
 class Target(ABC):
     """A device and runtime. Settings are the constructor's; `spec` names both, as the command line does.
 
-    Latencies are milliseconds of one input unless the target says otherwise.
+    Latencies are milliseconds of one input.
     """
 
     name: str
-    unit = "ms"
     batch = 1
 
     @property

@@ -10,7 +10,7 @@ from typing import Any, final
 import torch
 from torch import Tensor
 
-from azora.errors import TargetError
+from azora.errors import ConfigError, TargetError
 from azora.export.deployed import Deployed
 from azora.hardware.target import Deployable, Loaded, TimedTarget, check_threads, here
 
@@ -54,12 +54,17 @@ class Cuda(TimedTarget):
 
     Args:
         device: its number.
+
+    Raises:
+        ConfigError: that is no number from 0 up.
     """
 
     name = "cuda"
     meter = None
 
     def __init__(self, device: int = 0) -> None:
+        if isinstance(device, bool) or not isinstance(device, int) or device < 0:
+            raise ConfigError(f"cuda: device={device!r} must be a number from 0 up")
         self.device = device
 
     @contextmanager
