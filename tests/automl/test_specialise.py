@@ -12,10 +12,12 @@ from typing import Any
 import numpy as np
 import pytest
 
+import devices
 from azora.automl import specialise
 from azora.cli.main import main
+from azora.errors import TargetError
 from azora.model import Model
-from azora.networks.complexity import cost
+from azora.networks.complexity import cost, parameters
 from azora.study import SqlJournal
 from azora.trial import Limit
 
@@ -168,3 +170,31 @@ def test_a_limit_that_random_networks_miss_is_met_by_what_is_near_the_smallest(h
     least = cost(specialiser.space, specialiser.smallest)["macs"]
     made = specialiser.specialise([Limit("macs", 1.2 * least)])
     assert made.cost["macs"] <= 1.2 * least
+
+
+def test_what_cannot_be_measured_gives_place_and_what_was_not_is_told(
+    home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("AZORA_HOME", str(tmp_path / "home"))
+    specialiser, limits = specialise.Specialiser(home / "ofa", "devices:Counted"), [Limit("latency", 10.0)]
+    first, measure, refused = specialiser.specialise(limits), devices.Counted.measure, list[int]()
+    assert first.measured is not None and "note" not in first.figures()
+
+    def measures(self: devices.Counted, deployable: Any, seconds: float = 0.1) -> Any:
+        if parameters(deployable.network) in refused:
+            raise TargetError("it has no operator for that")
+        return measure(self, deployable, seconds)
+
+    monkeypatch.setattr(devices.Counted, "measure", measures)
+    refused.append(first.cost["params"])
+    assert specialiser.specialise(limits).cost["params"] != first.cost["params"]
+    refused.extend(range(100_000))
+    with pytest.raises(TargetError, match="it has no operator for that"):
+        specialiser.specialise(limits)
+    monkeypatch.setattr(devices.Counted, "fingerprint", lambda self: {"device": "another"})
+    away = specialiser.specialise(limits)
+    assert away.measured is None
+    told = "not measured: devices:Counted was measured on another device, where latency "
+    assert away.figures()["note"].startswith(told)
+    specialiser.write(away, tmp_path / "away")
+    assert told in (tmp_path / "away" / "README.md").read_text(encoding="utf-8")

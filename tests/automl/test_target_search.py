@@ -29,11 +29,14 @@ from azora.errors import AzoraError, BundleError, ConfigError, SpaceError, Study
 from azora.executors import Executor
 from azora.executors.inline import judge
 from azora.executors.workplace import joint_space
-from azora.hardware import Measured, Measurement, Predictor, Target, TargetFile, find_target
+from azora.hardware import Deployable, Measured, Measurement, Predictor, Target, TargetFile, find_target
 from azora.hardware.choosing import draw_distinct
 from azora.job import Job
 from azora.networks.complexity import cost, parameters
+from azora.networks.decide import As
+from azora.networks.nb201 import NB201
 from azora.networks.registry import make_space
+from azora.space import Architecture
 from azora.tasks import Task
 from azora.trial import Limit, Proposal, Report, Trial
 
@@ -270,6 +273,28 @@ def test_the_first_that_holds_is_taken(stripes: Task, tmp_path: Path) -> None:
         holding(pricing, Nearest([limit]), [], stripes.scaling)
 
 
+def test_networks_of_one_key_are_measured_each(stripes: Task) -> None:
+    """A node that is used twice computes what a copy of it does, and costs half of both."""
+    about: dict[str, Any] = {"name": "nb201", "settings": {"width": 4, "depth": 1}}
+    space = NB201(stripes.signature, **about["settings"])
+    twice, shared = (
+        space.from_string(f"|nor_conv_3x3~0|+|{second}|+|none~0|skip_connect~1|skip_connect~2|")
+        for second in ("nor_conv_3x3~0|none~1", "none~0|skip_connect~1")
+    )
+    assert twice.key == shared.key
+    rows = [(each, devices.Counted().measure(deployable)) for each, deployable in made(space, [twice, shared] * 4)]
+    pricing = Pricing(space, TargetFile.of(devices.Counted(), about, Predictor(space, rows, "layers")))
+    limit = Limit("latency", rows[1][1].latency.median)
+    trials = [
+        Trial(place, Proposal(each), Report({"accuracy": 0.5}), 0.0) for place, each in enumerate([twice, shared])
+    ]
+    assert holding(pricing, Nearest([limit]), trials, stripes.scaling) is trials[1]
+
+
+def made(space: NB201, architectures: list[Architecture]) -> list[tuple[Architecture, Deployable]]:
+    return [(each, Deployable.bare(space.build(As(each)).eval(), space.signature)) for each in architectures]
+
+
 def test_what_cannot_be_measured_gives_place(stripes: Task, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     file = TargetFile.load(false_file(stripes, tmp_path / "f.target.json", devices.Counted()))
     pricing = Pricing(file.predictor.space, file)
@@ -483,15 +508,15 @@ def test_a_device_that_goes_away_after_the_last_training_costs_no_network(
 
 
 @pytest.fixture
-def looks(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
+def looks(monkeypatch: pytest.MonkeyPatch) -> tuple[list[Any], list[Architecture]]:
     """What `devices.Counted` says of the first network that is trained, one look after another: milliseconds, or an
-    error. Of others, and when all of it is said, it says what it always does."""
-    said, trained = list[Any](), list[bool]()
+    error. Of others, and when all of it is said, it says what it always does. And what is trained."""
+    said, trained = list[Any](), list[Architecture]()
     train, measure = azora.automl.last_training.train_winner, devices.Counted.measure
 
-    def trains(*words: Any, **more: Any) -> Any:
-        trained.append(True)
-        return train(*words, **more)
+    def trains(setting: Any, architecture: Architecture, *words: Any, **more: Any) -> Any:
+        trained.append(architecture)
+        return train(setting, architecture, *words, **more)
 
     def measures(self: devices.Counted, deployable: Any, seconds: float = 0.1) -> Measured:
         found = measure(self, deployable, seconds)
@@ -504,7 +529,7 @@ def looks(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
 
     monkeypatch.setattr("azora.automl.last_training.train_winner", trains)
     monkeypatch.setattr(devices.Counted, "measure", measures)
-    return said
+    return said, trained
 
 
 UNSTEADY, GONE = UnsteadyError("it varies by 40%"), TargetError("no device is connected")
@@ -514,21 +539,23 @@ UNSTEADY, GONE = UnsteadyError("it varies by 40%"), TargetError("no device is co
     "found", [[3.0, UNSTEADY, UNSTEADY], [UNSTEADY, 3.0, UNSTEADY], [UNSTEADY, UNSTEADY, UNSTEADY], [3.0, GONE]]
 )
 def test_what_is_known_to_be_beyond_or_has_no_steady_time_does_not_ship(
-    found: list[Any], looks: list[Any], here: None, stripes: Task, tmp_path: Path
+    found: list[Any], looks: tuple[list[Any], list[Architecture]], here: None, stripes: Task, tmp_path: Path
 ) -> None:
-    file, out = false_file(stripes, tmp_path / "f.target.json", devices.Counted(), factor=1.0), tmp_path / "out"
-    looks.extend(found)
-    result = search(stripes, out, target=str(file), limits=[LIMIT])
-    assert not looks, "it was looked at as often as that"
+    file, (said, trained) = false_file(stripes, tmp_path / "f.target.json", devices.Counted(), factor=1.0), looks
+    said.extend(found)
+    result = search(stripes, tmp_path / "out", target=str(file), limits=[LIMIT], trials=4)
+    assert not said, "it was looked at as often as that"
     assert result.target["latency_ms"] <= 2.0
-    assert result.architecture["width_0"] < max(widths(out))
+    assert result.key == trained[1].key != trained[0].key
 
 
-def test_a_look_that_was_not_steady_is_no_look(looks: list[Any], here: None, stripes: Task, tmp_path: Path) -> None:
-    file, out = false_file(stripes, tmp_path / "f.target.json", devices.Counted(), factor=1.0), tmp_path / "out"
-    looks.extend([UNSTEADY, 1.9])
-    result = search(stripes, out, target=str(file), limits=[LIMIT])
-    assert (result.target["latency_ms"], result.architecture["width_0"]) == (1.9, max(widths(out)))
+def test_a_look_that_was_not_steady_is_no_look(
+    looks: tuple[list[Any], list[Architecture]], here: None, stripes: Task, tmp_path: Path
+) -> None:
+    file, (said, trained) = false_file(stripes, tmp_path / "f.target.json", devices.Counted(), factor=1.0), looks
+    said.extend([UNSTEADY, 1.9])
+    result = search(stripes, tmp_path / "out", target=str(file), limits=[LIMIT], trials=4)
+    assert (result.target["latency_ms"], [each.key for each in trained]) == (1.9, [result.key])
 
 
 def test_a_search_goes_on_with_the_runtime_and_device_that_it_began_with(

@@ -44,17 +44,13 @@ def test_where_nothing_is_the_least_found_is_near_the_smallest_there_is(stages: 
     assert within.nearest.costs["macs"] < min(cost(stages, stages.sample(rng))["macs"] for _ in range(100))
 
 
-def test_where_limits_fail_together_the_costs_of_one_network_are_told(stages: Space) -> None:
-    """Some networks have less of the one and some of the other, but none has so little of both."""
-    costs = [cost(stages, stages.sample(random.Random(seed))) for seed in range(60)]
-    few, small = (min(costs, key=lambda each: each[name]) for name in ("macs", "params"))
-    assert few != small
-    limits = (Limit("macs", few["macs"]), Limit("params", small["params"]))
-    nearest = Nearest(limits)
-    shares = [nearest.see(each) for each in costs]
-    one = costs[shares.index(min(shares))]
-    assert nearest.told("found") == f"the nearest found has macs {one['macs']:,}, params {one['params']:,}"
-    assert min(shares) > 1 and max(one[limit.quantity] / limit.most for limit in limits) == min(shares)
+def test_where_limits_fail_together_the_costs_of_one_network_are_told() -> None:
+    """One has few enough of each, but none of both."""
+    nearest = Nearest([Limit("macs", 2000), Limit("params", 20)])
+    shares = [nearest.see({"macs": macs, "params": params}) for macs, params in ((100, 90), (6000, 50), (9000, 1))]
+    assert shares == [4.5, 3.0, 4.5]
+    assert nearest.told("found") == "the nearest found has macs 6,000, params 50"
+    assert str(nearest) == "macs ≤ 2,000 and params ≤ 20"
 
 
 def test_the_same_seed_plants_the_same(stages: Space) -> None:

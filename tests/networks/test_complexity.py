@@ -103,7 +103,7 @@ def test_what_is_measured_is_the_sum_of_the_layers() -> None:
     assert found["macs"] == sum(layer.macs for layer in each)
     assert found["values"] == sum(layer.written for layer in each)
     assert found["layers"] == len(each) == 11
-    assert found["memory"] == 4 * 16 * 36, "the most that any layer reads and writes"
+    assert found["memory"] == 4 * 16 * 36, "what the depthwise convolution reads and writes"
 
 
 @pytest.mark.parametrize("name", ["cells", "stages", "nb201", "mlp"])

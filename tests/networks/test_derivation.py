@@ -241,6 +241,32 @@ def test_without_a_table_the_least_is_lost_of_what_is_allowed() -> None:
         Derivation(never, options).strongest(weights)
 
 
+def test_nodes_have_fewer_inputs_where_nothing_with_as_many_is_allowed() -> None:
+    space = held(make_space("cells", PICTURES, nodes=2, operations=["conv_1x1", "conv_3x3"], widths=[4], shrinks=[1]))
+    mixture = Mixture(space)
+    with ShapesOnly():
+        space.build(mixture)
+    options = mixture.options
+    one = cost(space, space.architecture(**decided(space, options, inputs_2=(1,))))["macs"]
+    two = cost(space, space.architecture(**decided(space, options, inputs_2=(0, 1))))["macs"]
+    assert one < two
+    costs = choice_costs(space, "macs", PICTURES.shape)
+    found = Derivation(limited(space, one), options, costs).strongest(strengths(options, 0))
+    assert len(found["inputs_2"]) == 1 and cost(space, found)["macs"] <= one
+    assert len(Derivation(limited(space, two), options, costs).strongest(strengths(options, 0))["inputs_2"]) == 2
+    with pytest.raises(SpaceError, match=f"the cheapest has {one:,} macs"):
+        Derivation(limited(space, one - 1), options, costs).strongest(strengths(options, 0))
+
+
+def decided(space: Space, options: Options, **inputs: tuple[int, ...]) -> dict[str, Option]:
+    """Every operation a 1 × 1 convolution, on these inputs."""
+    found: dict[str, Option] = {"inputs_1": (0,), **inputs}
+    for name, choice in space.choices.items():
+        if name not in found and space.exists(choice, found):
+            found[name] = "conv_1x1" if name in options else next(choice.options())
+    return found
+
+
 def test_a_cell_has_few_skips_within_limits_too() -> None:
     options, costs = options_of("nb201"), table("nb201")
     weights = {name: torch.tensor([0.05, 0.7 - 0.01 * at, 0.1, 0.1, 0.05]) for at, name in enumerate(options)}

@@ -28,7 +28,7 @@ FIRST = 0.6  # share of the measurements that are chosen before anything is know
 STEPS = 4  # rounds for the rest
 WITHIN = 0.1
 MOST_FAILURES = 3  # one after another, from the first on or when the time is over: the target does not work
-MOST_IN_A_ROW = 10  # where others could be measured: it does not work any more
+MOST_IN_A_ROW = 20  # where others could be measured: it does not work any more
 
 Decisions = tuple[tuple[str, Option], ...]
 Seen = Callable[[str, int, int], None]
@@ -130,7 +130,7 @@ class Measuring:
             share: of the time that is left.
 
         Raises:
-            TargetError: it could run none of the first, or none of ten in a row.
+            TargetError: it could run none of the first, or none of twenty in a row.
         """
         found: list[Row] = []
         now = time.monotonic()

@@ -13,7 +13,8 @@ from typing import final
 from torch import nn
 
 from azora.networks.cell import live
-from azora.networks.complexity import by_kind, measure, parameters, with_weights
+from azora.networks.cell_memory import CellMemory
+from azora.networks.complexity import BYTES, by_kind, measure, memory, parameters, with_weights
 from azora.networks.shapes_only import ShapesOnly
 from azora.networks.skeleton import stage_sides, staged
 from azora.operations import make_operation
@@ -65,15 +66,18 @@ class CellNetwork:
 
     def cost(self) -> dict[str, int]:
         """What `azora.networks.complexity.cost` counts, added up from what is counted once for every operation."""
-        total = dict(_bare_cost(self.skeleton))
+        total, held = dict(_bare_cost(self.skeleton)), CellMemory(self.edges, self.outputs)
         sides = stage_sides(self.skeleton.signature, len(self.skeleton.widths), self.skeleton.shrink)
         for width, side in zip(self.skeleton.widths, sides, strict=True):
             for name, count in self.counts.items():
                 for quantity, value in _operation_cost(name, width, *side).items():
-                    if quantity == "memory":
-                        total[quantity] = max(total[quantity], value)
-                    else:
-                        total[quantity] += self.depth * count * value
+                    total[quantity] += self.depth * count * value
+            map_bytes = BYTES * width * prod(side)
+            at_work = [
+                each.others * map_bytes + _operation_memory(each.operation, each.held, width, *side)
+                for each in held.during
+            ]
+            total["memory"] = max(total["memory"], held.maps * map_bytes, *at_work)
         return with_weights(total)
 
     def kinds(self) -> dict[str, int]:
@@ -106,7 +110,16 @@ class CellNetwork:
 def _operation_cost(name: str, channels: int, height: int, width: int) -> Cost:
     with ShapesOnly():
         module = make_operation(name, channels)
-    return {"params": parameters(module)} | measure(module, (channels, height, width))
+    counted = measure(module, (channels, height, width))
+    del counted["memory"]
+    return {"params": parameters(module)} | counted
+
+
+@cache
+def _operation_memory(name: str, held: bool, channels: int, height: int, width: int) -> int:
+    with ShapesOnly():
+        module = make_operation(name, channels)
+    return memory(module, (channels, height, width), held=held)
 
 
 @cache

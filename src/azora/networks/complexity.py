@@ -14,10 +14,12 @@ from torch import Tensor, nn
 
 from azora.errors import SpaceError
 from azora.networks.decide import As
+from azora.networks.lifetimes import Lifetimes
 from azora.networks.shapes_only import ShapesKnown, ShapesOnly
 from azora.space import Architecture, Space
 from azora.tasks import Signature
 
+BYTES = 4  # of a number
 Shape = tuple[int, ...]
 SHAPE_KEEPERS = (
     nn.BatchNorm1d,
@@ -44,9 +46,17 @@ def macs(network: nn.Module, shape: Shape) -> int:
     return measure(network, shape)["macs"]
 
 
-def memory(network: nn.Module, shape: Shape) -> int:
-    """An estimate of peak activation bytes for one float32 input: the most that any layer reads and writes."""
-    return measure(network, shape)["memory"]
+def memory(network: nn.Module, shape: Shape, *, held: bool = False) -> int:
+    """The most bytes of activations that are held at once for one input of `shape`, in float32 (see `Lifetimes`): the
+    input, and what every layer and every sum between layers gives, each until its last use. What a runtime lays out
+    beside that, such as unfolded pictures, is not counted.
+
+    Args:
+        held: whether the input is needed afterwards as well.
+    """
+    lifetimes = Lifetimes()
+    run_shapes(network, shape, lifetimes)
+    return BYTES * lifetimes.peak(held=held)
 
 
 @final
@@ -63,18 +73,24 @@ class Layer:
 
 
 def measure(network: nn.Module, shape: Shape) -> dict[str, int]:
-    """`macs`, `memory` (bytes), `values` that all layers write for one input of `shape`, and number of `layers`."""
-    found = layers(network, shape)
+    """`macs`, `memory` (bytes, as the function of that name counts), `values` that all layers write for one input of
+    `shape`, and number of `layers`."""
+    lifetimes = Lifetimes()
+    found = layers(network, shape, lifetimes)
     return {
         "macs": sum(layer.macs for layer in found),
-        "memory": max((4 * (layer.read + layer.written) for layer in found), default=0),
+        "memory": BYTES * lifetimes.peak(),
         "values": sum(layer.written for layer in found),
         "layers": len(found),
     }
 
 
-def layers(network: nn.Module, shape: Shape) -> list[Layer]:
-    """The modules without parts of a network in the order in which one input of `shape` meets them."""
+def layers(network: nn.Module, shape: Shape, lifetimes: Lifetimes | None = None) -> list[Layer]:
+    """The modules without parts of a network in the order in which one input of `shape` meets them.
+
+    Args:
+        lifetimes: is told of what they give, and of what is made between them.
+    """
     found, hooks = list[Layer](), []
 
     def note(module: nn.Module, inputs: tuple[Any, ...], output: Any) -> None:
@@ -86,7 +102,7 @@ def layers(network: nn.Module, shape: Shape) -> list[Layer]:
         if not any(True for _ in module.children()):
             hooks.append(module.register_forward_hook(note))
     try:
-        run_shapes(network, shape)
+        run_shapes(network, shape, lifetimes)
     finally:
         for hook in hooks:
             hook.remove()
@@ -121,15 +137,21 @@ def _kind(module: nn.Module) -> str:
     return f"{form}{max(module.kernel_size)}"
 
 
-def run_shapes(network: nn.Module, shape: Shape) -> None:
-    """One forward pass in eval mode for what hooks see of shapes: the values are not those of the network."""
+def run_shapes(network: nn.Module, shape: Shape, lifetimes: Lifetimes | None = None) -> None:
+    """One forward pass in eval mode for what hooks see of shapes: the values are not those of the network.
+
+    Args:
+        lifetimes: is told of it.
+    """
     kept = [module for module in network.modules() if isinstance(module, SHAPE_KEEPERS)]
     for keeper in kept:
-        keeper.forward = _itself  # type: ignore[assignment, method-assign]
+        # What a rectifier gives need not be what it takes: that may be used again.
+        alone = lifetimes is None or isinstance(keeper, nn.Dropout)
+        keeper.forward = _itself if alone else torch.relu  # type: ignore[assignment]
     training, device = network.training, next(network.parameters(), torch.empty(0)).device
     network.eval()
     try:
-        with torch.no_grad(), ShapesKnown():
+        with torch.no_grad(), ShapesKnown(lifetimes):
             network(torch.empty(1, *shape, device=device))
     finally:
         for keeper in kept:
@@ -151,11 +173,11 @@ def _values(given: Any) -> int:
 def _layer_macs(module: nn.Module, inputs: tuple[Any, ...], output: Any) -> int:
     if isinstance(module, nn.ConvTranspose1d | nn.ConvTranspose2d | nn.ConvTranspose3d):
         # It scatters: each value read is weighed for every place of the kernel and every channel of its group.
-        return int(inputs[0][0].numel()) * (module.out_channels // module.groups) * prod(module.kernel_size)
+        return prod(inputs[0].shape[1:]) * (module.out_channels // module.groups) * prod(module.kernel_size)
     if isinstance(module, nn.Conv1d | nn.Conv2d | nn.Conv3d):
-        return int(output[0].numel()) * (module.in_channels // module.groups) * prod(module.kernel_size)
+        return prod(output.shape[1:]) * (module.in_channels // module.groups) * prod(module.kernel_size)
     if isinstance(module, nn.Linear):
-        return int(output[0].numel()) * module.in_features
+        return prod(output.shape[1:]) * module.in_features
     return 0
 
 
@@ -182,8 +204,8 @@ def cost(space: Space, architecture: Architecture) -> dict[str, int]:
 
 
 def with_weights(counted: Mapping[str, int]) -> dict[str, int]:
-    """What is counted of layers, with `memory` of what is held as well as of what is computed."""
-    return {**counted, "memory": counted["memory"] + 4 * counted["params"]}
+    """What is counted of layers, with `memory` of weights as well as of activations."""
+    return {**counted, "memory": counted["memory"] + BYTES * counted["params"]}
 
 
 def signature_of(space: Space) -> Signature:

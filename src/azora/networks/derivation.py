@@ -7,7 +7,7 @@ import random
 from collections.abc import Mapping
 from dataclasses import dataclass
 from heapq import heappop, heappush
-from itertools import combinations
+from itertools import combinations, product
 from typing import final
 
 import torch
@@ -34,7 +34,8 @@ class Derivation:
 
     Of every choice the strongest option is taken. Where a subset says which inputs a node has, these are the ones whose
     strongest option that is not `none` weighs most (times what the input weighs, where inputs are weighed: Liu et al.,
-    2019; Xu et al., 2020), as many as there may be, and `none` is not taken on them.
+    2019; Xu et al., 2020), as many as there may be, and `none` is not taken on them. Fewer are taken where nothing with
+    as many is allowed.
 
     Args:
         space: what may be derived, limits included; its numbers have one value each.
@@ -56,6 +57,9 @@ class Derivation:
             name: choice.items[: choice.high] if isinstance(choice, Subset) else next(choice.options())
             for name, choice in space.choices.items()
         }
+        subsets = [choice for choice in space.choices.values() if isinstance(choice, Subset)]
+        fewest, most = (max((getattr(each, end) for each in subsets), default=1) for end in ("low", "high"))
+        self._counts = range(most, fewest - 1, -1)  # of inputs that nodes may have
         self.edges = {name: (subset, place) for subset, of in self.inputs.items() for place, name in enumerate(of)}
 
     def strongest(self, strengths: Strengths) -> Architecture:
@@ -69,11 +73,11 @@ class Derivation:
             SpaceError: no architecture that can be derived is allowed.
         """
         scores = self._scores(strengths)
-        for most in dict.fromkeys((self.most_skips, 0)):
-            first = self._taken(self._with_few_skips(scores, most))
+        for inputs, most in product(self._counts, dict.fromkeys((self.most_skips, 0))):
+            first = self._taken(self._with_few_skips(scores, most, inputs), inputs)
             if (found := self._allowed(first)) is not None:
                 return found
-            within = self._cheapened(scores, most)
+            within = self._cheapened(scores, most, inputs)
             if within is None:
                 within = self._near(first, scores, most)
             if within is not None:
@@ -88,7 +92,7 @@ class Derivation:
                 name: each + torch.tensor([-math.log(rng.expovariate(1.0) + 1e-300) for _ in each], dtype=each.dtype)
                 for name, each in scores.items()
             }
-            if (found := self._allowed(self._taken(drawn))) is not None:
+            if (found := self._allowed(self._taken(drawn, self._counts[0]))) is not None:
                 return found
         return None
 
@@ -109,10 +113,10 @@ class Derivation:
             found[name] = score
         return found
 
-    def _with_few_skips(self, scores: Mapping[str, Tensor], most: int) -> dict[str, Tensor]:
+    def _with_few_skips(self, scores: Mapping[str, Tensor], most: int, inputs: int) -> dict[str, Tensor]:
         """Scores of which so many skips in a cell are taken at most (0: any number), where there is something else."""
         left = dict(scores)
-        while crowded := self._crowded(self._taken(left), left, most):
+        while crowded := self._crowded(self._taken(left, inputs), left, most):
             for names in crowded:
                 name = min(names, key=lambda each: float(left[each][self.options[each].index(SKIP)]))
                 left[name] = left[name].clone()
@@ -127,8 +131,9 @@ class Derivation:
                 cells.setdefault(cell_of(name), []).append(name)
         return [names for names in cells.values() if len(names) > most > 0]
 
-    def _taken(self, scores: Mapping[str, Tensor]) -> Decisions:
-        """The best option of every choice, and the inputs whose best options are best."""
+    def _taken(self, scores: Mapping[str, Tensor], inputs: int) -> Decisions:
+        """The best option of every choice, and the inputs whose best options are best, so many of a node as far as it
+        may have."""
         decisions: Decisions = {name: values[int(scores[name].argmax())] for name, values in self.options.items()}
         for name, choice in self.space.choices.items():
             if name in decisions:
@@ -138,7 +143,8 @@ class Derivation:
                 value = [float(scores[each].max()) if each in scores else 0.0 for each in of] or [0.0] * len(
                     choice.items
                 )
-                best = sorted(range(len(choice.items)), key=lambda place: value[place], reverse=True)[: choice.high]
+                count = max(choice.low, min(choice.high, inputs))
+                best = sorted(range(len(choice.items)), key=lambda place: value[place], reverse=True)[:count]
                 decisions[name] = tuple(choice.items[place] for place in sorted(best))
             else:
                 decisions[name] = next(choice.options())
@@ -162,7 +168,7 @@ class Derivation:
             if name in self.options
         )
 
-    def _cheapened(self, scores: Mapping[str, Tensor], most: int) -> Architecture | None:
+    def _cheapened(self, scores: Mapping[str, Tensor], most: int, inputs: int) -> Architecture | None:
         """The strongest that is allowed of those found while what a unit of cost takes is bisected."""
         costs, best = self.costs.options if self.costs is not None else {}, None
         largest = max((float(each.max() - each.min()) for each in costs.values()), default=0.0)
@@ -171,7 +177,7 @@ class Derivation:
 
         def at(price: float) -> Architecture | None:
             priced = {name: each - price * costs[name].double() for name, each in scores.items()}
-            return self._allowed(self._taken(self._with_few_skips(priced, most)))
+            return self._allowed(self._taken(self._with_few_skips(priced, most, inputs), inputs))
 
         low, high = -8.0, 8.0  # powers of ten, of what the dearest option costs
         for _ in range(STEPS):
@@ -255,7 +261,7 @@ class Derivation:
             name: torch.where(scores[name].isfinite(), -each.double(), -math.inf)
             for name, each in self.costs.options.items()
         }
-        cheap = self._taken(least)
+        cheap = self._taken(least, self._counts[-1])
         cost = self.costs.fixed - self._score(cheap, least)
         return f"no network that can be derived is allowed ({said}): the cheapest has {cost:,.0f} {self.costs.quantity}"
 

@@ -12,6 +12,8 @@ from torch import Tensor, nn
 from torch.overrides import TorchFunctionMode
 from torch.utils._device import _device_constructors
 
+from azora.networks.lifetimes import Lifetimes
+
 MAKERS: frozenset[Callable[..., Any]] = frozenset(_device_constructors())
 FILLERS: frozenset[Callable[..., Any]] = frozenset(
     [Tensor.uniform_, Tensor.normal_, Tensor.zero_, Tensor.fill_, nn.init.kaiming_uniform_, nn.init.kaiming_normal_]
@@ -57,7 +59,14 @@ class ShapesKnown(TorchFunctionMode):
 
     Torch would run a decomposition in Python for each, and import its compiler for the first: more than a second in
     every process that counts what a network costs.
+
+    Args:
+        lifetimes: is told of all that gives tensors.
     """
+
+    def __init__(self, lifetimes: Lifetimes | None = None) -> None:
+        super().__init__()
+        self.lifetimes = lifetimes
 
     def __torch_function__(
         self,
@@ -69,9 +78,13 @@ class ShapesKnown(TorchFunctionMode):
         given = kwargs or {}
         first = args[0] if args else None
         x = first[0] if func is torch.cat and isinstance(first, list | tuple) and first else first
-        if isinstance(x, Tensor) and x.is_meta and (shape := _known(func, x, args, given)) is not None:
-            return x.new_empty(shape)
-        return func(*args, **given)
+        shape = _known(func, x, args, given) if isinstance(x, Tensor) and x.is_meta else None
+        out = func(*args, **given) if shape is None else x.new_empty(shape)
+        # What gives a size and the like reads no numbers; what sets some gives nothing.
+        if self.lifetimes is not None and (isinstance(out, Tensor | tuple | list) or func is Tensor.__setitem__):
+            by_itself = func in SAME or func in BROADCAST
+            self.lifetimes.note((*args, *given.values()), out, fresh=shape is not None, by_itself=by_itself)
+        return out
 
 
 def _known(
