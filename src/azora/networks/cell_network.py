@@ -13,7 +13,7 @@ from typing import final
 from torch import nn
 
 from azora.networks.cell import live
-from azora.networks.cell_memory import CellMemory
+from azora.networks.cell_memory import cell_memory
 from azora.networks.complexity import BYTES, by_kind, measure, memory, parameters, with_weights
 from azora.networks.shapes_only import ShapesOnly
 from azora.networks.skeleton import stage_sides, staged
@@ -66,19 +66,28 @@ class CellNetwork:
 
     def cost(self) -> dict[str, int]:
         """What `azora.networks.complexity.cost` counts, added up from what is counted once for every operation."""
-        total, held = dict(_bare_cost(self.skeleton)), CellMemory(self.edges, self.outputs)
+        total, held = dict(_bare_cost(self.skeleton)), self._held()
         sides = stage_sides(self.skeleton.signature, len(self.skeleton.widths), self.skeleton.shrink)
         for width, side in zip(self.skeleton.widths, sides, strict=True):
             for name, count in self.counts.items():
                 for quantity, value in _operation_cost(name, width, *side).items():
                     total[quantity] += self.depth * count * value
             map_bytes = BYTES * width * prod(side)
-            at_work = [
-                each.others * map_bytes + _operation_memory(each.operation, each.held, width, *side)
-                for each in held.during
-            ]
-            total["memory"] = max(total["memory"], held.maps * map_bytes, *at_work)
+            for (name, waits), others in held.items():
+                working = _operation_memory(name, waits, width, *side) if name else 0
+                total["memory"] = max(total["memory"], others * map_bytes + working)
         return with_weights(total)
+
+    def _held(self) -> dict[tuple[str, bool], int]:
+        """The most maps that are held in a cell beside those of an operation at work, by its name and whether its input
+        is needed afterwards; of no name while none is."""
+        skips = frozenset(edge for edge, name in self.edges.items() if name == "skip_connect")
+        wired = cell_memory(tuple(self.edges), skips, tuple(self.outputs))
+        found = {("", False): wired.maps}
+        for each in wired.during:
+            key = self.edges[each.edge], each.held
+            found[key] = max(each.others, found.get(key, 0))
+        return found
 
     def kinds(self) -> dict[str, int]:
         """What `azora.networks.complexity.by_kind` counts, added up alike."""
