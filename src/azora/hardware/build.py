@@ -27,8 +27,7 @@ from azora.strategies.surrogates import Array
 FIRST = 0.6  # share of the measurements that are chosen before anything is known
 STEPS = 4  # rounds for the rest
 WITHIN = 0.1
-MOST_FAILURES = 3  # one after another, from the first on or when the time is over: the target does not work
-MOST_IN_A_ROW = 20  # where others could be measured: it does not work any more
+MOST_FAILURES = 3  # one after another: whether the target works at all is looked at then
 
 Decisions = tuple[tuple[str, Option], ...]
 Seen = Callable[[str, int, int], None]
@@ -130,7 +129,7 @@ class Measuring:
             share: of the time that is left.
 
         Raises:
-            TargetError: it could run none of the first, or none of twenty in a row.
+            TargetError: it could run none of the first, or does not run any more what it could.
         """
         found: list[Row] = []
         now = time.monotonic()
@@ -149,10 +148,14 @@ class Measuring:
                     continue
                 self.failures.append(str(each))
                 self._in_a_row += 1
-                if self._in_a_row >= (MOST_IN_A_ROW if self._rows else MOST_FAILURES):
+                if self._in_a_row % MOST_FAILURES == 0 and not self._works():
                     raise each
             seen(step, len(found), len(architectures))
         return [self._scaled(row) for row in found]
+
+    def _works(self) -> bool:
+        """Whether the last that could be measured still can be: else the device has gone."""
+        return bool(self._rows) and isinstance(self._measured([self._rows[-1][0]])[0], Measured)
 
     def _past(self, end: float) -> bool:
         enough = len(self._rows) >= self._fewest or self._in_a_row >= MOST_FAILURES

@@ -6,7 +6,7 @@ import math
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, lru_cache
 from math import prod
 from typing import final
 
@@ -66,16 +66,13 @@ class CellNetwork:
 
     def cost(self) -> dict[str, int]:
         """What `azora.networks.complexity.cost` counts, added up from what is counted once for every operation."""
-        total, held = dict(_bare_cost(self.skeleton)), self._held()
+        total = dict(_bare_cost(self.skeleton))
         sides = stage_sides(self.skeleton.signature, len(self.skeleton.widths), self.skeleton.shrink)
         for width, side in zip(self.skeleton.widths, sides, strict=True):
             for name, count in self.counts.items():
                 for quantity, value in _operation_cost(name, width, *side).items():
                     total[quantity] += self.depth * count * value
-            map_bytes = BYTES * width * prod(side)
-            for (name, waits), others in held.items():
-                working = _operation_memory(name, waits, width, *side) if name else 0
-                total["memory"] = max(total["memory"], others * map_bytes + working)
+        total["memory"] = max(total["memory"], _most_held(self.skeleton, frozenset(self._held().items())))
         return with_weights(total)
 
     def _held(self) -> dict[tuple[str, bool], int]:
@@ -122,6 +119,20 @@ def _operation_cost(name: str, channels: int, height: int, width: int) -> Cost:
     counted = measure(module, (channels, height, width))
     del counted["memory"]
     return {"params": parameters(module)} | counted
+
+
+@lru_cache(maxsize=4096)
+def _most_held(skeleton: Skeleton, held: frozenset[tuple[tuple[str, bool], int]]) -> int:
+    """Bytes of what is held at once, in any stage."""
+    found = list[int]()
+    sides = stage_sides(skeleton.signature, len(skeleton.widths), skeleton.shrink)
+    for width, side in zip(skeleton.widths, sides, strict=True):
+        one = BYTES * width * prod(side)
+        found += [
+            others * one + (_operation_memory(name, waits, width, *side) if name else 0)
+            for (name, waits), others in held
+        ]
+    return max(found)
 
 
 @cache

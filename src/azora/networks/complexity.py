@@ -173,11 +173,11 @@ def _values(given: Any) -> int:
 def _layer_macs(module: nn.Module, inputs: tuple[Any, ...], output: Any) -> int:
     if isinstance(module, nn.ConvTranspose1d | nn.ConvTranspose2d | nn.ConvTranspose3d):
         # It scatters: each value read is weighed for every place of the kernel and every channel of its group.
-        return prod(inputs[0].shape[1:]) * (module.out_channels // module.groups) * prod(module.kernel_size)
+        return int(prod(inputs[0].shape[1:])) * (module.out_channels // module.groups) * prod(module.kernel_size)
     if isinstance(module, nn.Conv1d | nn.Conv2d | nn.Conv3d):
-        return prod(output.shape[1:]) * (module.in_channels // module.groups) * prod(module.kernel_size)
+        return int(prod(output.shape[1:])) * (module.in_channels // module.groups) * prod(module.kernel_size)
     if isinstance(module, nn.Linear):
-        return prod(output.shape[1:]) * module.in_features
+        return int(prod(output.shape[1:])) * module.in_features
     return 0
 
 

@@ -76,8 +76,8 @@ class ShapesKnown(TorchFunctionMode):
         kwargs: dict[str, Any] | None = None,
     ) -> Any:
         given = kwargs or {}
-        first = args[0] if args else None
-        x = first[0] if func is torch.cat and isinstance(first, list | tuple) and first else first
+        first: Any = args[0] if args else None
+        x: Any = first[0] if func is torch.cat and isinstance(first, list | tuple) and first else first
         shape = _known(func, x, args, given) if isinstance(x, Tensor) and x.is_meta else None
         out = func(*args, **given) if shape is None else x.new_empty(shape)
         # What gives a size and the like reads no numbers; what sets some gives nothing.
