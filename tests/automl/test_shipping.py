@@ -184,16 +184,26 @@ def test_mistakes_are_one_line(home: Path, words: list[str], message: str, capsy
     assert said.count("\n") == 1
 
 
+@pytest.mark.parametrize(
+    ("form", "writes"),
+    [
+        ("torch", "torch.export.save"),
+        ("onnx-int8", "onnxruntime.quantization.quantize_static"),
+        ("executorch", "azora.export.executorch._lowered"),
+    ],
+)
 def test_a_full_disk_is_one_line_and_leaves_nothing(
-    home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    home: Path, tmp_path: Path, form: str, writes: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def full(program: Any, part: Path) -> None:
-        Path(part).write_bytes(b"some")
+    def full(program: Any, part: Path | None = None, *words: Any, **more: Any) -> None:
+        if part is not None:
+            part.write_bytes(b"some")
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(torch.export, "save", full)
-    with pytest.raises(BundleError, match="cannot be written: No space left on device"):
-        made(home, tmp_path, "torch")
+    monkeypatch.setattr(writes, full)
+    monkeypatch.setattr("azora.export.executorch.check_executorch", str)
+    with pytest.raises(BundleError, match="cannot be written: No space left on device$"):
+        made(home, tmp_path, form)
     assert list(tmp_path.iterdir()) == []
 
 

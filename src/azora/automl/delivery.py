@@ -222,21 +222,22 @@ def _ship(
     """The model folder; returns what was measured of it. `known` is what new data will be compared with."""
     task, signature = setting.task, setting.task.signature
     sample = setting.data.validation.x[:64]
-    onnx: Path | None = out / ".model.onnx"
+    file = out / ".model.onnx"
+    onnx: Path | None = file
     one = sample[:1]
     measured: dict[str, Any] = {"latency_ms_torch": round(_torch_latency(winner, setting, one), 4)}
     try:
-        assert onnx is not None
-        measured["onnx_difference"] = export_onnx(winner.network, signature, winner.scaling, onnx, sample)
-        session = OnnxSession(onnx)
-        measured["onnx_bytes"] = onnx.stat().st_size
+        measured["onnx_difference"] = export_onnx(winner.network, signature, winner.scaling, file, sample)
+        session = OnnxSession(file)
+        measured["onnx_bytes"] = file.stat().st_size
         # The limit was kept by a draft of another exporter, which is usually the larger file (see `draft_onnx`).
         if (said := beyond_size(figures, "onnx", measured["onnx_bytes"])) is not None:
             measured["beyond_size"] = said
         measured["latency_ms_onnxruntime"] = round(median_ms(lambda: session.run(one)), 4)
     except BundleError as error:
-        # A layer of a user's own space that ONNX has no word for must not cost the network.
+        # A layer of a user's own space that ONNX has no word for, or onnxruntime no kernel, must not cost the network.
         measured["onnx_error"], onnx = str(error), None
+        file.unlink(missing_ok=True)
     part = network_part(winner.space, winner.architecture)
     write_bundle(
         out / "model",

@@ -59,6 +59,8 @@ def write_executorch(
                 program = torch.export.export(_quantised(program.module(), rows), one)
             part.write_bytes(_lowered(program))
         part.replace(file)
+    except OSError:  # of the disk, and not of the network
+        raise
     except Exception as error:  # whatever its passes meet in a graph that they do not know
         raise BundleError(f"the network cannot be written for ExecuTorch: {reason(error)}") from error
     finally:
