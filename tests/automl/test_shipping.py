@@ -97,7 +97,7 @@ def test_eight_bits_are_less_than_half_as_large_and_lose_little(home: Path, file
     file, figures = files["onnx-int8"]
     assert file.stat().st_size < 0.5 * whole.stat().st_size
     assert (figures["float_format"], figures["float_bytes"]) == ("onnx", whole.stat().st_size)
-    assert figures["float_latency_ms"] > 0 and figures["float_layers"] == {}
+    assert figures["float_latency_ms"] > 0 and not {"Conv", "Gemm"} & figures["float_layers"].keys()
     assert 1e-6 < figures["difference"] < 0.2  # it is not the float file
     assert figures["within"] and figures["drop"] <= 1.0
     task = load_task(home / "stripes.npz")

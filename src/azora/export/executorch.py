@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import logging
 import os
+import sys
 import warnings
 from collections.abc import Callable
+from functools import cache
 from pathlib import Path
 from typing import Any, final
 
@@ -20,6 +22,7 @@ from azora.export.onnx import quiet, reason
 from azora.tasks import Scaling, Signature
 from azora.tasks.array import Array
 
+STDERR = 2
 MISSING = "ExecuTorch is not installed; install azora[mobile]"
 
 
@@ -99,6 +102,23 @@ def _quantised(network: Any, rows: Array) -> tuple[nn.Module, dict[str, int]]:
     return made, found
 
 
+@cache
+def _take_one_thread() -> None:
+    """All programs of a process have the same threads; as many as there are cores, unless it is said. What is written
+    meanwhile, of files about processors that are not there, comes from below Python."""
+    from executorch.extension.pybindings.portable_lib import _unsafe_reset_threadpool
+
+    sys.stderr.flush()
+    kept = os.dup(STDERR)
+    try:
+        with open(os.devnull, "w") as nowhere:
+            os.dup2(nowhere.fileno(), STDERR)
+            _unsafe_reset_threadpool(1)
+    finally:
+        os.dup2(kept, STDERR)
+        os.close(kept)
+
+
 @final
 class ExecutorchSession:
     """A .pte file in ExecuTorch's Python runtime on one thread of this machine.
@@ -111,10 +131,9 @@ class ExecutorchSession:
         check_executorch()
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # that its interface may change
-            from executorch.extension.pybindings.portable_lib import _unsafe_reset_threadpool
             from executorch.runtime import Runtime
 
-        _unsafe_reset_threadpool(1)  # all of this process have the same threads, as many as there are cores
+            _take_one_thread()
         logging.getLogger("executorch").setLevel(logging.ERROR)
         try:
             self._program: Any = Runtime.get().load_program(str(file))
