@@ -76,8 +76,8 @@ def test_runtimes_that_are_here_run_the_file(
 def test_what_cannot_be_measured_is_said(stripes: Task, tmp_path: Path, figures: dict[str, Any]) -> None:
     away = shipped(stripes, tmp_path / "out", figures, "onnxruntime", "latency=1us", device={"machine": "abacus"})
     assert "on_target" not in away and away["holds"]
-    assert away["notes"] == [f"{find_target('onnxruntime').spec} is not this device: the file that ships was not"
-                             " measured there"]  # fmt: skip
+    spec = find_target("onnxruntime").spec
+    assert away["notes"] == [f"files cannot be measured on {spec} from here: the one that ships was not"]
     lost = shipped(stripes, tmp_path / "out", figures, "command:retries=0:false {model}", "latency=1us")
     assert "on_target" not in lost and not lost["holds"], "nobody knows whether it keeps its limit"
     assert "the file that ships could not be measured: false ended with 1" in lost["notes"][0]

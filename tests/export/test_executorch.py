@@ -35,6 +35,7 @@ def test_its_own_warnings_are_not_passed_on(tmp_path: Path) -> None:
     assert "threadpool" not in done.stderr and "cpuinfo" not in done.stderr
 
 
+@pytest.mark.filterwarnings("ignore")  # the test asks its interface, too
 def test_it_answers_on_one_thread(tmp_path: Path) -> None:
     pytest.importorskip("executorch")
     from executorch.extension.pybindings.portable_lib import _threadpool_get_thread_count

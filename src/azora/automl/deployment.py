@@ -52,7 +52,7 @@ def deploy(job: Job, form: str, figures: Mapping[str, Any], test: Split | None =
     if (about := figures.get("target")) is not None:
         target = _here(about)
         if target is None:
-            notes.append(f"{about['spec']} is not this device: the file that ships was not measured there")
+            notes.append(f"files cannot be measured on {about['spec']} from here: the one that ships was not")
         else:
             one = np.random.default_rng(0).random((1, *job.task.signature.raw_shape), dtype=np.float32)
             try:

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, final
 
+from azora.export.onnx import open_session
 from azora.scratch import scratch_folder
 
 WEIGHTS = {"Conv", "ConvTranspose", "Gemm", "MatMul", "Einsum", "conv1d", "conv2d", "linear", "matmul", "einsum"}
@@ -39,7 +40,11 @@ class _Step:
 def of_onnx(file: Path) -> dict[str, int]:
     """Kinds of layers that onnxruntime computes in float32, in a quantised file as it fuses it here, and how many of
     each. In the file itself it cannot be seen: around all operators stand the same nodes that take values to eight bits
-    and back."""
+    and back.
+
+    Raises:
+        BundleError: onnxruntime cannot run the file.
+    """
     import onnx
     import onnxruntime
 
@@ -49,7 +54,7 @@ def of_onnx(file: Path) -> dict[str, int]:
         # One level more would rearrange values for this processor.
         options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_ENABLE_EXTENDED
         options.optimized_model_filepath = str(folder / "fused.onnx")
-        onnxruntime.InferenceSession(str(file), options, providers=["CPUExecutionProvider"])
+        open_session(file, options)
         graph = onnx.load(str(folder / "fused.onnx")).graph
     return _left(list(_onnx_steps(graph.node)), {value.name for value in graph.output})
 

@@ -110,10 +110,7 @@ class OnnxSession:
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = threads
         options.log_severity_level = 3
-        try:
-            self._session: Any = onnxruntime.InferenceSession(str(file), options, providers=["CPUExecutionProvider"])
-        except Exception as error:  # its own errors have no class in common
-            raise BundleError(f"onnxruntime cannot run the network: {reason(error)}") from error
+        self._session: Any = open_session(file, options)
 
     def run(self, x: Array) -> Array:
         """Raw values (N, *shape) → (N, outputs) float32, 256 at a time."""
@@ -122,8 +119,27 @@ class OnnxSession:
         try:
             parts = [self._session.run(None, {"x": rows[start : start + 256]})[0] for start in starts]
         except Exception as error:
-            raise BundleError(f"onnxruntime cannot run the network: {reason(error)}") from error
+            raise cannot_run(error) from error
         return np.concatenate(parts)
+
+
+def open_session(file: Path, options: Any) -> Any:
+    """onnxruntime's own session on its CPU provider.
+
+    Raises:
+        BundleError: it cannot read the file, or has no kernel for something in it.
+    """
+    import onnxruntime
+
+    try:
+        return onnxruntime.InferenceSession(str(file), options, providers=["CPUExecutionProvider"])
+    except Exception as error:
+        raise cannot_run(error) from error
+
+
+def cannot_run(error: Exception) -> BundleError:
+    """What an error of onnxruntime means; its own have no class in common."""
+    return BundleError(f"onnxruntime cannot run the network: {reason(error)}")
 
 
 @contextlib.contextmanager

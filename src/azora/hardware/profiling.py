@@ -18,7 +18,7 @@ from torch import Tensor, nn
 from azora.errors import BundleError, ConfigError, TargetError
 from azora.export.bundle import ONNX, Bundle
 from azora.export.deployed import Deployed
-from azora.export.onnx import reason
+from azora.export.onnx import cannot_run, open_session
 from azora.export.quantised import quantise_onnx
 from azora.hardware.onnx_target import CALIBRATED, OnnxRuntime
 from azora.hardware.registry import find_target
@@ -104,16 +104,13 @@ def _events(file: Path, threads: int, shape: tuple[int, ...], folder: Path) -> l
     options.log_severity_level = 3
     options.enable_profiling = True
     options.profile_file_prefix = str(folder / "profile")
+    session = open_session(file, options)
     try:
-        session = onnxruntime.InferenceSession(str(file), options, providers=["CPUExecutionProvider"])
         for _ in range(WARM + RUNS):
             session.run(None, {"x": np.zeros((1, *shape), dtype=np.float32)})
-        told = Path(session.end_profiling()).read_text(encoding="utf-8")
-    except OSError:  # of the disk, and not of the network
-        raise
-    except Exception as error:  # its own errors have no class in common
-        raise BundleError(f"onnxruntime cannot run the network: {reason(error)}") from error
-    events: list[dict[str, Any]] = json.loads(told)
+    except Exception as error:
+        raise cannot_run(error) from error
+    events: list[dict[str, Any]] = json.loads(Path(session.end_profiling()).read_text(encoding="utf-8"))
     return events
 
 
