@@ -7,7 +7,7 @@ import random
 
 import pytest
 
-from azora.fronts import crowding, dominates, front_ranks, hypervolume
+from azora.fronts import crowding, dominates, front_ranks, hypervolume, knee
 
 
 def test_domination_needs_nothing_worse_and_something_better() -> None:
@@ -60,3 +60,23 @@ def test_hypervolume_by_counting_cells(axes: int) -> None:
     )
     assert hypervolume(points, (0,) * axes) == cells
     assert hypervolume([], (0,) * axes) == 0.0
+
+
+@pytest.mark.parametrize(
+    ("points", "place"),
+    [
+        ([(0, 10), (8, 9), (10, 0)], 1),
+        ([(0, 1e9), (5, 7e8), (9, 8e8), (10, 0)], 2),  # whatever the units are
+        ([(0, -1), (1, -1.5), (2, -3)], 1),
+        ([(0, 10), (5, 5), (10, 0)], None),  # a line
+        ([(0, 10), (2, 2), (10, 0)], None),  # it bends the other way
+        ([(0, 10), (10, 0)], None),
+        ([(1, 0, 0), (0, 1, 0), (0, 0, 1), (0.6, 0.6, 0.1)], 3),
+        ([(0, 1, 5), (0.9, 0.9, 5), (1, 0, 5)], 1),  # all alike in one
+        ([], None),
+    ],
+)
+def test_a_front_has_its_knee_where_it_lies_farthest_beyond_its_ends(
+    points: list[tuple[float, ...]], place: int | None
+) -> None:
+    assert knee(points) == place

@@ -11,7 +11,7 @@ if typing.TYPE_CHECKING:
     from azora.tasks import Task
 
 __version__ = "0.1.0"
-__all__ = ["AutoML", "AutoMLRegressor", "Model", "Result", "Task", "load_task", "search"]
+__all__ = ["AutoML", "AutoMLRegressor", "Model", "Result", "Task", "discover", "load_task", "search"]
 
 # What is named here is imported when it is first used, so that `import azora` costs nothing.
 _HOMES = {
@@ -51,6 +51,31 @@ def search(task: typing.Any, **words: typing.Any) -> Result:
     from azora.automl.run import run
 
     return run(job, started=started)
+
+
+def discover(task: typing.Any, **words: typing.Any) -> Result:
+    """`search`, from the choice of a strategy to the file that ships: `azora discover` of the command line.
+
+    Args:
+        task, words: as `search` takes them. The strategy is chosen, by the memory that `knowledge` names or by rules,
+            unless `strategy` names one; a usual network is trained beside the winner.
+
+    Returns:
+        The figures, with `advice` (`strategy`, `why`) and `deployed`: the file that `target` runs, what was measured of
+        it there, and whether it `holds` the limits.
+
+    Raises:
+        AzoraError: what the caller can mend.
+    """
+    import time
+
+    from azora.job import Job
+
+    started = time.monotonic()
+    job = Job.parse(task=task, **{"strategy": "auto", **words})
+    from azora.automl.discover import discover as do
+
+    return do(job, started=started)
 
 
 def __getattr__(name: str) -> typing.Any:

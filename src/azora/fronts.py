@@ -6,6 +6,7 @@ import math
 from collections.abc import Sequence
 
 Point = Sequence[float]
+LEAST_BEND = 1e-9  # of a front's line between its ends: less is rounding
 
 
 def dominates(one: Point, other: Point) -> bool:
@@ -67,6 +68,22 @@ def crowding(points: Sequence[Point]) -> list[float]:
             for before, place, after in zip(order, order[1:], order[2:], strict=False):
                 room[place] += (points[after][axis] - points[before][axis]) / (high - low)
     return room
+
+
+def knee(points: Sequence[Point]) -> int | None:
+    """The place of the point of a front where giving up a little of any objective begins to cost much of another: with
+    every objective brought to 0–1, the one that lies farthest beyond the line between the front's ends (Das, 1999); of
+    three and more objectives, beyond the plane on which the shares sum to 1. None where no point lies beyond.
+    """
+    if len(points) < 3:
+        return None
+    spans = [(min(column), max(column)) for column in zip(*points, strict=True)]
+    shares = [
+        sum((value - low) / (high - low) for value, (low, high) in zip(point, spans, strict=True) if high > low)
+        for point in points
+    ]
+    farthest = max(range(len(points)), key=shares.__getitem__)
+    return farthest if shares[farthest] > 1.0 + LEAST_BEND else None
 
 
 def hypervolume(points: Sequence[Point], reference: Point) -> float:

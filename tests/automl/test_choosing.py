@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
+from azora.automl.advice import Advice
 from azora.automl.choosing import choose_strategy
 from azora.automl.discover import discover
+from azora.errors import SpaceError
 from azora.job import Job
 from azora.meta import Judgement, Knowledge, Record, describe_task
 from azora.tasks import Task, from_arrays
@@ -56,7 +59,7 @@ def test_rules_speak_where_memory_says_too_little(stripes: Task, tmp_path: Path)
     assert ruled in choose_strategy(job_for(stripes, tmp_path / "2", same * 4), stripes).why
     assert ruled in choose_strategy(job_for(stripes, tmp_path / "3", elsewhere), stripes).why
     two = job_for(stripes, tmp_path / "4", enough, objective=["accuracy", "macs:min"])
-    assert ruled in choose_strategy(two, stripes).why
+    assert choose_strategy(two, stripes).strategy == "pareto"
     counted = job_for(stripes, tmp_path / "5", enough, budget=None, trials=3)
     assert "judgements are counted" in choose_strategy(counted, stripes).why
     assert choose_strategy(job_for(stripes, tmp_path / "6", enough), stripes).strategy == "evolution"
@@ -85,3 +88,30 @@ def test_the_test_rows_are_known_again_whatever_the_seed_of_the_search(stripes: 
     )
     first, second = (from_arrays(rows, y, seed=seed) for seed in (0, 1))
     assert first.digest != second.digest and first.test_digest == second.test_digest
+
+
+def test_space_and_limits_have_a_say_in_the_rules(
+    stripes: Task, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def ruled(**words: Any) -> Advice:
+        job = Job.parse(task=stripes, out=tmp_path, workers=1, strategy="auto", **words)
+        return choose_strategy(replace(job, budget=0.4), stripes)
+
+    assert ruled().strategy == "spos"
+    small = ruled(limits=["macs=100k"])
+    assert small.strategy == "halving" and "times the usual multiply-accumulates, leave time to train" in small.why
+    own = ruled(space="cells", space_settings={"widths": [4], "depths": [1]})
+    assert own.strategy == "halving" and "times the usual multiply-accumulates, leave time to train" in own.why
+    aimed = ruled(limits=["macs=100k"], reward="hard")
+    assert aimed.strategy == "halving" and aimed.why.endswith(
+        "no weights can be shared: limits are aimed at by a reward"
+    )
+    assert ruled(space="cells").strategy == "spos"
+
+    def refuse(*words: Any) -> None:
+        raise SpaceError("its GRU cannot be sliced")
+
+    monkeypatch.setattr("azora.methods.spos.Spos.check", refuse)
+    packed = ruled(space="cells")
+    assert packed.strategy == "halving" and packed.why.endswith("no weights can be shared: its GRU cannot be sliced")
+    assert ruled().strategy == "spos", "it has a space of its own"

@@ -16,13 +16,14 @@ from azora.tasks import METRICS, Task
 from azora.training import outputs
 
 
+@pytest.mark.parametrize("part", ["export_onnx", "OnnxSession"])
 def test_a_network_that_onnx_has_no_word_for_is_delivered_without_it(
-    slopes: Task, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    part: str, slopes: Task, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def refuses(*some: Any) -> float:
         raise BundleError("the operator is not known to ONNX")
 
-    monkeypatch.setattr(delivery, "export_onnx", refuses)
+    monkeypatch.setattr(delivery, part, refuses)
     result = azora.search(slopes, trials=1, workers=1, out=tmp_path / "out")
     assert "not known to ONNX" in result.onnx_error
     assert sorted(path.name for path in (tmp_path / "out" / "model").iterdir()) == [
@@ -30,6 +31,7 @@ def test_a_network_that_onnx_has_no_word_for_is_delivered_without_it(
         "model.json",
         "weights.safetensors",
     ]
+    assert not (tmp_path / "out" / ".model.onnx").exists()
     assert json.loads((tmp_path / "out" / "result.json").read_text())["test_r2"] == result.test_r2
     assert result.predict(slopes.train.x[:3]).shape == (3,)
 
@@ -43,3 +45,19 @@ def test_what_new_data_are_compared_with_is_of_rows_that_nobody_learned(slopes: 
     bundle, learned = read_bundle(tmp_path / "out" / "model"), slopes.validation
     own = outputs(bundle.network, learned.x, bundle.signature, bundle.scaling)
     assert about["trained_score"] == pytest.approx(METRICS["r2"].measure(learned.y, own))
+
+
+@pytest.mark.parametrize(
+    ("spec", "form"),
+    [
+        ("onnxruntime:threads=1,precision=int8", "onnx-int8"),
+        ("executorch:precision=int8", "executorch-int8"),
+        ("onnxruntime:threads=1,precision=fp32", None),
+        ("devices:Counted", None),
+    ],
+)
+def test_a_target_in_eight_bits_is_told_from_what_is_delivered(spec: str, form: str | None) -> None:
+    notes = delivery.told_in_eight_bits({"target": {"spec": spec}, "out": "runs/x"})
+    assert [note.partition(", and ")[2] for note in notes] == (
+        [] if form is None else [f"azora export runs/x --format {form} writes the other file"]
+    )

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+import azora
 from azora.automl.advice import advise
 from azora.automl.discover import discover, form_of
+from azora.automl.reading import read_events
 from azora.automl.result import Result
 from azora.automl.watching import Watcher
 from azora.cli.main import main
@@ -33,6 +36,22 @@ def test_rules_give_a_strategy_and_its_reason(
     signature: Signature, rows: int, seconds: float | None, strategy: str, why: str
 ) -> None:
     advice = advise(signature, rows, seconds, workers=2)
+    assert advice.strategy == strategy
+    assert why in advice.why
+
+
+@pytest.mark.parametrize(
+    ("words", "strategy", "why"),
+    [
+        ({"objectives": 2}, "pareto", "2 objectives: it keeps the networks that no other beats"),
+        ({"weight": 0.1}, "halving", "for networks with 0.1 times the usual multiply-accumulates, leave time to train"),
+        ({"weight": 10}, "halving", "10 times the usual multiply-accumulates, are too short for shared weights"),
+        ({"weight": 1.2}, "spos", "in 5m 00s leave time for few trainings"),
+        ({"barred": lambda: "a GRU cannot be sliced"}, "halving", "no weights can be shared: a GRU cannot be sliced"),
+    ],
+)
+def test_objectives_and_networks_have_a_say_beside_the_data(words: dict[str, Any], strategy: str, why: str) -> None:
+    advice = advise(PICTURES, 3_000, 300.0, workers=2, **words)
     assert advice.strategy == strategy
     assert why in advice.why
 
@@ -71,7 +90,9 @@ def test_it_chooses_searches_ships_and_compares(stripes: Task, tmp_path: Path) -
     figures = json.loads((tmp_path / "out" / "result.json").read_text())
     assert figures["advice"]["strategy"] == "halving"
     assert Path(figures["deployed"]["file"]).is_file()
-    assert figures["deployed"]["difference"] < 1e-4
+    assert figures["deployed"]["difference"] < 1e-4 and figures["deployed"]["holds"]
+    assert figures["deployed"]["test_accuracy"] == figures["test_accuracy"], "both by one reading of the test rows"
+    assert read_events(tmp_path / "out")[-1]["result"] == figures, "the journal tells as much"
     assert not (tmp_path / "out" / "model" / "search.json").exists()  # nobody asked for it
     reference = figures["reference"]
     assert reference["macs"] <= 2_000_000
@@ -81,10 +102,18 @@ def test_it_chooses_searches_ships_and_compares(stripes: Task, tmp_path: Path) -
 
 
 def test_where_the_limits_leave_no_usual_network_there_is_none_beside_it(stripes: Task, tmp_path: Path) -> None:
-    job = Job.parse(task=stripes, trials=1, workers=1, strategy="random", out=tmp_path / "out", limits=["params=24k"])
-    result = discover(job)
+    words: dict[str, Any] = {"trials": 1, "workers": 1, "strategy": "random", "limits": ["params=24k"]}
+    result = azora.discover(stripes, out=tmp_path / "out", **words)
     assert "reference" not in result.figures
     assert result.figures["advice"]["why"] == "it was asked for"
+
+
+def test_from_python_the_strategy_is_chosen_too(stripes: Task, monkeypatch: pytest.MonkeyPatch) -> None:
+    heard = list[Job]()
+    monkeypatch.setattr("azora.automl.discover.discover", lambda job, **more: heard.append(job))
+    azora.discover(stripes, trials=3)
+    azora.discover(stripes, strategy="random")
+    assert [(job.strategy, job.trials) for job in heard] == [("auto", 3), ("random", None)]
 
 
 @pytest.mark.parametrize(
@@ -120,7 +149,7 @@ def test_data_is_read_as_it_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
 
     def hear(job: Job, **more: object) -> Result:
         heard.append(job)
-        return Result(job.out, {"deployed": {"within": True}})
+        return Result(job.out, {"deployed": {"within": True, "holds": True}})
 
     monkeypatch.setattr("azora.automl.discover.discover", hear)
     words = ["--label", "price", "--kind", "regression", "--group", "shop", "--ignore", "day", "--ignore", "id"]
@@ -128,3 +157,11 @@ def test_data_is_read_as_it_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
     assert {name: value for name, value in heard[0].reading.items() if value} == {
         "label": "price", "kind": "regression", "group": "shop", "ignore": ["day", "id"],
     }  # fmt: skip
+
+
+@pytest.mark.parametrize("deployed", [{"within": False, "holds": True}, {"within": True, "holds": False}])
+def test_a_file_that_is_not_as_good_as_asked_is_told_by_the_exit_code(
+    deployed: dict[str, bool], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("azora.automl.discover.discover", lambda job, **more: Result(job.out, {"deployed": deployed}))
+    assert main(["discover", "digits", "--no-memory", "--json"]) == 1

@@ -45,6 +45,8 @@ def test_it_gives_the_labels_it_was_given(fitted: AutoML, iris: tuple[Any, Any])
     np.testing.assert_allclose(probabilities.sum(1), 1, rtol=1e-5)
     assert (fitted.classes_[probabilities.argmax(1)] == fitted.predict(x)).all()
     assert fitted.result_["judged"] == 1
+    assert fitted.get_params()["strategy"] == "auto"
+    assert fitted.result_["strategy"] == fitted.result_["advice"]["strategy"] == "halving"
 
 
 def test_more_than_ten_labels_keep_their_places() -> None:

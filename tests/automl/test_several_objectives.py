@@ -12,6 +12,7 @@ import pytest
 import azora
 from azora.automl.setting import Setting
 from azora.errors import ConfigError
+from azora.fronts import knee
 from azora.job import Job
 from azora.networks.complexity import cost
 from azora.tasks import Task
@@ -37,7 +38,14 @@ def test_a_front_comes_out_and_its_best_by_the_first_objective_is_shipped(stripe
     assert re.search(r"^front +[0-9a-f]{16}: accuracy [01]", result.summary(), re.MULTILINE)
     written = json.loads((tmp_path / "out" / "result.json").read_text(encoding="utf-8"))
     assert {each["key"] for each in written["front"]} == {each["key"] for each in result.front}
-    assert "Table of the front" in (tmp_path / "out" / "report.html").read_text(encoding="utf-8")
+    page = (tmp_path / "out" / "report.html").read_text(encoding="utf-8")
+    assert "Table of the front" in page and f"dominates a volume of {result.hypervolume:.4g} " in page
+    points = [(each["accuracy"], -each["macs"], each["f1"]) for each in result.front]
+    place = knee(points)
+    assert result.knee == (None if place is None else result.front[place]["key"])
+    for told, mark in ((page, f"{result.knee} (knee)"), (result.summary(), f"its knee              {result.knee}: ")):
+        assert (mark in told) is (place is not None)
+    assert f"its hypervolume       {result.hypervolume:.4g}" in result.summary()
 
 
 @pytest.mark.parametrize(

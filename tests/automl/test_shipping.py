@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import random
+import re
 import shutil
 from importlib.util import find_spec
 from pathlib import Path
@@ -87,13 +88,16 @@ def test_a_float_file_answers_as_torch_does(files: Files, form: str) -> None:
     assert figures["difference"] < 1e-5
     assert figures["validation_file"] == figures["validation_float"]
     assert figures["bytes"] == file.stat().st_size
-    assert figures["latency_ms"] > 0
+    assert figures["latency_ms"] > 0 and figures["float_latency_ms"] > 0
+    assert figures["float_format"] == "model" and "float_layers" not in figures
 
 
 def test_eight_bits_are_less_than_half_as_large_and_lose_little(home: Path, files: Files) -> None:
     whole, _ = files["onnx"]
     file, figures = files["onnx-int8"]
     assert file.stat().st_size < 0.5 * whole.stat().st_size
+    assert (figures["float_format"], figures["float_bytes"]) == ("onnx", whole.stat().st_size)
+    assert figures["float_latency_ms"] > 0 and not {"Conv", "Gemm"} & figures["float_layers"].keys()
     assert 1e-6 < figures["difference"] < 0.2  # it is not the float file
     assert figures["within"] and figures["drop"] <= 1.0
     task = load_task(home / "stripes.npz")
@@ -184,16 +188,26 @@ def test_mistakes_are_one_line(home: Path, words: list[str], message: str, capsy
     assert said.count("\n") == 1
 
 
+@pytest.mark.parametrize(
+    ("form", "writes"),
+    [
+        ("torch", "torch.export.save"),
+        ("onnx-int8", "onnxruntime.quantization.quantize_static"),
+        ("executorch", "azora.export.executorch._lowered"),
+    ],
+)
 def test_a_full_disk_is_one_line_and_leaves_nothing(
-    home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    home: Path, tmp_path: Path, form: str, writes: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def full(program: Any, part: Path) -> None:
-        Path(part).write_bytes(b"some")
+    def full(program: Any, part: Path | None = None, *words: Any, **more: Any) -> None:
+        if part is not None:
+            part.write_bytes(b"some")
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(torch.export, "save", full)
-    with pytest.raises(BundleError, match="cannot be written: No space left on device"):
-        made(home, tmp_path, "torch")
+    monkeypatch.setattr(writes, full)
+    monkeypatch.setattr("azora.export.executorch.check_executorch", str)
+    with pytest.raises(BundleError, match=r"cannot be written: No space left on device$"):
+        made(home, tmp_path, form)
     assert list(tmp_path.iterdir()) == []
 
 
@@ -206,6 +220,26 @@ def test_what_cannot_be_quantised_is_named_and_float_offered(
     monkeypatch.setattr("onnxruntime.quantization.quantize_static", refuse)
     with pytest.raises(BundleError, match=r"Einsum in node einsum_3; in float32 it may: --format onnx$"):
         made(home, tmp_path, "onnx-int8")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_layers_that_stay_in_float_are_named_and_float_offered(
+    home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("azora.export.formats.of_onnx", lambda file: {"HardSwish": 3, "Erf": 1})
+    words = ["export", str(home / "out"), "--format", "onnx-int8", "--task", str(home / "stripes.npz")]
+    assert main([*words, "--to", str(tmp_path / "net.int8.onnx")]) == 0
+    told = capsys.readouterr().out
+    assert "\nstill in float32  Erf (1), HardSwish (3); --format onnx has all layers in float32\n" in told
+    assert re.search(r"\nlatency +\S+ ms for one input on one thread of this machine, as onnx \S+ ms\n", told)
+
+
+def test_a_float_file_that_answers_differently_is_not_kept(
+    home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(shipping, "TOLERANCE", -1.0)
+    with pytest.raises(BundleError, match=r"net\.pt2 answers differently from the model by .*; it was not kept"):
+        made(home, tmp_path, "torch")
     assert list(tmp_path.iterdir()) == []
 
 

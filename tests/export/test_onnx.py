@@ -100,13 +100,32 @@ class Odd(nn.Module):
         return torch.linalg.eigvals(x[:, :, None] * x[:, None, :]).real
 
 
-def test_a_network_without_operators_is_refused_in_one_line(tmp_path: Path) -> None:
+class Precise(nn.Module):
+    """Something that ONNX has an operator for, and onnxruntime no kernel."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        return torch.erf(x.double()).float()
+
+
+@pytest.mark.parametrize(
+    ("network", "said"),
+    [(Odd(), "the network cannot be written as ONNX: "), (Precise(), "onnxruntime cannot run the network: .*Erf")],
+    ids=["no operator", "no kernel"],
+)
+def test_a_network_without_operators_is_refused_in_one_line(network: nn.Module, said: str, tmp_path: Path) -> None:
     signature = Signature("classification", (3,), 3, ("a", "b", "c"))
-    with pytest.raises(BundleError, match="cannot be written as ONNX: ") as caught:
-        export_onnx(Odd().eval(), signature, scaling(signature), tmp_path / "m.onnx", inputs(signature))
+    with pytest.raises(BundleError, match=said) as caught:
+        export_onnx(network.eval(), signature, scaling(signature), tmp_path / "m.onnx", inputs(signature))
     assert "\n" not in str(caught.value)
     assert not list(tmp_path.iterdir())
     assert logging.root.manager.disable == logging.NOTSET
+
+
+def test_what_is_no_onnx_file_is_refused_in_one_line(tmp_path: Path) -> None:
+    (tmp_path / "m.onnx").write_bytes(b"no model")
+    with pytest.raises(BundleError, match="onnxruntime cannot run the network: ") as caught:
+        OnnxSession(tmp_path / "m.onnx")
+    assert "\n" not in str(caught.value)
 
 
 def test_a_file_that_answers_differently_is_not_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -5,9 +5,13 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+import torch
+from torch import Tensor, nn
 
 import devices
-from azora.hardware import Target, find_target
+from azora.errors import TargetError
+from azora.hardware import Deployable, Target, find_target
+from azora.tasks import Signature
 from azora.testing import TargetContract
 
 BY_SIZE = 'size=$(wc -c < "$1")\necho "$size bytes" >&2\necho "$((size / 100)) ms"\n'
@@ -30,3 +34,15 @@ class TestOnesOwn(TargetContract):
     @pytest.fixture
     def target(self) -> Target:
         return devices.Roofline(macs=900.0)
+
+
+class Precise(nn.Module):
+    """ONNX has an operator for it, and onnxruntime no kernel."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        return torch.erf(x.double()).float()
+
+
+def test_what_a_runtime_has_no_kernel_for_it_refuses_as_a_target_does() -> None:
+    with pytest.raises(TargetError, match=r"^onnxruntime:.*cannot run the network: .*Erf"):
+        find_target("onnxruntime").measure(Deployable.bare(Precise().eval(), Signature("regression", (3,), 3)))

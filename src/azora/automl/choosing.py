@@ -1,18 +1,31 @@
-"""Which strategy for a task: by what strategies came to in cases like it, and by rules where little is known."""
+"""Which strategy for a job: by what strategies came to in cases like it, and by rules where little is known."""
 
 from __future__ import annotations
 
+import random
+from collections.abc import Mapping
+from statistics import median
+
 from azora.automl.advice import Advice, advise
+from azora.automl.pricing import seconds_for
+from azora.errors import SpaceError
+from azora.executors.workplace import joint_space
 from azora.job import Job
 from azora.meta import Knowledge, describe_task
 from azora.meta.evidence import Situation, choose, experienced, space_of
-from azora.methods import METHODS
-from azora.networks.registry import default_space
+from azora.methods import METHODS, find_method
+from azora.networks.complexity import cost
+from azora.networks.registry import default_space, make_space
+from azora.settings import plain
+from azora.space import Space
 from azora.strategies.registry import STRATEGIES
 from azora.study.folder import strategy_of
-from azora.tasks import Task
+from azora.tasks import Signature, Task
+from azora.trial import COUNTED
 
 AUTO = "auto"
+SHARING = "spos"  # what the rules take where weights are to be shared
+DRAWS = 40  # networks, of which the middle one stands for all
 
 
 def choose_strategy(job: Job, task: Task) -> Advice:
@@ -28,7 +41,63 @@ def choose_strategy(job: Job, task: Task) -> Advice:
         return Advice(job.strategy, "it was asked for")
     if job.resume and (begun := strategy_of(job.out)) is not None:
         return Advice(begun, "the search was begun with it")
-    return _by_evidence(job, task) or advise(task.signature, len(task.train), job.budget, job.workers)
+    return _by_evidence(job, task) or _by_rules(job, task)
+
+
+def _by_rules(job: Job, task: Task) -> Advice:
+    seconds = job.budget
+    if seconds is not None and job.target is not None:
+        seconds -= seconds_for(seconds) or 0.0  # networks may have to be measured first
+    return advise(
+        task.signature,
+        len(task.train),
+        seconds,
+        job.workers,
+        objectives=len(job.objectives) or 1,
+        weight=_weight(job, task.signature) if task.signature.pictures and seconds is not None else 1.0,
+        barred=lambda: _barred(job, task),
+    )
+
+
+def _weight(job: Job, signature: Signature) -> float:
+    """Multiply-accumulates of the middle one of some networks of the job's space, within the limits that can be counted
+    without a device, as a share of those of the default space. Where none of them is within, of the smallest."""
+    limits = () if job.reward else tuple(limit for limit in job.limits if limit.quantity in COUNTED)
+    usual = default_space(signature)
+    if not limits and job.space in ("auto", usual) and not job.space_settings:
+        return 1.0
+    own = _costs(make_space(job.space, signature, **job.space_settings))
+    within = [each["macs"] for each in own if all(limit.met(each) for limit in limits)]
+    found = median(within) if within else min(each["macs"] for each in own)
+    return found / max(1.0, median(each["macs"] for each in _costs(make_space(usual, signature))))
+
+
+def _costs(space: Space) -> list[Mapping[str, int]]:
+    rng = random.Random(0)
+    return [cost(space, space.sample(rng)) for _ in range(DRAWS)]
+
+
+def _barred(job: Job, task: Task) -> str:
+    """Why the job's networks can have no weights in common; nothing, where they can."""
+    if said := _apart(job):
+        return said
+    method = find_method(SHARING, {})
+    assert method is not None
+    if job.space == "auto":  # the method has its own
+        return ""
+    about = {"name": job.space, "settings": plain(job.space_settings), "recipe": job.recipe}
+    try:
+        method.check(joint_space(about, task.signature), task.search_data)
+    except SpaceError as error:
+        return str(error)
+    return ""
+
+
+def _apart(job: Job) -> str:
+    """Why methods, which bring their own evaluator, cannot do this job."""
+    if job.evaluator != "trained":
+        return f"networks are judged by {job.evaluator}"
+    return "limits are aimed at by a reward" if job.reward else ""
 
 
 def _by_evidence(job: Job, task: Task) -> Advice | None:
@@ -44,5 +113,6 @@ def _by_evidence(job: Job, task: Task) -> Advice | None:
     situation = Situation(features, space_of(str(space)), job.budget, job.workers, limits, job.device)
     # Only what has searched this space: others may be unable to. And nothing is imported that a memory names.
     tried = {name for case in cases if case.situation.space == situation.space for name in case.scores}
-    found = choose(cases, situation, tried & {*STRATEGIES, *METHODS})
+    able = {*STRATEGIES} if _apart(job) else {*STRATEGIES, *METHODS}
+    found = choose(cases, situation, tried & able)
     return None if found is None else Advice(found.strategy, found.why)

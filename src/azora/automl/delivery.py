@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import math
 import platform
 from collections.abc import Mapping, Sequence
@@ -16,7 +15,7 @@ from azora import __version__
 from azora.automl.baseline import compared
 from azora.automl.boosting import figures as boosting_figures
 from azora.automl.carrying import carried_by
-from azora.automl.forms import beyond_size
+from azora.automl.forms import INT8, beyond_size, form_of_spec
 from azora.automl.result import Result
 from azora.automl.setting import Setting
 from azora.automl.winner import Winner
@@ -25,7 +24,7 @@ from azora.cores import usable_cores
 from azora.errors import BundleError, TargetError
 from azora.export import OnnxSession, export_onnx, median_ms, read_bundle, write_bundle
 from azora.export.reference import reference_of
-from azora.fronts import hypervolume
+from azora.fronts import hypervolume, knee
 from azora.hardware import Measured
 from azora.hardware.profiling import by_kind_of_layer, profile
 from azora.methods.method import PHASE
@@ -59,12 +58,15 @@ def deliver(
     out: Path,
     measured: Measured | None = None,
     reference: Winner | None = None,
-) -> Result:
+) -> tuple[Result, Split]:
     """Judge the winner on the test split, this once, and write everything into `out`.
 
     Args:
         measured: the winner on the job's target.
         reference: a fixed network, to stand beside it.
+
+    Returns:
+        The result, and the test rows, for the file that is made of the winner.
     """
     task, signature = setting.task, setting.task.signature
     test = task.read_test()
@@ -88,11 +90,11 @@ def deliver(
     carried = carried_by(setting, study, winner.architecture) if winner.space is setting.space else None
     figures |= _ship(setting, winner, figures, out, carried, _known(setting, winner, test.x, found))
     figures["notes"] += [figures["beyond_size"]] if "beyond_size" in figures else []
+    figures["notes"] += told_in_eight_bits(figures)
     _write_report(setting, study, winner, found, test.y, figures, curves, pairs, out)
-    part = out / ".result.json.part"
-    part.write_text(json.dumps(figures, indent=1) + "\n", encoding="utf-8")
-    part.replace(out / "result.json")
-    return Result(out, figures)
+    result = Result(out, figures)
+    result.write()
+    return result, test
 
 
 def _figures(setting: Setting, study: Study, best: Trial, winner: Winner, seconds: float) -> dict[str, Any]:
@@ -158,8 +160,20 @@ def _on_target(setting: Setting, winner: Winner, measured: Measured | None) -> d
     return {**found, "target": target}
 
 
+def told_in_eight_bits(figures: Mapping[str, Any]) -> list[str]:
+    """A note where the target runs other files than what is delivered."""
+    form = form_of_spec(figures.get("target", {}).get("spec", "")) or ""
+    if not form.endswith(INT8):
+        return []
+    return [
+        f"networks were measured in eight bits; model.onnx and the test figures are of the network in float32, and"
+        f" azora export {figures['out']} --format {form} writes the other file"
+    ]
+
+
 def _front(setting: Setting, study: Study) -> dict[str, Any]:
-    """Of a search for several objectives: what no other network beats in all of them, and how much that dominates.
+    """Of a search for several objectives: what no other network beats in all of them, where that front bends most, and
+    how much it dominates.
 
     The reference of the hypervolume is the worst of each objective that was judged.
     """
@@ -172,6 +186,7 @@ def _front(setting: Setting, study: Study) -> dict[str, Any]:
         min(score for report in judged if (score := objective.score(report)) > -math.inf) for objective in objectives
     ]
     points = [[objective.score(trial.report) for objective in objectives] for trial in front]
+    bend = knee(points)
     return {
         "objectives": [objective.metric for objective in objectives],
         "front": [
@@ -179,6 +194,7 @@ def _front(setting: Setting, study: Study) -> dict[str, Any]:
             | {objective.metric: trial.report.metrics[objective.metric] for objective in objectives}
             for trial in front
         ],
+        "knee": None if bend is None else front[bend].proposal.architecture.key,
         "hypervolume": hypervolume(points, worst),
     }
 
@@ -222,21 +238,22 @@ def _ship(
     """The model folder; returns what was measured of it. `known` is what new data will be compared with."""
     task, signature = setting.task, setting.task.signature
     sample = setting.data.validation.x[:64]
-    onnx: Path | None = out / ".model.onnx"
+    file = out / ".model.onnx"
+    onnx: Path | None = file
     one = sample[:1]
     measured: dict[str, Any] = {"latency_ms_torch": round(_torch_latency(winner, setting, one), 4)}
     try:
-        assert onnx is not None
-        measured["onnx_difference"] = export_onnx(winner.network, signature, winner.scaling, onnx, sample)
-        session = OnnxSession(onnx)
-        measured["onnx_bytes"] = onnx.stat().st_size
+        measured["onnx_difference"] = export_onnx(winner.network, signature, winner.scaling, file, sample)
+        session = OnnxSession(file)
+        measured["onnx_bytes"] = file.stat().st_size
         # The limit was kept by a draft of another exporter, which is usually the larger file (see `draft_onnx`).
         if (said := beyond_size(figures, "onnx", measured["onnx_bytes"])) is not None:
             measured["beyond_size"] = said
         measured["latency_ms_onnxruntime"] = round(median_ms(lambda: session.run(one)), 4)
     except BundleError as error:
-        # A layer of a user's own space that ONNX has no word for must not cost the network.
+        # A layer of a user's own space that ONNX has no word for, or onnxruntime no kernel, must not cost the network.
         measured["onnx_error"], onnx = str(error), None
+        file.unlink(missing_ok=True)
     part = network_part(winner.space, winner.architecture)
     write_bundle(
         out / "model",

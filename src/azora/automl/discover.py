@@ -2,24 +2,18 @@
 
 from __future__ import annotations
 
-import json
 import threading
-from collections.abc import Mapping
 from dataclasses import replace
-from typing import Any
 
 from azora.automl.choosing import AUTO, choose_strategy
+from azora.automl.deployment import deploy
 from azora.automl.forms import form_of
 from azora.automl.result import Result
 from azora.automl.run import run
 from azora.automl.setting import check_names, find_task
-from azora.automl.shipping import ship
 from azora.automl.watching import Watcher
-from azora.export.formats import FORMATS
 from azora.job import Job
-from azora.tasks import Reading
-
-FOLDER = "deploy"
+from azora.tasks import Reading, Split
 
 
 def discover(
@@ -30,7 +24,8 @@ def discover(
     watch: Watcher | None = None,
 ) -> Result:
     """Do `job`, whose strategy may be "auto", with a fixed network trained beside the winner; then write the file that
-    its target runs into OUT/deploy. What was found, chosen and shipped is in OUT's `result.json` and journal.
+    its target runs into OUT/deploy, and measure it there. What was found, chosen (`advice`) and shipped (`deployed`) is
+    in OUT's `result.json` and journal.
 
     Raises:
         AzoraError: what the user can mend.
@@ -43,22 +38,15 @@ def discover(
     if job.strategy == AUTO:
         watch.note(f"{advice.strategy}: {advice.why}")
     chosen = replace(job, task=task, strategy=advice.strategy, reference=True, reading={})
-    result = run(chosen, started=started, stop=stop, watch=watch)
-    deployed = _deploy(chosen, form)
-    figures = {**result.figures, "advice": {"strategy": advice.strategy, "why": advice.why}, "deployed": deployed}
-    figures["notes"] = list(dict.fromkeys([*figures["notes"], *_notes(deployed)]))
-    part = job.out / ".result.json.part"
-    part.write_text(json.dumps(figures, indent=1) + "\n", encoding="utf-8")
-    part.replace(job.out / "result.json")
-    return Result(job.out, figures)
 
+    def shipped(result: Result, test: Split | None) -> Result:
+        before = result.figures.get("deployed", {})  # of an earlier session, which has read the test rows
+        tested = {name: value for name, value in before.items() if name.startswith("test_")}
+        deployed = tested | deploy(chosen, form, result.figures, test)
+        notes = [note for note in result.figures["notes"] if note not in before.get("notes", ())]
+        figures = {**result.figures, "advice": advice.to_json(), "deployed": deployed}
+        made = Result(job.out, {**figures, "notes": list(dict.fromkeys([*notes, *deployed["notes"]]))})
+        made.write()
+        return made
 
-def _deploy(job: Job, form: str) -> dict[str, Any]:
-    folder = job.out / FOLDER
-    folder.mkdir(exist_ok=True)
-    shipped = ship(job.out, form, folder / f"model{FORMATS[form].suffix}", job.task)
-    return dict(shipped.figures)
-
-
-def _notes(figures: Mapping[str, Any]) -> list[str]:
-    return [figures["beyond_size"]] if "beyond_size" in figures else []
+    return run(chosen, started=started, stop=stop, watch=watch, then=shipped)

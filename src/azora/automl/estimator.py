@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ from sklearn.utils import check_random_state
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_is_fitted, validate_data
 
+from azora.automl.choosing import AUTO, choose_strategy
 from azora.automl.run import run
 from azora.errors import AzoraError
 from azora.job import Job
@@ -23,7 +25,8 @@ from azora.tasks.array import Array
 
 
 class _Searches(BaseEstimator):  # type: ignore[misc]
-    """What both have in common. `result_` are the figures of `result.json`, `model_` is the network that was found."""
+    """What both have in common. `result_` are the figures of `result.json` and the `advice` by which the strategy was
+    chosen, `model_` is the network that was found."""
 
     def __init__(
         self,
@@ -32,7 +35,7 @@ class _Searches(BaseEstimator):  # type: ignore[misc]
         trials: int | None = None,
         target: str | None = None,
         limits: Sequence[str] = (),
-        strategy: str = "halving",
+        strategy: str = AUTO,
         space: str = "auto",
         out: str | None = None,
         workers: int | None = None,
@@ -54,11 +57,12 @@ class _Searches(BaseEstimator):  # type: ignore[misc]
                     target=self.target, limits=self.limits, strategy=self.strategy, space=self.space,
                     workers=self.workers, seed=seed,
                 )  # fmt: skip
-                figures = dict(run(job).figures)
+                advice = choose_strategy(job, task)
+                figures = dict(run(replace(job, strategy=advice.strategy)).figures)
                 self.model_ = Model.load(folder)
             except AzoraError as error:
                 raise ValueError(str(error)) from error
-        self.result_: Mapping[str, Any] = figures
+        self.result_: Mapping[str, Any] = {**figures, "advice": advice.to_json()}
 
     def _rows(self, x: Any) -> Array:
         """Inputs as they were at the fit.
@@ -89,7 +93,8 @@ class AutoML(ClassifierMixin, _Searches):  # type: ignore[misc]
     Args:
         budget: wall-clock time of a fit, such as "10m"; not looked at where `trials` is given.
         trials: judgements instead of a time; then equal seeds give equal networks.
-        target, limits, strategy, space, workers: as `azora.search` takes them.
+        target, limits, space, workers: as `azora.search` takes them.
+        strategy: as `azora.search` takes it; "auto" chooses one by the rules of `azora.discover`.
         out: a folder for the search, its report and the model, of later fits with -2 and so on behind its name; None
             keeps the model alone, in memory.
         random_state: the seed, or what scikit-learn takes for one.

@@ -12,6 +12,7 @@ from azora.hardware import find_target
 from azora.hardware.files import TargetFile, is_file_name
 from azora.trial import Limit
 
+INT8 = "-int8"  # the end of a form's name
 FORMS = {"torch-cpu": "torch", "cuda": "torch", "onnxruntime": "onnx", "executorch": "executorch"}
 
 
@@ -34,7 +35,7 @@ def form_of_spec(spec: str) -> str | None:
     name = spec.partition(":")[0]
     if name == "command":
         return "executorch" if "{pte}" in spec else "onnx"
-    return FORMS[name] + ("-int8" if "precision=int8" in spec else "") if name in FORMS else None
+    return FORMS[name] + (INT8 if "precision=int8" in spec else "") if name in FORMS else None
 
 
 def beyond_size(figures: Mapping[str, Any], form: str, size: int) -> str | None:

@@ -42,6 +42,12 @@ class Result:
         """The result that a search wrote into its folder."""
         return cls(out, json.loads((out / "result.json").read_text(encoding="utf-8")))
 
+    def write(self) -> None:
+        """Write the figures into its folder, at once or not at all."""
+        part = self.out / ".result.json.part"
+        part.write_text(json.dumps(self.figures, indent=1) + "\n", encoding="utf-8")
+        part.replace(self.out / "result.json")
+
     @cached_property
     def model(self) -> Model:
         """The trained network, ready to predict."""
@@ -96,9 +102,7 @@ class Result:
         lines.extend(f"{'note':<22}{note}" for note in self.figures.get("notes", ()))
         if "onnx_error" in self.figures:
             lines.append(f"{'no ONNX file':<22}{self.figures['onnx_error']}")
-        if (deployed := self.figures.get("deployed")) is not None:
-            lost = f", {deployed['drop']:+.2f} points lost on validation" if "drop" in deployed else ""
-            lines.append(f"{'deployed':<22}{deployed['file']}, {deployed['bytes']:,} bytes{lost}")
+        lines.extend(self._deployed())
         lines.append(f"{'model':<22}{self.out / 'model'}")
         lines.append(f"{'report':<22}{self.out / 'report.html'}")
         return "\n".join(lines)
@@ -114,13 +118,35 @@ class Result:
         else:
             yield f"{'predicted':<22}{target['predicted_latency_ms']:.4g} ms on {target['spec']}"
 
+    def _deployed(self) -> Iterator[str]:
+        """The file that ships, and what it is worth where it will run."""
+        if (deployed := self.figures.get("deployed")) is None:
+            return
+        said = [f"{deployed['file']}", f"{deployed['bytes']:,} bytes"]
+        if (on := deployed.get("on_target")) is not None:
+            said.append(f"{on['latency_ms']:.4g} ms on {on['spec']}")
+        said += [
+            f"{title} {deployed[name]:{form}}"
+            for title, name, form in SHOWN
+            if name.startswith("test_") and name in deployed
+        ]
+        if "drop" in deployed:
+            said.append(f"{deployed['drop']:+.2f} points lost on validation")
+        yield f"{'deployed':<22}{', '.join(said)}"
+
     def _front(self) -> Iterator[str]:
-        front, objectives = self.figures.get("front", ()), self.figures.get("objectives", ())
-        for place, each in enumerate(front[:MOST_LINES]):
-            values = ", ".join(f"{name} {each[name]:,.4g}" for name in objectives)
-            yield f"{'front' if not place else '':<22}{each['key']}: {values}"
+        if (front := self.figures.get("front")) is None:
+            return
+        objectives = self.figures["objectives"]
+        told = [f"{each['key']}: {', '.join(f'{name} {each[name]:,.4g}' for name in objectives)}" for each in front]
+        for place, line in enumerate(told[:MOST_LINES]):
+            yield f"{'front' if not place else '':<22}{line}"
         if len(front) > MOST_LINES:
             yield f"{'':<22}and {len(front) - MOST_LINES} more in result.json"
+        for each, line in zip(front, told, strict=True):
+            if each["key"] == self.figures.get("knee"):
+                yield f"{'its knee':<22}{line}"
+        yield f"{'its hypervolume':<22}{self.figures['hypervolume']:.4g}"
 
     def _repr_html_(self) -> str:
         rows = "".join(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from shutil import rmtree
 from typing import Any, final
@@ -38,10 +38,12 @@ from azora.strategies.memory import Remembered
 from azora.strategies.registry import make_strategy
 from azora.study import Study, StudyFolder
 from azora.study.folder import BASELINE
+from azora.tasks import Split
 from azora.training import choose_mode
 
 EACH_ROWS = 8_000  # rows of search-train from which the number format is measured for each network
 CHECKPOINT_BYTES = 40_000_000
+Then = Callable[[Result, Split | None], Result]
 
 
 def run(
@@ -51,6 +53,7 @@ def run(
     stop: threading.Event | None = None,
     watch: Watcher | None = None,
     spawned: Sequence[WorkerProcess] = (),
+    then: Then | None = None,
 ) -> Result:
     """Do `job`.
 
@@ -58,6 +61,8 @@ def run(
         started: when its clock began (monotonic); now, unless said.
         stop: once set, asks for an early but orderly end.
         spawned: worker processes that were started already, while this was imported.
+        then: does more with the result and the test rows, where this session has read them; what it gives is the
+            result, in the journal as well.
 
     Raises:
         AzoraError: what the user can mend. A folder in which nothing was judged is left as it was found.
@@ -66,13 +71,20 @@ def run(
     workers = list(spawned)
     try:
         workers += spawn(job.workers - len(workers))
-        return _run(job, started, stop or threading.Event(), watch or Watcher(), workers)
+        return _run(job, started, stop or threading.Event(), watch or Watcher(), workers, then)
     finally:
         for worker in workers:
             worker.kill()
 
 
-def _run(job: Job, started: float, stop: threading.Event, watch: Watcher, workers: list[WorkerProcess]) -> Result:
+def _run(
+    job: Job,
+    started: float,
+    stop: threading.Event,
+    watch: Watcher,
+    workers: list[WorkerProcess],
+    then: Then | None,
+) -> Result:
     setting = Setting.of(job)
     limited = setting.within_limits()
     folder = StudyFolder(job.out, resume=job.resume)
@@ -84,7 +96,13 @@ def _run(job: Job, started: float, stop: threading.Event, watch: Watcher, worker
         if setting.memory is not None and not job.resume:
             setting.memory.save(job.out)
         with scratch_folder() as scratch, one_thread():
-            return _Run(setting, limited, folder, started, stop, watch, scratch, workers).go()
+            going = _Run(setting, limited, folder, started, stop, watch, scratch, workers)
+            result = going.go()
+            if then is not None:
+                result = then(result, going.test)
+                going.study.finish(result.figures)
+            going.study.close()
+            return result
     except StudyError:
         raise
     except BaseException:
@@ -124,6 +142,7 @@ class _Run:
         self.pacing = Pacing(setting, self.study, limited)
         self.space: Space = limited
         self.strategy: Strategy | None = None
+        self.test: Split | None = None
 
     def go(self) -> Result:
         study, job = self.study, self.job
@@ -149,7 +168,7 @@ class _Run:
         )
         best, winner, measured = last.ship(best)
         reference = last.reference(winner)
-        result = deliver(self.setting, study, best, winner, job.out, measured, reference)
+        result, self.test = deliver(self.setting, study, best, winner, job.out, measured, reference)
         study.finish(result.figures)
         rmtree(self.checkpoints, ignore_errors=True)
         clear(self.setting)
@@ -164,7 +183,6 @@ class _Run:
                 result.figures,
                 interrupted=interrupted,
             )
-        study.close()
         return result
 
     def _more(self) -> bool:

@@ -14,12 +14,14 @@ from azora.automl.forms import beyond_size
 from azora.automl.setting import find_task
 from azora.errors import AzoraError, BundleError, ConfigError
 from azora.export import read_bundle
-from azora.export.bundle import ABOUT, Bundle
+from azora.export.bundle import ABOUT, WEIGHTS, Bundle
 from azora.export.data import read_alike, seed_of
 from azora.export.executorch import MISSING
 from azora.export.formats import FORMATS, Format, Session
-from azora.hardware.measurement import measure_calls
+from azora.export.onnx import TOLERANCE
+from azora.hardware.measurement import Measurement, measure_calls
 from azora.networks.registry import SHIPPED
+from azora.scratch import scratch_folder
 from azora.settings import closest
 from azora.tasks import METRICS, Reading, Task, default_metric, evaluate
 from azora.tasks.array import Array
@@ -72,8 +74,9 @@ def ship(
     try:
         if kind.eight_bits and (name := bundle.about["space"]["name"]) in SHIPPED:
             raise BundleError(f"{bundle.folder} holds no network but {name}, which is not written in eight bits")
-        kind.write(bundle, file, rows)
+        left = kind.write(bundle, file, rows)
         figures = _figures(bundle, kind, file, rows, found, most_drop)
+        figures |= {"float_layers": dict(left)} if kind.eight_bits else {}
         beside = file.with_name(f"{file.name}.json")
         beside.write_text(json.dumps({**_told(bundle), **figures}, indent=1) + "\n", encoding="utf-8")
     except OSError as error:
@@ -135,15 +138,19 @@ def _figures(
     bundle: Bundle, kind: Format, file: Path, rows: Array, task: Task | None, most_drop: float
 ) -> dict[str, Any]:
     session = kind.open(file)
-    one = rows[:1]
-    latency = measure_calls(lambda: session.run(one))
+    difference = _difference(bundle, session, rows[:64])
+    if not kind.eight_bits and not difference <= TOLERANCE:
+        file.unlink()
+        raise BundleError(f"{file} answers differently from the model by {difference:.2g}; it was not kept")
+    latency = measure_calls(lambda: session.run(rows[:1]))
     found: dict[str, Any] = {
         "file": str(file),
         "format": kind.name,
         "bytes": file.stat().st_size,
-        "difference": _difference(bundle, session, rows[:64]),
+        "difference": difference,
         "latency_ms": round(latency.median, 4),
         "latency_spread": round(latency.spread, 4),
+        **_float(bundle, kind, rows),
     }
     if (said := beyond_size(bundle.about.get("figures", {}), kind.name, found["bytes"])) is not None:
         found["beyond_size"] = said
@@ -167,6 +174,23 @@ def _figures(
         "most_drop": most_drop,
         "within": drop <= most_drop,
     }
+
+
+def _float(bundle: Bundle, kind: Format, rows: Array) -> dict[str, Any]:
+    """What stands beside a file: of eight bits, the same runtime's file in float32, and else the model in torch."""
+    if not kind.eight_bits:
+        latency = measure_calls(lambda: outputs(bundle.network, rows[:1], bundle.signature, bundle.scaling))
+        return {"float_format": "model", **_costs(bundle.folder / WEIGHTS, latency)}
+    usual = FORMATS[kind.float_name]
+    with scratch_folder() as folder:
+        file = folder / f"model{usual.suffix}"
+        usual.write(bundle, file, rows)
+        session = usual.open(file)
+        return {"float_format": usual.name, **_costs(file, measure_calls(lambda: session.run(rows[:1])))}
+
+
+def _costs(file: Path, latency: Measurement) -> dict[str, Any]:
+    return {"float_bytes": file.stat().st_size, "float_latency_ms": round(latency.median, 4)}
 
 
 def _seen(bundle: Bundle) -> str:

@@ -75,5 +75,6 @@ def discover(
         sys.stdout.write(json.dumps(result.figures) + "\n")
     else:
         sys.stdout.write(result.summary() + "\n")
-    within = result.figures["deployed"].get("within", True)
-    return 130 if stop.is_set() else 0 if within else 1
+    deployed = result.figures["deployed"]
+    good = deployed.get("within", True) and deployed["holds"]
+    return 130 if stop.is_set() else 0 if good else 1

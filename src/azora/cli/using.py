@@ -80,8 +80,16 @@ def export(
 
 
 def _lines(file: Path, figures: Mapping[str, Any]) -> Iterator[str]:
-    yield f"{file}: {figures['bytes']:,} bytes, largest difference from torch {figures['difference']:.1e}"
-    yield f"{'latency':<18}{figures['latency_ms']:.4g} ms for one input, on one thread of this machine"
+    beside = "the model in torch" if figures["float_format"] == "model" else f"as {figures['float_format']}"
+    yield f"{file}: largest difference from torch {figures['difference']:.1e}"
+    yield f"{'size':<18}{figures['bytes']:,} bytes, {beside} {figures['float_bytes']:,}"
+    yield (
+        f"{'latency':<18}{figures['latency_ms']:.4g} ms for one input on one thread of this machine, {beside}"
+        f" {figures['float_latency_ms']:.4g} ms"
+    )
+    if left := figures.get("float_layers"):
+        told = ", ".join(f"{kind} ({count})" for kind, count in sorted(left.items()))
+        yield f"{'still in float32':<18}{told}; --format {figures['float_format']} has all layers in float32"
     if "metric" in figures:
         yield (
             f"{figures['metric']:<18}{figures['validation_file']:.4f} on {figures['validation_rows']:,} rows of the"
@@ -93,13 +101,14 @@ def _lines(file: Path, figures: Mapping[str, Any]) -> Iterator[str]:
 
 def profile(
     out: Annotated[Path, typer.Argument(help="The folder that a search wrote, or a model folder.")],
-    target: Annotated[str, typer.Option(help="onnxruntime or torch-cpu.")] = "onnxruntime",
+    target: Annotated[str, typer.Option(help="onnxruntime:threads=1,precision=int8, torch-cpu …")] = "onnxruntime",
     top: Annotated[int, typer.Option(help="How many layers to list, the longest first.")] = 12,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object on stdout.")] = False,
 ) -> int:
     """Show where an answer's time goes, layer by layer."""
     from azora.export import read_bundle
     from azora.export.bundle import ABOUT
+    from azora.hardware import find_target
     from azora.hardware.profiling import by_kind_of_layer, profile
 
     times = profile(read_bundle(out if (out / ABOUT).is_file() else out / "model"), target)
@@ -109,9 +118,10 @@ def profile(
         layers = [vars(each) for each in times]
         typer.echo(json.dumps({"target": target, "ms": whole, "layers": layers, "kinds": dict(kinds)}))
         return 0
-    typer.echo(f"{whole:.4g} ms in {len(times)} layers on {target}, one thread\n")
+    typer.echo(f"{whole:.4g} ms in {len(times)} layers on {find_target(target).spec}\n")
     for kind, ms in kinds:
-        typer.echo(f"{kind:<40} {ms:9.4f} ms {ms / whole:6.1%} {'█' * round(30 * ms / whole)}")
+        share = ms / (whole or 1.0)  # a runtime's clock may be too coarse for a small network
+        typer.echo(f"{kind:<40} {ms:9.4f} ms {share:6.1%} {'█' * round(30 * share)}")
     typer.echo("")
     for each in sorted(times, key=lambda each: -each.ms)[:top]:
         typer.echo(f"{each.name[:40]:<40} {each.ms:9.4f} ms {each.share:6.1%} {each.kind}")

@@ -15,6 +15,7 @@ from azora.errors import BundleError
 from azora.export.bundle import Bundle
 from azora.export.deployed import Deployed
 from azora.export.executorch import ExecutorchSession, write_executorch
+from azora.export.float_layers import of_onnx
 from azora.export.onnx import OnnxSession, export_onnx, quiet, reason
 from azora.export.quantised import quantise_onnx
 from azora.tasks.array import Array
@@ -30,8 +31,9 @@ class Session(Protocol):
         ...
 
 
-Write = Callable[[Bundle, Path, Array], None]
-"""A model, the file to write, and raw rows (N, *shape) of search-train, to check by or to calibrate with."""
+Write = Callable[[Bundle, Path, Array], Mapping[str, int]]
+"""A model, the file to write, and raw rows (N, *shape) of search-train, to check by or to calibrate with; gives the
+kinds of layers, and how many, that eight bits left in float32."""
 
 
 @final
@@ -70,31 +72,34 @@ class ProgramSession:
         return found
 
 
-def _onnx(bundle: Bundle, file: Path, rows: Array) -> None:
+def _onnx(bundle: Bundle, file: Path, rows: Array) -> Mapping[str, int]:
     export_onnx(bundle.network, bundle.signature, bundle.scaling, file, rows[:SAMPLE])
+    return {}
 
 
-def _onnx_int8(bundle: Bundle, file: Path, rows: Array) -> None:
+def _onnx_int8(bundle: Bundle, file: Path, rows: Array) -> Mapping[str, int]:
     whole = file.with_name(f".{file.name}.{os.getpid()}.float")
     part = file.with_name(f".{file.name}.{os.getpid()}.part")
     try:
         _onnx(bundle, whole, rows)
         quantise_onnx(whole, part, rows)
+        found = of_onnx(part)
         part.replace(file)
     finally:
         whole.unlink(missing_ok=True)
         part.unlink(missing_ok=True)
+    return found
 
 
-def _executorch(bundle: Bundle, file: Path, rows: Array) -> None:
-    write_executorch(bundle.network, bundle.signature, bundle.scaling, file)
+def _executorch(bundle: Bundle, file: Path, rows: Array) -> Mapping[str, int]:
+    return write_executorch(bundle.network, bundle.signature, bundle.scaling, file)
 
 
-def _executorch_int8(bundle: Bundle, file: Path, rows: Array) -> None:
-    write_executorch(bundle.network, bundle.signature, bundle.scaling, file, rows)
+def _executorch_int8(bundle: Bundle, file: Path, rows: Array) -> Mapping[str, int]:
+    return write_executorch(bundle.network, bundle.signature, bundle.scaling, file, rows)
 
 
-def _torch(bundle: Bundle, file: Path, rows: Array) -> None:
+def _torch(bundle: Bundle, file: Path, rows: Array) -> Mapping[str, int]:
     deployed = Deployed(bundle.network, bundle.signature, bundle.scaling).eval()
     example = torch.zeros(2, *bundle.signature.raw_shape)
     part = file.with_name(f".{file.name}.{os.getpid()}.part.pt2")
@@ -109,6 +114,7 @@ def _torch(bundle: Bundle, file: Path, rows: Array) -> None:
         raise BundleError(f"the network cannot be written as a torch program: {reason(error)}") from error
     finally:
         part.unlink(missing_ok=True)
+    return {}
 
 
 FORMATS: Mapping[str, Format] = {

@@ -35,8 +35,8 @@ def export_onnx(network: nn.Module, signature: Signature, scaling: Scaling, file
         The largest difference found.
 
     Raises:
-        BundleError: there is no such folder, the network holds what ONNX has no operator for, or the difference is
-            more than rounding explains. No file is left behind.
+        BundleError: there is no such folder, the network holds what ONNX has no operator for or onnxruntime no kernel,
+            or the difference is more than rounding explains. No file is left behind.
     """
     if not file.parent.is_dir():
         raise BundleError(f"{file.parent} is no folder to write {file.name} into; make it, or name another")
@@ -98,7 +98,11 @@ def output_name(signature: Signature) -> str:
 
 @final
 class OnnxSession:
-    """An ONNX file on onnxruntime's CPU provider."""
+    """An ONNX file on onnxruntime's CPU provider.
+
+    Raises:
+        BundleError: onnxruntime cannot read the file, or has no kernel for something in it.
+    """
 
     def __init__(self, file: Path, threads: int = 1) -> None:
         import onnxruntime
@@ -106,13 +110,36 @@ class OnnxSession:
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = threads
         options.log_severity_level = 3
-        self._session: Any = onnxruntime.InferenceSession(str(file), options, providers=["CPUExecutionProvider"])
+        self._session: Any = open_session(file, options)
 
     def run(self, x: Array) -> Array:
         """Raw values (N, *shape) → (N, outputs) float32, 256 at a time."""
         rows = np.ascontiguousarray(x, dtype=np.float32)
-        parts = [self._session.run(None, {"x": rows[start : start + 256]})[0] for start in range(0, len(rows), 256)]
+        starts = range(0, len(rows), 256)
+        try:
+            parts = [self._session.run(None, {"x": rows[start : start + 256]})[0] for start in starts]
+        except Exception as error:
+            raise cannot_run(error) from error
         return np.concatenate(parts)
+
+
+def open_session(file: Path, options: Any) -> Any:
+    """onnxruntime's own session on its CPU provider.
+
+    Raises:
+        BundleError: it cannot read the file, or has no kernel for something in it.
+    """
+    import onnxruntime
+
+    try:
+        return onnxruntime.InferenceSession(str(file), options, providers=["CPUExecutionProvider"])
+    except Exception as error:
+        raise cannot_run(error) from error
+
+
+def cannot_run(error: Exception) -> BundleError:
+    """What an error of onnxruntime means; its own have no class in common."""
+    return BundleError(f"onnxruntime cannot run the network: {reason(error)}")
 
 
 @contextlib.contextmanager

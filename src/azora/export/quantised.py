@@ -49,6 +49,9 @@ def quantise_onnx(file: Path, to: Path, rows: Array) -> Path:
                 weight_type=QuantType.QInt8,
                 nodes_to_exclude=_left_float(folded),
             )
+    except OSError:  # of the disk, and not of the network
+        to.unlink(missing_ok=True)
+        raise
     except Exception as error:  # whatever the library meets in a graph that it does not know
         to.unlink(missing_ok=True)
         raise BundleError(f"the network cannot be quantised: {reason(error)}") from error

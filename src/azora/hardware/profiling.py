@@ -15,11 +15,15 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from azora.errors import ConfigError, TargetError
+from azora.errors import BundleError, ConfigError, TargetError
 from azora.export.bundle import ONNX, Bundle
 from azora.export.deployed import Deployed
+from azora.export.onnx import cannot_run, open_session
+from azora.export.quantised import quantise_onnx
+from azora.hardware.onnx_target import CALIBRATED, OnnxRuntime
+from azora.hardware.registry import find_target
+from azora.hardware.torch_targets import TorchCpu
 from azora.scratch import scratch_folder
-from azora.settings import closest
 
 WARM, RUNS = 5, 40  # answers before times count, and those that do
 
@@ -35,21 +39,26 @@ class LayerTime:
     share: float
 
 
-def profile(bundle: Bundle, runtime: str = "onnxruntime") -> list[LayerTime]:
-    """The layers of a model in the order in which they are run, on one thread.
+def profile(bundle: Bundle, target: str = "onnxruntime") -> list[LayerTime]:
+    """The layers of a model in the order in which they are run.
 
-    What onnxruntime has fused is one layer there.
+    What onnxruntime has fused is one layer there. In eight bits the ranges are of made-up inputs: times do not depend
+    on them.
 
     Args:
-        runtime: "onnxruntime" (the model's own ONNX file) or "torch-cpu".
+        target: onnxruntime (the model's own ONNX file) or torch-cpu, with settings as `find_target` takes them.
 
     Raises:
-        ConfigError: another runtime.
-        TargetError: the model has no ONNX file.
+        ConfigError: another target.
+        TargetError: the model has no ONNX file, or onnxruntime cannot run it.
     """
-    if runtime not in PROFILERS:
-        raise ConfigError(f"{runtime!r} tells no times of layers; {closest(runtime, PROFILERS)}")
-    times = PROFILERS[runtime](bundle)
+    found = find_target(target)
+    if isinstance(found, OnnxRuntime):
+        times = _onnx(bundle, found)
+    elif isinstance(found, TorchCpu):
+        times = _torch(bundle, found.threads)
+    else:
+        raise ConfigError(f"{found.spec} tells no times of layers; onnxruntime and torch-cpu do")
     whole = sum(ms for _, _, ms in times) or 1.0
     return [LayerTime(name, kind, ms, ms / whole) for name, kind, ms in times]
 
@@ -65,23 +74,19 @@ def by_kind_of_layer(times: Sequence[LayerTime]) -> list[tuple[str, float]]:
 Times = list[tuple[str, str, float]]
 
 
-def _onnx(bundle: Bundle) -> Times:
-    import onnxruntime
-
+def _onnx(bundle: Bundle, target: OnnxRuntime) -> Times:
     file = bundle.folder / ONNX
     if not file.is_file():
         raise TargetError(f"{bundle.folder} has no {ONNX} to profile; --target torch-cpu needs none")
     with scratch_folder() as folder:
-        options = onnxruntime.SessionOptions()
-        options.intra_op_num_threads = 1
-        options.log_severity_level = 3
-        options.enable_profiling = True
-        options.profile_file_prefix = str(folder / "profile")
-        session = onnxruntime.InferenceSession(str(file), options, providers=["CPUExecutionProvider"])
-        x = np.zeros((1, *bundle.signature.raw_shape), dtype=np.float32)
-        for _ in range(WARM + RUNS):
-            session.run(None, {"x": x})
-        events: list[dict[str, Any]] = json.loads(Path(session.end_profiling()).read_text(encoding="utf-8"))
+        try:
+            if target.precision == "int8":
+                shape = (CALIBRATED, *bundle.signature.raw_shape)
+                made = np.random.default_rng(0).random(shape, dtype=np.float32)
+                file = quantise_onnx(file, folder / "int8.onnx", made)
+            events = _events(file, target.threads, bundle.signature.raw_shape, folder)
+        except BundleError as error:
+            raise TargetError(f"{target.spec}: {error}") from error
     found: dict[tuple[str, str], list[float]] = defaultdict(list)
     for event in events:
         if event.get("cat") == "Node" and event["name"].endswith("_kernel_time"):
@@ -90,7 +95,26 @@ def _onnx(bundle: Bundle) -> Times:
     return [(name, kind, statistics.median(times[WARM:])) for (name, kind), times in found.items()]
 
 
-def _torch(bundle: Bundle) -> Times:
+def _events(file: Path, threads: int, shape: tuple[int, ...], folder: Path) -> list[dict[str, Any]]:
+    """What onnxruntime notes down of some answers."""
+    import onnxruntime
+
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = threads
+    options.log_severity_level = 3
+    options.enable_profiling = True
+    options.profile_file_prefix = str(folder / "profile")
+    session = open_session(file, options)
+    try:
+        for _ in range(WARM + RUNS):
+            session.run(None, {"x": np.zeros((1, *shape), dtype=np.float32)})
+    except Exception as error:
+        raise cannot_run(error) from error
+    events: list[dict[str, Any]] = json.loads(Path(session.end_profiling()).read_text(encoding="utf-8"))
+    return events
+
+
+def _torch(bundle: Bundle, count: int) -> Times:
     deployed = Deployed(bundle.network, bundle.signature, bundle.scaling).eval()
     found: dict[tuple[str, str], list[float]] = defaultdict(list)
     begun: dict[int, float] = {}
@@ -110,7 +134,7 @@ def _torch(bundle: Bundle) -> Times:
         if not any(True for _ in module.children()):
             hooks += [module.register_forward_pre_hook(before), module.register_forward_hook(after(name))]
     threads = torch.get_num_threads()
-    torch.set_num_threads(1)
+    torch.set_num_threads(count)
     try:
         with torch.inference_mode():
             for _ in range(WARM + RUNS):
@@ -124,6 +148,3 @@ def _torch(bundle: Bundle) -> Times:
         (name, kind, statistics.median(times[WARM * (len(times) // (WARM + RUNS)) :]) * (len(times) // (WARM + RUNS)))
         for (name, kind), times in found.items()
     ]
-
-
-PROFILERS = {"onnxruntime": _onnx, "torch-cpu": _torch}
