@@ -36,7 +36,8 @@ def sort_by_importance(network: nn.Module, *followers: Mapping[str, Tensor]) -> 
         How many modules were sorted. After this, networks must be borrowed anew (`SharedWeights.changed`).
     """
     count = 0
-    for place, module in network.named_modules():
+    modules: dict[str, nn.Module] = dict(network.named_modules())
+    for place, module in modules.items():
         # A submodule of that name (the MLP's) passes for the protocol too.
         if isinstance(module, Hides) and callable(getattr(type(module), "hidden", None)):
             reader, uses = module.hidden()
