@@ -17,11 +17,13 @@ from azora.methods.enas import UPDATES, Enas, _Turn
 from azora.methods.ofa import Ofa
 from azora.methods.phases import of_networks
 from azora.methods.smash import Smash
+from azora.networks.complexity import cost
 from azora.space import Space
 from azora.strategies.policy_training import PolicyTraining, enas_policy
 from azora.study import SqlJournal, Study
 from azora.tasks import Task
 from azora.testing import Desk, MethodContract
+from azora.training.paths import extreme
 
 CELLS = {"nodes": 2, "operations": ("conv_3x3", "skip_connect"), "widths": (4, 8), "depths": (1,), "stages": 2}
 STAGES = {
@@ -79,6 +81,16 @@ class TestOfaShrinking(TestOfa):
     @pytest.fixture
     def make(self) -> Callable[[], Method]:
         return lambda: Ofa(paths="shrinking", ema=0.9, population=4, epochs=1.0, judged=12, size=4)
+
+
+@pytest.mark.parametrize("paths", ["sandwich", "shrinking", "fair", "binned"])
+def test_every_kind_of_paths_keeps_to_a_narrow_limit(stripes: Task, tmp_path: Path, paths: str) -> None:
+    work = Desk(stripes, tmp_path, {"name": "stages", "settings": STAGES, "recipe": False}).sit()
+    most = cost(work.space, extreme(work.space, 1))["macs"] / 4
+    space = work.space.constrain(lambda each: cost(work.space, each)["macs"] <= most, "small")
+    strategy = Ofa(paths=paths, population=4, epochs=1.0, judged=6, size=2).prepare(replace(work, space=space))
+    proposal = strategy.ask()
+    assert proposal is not None and cost(space, proposal.architecture)["macs"] <= most
 
 
 def enas_desk(stripes: Task, folder: Path) -> Desk:
