@@ -9,6 +9,7 @@ import random
 import pytest
 
 from azora.errors import ConfigError
+from azora.tasks import METRICS
 from azora.testing.strategy_contract import tiny_space
 from azora.trial import Limit, Objective, Proposal, Report
 
@@ -71,6 +72,11 @@ def test_limits(text: str, quantity: str, most: float) -> None:
 )
 def test_limits_are_shown_in_one_unit(text: str, shown: str) -> None:
     assert str(Limit.parse(text)) == shown
+
+
+@pytest.mark.parametrize("name", METRICS)
+def test_a_known_metric_brings_its_own_direction(name: str) -> None:
+    assert Objective.parse(name) == Objective(name, METRICS[name].maximise)
 
 
 def test_costs_are_to_be_small() -> None:

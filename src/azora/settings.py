@@ -5,6 +5,7 @@ from __future__ import annotations
 import difflib
 import importlib
 import inspect
+import math
 import os
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
@@ -47,6 +48,20 @@ def construct(kind: Callable[..., T], settings: Mapping[str, JSON], **context: A
         return kind(**{**supplied, **settings})
     except (TypeError, ValueError) as error:
         raise ConfigError(f"{title}: {error}") from error
+
+
+def check_whole(least: int, **settings: JSON) -> None:
+    """Raises ConfigError where a setting is no whole number, or one below `least`."""
+    for name, value in settings.items():
+        if not isinstance(value, int) or isinstance(value, bool) or value < least:
+            raise ConfigError(f"{name}={value!r} must be a whole number, at least {least}")
+
+
+def check_finite(**settings: JSON) -> None:
+    """Raises ConfigError where a setting is no number, or one that is not finite."""
+    for name, value in settings.items():
+        if not isinstance(value, int | float) or isinstance(value, bool) or not math.isfinite(value):
+            raise ConfigError(f"{name}={value!r} must be a finite number")
 
 
 def settings_of(thing: object) -> dict[str, JSON]:

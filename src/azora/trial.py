@@ -10,6 +10,7 @@ from typing import Any
 from azora.errors import ConfigError
 from azora.settings import closest
 from azora.space import Architecture, Space
+from azora.tasks.metrics import METRICS
 
 
 @dataclass(frozen=True)
@@ -105,7 +106,7 @@ class Objective:
         metric, _, direction = text.partition(":")
         if direction not in ("", "min", "max"):
             raise ConfigError(f"objective {text!r}: the direction is min or max, not {direction!r}")
-        falling = metric in ("loss", "rmse", "mae", *QUANTITIES)
+        falling = metric in QUANTITIES or (metric in METRICS and not METRICS[metric].maximise)
         return cls(metric, not falling if not direction else direction == "max")
 
 

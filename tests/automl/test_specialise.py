@@ -19,6 +19,7 @@ from azora.errors import TargetError
 from azora.model import Model
 from azora.networks.complexity import cost, parameters
 from azora.study import SqlJournal
+from azora.training import Training, TrainingDiverged
 from azora.trial import Limit
 
 SETTINGS = [
@@ -131,10 +132,24 @@ def test_tuning_needs_the_task_of_the_search(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:  # fmt: skip
     monkeypatch.chdir(home)
+    monkeypatch.setattr(specialise.Specialiser, "specialise", lambda *_: pytest.fail("before it was told"))
     assert main(["specialise", "ofa", "--limit", "macs=70k", *words, "--to", str(tmp_path / "to")]) == 2
     err = capsys.readouterr().err
     assert said in err and err.count("\n") == 1
     assert not (tmp_path / "to").exists()
+
+
+def test_a_tuning_that_diverges_is_told_in_one_line(
+    home: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def diverges(self: Training, **_: float) -> None:
+        raise TrainingDiverged("loss became nan at step 3")
+
+    monkeypatch.setattr(Training, "finish", diverges)
+    words = ["--limit", "macs=70k", "--tune", "1s", "--task", str(home / "stripes.npz"), "--to", str(tmp_path / "to")]
+    assert main(["specialise", str(home / "ofa"), *words]) == 2
+    err = capsys.readouterr().err
+    assert "cannot be tuned: loss became nan at step 3; leave --tune out" in err and err.count("\n") == 1
 
 
 def test_without_weights_it_says_what_leaves_some(

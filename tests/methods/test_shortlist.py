@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -96,21 +97,38 @@ def test_rank_correlation_needs_three_and_a_difference() -> None:
     assert kendall([(1, 3), (2, 2), (3, 1)]) == pytest.approx(-1.0)
 
 
-def test_what_is_told_of_shared_weights(tmp_path: Path) -> None:
+def told_of(folder: Path, objective: Objective, trained: int) -> dict[str, Any]:
+    """Of thirty networks, numbered; the first ones are trained. Shared weights order all as the training does, but for
+    the lowest five, which they have backwards."""
     space = line()
-    inherited = judged(tmp_path / "study.db", space, {place: place / 100 for place in range(20)})
+    scores = {place: (4 - place if place < 5 else place) / 100 for place in range(30)}
+    inherited = judged(folder / "study.db", space, scores)
     inherited.finish({"epochs": 7.0})
     inherited.close()
-    study = Study(SqlJournal(tmp_path / "main.db"), space)
+    study = Study(SqlJournal(folder / "main.db"), space)
     study.create({})
     study.enter(PHASE + "sharing")
     study.enter("search")
-    for place in range(15):
+    for place in range(trained):
         proposal = Proposal(space.architecture(tens=place // 10, ones=place % 10), 1.0)
         study.told(study.asked(proposal), Report({"accuracy": 0.5 + place / 100}))
-    told = diagnose(tmp_path, space, study, OBJECTIVE)
-    assert told["judged"] == 20 and told["trained"] == 15 and told["best_fifth"] == 3
-    assert told["kendall"] == pytest.approx(1.0) and told["kendall_best_fifth"] == pytest.approx(1.0)
-    assert told["spread"]["least"] == 0.0 and told["spread"]["most"] == pytest.approx(0.19)
+    assert diagnose(folder / "elsewhere", space, study, objective) == {}
+    return diagnose(folder, space, study, objective)
+
+
+def test_what_is_told_of_shared_weights(tmp_path: Path) -> None:
+    told = told_of(tmp_path, OBJECTIVE, 25)
+    assert told["judged"] == 30 and told["trained"] == 25 and told["best_fifth"] == 5
+    assert 0.9 < told["kendall"] < 1.0 and told["kendall_best_fifth"] == pytest.approx(1.0)
+    assert told["spread"]["least"] == 0.0 and told["spread"]["most"] == pytest.approx(0.29)
     assert told["epochs"] == 7.0
-    assert diagnose(tmp_path / "elsewhere", space, study, OBJECTIVE) == {}
+
+
+def test_the_best_fifth_of_what_is_to_be_small_is_the_lowest(tmp_path: Path) -> None:
+    told = told_of(tmp_path, Objective("accuracy", maximise=False), 25)
+    assert told["kendall_best_fifth"] == pytest.approx(-1.0)
+
+
+def test_of_fewer_than_five_in_the_best_fifth_no_correlation_is_told(tmp_path: Path) -> None:
+    told = told_of(tmp_path, OBJECTIVE, 24)
+    assert told["best_fifth"] == 4 and told["kendall_best_fifth"] is None and told["kendall"] is not None

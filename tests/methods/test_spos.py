@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -13,11 +15,15 @@ from azora.errors import ConfigError, StudyError
 from azora.evaluation import sharing
 from azora.evaluation.inherited import Inherited
 from azora.evaluation.sharing import load_state, save_state
-from azora.methods import Method
+from azora.methods import Method, Work, borrowing, phases
+from azora.methods.phases import of_networks
+from azora.methods.registry import check_method
 from azora.methods.spos import Spos
 from azora.study import SqlJournal, Study
 from azora.tasks import Task
 from azora.testing import Desk, MethodContract
+from azora.training import SharedTraining
+from azora.training.paths import Binned
 from azora.trial import Objective, Proposal
 
 SMALL = {"nodes": 2, "operations": ("conv_3x3", "skip_connect"), "widths": (4, 8), "depths": (1,), "stages": 2}
@@ -58,8 +64,6 @@ def test_the_shortlist_is_of_what_the_shared_weights_judged(desk: Desk) -> None:
 def test_a_session_after_a_kill_goes_on_with_the_epoch_that_was_being_trained(
     desk: Desk, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from azora.methods import phases
-
     saved: list[float] = []
     save = phases.save_state
 
@@ -114,11 +118,91 @@ def _broken(work: Any) -> Any:
         ({"size": 1}, "size=1"),
         ({"population": 1}, "population=1"),
         ({"epochs": 0.0}, "epochs=0"),
+        ({"epochs": math.inf}, "epochs=inf must be a finite number"),
+        ({"share": math.nan}, "share=nan must be a finite number"),
+        ({"size": 4.5}, "size=4.5 must be a whole number"),
+        ({"judged": 50.5}, "judged=50.5 must be a whole number"),
+        ({"population": 5e1}, "population=50.0 must be a whole number"),
+        ({"population": True}, "population=True must be a whole number"),
+        ({"calibration": -1}, "calibration=-1"),
+        ({"ema": "much"}, "ema='much' must be a finite number"),
+        ({"bins": 3}, "paths=uniform has no setting 'bins'; it is one of paths=binned"),
     ],
 )
 def test_settings_out_of_range_are_refused(settings: Mapping[str, Any], said: str) -> None:
     with pytest.raises(ConfigError, match=said):
         Spos(**settings)
+
+
+@pytest.mark.parametrize(
+    ("settings", "said"),
+    [
+        ({"paths": "shrinking"}, "has no number named like 'kernel'"),
+        ({"paths": "binned", "bins": 2.5}, "bins=2.5 must be a whole number"),
+        ({"paths": "binned", "quantity": "watts"}, "neither macs nor params"),
+        ({"paths": "sandwich", "random_networks": -1}, "random_networks=-1"),
+    ],
+)
+def test_paths_that_do_not_fit_are_refused_before_anything_is_begun(
+    desk: Desk, settings: Mapping[str, Any], said: str
+) -> None:
+    work = desk.sit()
+    with pytest.raises(ConfigError, match=said):
+        check_method(Spos(**settings), work.space, work.data)
+
+
+def test_settings_of_paths_reach_them(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    made = list[object]()
+
+    def stopped(work: Work, about: object, paths: object) -> None:
+        made.append(paths)
+
+    monkeypatch.setattr(borrowing, "share_weights", stopped)
+    work = desk.sit()
+    small(paths="binned", bins=3, quantity="params").learn(work, of_networks(work.space))
+    [paths] = made
+    assert isinstance(paths, Binned) and (paths.bins, paths.quantity) == (3, "params")
+
+
+def test_what_fair_paths_leave_out_is_told(desk: Desk) -> None:
+    work = desk.sit()
+    space = work.space.constrain(lambda each: each["network.width"] == 4, "narrow")
+    small(paths="fair").prepare(replace(work, space=space))
+    assert any("network.width=8" in note and "fair paths leave that out" in note for note in desk.notes)
+
+
+def test_without_time_for_a_step_random_weights_judge_nobody(desk: Desk) -> None:
+    desk.seconds = {"sharing": 1e-9, "inheriting": 5.0}
+    proposal = small().prepare(desk.sit()).ask()
+    assert proposal is not None and proposal.origin != "given"
+    assert [note for note in desk.notes if "no time for a step of the shared weights" in note]
+    assert inherited(desk).result == {} and not inherited(desk).trials
+
+
+def test_an_epoch_that_cannot_be_written_is_told_of_once(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    room = iter([False, False, True])  # in three epochs of four; the last one is written
+
+    def save(state: Mapping[str, Any], folder: Path) -> bool:
+        return next(room, True) and save_state(dict(state), folder)
+
+    monkeypatch.setattr(phases, "save_state", save)
+    small(epochs=4.0).prepare(desk.sit())
+    assert len([note for note in desk.notes if "is trained again" in note]) == 1
+
+
+@pytest.mark.parametrize("batches", [0, 1, 2])
+def test_how_networks_are_recalibrated_is_a_setting(desk: Desk, batches: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked = list[int]()
+    calibration = SharedTraining.calibration
+
+    def counted(self: SharedTraining, rows: int) -> list[torch.Tensor]:
+        asked.append(rows)
+        return calibration(self, rows)
+
+    monkeypatch.setattr(SharedTraining, "calibration", counted)
+    small(calibration=batches).prepare(desk.sit())
+    assert set(asked) == ({384 * batches} if batches else set())
+    assert inherited(desk).judged == 12
 
 
 def test_interrupted_when_all_judgements_failed_it_gives_nothing(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -134,8 +218,6 @@ def test_interrupted_when_all_judgements_failed_it_gives_nothing(desk: Desk, mon
 
 
 def test_weights_that_cannot_be_written_are_told_of(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
-    from azora.methods import phases
-
     monkeypatch.setattr(phases, "save_state", lambda state, folder: False)
     with pytest.raises(StudyError, match="make room and go on with --resume"):
         small().prepare(desk.sit())

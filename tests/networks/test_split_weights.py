@@ -127,6 +127,8 @@ def test_a_decision_that_cannot_be_split_on_is_refused(stripes: Task) -> None:
         split(parent, decision, [values[:1]])
     with pytest.raises(SpaceError, match="do not hold each option"):
         split(parent, decision, [values, values[:1]])
+    with pytest.raises(SpaceError, match="is empty; give each an option of"):
+        split(parent, decision, [values, ()])
     fixed = space.constrain(None, "", **{decision: values[0]})
     with pytest.raises(SpaceError, match="no choice among several options"):
         split(SharedWeights(fixed), decision)

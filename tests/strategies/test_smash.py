@@ -8,7 +8,7 @@ import pytest
 
 from azora.errors import ConfigError
 from azora.space import Categorical, Space
-from azora.strategies import RandomSearch, Smash, Strategy
+from azora.strategies import Affordable, RandomSearch, Smash, Strategy
 from azora.testing import StrategyContract
 from azora.testing.strategy_contract import Make, judge, tiny_space
 from azora.trial import Proposal, Report
@@ -93,6 +93,21 @@ def test_it_climbs_above_random_search() -> None:
     climbed = [reached(Smash(SWITCHES, seed, samples=50, perturbations=30)) for seed in range(5)]
     guessed = [reached(RandomSearch(SWITCHES, seed)) for seed in range(5)]
     assert min(climbed) > max(guessed)
+
+
+def test_where_little_can_be_paid_for_each_phase_has_its_part() -> None:
+    strategy = Smash(SWITCHES, 0, samples=300, perturbations=100)
+    origins = list[str]()
+    for place in range(40):
+        if place == 8:
+            strategy.fit(Affordable(32.0))
+        origins.append(told(strategy, place / 100).origin)
+    assert origins[:20] == ["random"] * 20
+    assert len(set(origins[20:30])) == 1 and "random" not in origins[20:]
+    assert len(set(origins[30:])) == 10  # each better one is the next centre
+    plenty = Smash(SWITCHES, 0, samples=30, perturbations=10)
+    plenty.fit(Affordable(1e6))
+    assert (plenty.samples, plenty.perturbations) == (30, 10)
 
 
 def test_proposing_changes_no_state() -> None:

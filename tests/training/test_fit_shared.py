@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import math
 import random
 import sys
 from dataclasses import replace
@@ -13,9 +15,12 @@ from torch import nn
 from azora.errors import ConfigError
 from azora.networks.registry import make_space
 from azora.networks.shared_weights import SharedWeights
-from azora.space import Space
+from azora.space import Architecture, Space
 from azora.tasks import Signature, Task
 from azora.training import RecipeSettings, SharedTraining, TrainingDiverged, fit_shared, make_paths, outputs
+from azora.training.paths import extreme
+from azora.training.shared_optimiser import SharedOptimiser
+from azora.training.sorting import sort_channels
 
 RECIPE = RecipeSettings(batch_size=20, learning_rate=0.1, augmentation=0.5, label_smoothing=0.0)
 SETTINGS = {"nodes": 2, "operations": ("conv_3x3", "skip_connect"), "widths": (4, 8), "depths": (1,), "stages": 2}
@@ -209,3 +214,91 @@ def test_without_an_average_the_trained_weights_are_judged(stripes: Task) -> Non
 def test_a_decay_that_averages_nothing_is_refused(stripes: Task, decay: float) -> None:
     with pytest.raises(ConfigError, match="ema="):
         training(stripes, cells(stripes), ema=decay)
+
+
+STAGES = {
+    "depths": (1, 2), "widths": ((4, 8), (8, 16)), "kernels": (3, 5), "expansions": (1, 2), "blocks": ("inverted",),
+    "resolutions": (1.0,),
+}  # fmt: skip
+
+
+class Largest:
+    """The largest network alone."""
+
+    distils = False
+
+    def __init__(self, space: Space) -> None:
+        self.one = extreme(space, 1)
+
+    def draw(self, rng: random.Random, share: float = 0.0) -> list[Architecture]:
+        return [self.one]
+
+
+def test_sorting_channels_in_training_changes_neither_the_largest_network_nor_what_it_learns_next(
+    stripes: Task,
+) -> None:
+    space, data = make_space("stages", stripes.signature, **STAGES), stripes.search_data
+    paths, x = Largest(space), torch.randn(4, *stripes.signature.shape)
+    answers = []
+    for sorts in (False, True):
+        shared = SharedWeights(space)
+        one = SharedTraining(shared, data.train, data.signature, data.scaling, RECIPE, paths, 4, ema=0.5, clip=math.inf)
+        one.advance(1)
+        before = one.state_tensors()
+        assert isinstance(one.optimiser, SharedOptimiser)
+        if sorts:
+            sort_channels(shared, one.optimiser, one.averaged)
+            after = one.state_tensors()
+            moved = {name.partition(".")[0] for name in after if not torch.equal(after[name], before[name])}
+            assert moved == {"shared", "moments", "averaged"}
+        found = [each.borrow(paths.one, learns=False)(x) for each in (shared, one.judged)]
+        one.advance(2)
+        answers.append([*found, *(each.borrow(paths.one, learns=False)(x) for each in (shared, one.judged))])
+    for plain, as_sorted in zip(*answers, strict=True):
+        torch.testing.assert_close(as_sorted, plain, rtol=1e-3, atol=1e-4)
+
+
+def test_channels_are_sorted_once_when_widths_are_opened(stripes: Task, monkeypatch: pytest.MonkeyPatch) -> None:
+    space = make_space("stages", stripes.signature, **STAGES)
+    at = list[float]()
+    module = sys.modules[SharedTraining.__module__]  # the package has a function of the module's name
+    monkeypatch.setattr(module, "sort_channels", lambda shared, optimiser, averaged: at.append(one.share))
+    one = training(stripes, space, "shrinking", epochs=4)
+    assert one.widens == 0.75
+    one.advance(2)
+    state = one.state_tensors()
+    one.advance()
+    assert at == [0.75]
+    one = training(stripes, space, "shrinking", epochs=4)
+    one.load_state(state)
+    one.advance()
+    assert at == [0.75, 0.75]
+    one = training(stripes, space, "shrinking", epochs=4)
+    one.load_state({**state, "share": torch.tensor(0.8)})
+    one.advance(2.2, clock=lambda: 0.8)
+    assert at == [0.75, 0.75]
+
+
+class Together:
+    """The leader's end of a link, and what is told by it."""
+
+    rank, count = 0, 1
+
+    def __init__(self) -> None:
+        self.told = list[str]()
+
+    def tell(self, rate: float, note: str = "") -> None:
+        self.told.append(note)
+
+    def hear(self) -> tuple[float, str] | None:
+        return None
+
+    def add(self, parts: list[torch.Tensor]) -> None:
+        pass
+
+
+def test_those_that_follow_hear_when_to_sort(stripes: Task) -> None:
+    one, link = training(stripes, make_space("stages", stripes.signature, **STAGES), "shrinking", epochs=4), Together()
+    one.advance(join=lambda: link)
+    sorts = [json.loads(note)[0] for note in link.told]
+    assert sorts.index(True) == 0.75 * one.steps and sum(sorts) == 1

@@ -85,6 +85,16 @@ def test_moments_of_another_network_are_refused(stripes: Task) -> None:
         other.load(moments)
 
 
+def test_a_state_from_a_file_lies_beside_the_weights_its_count_too(stripes: Task) -> None:
+    one = training(stripes)
+    one.advance(0.5)
+    optimiser, state = one.optimiser, one.optimiser.state()
+    assert isinstance(optimiser, HyperOptimiser)
+    optimiser.names = {name: each.to("meta") for name, each in optimiser.names.items()}  # type: ignore[misc]
+    optimiser.load(state)
+    assert {each.device.type for each in optimiser.state().values()} == {"meta"}
+
+
 def test_options_that_were_not_taken_stay_where_they_are(stripes: Task) -> None:
     one = training(stripes)
     before = {name: value.detach().clone() for name, value in one.shared.named_parameters()}

@@ -86,3 +86,9 @@ for name in ("sgd", "adamw"):
 assert "torch._dynamo" not in sys.modules
 """
     subprocess.run([sys.executable, "-c", code], check=True, timeout=60)
+
+
+def test_a_state_from_a_file_lies_beside_the_weights_its_count_too() -> None:
+    one = Optimiser(nn.Linear(2, 3, device="meta"), RecipeSettings("adamw"))
+    one.load({"0.step": torch.tensor(4.0), "0.exp_avg": torch.zeros(3, 2)})
+    assert {each.device.type for each in one.state().values()} == {"meta"}

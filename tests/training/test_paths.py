@@ -7,7 +7,7 @@ from collections import Counter
 
 import pytest
 
-from azora.errors import ConfigError, SpaceError
+from azora.errors import ConfigError
 from azora.networks.complexity import cost
 from azora.networks.mlp import Mlp
 from azora.networks.nb201 import NB201, OPERATIONS
@@ -51,23 +51,51 @@ def test_fair_paths_share_out_fewer_options_as_evenly_as_can_be() -> None:
     assert sorted(Counter(each["c"] for each in drawn).values()) == [1, 2, 2]
 
 
-def test_fair_paths_keep_rules_and_conditions_or_say_that_they_cannot() -> None:
+def test_fair_paths_keep_rules_and_conditions() -> None:
     space = make_space("cells", PICTURES, nodes=2, operations=("conv_3x3", "skip_connect", "none"), widths=(4, 8))
     for architecture in StrictlyFair(space).draw(random.Random(0)):
         assert space.architecture(**architecture) == architecture
-    nothing = NB201(PICTURES).constrain(lambda each: each["operation_0_1"] == "conv_3x3", "only convolutions")
-    with pytest.raises(SpaceError, match="nb201: no strictly fair set of paths keeps the rules"):
-        StrictlyFair(nothing).draw(random.Random(0))
+
+
+def test_fair_paths_leave_out_what_no_network_within_the_rules_has() -> None:
+    space = NB201(PICTURES).constrain(lambda each: each["operation_0_1"] == OPERATIONS[0], "one operation")
+    paths = StrictlyFair(space)
+    drawn = paths.draw(random.Random(0))
+    assert paths.left_out == [f"operation_0_1={name}" for name in OPERATIONS[1:]]
+    for name in space.choices:
+        assert Counter(each[name] for each in drawn) == Counter(
+            OPERATIONS[:1] * 5 if name == "operation_0_1" else OPERATIONS
+        )
+
+
+def test_fair_paths_exchange_options_until_rules_are_kept() -> None:
+    numbers = [Categorical(name, tuple(range(5))) for name in "abcd"]
+    # Of random sets of five, one in thirty keeps this.
+    space = Space("sums", numbers).constrain(lambda each: 7 <= sum(each.values()) <= 9, "neither small nor large")
+    paths, fair = StrictlyFair(space), 0
+    for seed in range(50):
+        drawn = paths.draw(random.Random(seed))
+        assert len(drawn) == 5 and all(space.valid(dict(each)) for each in drawn)
+        fair += all(len({each[name] for each in drawn}) == 5 for name in "abcd")
+    assert fair >= 48
+
+
+def test_where_no_fair_set_keeps_the_rules_random_networks_fill_it() -> None:
+    numbers = [Categorical(name, tuple(range(5))) for name in "abc"]
+    space = Space("sums", numbers).constrain(lambda each: sum(each.values()) <= 4, "small")  # of fair ones it is 6
+    drawn = StrictlyFair(space).draw(random.Random(0))
+    assert len(drawn) == 5 and all(space.valid(dict(each)) for each in drawn)
 
 
 def test_bins_are_drawn_alike_where_uniform_paths_crowd_in_the_middle() -> None:
     space = NB201(PICTURES, width=4, depth=1)
     paths, rng = Binned(space, bins=4), random.Random(0)
 
-    width = (paths.high - paths.low) / 4
+    low, high = paths.ends
+    width = (high - low) / 4
 
     def quarters(drawn: list[Architecture]) -> list[int]:
-        places = [int((cost(space, each)["macs"] - paths.low) / width) for each in drawn]
+        places = [int((cost(space, each)["macs"] - low) / width) for each in drawn]
         return [sum(min(3, max(0, place)) == quarter for place in places) for quarter in range(4)]
 
     assert min(quarters([paths.draw(rng)[0] for _ in range(120)])) > 15
@@ -112,12 +140,32 @@ def test_shrinking_opens_one_kind_of_number_after_another() -> None:
         Shrinking(space, ["kernal"])
 
 
+def test_shrinking_within_a_limit_closes_numbers_where_the_largest_network_within_it_has_them() -> None:
+    space = make_space("stages", PICTURES, widths=((4, 8), (8, 16)), depths=(1, 2), per_block=True)
+    every = cost(space, extreme(space, 1))["macs"]
+    part = space.constrain(lambda each: cost(space, each)["macs"] < 0.1 * every, "small")
+    paths, rng = Shrinking(part), random.Random(0)
+    for share in (0.0, 0.3, 0.6, 0.99):
+        for _ in range(5):
+            largest, drawn = paths.draw(rng, share)
+            assert largest == paths.largest and part.valid(dict(drawn)) is not None
+            if share == 0.0:
+                assert all(drawn[name] == largest[name] for name in ("depth_0", "depth_1", "width_0", "width_1"))
+
+
 def test_extremes_respect_limits() -> None:
     space = Mlp(ROWS, depths=(1, 2), widths=(4, 8))
     small = space.constrain(lambda each: cost(space, each)["params"] < 100, "small")
     assert cost(space, extreme(small, 1))["params"] < 100
 
 
-def test_unknown_paths_are_refused() -> None:
+def test_unknown_paths_and_settings_are_refused() -> None:
+    space = NB201(PICTURES)
     with pytest.raises(ConfigError, match="did you mean 'sandwich'"):
-        make_paths("sandwitch", NB201(PICTURES))
+        make_paths("sandwitch", space)
+    with pytest.raises(ConfigError, match="paths=uniform has no setting 'bins'; it is one of paths=binned"):
+        make_paths("uniform", space, bins=3)
+    with pytest.raises(ConfigError, match=r"bins=2\.5 must be a whole number"):
+        make_paths("binned", space, bins=2.5)
+    with pytest.raises(ConfigError, match="order='kernel' is no list of words"):
+        make_paths("shrinking", space, order="kernel")

@@ -22,7 +22,7 @@ from azora.automl.setting import Within, find_task
 from azora.automl.working import FOLDER
 from azora.errors import BundleError, ConfigError, SpaceError, StudyError, TargetError
 from azora.evaluation.inherited import Inherited
-from azora.evaluation.sharing import ABOUT, load_state, start_sharing
+from azora.evaluation.sharing import ABOUT, calibration_of, load_state, start_sharing
 from azora.executors.inline import judge
 from azora.executors.workplace import joint_space
 from azora.export import export_onnx, write_bundle
@@ -35,8 +35,8 @@ from azora.strategies.evolution import RegularizedEvolution
 from azora.strategies.surrogates import Description, NetworkEnsemble, normal_ranks
 from azora.study import SqlJournal, Study
 from azora.study.folder import JOURNAL
-from azora.tasks import Scaling, SearchData, evaluate
-from azora.training import RecipeSettings, Training, outputs
+from azora.tasks import Scaling, SearchData, Task, evaluate
+from azora.training import RecipeSettings, Training, TrainingDiverged, outputs
 from azora.training.paths import extreme
 from azora.trial import Limit, Objective, Proposal, Report
 
@@ -112,8 +112,10 @@ class Specialiser:
         shared = json.loads((folder / ABOUT).read_text(encoding="utf-8"))
         self.training = start_sharing(self.space, self.data, shared, about["seed"], "float32")
         self.training.load_state(state)
+        # Statistics of a validation batch are no part of a network: what is taken out has some that were measured.
+        self.calibration = calibration_of(self.training, shared, least=1)
         self.evaluate = Inherited(
-            self.training.judged, self.data, self.training.calibration(), self.training.scaling, metric=metric
+            self.training.judged, self.data, self.calibration, self.training.scaling, metric=metric
         )
         self.reports = self._judged(folder)
         self.smallest = extreme(self.networks, -1)
@@ -178,7 +180,7 @@ class Specialiser:
         """
         nearest, failed = Nearest(on_target(limits)), None
         for each in ranked:
-            network = self.training.judged.recalibrate(each, self.training.calibration()).extract().eval()
+            network = self.training.judged.recalibrate(each, self.calibration).extract().eval()
             if self.pricing is None or not self.pricing.here:
                 return each, network, None
             try:
@@ -205,23 +207,34 @@ class Specialiser:
             raise inside.nothing()
         return self.networks.constrain(inside, inside.reason)
 
-    def tune(self, made: Specialised, task: Any, seconds: float) -> Specialised:
-        """`made` after `seconds` of training on search-train of `task`, at a tenth of the usual rate.
+    def find(self, task: Any) -> Task:
+        """The task, to tune on.
 
         Raises:
-            StudyError: the task is not the one that the weights were trained on.
+            StudyError: it is not the one that the weights were trained on.
         """
-        begun = time.monotonic()
         data = find_task(task, self.about["seed"])
         if data.digest != self.about["data"]:
             raise StudyError(
                 f"{self.out} is a study of other data than {data.name}; name the task that it was begun with"
             )
+        return data
+
+    def tune(self, made: Specialised, task: Any, seconds: float) -> Specialised:
+        """`made` after `seconds` of training on search-train of `task`, at a tenth of the usual rate.
+
+        Raises:
+            StudyError: the task is not the one that the weights were trained on, or the training diverged.
+        """
+        begun, data = time.monotonic(), self.find(task)
         signature, split = self.data.signature, data.search_data.train
         usual = RecipeSettings.default(signature)
         recipe = RecipeSettings(**{**vars(usual), "learning_rate": RATE * usual.learning_rate})
         training = Training(made.network, split, signature, self.data.scaling, recipe, seed=self.about["seed"])
-        training.finish(seconds=seconds)
+        try:
+            training.finish(seconds=seconds)
+        except TrainingDiverged as error:
+            raise StudyError(f"{made.architecture.key} cannot be tuned: {error}; leave --tune out") from None
         network, validation = training.judging_network(), self.data.validation
         answers = outputs(network, validation.x, signature, training.scaling)
         metrics = evaluate(signature, answers, validation.y, {self.objective.metric})

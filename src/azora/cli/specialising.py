@@ -37,11 +37,12 @@ def specialise(
         specialiser = Specialiser(out, target)
         for _, wanted in limits:
             specialiser.within(wanted)  # a limit that nothing meets is told before anything is written
+        data = None if task is None else specialiser.find(task)  # so is another task
         found = []
         for text, wanted in limits:
             made = specialiser.specialise(wanted)
             if seconds is not None:
-                made = specialiser.tune(made, task, seconds)
+                made = specialiser.tune(made, data, seconds)
             folder = (to or out / "specialised") / text.replace("=", "-").replace(",", "-").replace(" ", "")
             found.append(specialiser.write(made, folder) | {"out": str(folder)})
             if not as_json:

@@ -1,5 +1,6 @@
 """Evaluators: they judge a proposal, by training it or otherwise."""
 
 from azora.evaluation.evaluator import EVALUATORS, Evaluator, make_evaluator
+from azora.evaluation.inherited import Inherited
 
-__all__ = ["EVALUATORS", "Evaluator", "make_evaluator"]
+__all__ = ["EVALUATORS", "Evaluator", "Inherited", "make_evaluator"]

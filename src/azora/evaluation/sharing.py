@@ -20,6 +20,7 @@ from azora.networks.shared_weights import SharedWeights
 from azora.space import Architecture, Space
 from azora.tasks import SearchData
 from azora.training import Paths, RecipeSettings, SharedTraining, choose_mode
+from azora.training.fit_shared import RECALIBRATION_ROWS
 from azora.trial import Proposal
 
 WEIGHTS = "shared.safetensors"  # the file in a method's folder
@@ -55,7 +56,8 @@ def start_sharing(
             same weights.
         about: `{"kind", "epochs", "distils", "recipe"}`, and of the kind "borrowed" `"kernel_transforms"`, of the kind
             "written" (by a hypernetwork) `"bases"` and `"hidden"`; `recipe` has the settings that are not the default's
-            of shared weights (SGD at 0.1, no augmentation, no label smoothing). `"ema"` may be there.
+            of shared weights (SGD at 0.1, no augmentation, no label smoothing). `"ema"` may be there, and
+            `"calibration"` (see `calibration_of`).
         precision: a mode's name.
         paths: that draw the networks of a step; None where another process does.
     """
@@ -113,7 +115,7 @@ class Stored:
         self._judge = Inherited(
             training.judged,
             data,
-            training.calibration(),
+            calibration_of(training, about) or None,
             training.scaling,
             training.mode,
             device,
@@ -124,6 +126,13 @@ class Stored:
     def __call__(self, proposal: Proposal) -> Mapping[str, float]:
         """Raises SpaceError when the architecture cannot borrow."""
         return self._judge(proposal)
+
+
+def calibration_of(training: SharedTraining, about: Mapping[str, Any], least: int = 0) -> list[Tensor]:
+    """The batches of 384 rows on which networks are recalibrated before they are judged: as many as `about` says (one,
+    where it says nothing), `least` at least; none for the statistics of the rows that are judged."""
+    batches = max(least, about.get("calibration", 1))
+    return training.calibration(batches * RECALIBRATION_ROWS) if batches else []
 
 
 def save_about(about: Mapping[str, Any], folder: Path) -> None:

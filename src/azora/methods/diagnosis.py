@@ -18,6 +18,7 @@ from azora.trial import Objective
 
 FEWEST = 3  # networks, with fewer of which no correlation is told
 FIFTH = 5
+FEWEST_BEST = 5  # of the best fifth, for among three or four a correlation is chance
 QUANTILES = {"least": 0.0, "lower quartile": 0.25, "median": 0.5, "upper quartile": 0.75, "most": 1.0}
 Pairs = list[tuple[float, float]]
 
@@ -25,9 +26,9 @@ Pairs = list[tuple[float, float]]
 def diagnose(folder: Path, space: Space, study: Study, objective: Objective) -> dict[str, Any]:
     """What `result.json` says of a method's shared weights; empty where there were none.
 
-    `pairs` are (score by shared weights, score after the first training of its own) of the networks that have both;
-    `kendall` is Kendall's rank correlation over them, `kendall_best_fifth` over the fifth of them that did best when
-    trained, where these are three or more.
+    `pairs` are (metric by shared weights, metric after the shortest training of its own) of the networks that have
+    both; `kendall` is Kendall's rank correlation over them, `kendall_best_fifth` over the fifth of them that did best
+    when trained (`best_fifth` says how many), where these are five or more.
     """
     if not (folder / JOURNAL).is_file():
         return {}
@@ -38,7 +39,7 @@ def diagnose(folder: Path, space: Space, study: Study, objective: Objective) -> 
         journal.close()
     scores = [objective.score(trial.report) for trial in inherited.trials if trial.report.ok]
     pairs = pairs_of(inherited, study, objective)
-    best = sorted(pairs, key=lambda pair: pair[1], reverse=True)[: len(pairs) // FIFTH]
+    best = sorted(pairs, key=lambda pair: pair[1], reverse=objective.maximise)[: len(pairs) // FIFTH]
     spent = {name: round(study.spent_before(PHASE + name), 2) for name in (SHARING, INHERITING)}
     return {
         **(inherited.result or {}),
@@ -48,7 +49,7 @@ def diagnose(folder: Path, space: Space, study: Study, objective: Objective) -> 
         "trained": len(pairs),
         "kendall": kendall(pairs),
         "best_fifth": len(best),
-        "kendall_best_fifth": kendall(best),
+        "kendall_best_fifth": kendall(best) if len(best) >= FEWEST_BEST else None,
         "seconds": spent,
         "share": round(sum(spent.values()) / max(study.elapsed, 1e-9), 3),
         "pairs": pairs,

@@ -13,9 +13,9 @@ from azora.evaluation.minibatches import MinibatchReward
 from azora.evaluation.sharing import load_state
 from azora.methods.method import Work
 from azora.methods.one_shot import OneShot
-from azora.methods.phases import share_weights
+from azora.methods.phases import SHARING, share_weights
 from azora.networks.shared_weights import SharedWeights
-from azora.settings import closest
+from azora.settings import check_finite, check_whole, closest
 from azora.space import Architecture, Space
 from azora.strategies import Strategy
 from azora.strategies.policy import Policy
@@ -47,7 +47,8 @@ class Enas(OneShot):
         batches: minibatches of 64 rows whose mean is a reward; one is what the paper has, and tells little.
         rate, entropy: of the controller's steps, and the weight of its bonus for entropy.
         epochs: of the shared weights, where there is no clock.
-        share, judging, judged, size: as in `OneShot`.
+        ema: decay of a moving average of the weights, which then judges; None for no average.
+        share, judging, judged, size, calibration: as in `OneShot`.
 
     Raises:
         ConfigError: a setting out of its range.
@@ -67,17 +68,22 @@ class Enas(OneShot):
         judging: float = 0.1,
         judged: int = 300,
         size: int = 16,
+        calibration: int = 1,
+        ema: float | None = None,
     ) -> None:
-        super().__init__(share, judging, judged, size)
+        super().__init__(share, judging, judged, size, calibration)
         if controller not in CONTROLLERS:
             raise ConfigError(f"there is no controller {controller!r}; {closest(controller, CONTROLLERS)}")
-        if samples < 2 or batches < 1 or rate <= 0 or entropy < 0 or epochs <= 0:
+        check_whole(2, samples=samples)
+        check_whole(1, batches=batches)
+        check_finite(rate=rate, entropy=entropy, epochs=epochs, ema=0.0 if ema is None else ema)
+        if rate <= 0 or entropy < 0 or epochs <= 0 or not 0 <= (ema or 0) < 1:
             raise ConfigError(
-                f"samples={samples} must be at least 2, batches={batches} at least 1, rate={rate} and epochs={epochs}"
-                f" above 0, entropy={entropy} at least 0"
+                f"rate={rate} and epochs={epochs} must be above 0, entropy={entropy} at least 0, and ema={ema} from 0"
+                " to below 1"
             )
         self.controller, self.samples, self.batches = controller, samples, batches
-        self.rate, self.entropy, self.epochs = rate, entropy, float(epochs)
+        self.rate, self.entropy, self.epochs, self.ema = rate, entropy, float(epochs), ema
 
     def check(self, space: Space, data: SearchData) -> None:
         SharedWeights(space.root)
@@ -89,12 +95,19 @@ class Enas(OneShot):
             "distils": False,
             "kernel_transforms": False,
             "recipe": {},
+            "ema": self.ema,
+            "calibration": self.calibration,
         }
         if self.controller == "random":
             return share_weights(work, about, make_paths("uniform", networks))
         policy = enas_policy(networks, work.seed, self.rate, self.entropy)
         turn = _Turn(self, work, policy)
         figures = share_weights(work, about, Learned(policy), turn)
+        if figures and not turn.learning.updates and not work.stop.is_set():
+            work.note(
+                "the controller has learned nothing: its first turn comes after an epoch of the shared weights,"
+                " for which there was no time; it draws at random"
+            )
         return figures and {**figures, "updates": turn.learning.updates}
 
     def searcher(self, work: Work, networks: Space) -> Strategy:
@@ -121,7 +134,8 @@ class _Turn:
         if not self.work.seconds:
             self.learning.advance(UPDATES)
             return
-        begun, most = time.perf_counter(), SHARE * (training.seconds - self.seconds)
+        begun = time.perf_counter()
+        most = min(SHARE * (training.seconds - self.seconds), self.work.left(SHARING))
         self.seconds = training.seconds
         while time.perf_counter() - begun < most and not self.work.stop.is_set():
             self.learning.advance()

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, final
 
 from azora.methods.borrowing import Borrowing
 from azora.methods.method import Work
-from azora.methods.phases import keep_rows
+from azora.methods.phases import KEPT_ROWS, keep_rows
 from azora.space import Space
 from azora.tasks import Signature
+from azora.training.fit_shared import RECALIBRATION_ROWS
 
 # Of one kind of block, so that all networks are slices of the largest; its numbers are what is elastic.
 STAGES = {
@@ -50,14 +51,20 @@ class Ofa(Borrowing):
         judging: float = 0.15,
         judged: int = 1000,
         size: int = 12,
+        calibration: int = 1,
+        quantity: str | None = None,
+        bins: int | None = None,
+        order: Sequence[str] | None = None,
+        random_networks: int | None = None,
     ) -> None:
-        super().__init__(paths, population, epochs, ema, share, judging, judged, size)
+        beside = (quantity, bins, order, random_networks)
+        super().__init__(paths, population, epochs, ema, share, judging, judged, size, calibration, *beside)
 
     def space(self, signature: Signature) -> tuple[str, Mapping[str, Any]] | None:
         return ("stages", STAGES) if signature.pictures else None
 
     def learn(self, work: Work, networks: Space) -> Mapping[str, float] | None:
-        keep_rows(work)
+        keep_rows(work, max(KEPT_ROWS, self.calibration * RECALIBRATION_ROWS))
         return super().learn(work, networks)
 
     def keeps(self) -> bool:

@@ -16,6 +16,7 @@ from azora.methods.diagnosis import diagnose
 from azora.methods.method import Method, Work
 from azora.methods.phases import INHERITING, SHARING, judge_inherited, of_networks, open_inherited
 from azora.methods.shortlist import draw, shortlist, usable
+from azora.settings import check_finite, check_whole
 from azora.space import Space
 from azora.strategies import Strategy
 from azora.strategies.evolution import RegularizedEvolution
@@ -46,17 +47,23 @@ class OneShot(Method):
         judging: of that time, for judging by them.
         judged: networks that are judged by shared weights, at most.
         size: networks on the shortlist.
+        calibration: batches of 384 rows of search-train on which the normalisations of each network are measured
+            before it is judged; with 0 they are those of the rows that are judged, which is cheaper.
 
     Raises:
         ConfigError: a setting out of its range.
     """
 
-    def __init__(self, share: float, judging: float, judged: int, size: int) -> None:
+    def __init__(self, share: float, judging: float, judged: int, size: int, calibration: int) -> None:
+        check_finite(share=share, judging=judging)
         if not (share > 0 and judging > 0 and share + judging < 1):
             raise ConfigError(f"share={share} and judging={judging} must be above 0 and leave time for the shortlist")
-        if size < 2 or judged < size:
-            raise ConfigError(f"size={size} must be at least 2 and judged={judged} no less")
+        check_whole(2, size=size)
+        check_whole(0, calibration=calibration)
+        if not isinstance(judged, int) or judged < size:
+            raise ConfigError(f"judged={judged!r} must be a whole number, at least size={size}")
         self.share, self.judging, self.judged, self.size = share, judging, judged, size
+        self.calibration = calibration
 
     @abstractmethod
     def learn(self, work: Work, networks: Space) -> Mapping[str, float] | None:

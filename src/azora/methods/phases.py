@@ -65,7 +65,7 @@ def share_weights(
     """Train shared weights along `paths` in the phase `sharing`, or go on from what a killed session left.
 
     Each epoch is put down when it is finished, and a companion has had its turn. Gives `epochs` and `loss`; None, with
-    a note to the user, where the training diverged.
+    a note to the user, where the training diverged or there was no time for a step.
 
     Raises:
         StudyError: the finished weights, by which workers are to judge, cannot be written.
@@ -76,10 +76,11 @@ def share_weights(
         training.load_state(state)
         if companion is not None:
             companion.load_state(state)
-    if training.share >= 1.0:
+    if training.share >= 1.0 and training.step:
         return _figures(training)
     work.study.enter(PHASE + SHARING)
     partners = partners_of(work, about, training.recipe.batch_size)
+    written = True
     try:
         while not training.advance(
             math.floor(training.epochs) + 1,
@@ -92,12 +93,22 @@ def share_weights(
             if companion is not None:
                 companion.after_epoch(training)
             work.study.alive()
-            _put_down(work, training, companion)
+            if not _put_down(work, training, companion) and written:
+                written = False
+                work.note(
+                    f"the shared weights cannot be written into {work.folder}: after a kill, what is trained"
+                    " until there is room is trained again"
+                )
     except TrainingDiverged as error:
         work.note(f"{error}: networks are trained one by one instead")
         return None
     finally:
         partners.close()
+    if training.step == 0 and not work.stop.is_set():
+        work.note("there was no time for a step of the shared weights: networks are trained one by one instead")
+        return None
+    if companion is not None and not work.stop.is_set():
+        companion.after_epoch(training)
     if not _put_down(work, training, companion):
         raise StudyError(f"the shared weights cannot be written into {work.folder}: make room and go on with --resume")
     return _figures(training)
@@ -114,13 +125,13 @@ def evolution_by_weights(work: Work, networks: Space, population: int) -> Strate
     return RegularizedEvolution(networks, work.seed, work.objective, population, ageing=False, crossover=0.5)
 
 
-def keep_rows(work: Work) -> None:
-    """Keep what networks need to be taken out of the weights later: rows for their normalisations, and search-
-    validation."""
+def keep_rows(work: Work, rows: int = KEPT_ROWS) -> None:
+    """Keep what networks need to be taken out of the weights later: up to so many rows for their normalisations, and
+    search-validation."""
     data = work.data
     if (work.folder / ROWS).is_dir():
         return
-    some = torch.randperm(len(data.train), generator=torch.Generator().manual_seed(work.seed))[:KEPT_ROWS].numpy()
+    some = torch.randperm(len(data.train), generator=torch.Generator().manual_seed(work.seed))[:rows].numpy()
     few = Split(data.train.x[some], data.train.y[some])
     part = work.folder / f"{ROWS}.part"
     SearchData(data.signature, few, data.validation, data.scaling).save(part)

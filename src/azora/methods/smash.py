@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, final
 
 from azora.errors import ConfigError
+from azora.methods.borrowing import path_settings
 from azora.methods.method import Work
 from azora.methods.one_shot import OneShot
 from azora.methods.phases import share_weights
 from azora.networks.hypernetwork import Hypernetwork
+from azora.settings import check_finite, check_whole
 from azora.space import Space
 from azora.strategies import Smash as Search
 from azora.strategies import Strategy
@@ -35,9 +37,11 @@ class Smash(OneShot):
     Args:
         bases, hidden: of the hypernetwork (see `azora.networks.hypernetwork.Hypernetwork`).
         paths: which networks train a step (see `azora.training.PATHS`).
-        samples, perturbations: of the search (see `azora.strategies.Smash`); the rest of `judged` is the climb's.
+        samples, perturbations: of the search, at most (see `azora.strategies.Smash`): where the phase has time for few
+            judgements, half of them and a quarter; the rest is the climb's.
         epochs: of the hypernetwork, where there is no clock.
-        share, judging, judged, size: as in `OneShot`.
+        share, judging, judged, size, calibration: as in `OneShot`.
+        quantity, bins, order, random_networks: of the paths, as in `Borrowing`.
 
     Raises:
         ConfigError: a setting out of its range.
@@ -57,30 +61,39 @@ class Smash(OneShot):
         judging: float = 0.15,
         judged: int = 800,
         size: int = 16,
+        calibration: int = 1,
+        quantity: str | None = None,
+        bins: int | None = None,
+        order: Sequence[str] | None = None,
+        random_networks: int | None = None,
     ) -> None:
-        super().__init__(share, judging, judged, size)
-        if bases < 1 or hidden < 1 or epochs <= 0:
-            raise ConfigError(f"bases={bases} and hidden={hidden} must be at least 1 and epochs={epochs} above 0")
-        if samples < 1 or perturbations < 0:
-            raise ConfigError(f"samples={samples} must be at least 1 and perturbations={perturbations} at least 0")
-        check_paths(paths)
+        super().__init__(share, judging, judged, size, calibration)
+        check_whole(1, bases=bases, hidden=hidden, samples=samples)
+        check_whole(0, perturbations=perturbations)
+        check_finite(epochs=epochs)
+        if epochs <= 0:
+            raise ConfigError(f"epochs={epochs} must be above 0")
         self.bases, self.hidden, self.paths, self.epochs = bases, hidden, paths, float(epochs)
         self.samples, self.perturbations = samples, perturbations
+        self.quantity, self.bins, self.order, self.random_networks = quantity, bins, order, random_networks
+        check_paths(paths, path_settings(self))
 
     def check(self, space: Space, data: SearchData) -> None:
         Hypernetwork(space.root, bases=self.bases, hidden=self.hidden)
+        make_paths(self.paths, space, **path_settings(self))
 
     def space(self, signature: Signature) -> tuple[str, Mapping[str, Any]] | None:
         return ("cells", CELLS) if signature.pictures else None
 
     def learn(self, work: Work, networks: Space) -> Mapping[str, float] | None:
-        paths = make_paths(self.paths, networks)
+        paths = make_paths(self.paths, networks, **path_settings(self))
         about = {
             "kind": "written",
             "epochs": self.epochs,
             "distils": paths.distils,
             "bases": self.bases,
             "hidden": self.hidden,
+            "calibration": self.calibration,
             "recipe": {"learning_rate": HYPER_RATE},
         }
         return share_weights(work, about, paths)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import final
 
 from azora.methods.borrowing import Borrowing
@@ -10,7 +11,8 @@ from azora.methods.borrowing import Borrowing
 @final
 class Spos(Borrowing):
     """Single-path one-shot search (Guo et al., 2020): weights are trained with another random network each step, then
-    evolution judges thousands by them, their batch normalisations measured anew each time.
+    evolution judges by them as many as the phase has time for (a hundred or two in a search of minutes, a thousand at
+    most by default), their batch normalisations measured anew each time.
 
     The evolution keeps the best for good and crosses half of its children. Limits are kept before anything is judged.
 
@@ -32,5 +34,11 @@ class Spos(Borrowing):
         judging: float = 0.15,
         judged: int = 1000,
         size: int = 16,
+        calibration: int = 1,
+        quantity: str | None = None,
+        bins: int | None = None,
+        order: Sequence[str] | None = None,
+        random_networks: int | None = None,
     ) -> None:
-        super().__init__(paths, population, epochs, ema, share, judging, judged, size)
+        beside = (quantity, bins, order, random_networks)
+        super().__init__(paths, population, epochs, ema, share, judging, judged, size, calibration, *beside)

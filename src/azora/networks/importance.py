@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Protocol, runtime_checkable
 
 import torch
@@ -21,26 +21,32 @@ class Hides(Protocol):
 
 
 @torch.no_grad()
-def sort_by_importance(network: nn.Module) -> int:
+def sort_by_importance(network: nn.Module, *followers: Mapping[str, Tensor]) -> int:
     """Put the hidden channels of every module that has some into the order of their importance, the greatest first.
 
     A channel is as important as the weights by which it is read are large: the sum of their absolute values (Cai et
     al., 2020). All that makes and reads it is permuted alike, so the network computes what it did before, and elastic
     widths then keep the channels that matter. Channels that several modules share stay where they are.
 
+    Args:
+        followers: tensors by their paths in the network, such as moments and averages of its weights; what is there of
+            a tensor that is permuted is permuted with it.
+
     Returns:
         How many modules were sorted. After this, networks must be borrowed anew (`SharedWeights.changed`).
     """
     count = 0
-    for module in network.modules():
+    modules: dict[str, nn.Module] = dict(network.named_modules())
+    for place, module in modules.items():
         # A submodule of that name (the MLP's) passes for the protocol too.
         if isinstance(module, Hides) and callable(getattr(type(module), "hidden", None)):
             reader, uses = module.hidden()
             weight = _tensor(module, reader)
             order = weight.abs().transpose(0, 1).flatten(1).sum(1).argsort(descending=True, stable=True)
             for path, dimension in uses:
-                tensor = _tensor(module, path)
-                tensor.copy_(tensor.index_select(dimension, order))
+                whole = f"{place}.{path}" if place else path
+                for tensor in (_tensor(module, path), *(each[whole] for each in followers if whole in each)):
+                    tensor.copy_(tensor.index_select(dimension, order))
             count += 1
     return count
 

@@ -62,11 +62,13 @@ def split(parent: SharedWeights, decision: str, groups: Sequence[Sequence[Option
     At first every network gives what it gave before, bit for bit. The parent is not changed.
 
     Raises:
-        SpaceError: the decision is no categorical choice that always exists, the groups do not hold each of its options
-            once, or it decides kernels that are learned from larger ones.
+        SpaceError: the decision is no categorical choice that always exists, a group is empty or they do not hold each
+            of its options once, or it decides kernels that are learned from larger ones.
     """
     choice = _splittable(parent.space, decision)
     given = [(option,) for option in choice.values] if groups is None else [tuple(group) for group in groups]
+    if not all(given):
+        raise SpaceError(f"{parent.space.name}: a group of {given} is empty; give each an option of {decision!r}")
     if sorted(map(repr, choice.values)) != sorted(repr(option) for group in given for option in group):
         raise SpaceError(
             f"{parent.space.name}: the groups {given} do not hold each option of {decision!r} once;"

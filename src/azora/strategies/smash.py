@@ -9,10 +9,11 @@ from azora.errors import ConfigError, SpaceError
 from azora.space import Architecture, Space
 from azora.strategies.fresh import stranger
 from azora.strategies.member import FAILED, Member, rank
-from azora.strategies.strategy import Strategy
+from azora.strategies.strategy import Affordable, Strategy
 from azora.trial import Objective, Proposal, Report
 
 RATE = 0.05  # with which each decision of a perturbation is changed
+SAMPLED, PERTURBED = 0.5, 0.25  # of all judgements, at most
 TRIES = 200  # perturbations in a row that were all known
 
 
@@ -22,11 +23,13 @@ class Smash(Strategy):
 
     A perturbation changes each decision with probability 0.05, and one at least. What the third phase finds is where
     it goes on from, if it is better. It is made for judgements that cost next to nothing, as weights that a
-    hypernetwork writes give them: hundreds of random ones come before the first choice. No network is judged twice.
+    hypernetwork writes give them: hundreds of random ones come before the first choice. Where the search can pay for
+    few judgements, half of them are samples at most and a quarter perturbations. No network is judged twice.
 
     Args:
-        samples: random architectures.
-        perturbations: of the best of those; where several are judged at once, the best that is known when it is asked.
+        samples: random architectures, at most.
+        perturbations: of the best of those, at most; where several are judged at once, the best that is known when it
+            is asked.
         climb: proposals of the chain; None goes on as long as the search does.
 
     Raises:
@@ -52,6 +55,12 @@ class Smash(Strategy):
         self.best: Member | None = None  # of all
         self.random: set[str] = set()  # keys of the samples
         self.seen: set[str] = set()
+
+    def fit(self, affordable: Affordable) -> None:
+        whole = self.asked + affordable.units
+        if self.asked < self.samples:
+            self.samples = max(self.asked, min(self.samples, int(SAMPLED * whole)))
+        self.perturbations = min(self.perturbations, int(PERTURBED * whole))
 
     def propose(self, rng: random.Random) -> Proposal | None:
         place = self.asked - self.samples

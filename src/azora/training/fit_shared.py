@@ -24,9 +24,10 @@ from azora.training.fit import CHECK_EVERY, CLIP, TrainingDiverged
 from azora.training.hyper_optimiser import HyperOptimiser
 from azora.training.link import Link, LinkLost
 from azora.training.mode import Mode
-from azora.training.paths import Paths
+from azora.training.paths import Paths, Shrinking
 from azora.training.recipe import RecipeSettings
 from azora.training.shared_optimiser import SharedOptimiser
+from azora.training.sorting import sort_channels
 
 HYPER_RATE = 3e-3
 RECALIBRATION_ROWS = 384  # where maps are 2 × 2, 1,536 values of each channel; ranks are nearly those of 1,024 rows
@@ -44,7 +45,8 @@ class SharedTraining:
     what wrote it by Adam. Normalisations use the batch's own statistics; what is judged later is recalibrated. The rate
     warms up and then falls to zero on a cosine over `epochs`, or over the time that a clock gives (Loshchilov & Hutter,
     2017). Where the paths distil, the first network learns the targets, and the others these and its detached outputs,
-    half each (as Cai et al., 2020; by the outputs alone, as Yu et al., 2020, short trainings come less far).
+    half each (as Cai et al., 2020; by the outputs alone, as Yu et al., 2020, short trainings come less far). Where the
+    paths are shrinking ones, channels are sorted by importance when widths become elastic.
 
     The rows, their augmentation and the networks of a step are functions of the seed and the step, so training can be
     taken up anywhere and goes on exactly.
@@ -98,6 +100,8 @@ class SharedTraining:
         self.seconds = 0.0  # of this object's own work
         self.loss = math.nan
         self.link: Link | None = None
+        self.widens = paths.widens if isinstance(paths, Shrinking) else math.inf
+        self._sorted = False  # since the last step, of which those that follow are to hear
 
     @property
     def epochs(self) -> float:
@@ -135,7 +139,10 @@ class SharedTraining:
 
         def goes_on() -> Sequence[Architecture] | None:
             nonlocal seen
-            self.share = self.step / self.steps if clock is None else max(self.share, clock())
+            before = self.share
+            self.share = self.step / self.steps if clock is None else max(before, clock())
+            if before < self.widens <= self.share:
+                self._sort()
             if self.share >= 1.0 or self.step >= last:
                 return None
             if watch is not None and time.monotonic() - seen > LOOK:
@@ -163,7 +170,9 @@ class SharedTraining:
             heard = link.hear()
             if heard is None:
                 return None
-            rate, drawn = heard[0], json.loads(heard[1])
+            rate, (sorts, drawn) = heard[0], json.loads(heard[1])
+            if sorts:
+                self._sort()
             return [self.shared.space.root.parse(decisions) for decisions in drawn]
 
         self._run(goes_on, lambda: rate)
@@ -222,6 +231,11 @@ class SharedTraining:
             self._look(loss)
         self.seconds += time.perf_counter() - begun
 
+    def _sort(self) -> None:
+        if isinstance(self.shared, SharedWeights) and isinstance(self.optimiser, SharedOptimiser):
+            sort_channels(self.shared, self.optimiser, self.averaged)
+            self._sorted = True
+
     def _look(self, loss: Tensor) -> None:
         self.loss = float(loss)
         if not math.isfinite(self.loss):
@@ -239,12 +253,12 @@ class SharedTraining:
 
     def _linked_gradients(self, x: Tensor, y: Tensor, drawn: Sequence[Architecture], rate: float) -> Tensor:
         """The gradients of the whole batch: of this process's part, with those of the others added."""
-        link = self.link
+        link, sorts, self._sorted = self.link, self._sorted, False
         if link is None:
             return self._gradients(x, y, drawn)
         try:
             if link.rank == 0:
-                link.tell(rate, json.dumps([architecture.to_json() for architecture in drawn]))
+                link.tell(rate, json.dumps([sorts, [architecture.to_json() for architecture in drawn]]))
             mine, theirs = (whole.tensor_split(link.count)[link.rank] for whole in (x, y))
             loss = self._gradients(mine, theirs, drawn)
             parts = self.optimiser.gradients()

@@ -64,5 +64,6 @@ class HyperOptimiser:
         for key, value in state.items():
             kind, _, name = key.partition(".")
             owner = self.names[name]
-            # Steps are counted where they were, on the processor or with the weights.
-            self.adam.state[owner][kind] = value.clone() if kind == "step" else value.to(owner, copy=True)
+            # A fused step wants its count beside the weights too, in its own format.
+            wanted = owner.device if kind == "step" else owner
+            self.adam.state[owner][kind] = value.to(wanted, copy=True)

@@ -71,9 +71,10 @@ class Optimiser:
             place, _, moment = name.partition(".")
             if not 0 <= int(place) < len(self.parameters):
                 raise KeyError(name)
-            # A step's count stays where torch wants it; moments lie beside their weights, in the same layout.
+            # A fused step wants its count beside the weights; moments lie there too, in the same layout.
             parameter = self.parameters[int(place)]
-            kept = value.clone() if value.ndim == 0 else torch.empty_like(parameter).copy_(value)
+            count = value.ndim == 0
+            kept = value.to(parameter.device, copy=True) if count else torch.empty_like(parameter).copy_(value)
             self.moments[int(place)][moment] = kept.detach()
 
     def _groups(self) -> list[tuple[float, list[int]]]:
