@@ -11,8 +11,10 @@ from tests.improving.made import blobs, deployed
 from azora.errors import BudgetError
 from azora.export.bundle import read_bundle
 from azora.hardware.target import here
-from azora.improving import analyse, improve
+from azora.improving import Versions, analyse, improve
 from azora.improving.bottlenecks import heaviest, latency_here, learning_curve, rises, slowest
+from azora.meta.carried import Carried
+from azora.meta.policy import Policy
 from azora.tasks import Split, Task
 
 TARGET = {"spec": "torch-cpu:threads=1", "device": dict(here()), "latency_ms": 1.0}
@@ -59,6 +61,23 @@ def test_a_measured_limit_that_is_not_held_asks_for_a_smaller_network(tmp_path: 
     said.clear()
     assert improve(held, blobs(900, 1), 4.0, say=said.append).facts["tried"]
     assert not any("a smaller network" in line for line in said)
+
+
+def test_what_is_promoted_for_a_measured_limit_is_sooner_on_its_target(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    policy = Policy.of({"margin": 0.06, "challengers": 1, "limits": {"latency": 1e-6}})
+    carried, said = Carried({}, False, {}, policy).to_text(), list[str]()
+    model = deployed(tmp_path, blobs(2000, 0), wide=True, carried=carried, figures={"target": TARGET})
+    monkeypatch.setattr("azora.improving.cycle.SOONER", 1e9)  # a clock has no place in a test
+    outcome = improve(model, blobs(6000, 2), 5.0, say=said.append)
+    assert outcome.what == "promoted" and outcome.facts["macs"] < outcome.facts["deployed_macs"]
+    assert outcome.facts["target_latency_ms"] > 0 and outcome.facts["deployed_target_latency_ms"] > 0
+    assert any("is beyond the limit too, with" in line for line in said)
+    assert latency_here(read_bundle(model)) is not None  # the next look can ask as well
+    monkeypatch.setattr("azora.improving.cycle.SOONER", 0.0)
+    kept = improve(model, blobs(6000, 3), 5.0)
+    assert kept.what == "kept" and "and sooner" in Versions(model).history()[-1]["why"]
 
 
 def test_a_latency_is_told_on_the_very_target_alone(tmp_path: Path) -> None:

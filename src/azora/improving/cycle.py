@@ -255,11 +255,11 @@ class _Cycle:
             return True
         facts |= compared(self.bundle, challenger, network, self.task.validation.x[:1])
         if self.slow is not None:
-            now = latency_here(self.bundle, network, challenger.signature)
-            facts |= {"target_latency_ms": now, "deployed_target_latency_ms": self.slow}
-            if now is not None and now > TOLERANCE * self.policy.limits["latency"]:
-                self.say(f"{challenger.change} is beyond the limit too, with {now:.3g} ms")
-            return now is not None and now < SOONER * self.slow
+            ms = latency_here(self.bundle, network, challenger.signature)
+            facts |= {"target_latency_ms": ms, "deployed_target_latency_ms": self.slow}
+            if ms is not None and ms > TOLERANCE * self.policy.limits["latency"]:
+                self.say(f"{challenger.change} is beyond the limit too, with {ms:.3g} ms")
+            return ms is not None and ms < SOONER * self.slow
         return not self.sooner or bool(facts["latency_ms"] < SOONER * facts["deployed_latency_ms"])
 
     def _test(self, analysis: Analysis, chosen: Trained, facts: dict[str, Any], trained: list[Trained]) -> Outcome:
