@@ -62,7 +62,8 @@ def steps(file: Path) -> None:
 def test_trees_that_are_better_ship_as_a_model_like_others(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     file, out = tmp_path / "steps.csv", tmp_path / "out"
     steps(file)
-    result = discover(Job.parse(task=str(file), out=out, reading={"label": "target"}, **QUICK))
+    result = discover(Job.parse(task=str(file), out=out, reading={"label": "target"}, policy={}, **QUICK))
+    assert "trees ships, no network: it carries no search, and cannot be improved" in result.summary()
     boosting = json.loads((out / "result.json").read_text())["boosting"]
     assert boosting["shipped"] and boosting["candidate"] and boosting["share"] == SHARE
     assert boosting["metrics"]["accuracy"] == result.figures["validation_accuracy"] > boosting["network"]["accuracy"]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import random
 import shutil
 from collections.abc import Callable
 from dataclasses import replace
@@ -23,6 +24,7 @@ from azora.job import Job
 from azora.meta import Judgement, Knowledge, describe_task
 from azora.meta.carried import MOST_RECORDS, MOST_TRIALS, Carried
 from azora.meta.policy import Policy
+from azora.networks.registry import make_space
 
 POLICY = {"challengers": 3, "kinds": "train,memory,grow"}
 
@@ -83,8 +85,8 @@ def test_it_is_improved_by_what_it_carries_alone_and_carries_it_on(alone: Path) 
     )
     # What the look learned is heard by the next one: what it grew is among what memory knows now.
     features, bundle = describe_task(blobs(3000, 6, turned=1.0).search_data), read_bundle(alone)
-    both = neighbours(now.records, bundle, now.recipe_searched, bundle.signature, features)
-    own = neighbours(now.records[:1], bundle, now.recipe_searched, bundle.signature, features)
+    both = neighbours(now.records, bundle, bundle.signature, features)
+    own = neighbours(now.records[:1], bundle, bundle.signature, features)
     assert {each.key for each, _ in both} > {each.key for each, _ in own}
     assert not Path("../elsewhere").exists() and sorted(each.name for each in Path().iterdir()) == [
         "model", "model.versions",
@@ -165,13 +167,40 @@ def test_memory_of_the_machine_is_heard_where_it_is_named(found: Path, tmp_path:
         records = memory.records()
     bundle = read_bundle(model)
     features = describe_task(task.search_data)
-    near = neighbours(records, bundle, True, bundle.signature, features)
+    near = neighbours(records, bundle, bundle.signature, features)
     assert near and all(recipe is not None for _, recipe in near)
     made = Challengers(bundle, (), Policy.of({"kinds": "memory"}), 0, None, lambda: near)
     taught = [each for each in made.some(8) if each.teacher is not None]
     assert taught and all(each.rate == 1.0 for each in taught)
     within = Challengers(bundle, (), Policy.of({"kinds": "memory", "limits": {"params": 1}}), 0, None, lambda: near)
     assert within.some(8) == []
+    # Scores of networks that nobody trained are of something else; a search for networks alone counts like any other.
+    untrained = [replace(each, facts={**each.facts, "evaluator": "zero-cost"}) for each in records]
+    assert neighbours(untrained, bundle, bundle.signature, features) == []
+    space = make_space("mlp", bundle.signature)
+    trials = [Judgement(dict(space.sample(random.Random(seed))), seed / 4) for seed in range(4)]
+    alone = replace(records[0], space={"name": "mlp", "fingerprint": space.fingerprint}, trials=trials)
+    found = neighbours([alone], bundle, bundle.signature, features)
+    assert found and {recipe for _, recipe in found} == {None}
+    assert found[0][0].key in {space.parse(each.decisions).key for each in trials}
+
+
+def test_a_memory_that_is_named_is_heard_or_it_is_said_why_not(found: Path, tmp_path: Path) -> None:
+    model, said = deployed(tmp_path, blobs(300, 0), epochs=1), list[str]()
+    with Knowledge(found.parents[1] / "memory.db") as memory:
+        records = memory.records()
+    improve(model, blobs(900, 1), 5.0, records=records, say=said.append)
+    assert any(line.startswith("from memory, its number 1") for line in said)
+    elsewhere = [replace(each, space={"name": "cells", "fingerprint": "0"}) for each in records]
+    for kinds, told in (
+        ("memory,train", "memory: none of 1 searches is in this space"),
+        ("train", "has no say in this"),
+    ):
+        kept = Carried({}, True, {}, Policy.of({"kinds": kinds})).to_text()
+        other = deployed(tmp_path / kinds, blobs(300, 0), epochs=1, carried=kept)
+        said.clear()
+        improve(other, blobs(900, 1), 5.0, records=elsewhere, say=said.append)
+        assert any(told in line for line in said)
 
 
 def test_kinds_take_turns_and_recipes_change_one_setting(tmp_path: Path) -> None:

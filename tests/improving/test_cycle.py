@@ -12,14 +12,20 @@ import numpy as np
 import pytest
 import torch
 from tests.improving.made import NAMES, accuracy, blobs, deployed, weights
+from torch import nn
 
 from azora.automl.shipping import ship
 from azora.cli.main import main
 from azora.errors import BudgetError, BundleError, TaskError
-from azora.export.bundle import ABOUT, WEIGHTS, read_bundle, write_bundle
+from azora.export.bundle import ABOUT, WEIGHTS, Bundle, read_bundle, write_bundle
 from azora.improving import Versions, analyse, improve
+from azora.improving.challengers import Challenger, Challengers
 from azora.improving.cycle import _tries
-from azora.tasks import Reading, Task, from_arrays, load_task
+from azora.improving.versions import LOOP
+from azora.meta.carried import Carried
+from azora.meta.policy import Policy
+from azora.networks.morphism import NoMorphism
+from azora.tasks import Reading, Split, Task, from_arrays, load_task
 from azora.training import outputs
 
 BRIEF = 4.0  # seconds of a cycle
@@ -112,6 +118,85 @@ def test_new_classes_grow_the_head(tmp_path: Path) -> None:
     assert accuracy(model, fresh) > 0.95 * accuracy(scratch, fresh)
 
 
+def test_what_was_known_is_taught_and_tested_where_classes_come_or_are_missing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    model = deployed(tmp_path, blobs(2000, 0))
+    bundle, rows = read_bundle(model), blobs(1000, 1, classes=4).everything()
+    for fresh, missing, taught in (((), False, False), (("elm",), False, True), ((), True, True)):
+        (made,) = Challengers(bundle, fresh, Policy.of({"kinds": "train"}), 0, missing=missing).some(1)
+        assert (made.teacher is bundle.network) == taught
+    lacking = from_arrays(rows.x[rows.y > 0], NAMES[rows.y[rows.y > 0]])
+    found = analyse(bundle, lacking)
+    assert found.missing == ["ash"] and found.fresh == ["elm"] and found.limits != "unknown"
+    assert "the data lack ash: whether these are still known is not tested" in found.lines()
+    alone = from_arrays(rows.x[:400], np.array(["elm", "oak"])[np.arange(400) % 2])
+    with pytest.raises(TaskError, match=r"none of the model's classes .*; give rows of them beside the new ones"):
+        analyse(bundle, alone)
+
+    def forget(self: Challenger, bundle: Bundle, rows: Split, seconds: float, seed: int) -> nn.Module:
+        """Elms alone are still known."""
+
+        class Elms(nn.Module):
+            def forward(self, x: torch.Tensor) -> torch.Tensor:
+                said = bundle.network(x)
+                near = x[:, :2].norm(dim=1, keepdim=True) < 0.7
+                return torch.cat([said.roll(1, dims=1), torch.where(near, 99.0, -99.0)], dim=1)
+
+        return Elms().eval()
+
+    monkeypatch.setattr(Challenger, "train", forget)
+    elms = blobs(12000, 2, classes=4).everything()
+    parts = [(each.x[which], each.y[which]) for each, which in ((rows, rows.y < 3), (elms, elms.y == 3))]
+    x, y = (np.concatenate(each) for each in zip(*parts, strict=True))
+    more = from_arrays(x, NAMES[y])
+    outcome = improve(model, more, BRIEF)
+    assert outcome.what == "kept" and outcome.facts["p"] < outcome.facts["level"]
+    assert "it tells apart worse what was known before" in Versions(model).history()[-1]["why"]
+
+
+def test_a_head_that_cannot_grow_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    model = deployed(tmp_path, blobs(300, 0), epochs=1)
+
+    def refuse(*given: Any) -> nn.Module:
+        raise NoMorphism("what it gives differs by 3")
+
+    monkeypatch.setattr("azora.improving.challengers.grow", refuse)
+    with pytest.raises(BundleError, match=r"cannot be given 4 outputs \(what it gives differs by 3\); azora search on"):
+        improve(model, blobs(900, 1, classes=4), BRIEF)
+
+
+def test_answers_that_are_no_numbers_are_no_challengers(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    model, said = deployed(tmp_path, blobs(300, 0), epochs=1), list[str]()
+    monkeypatch.setattr("azora.improving.cycle._Cycle._mean_loss", lambda *given: float("inf"))
+    with pytest.raises(BundleError, match="every challenger became no number"):
+        improve(model, blobs(900, 1), BRIEF, say=said.append)
+    assert "trained on: its answers became no numbers" in said
+
+
+def test_pictures_of_another_range_are_judged_and_promoted_in_the_models(tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    y = np.arange(1200) % 3
+    x = np.clip(rng.normal(60, 40, (1200, 3, 3)) + 60 * y[:, None, None], 0, 255).astype(np.uint8)
+    task = from_arrays(x, NAMES[y], name="greys")
+    bundle = read_bundle(deployed(tmp_path, task, values=task.train.values))
+    floats = from_arrays((x / 255).astype(np.float32), NAMES[y], name="floats")
+    assert analyse(bundle, floats).score == pytest.approx(analyse(bundle, task).score, abs=0.01)
+    said = list[str]()
+    improve(bundle.folder, floats, BRIEF, dry=True, say=said.append)
+    assert "values from 0 to 1 are brought to 0 to 255" in said
+    odd = from_arrays(x.astype(np.float32) / 100 - 1, NAMES[y], name="odd")
+    with pytest.raises(TaskError, match="odd has pictures of values from -1 to"):
+        improve(bundle.folder, odd, BRIEF)
+
+
+def test_a_second_look_that_could_show_nothing_is_refused(tmp_path: Path) -> None:
+    kept = Carried({}, False, {}, Policy.of({"held_out": 0.99})).to_text()
+    model = deployed(tmp_path, blobs(300, 0), epochs=1, carried=kept)
+    with pytest.raises(BudgetError, match=r"has 1 rows for the second look, which can show nothing; .* below 0\.99"):
+        improve(model, blobs(900, 1), BRIEF)
+
+
 def test_drift_is_told_and_its_absence_too(tmp_path: Path) -> None:
     bundle = read_bundle(deployed(tmp_path, blobs(2000, 0)))
     still, turned = analyse(bundle, blobs(900, 3)), analyse(bundle, blobs(900, 3, turned=1.0))
@@ -128,7 +213,7 @@ def test_what_limits_is_told_by_rows_that_the_model_was_trained_on(tmp_path: Pat
     model = deployed(tmp_path, task)
     score = analyse(read_bundle(model), fresh).score
     for own, limits, said in (
-        (None, "unknown", f"score {score:.4f} on new rows: what limits it is not known"),
+        (None, "capacity", f"score {score:.4f} on new rows: capacity limits"),  # by its learning curve
         (score + 0.01, "capacity", f"{score + 0.01:.4f} on rows that it was trained on: capacity limits"),
         (score + 0.09, "data", f"{score + 0.09:.4f} on rows that it was trained on: data limits"),
     ):
@@ -263,11 +348,26 @@ def test_the_loop_waits_for_its_turn_and_survives_restarts(
     words = ["improve", str(model), "--data", "digits", "--budget", "20s", "--every", "1h"]
     assert main(words) == 130
     assert slept == [5.0, 5.0, 5.0] and "the next look" in capsys.readouterr().err
-    # An hour later it looks at once, and finds that the data are of another shape.
+    # An hour later it looks at once, finds that the data are of another shape, and waits for those of another day.
     line = json.dumps({"when": "2026-01-01T00:00:00+00:00", "what": "kept"})
     (versions.folder / "history.jsonl").write_text(f'{line}\n{{"when": "20', encoding="utf-8")
-    assert main(words) == 2
-    assert "the model takes 8" in capsys.readouterr().err
+    slept.clear()
+    assert main(words) == 130
+    told = capsys.readouterr().err
+    assert "the model takes 8" in told and "the next look" in told and slept == [5.0, 5.0, 5.0]
+    assert versions.history()[-1]["what"] == "failed"
+    # Without any look before it, whoever asked is told, and nothing is noted.
+    (versions.folder / "history.jsonl").unlink()
+    assert main(words) == 2 and versions.history() == []
+
+
+def test_a_model_has_one_loop(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    model = deployed(tmp_path, blobs(300, 0), epochs=1)
+    with Versions(model).locked(LOOP):
+        assert main(["improve", str(model), "--data", "digits", "--every", "1h"]) == 2
+        assert "again and again by another process" in capsys.readouterr().err
+        with Versions(model).locked():
+            pass  # single looks go on
 
 
 def test_a_look_that_fails_later_on_does_not_end_the_loop(
@@ -380,13 +480,70 @@ def test_a_line_of_the_history_that_was_cut_does_not_take_the_next_with_it(tmp_p
     assert [each["what"] for each in versions.history()] == ["kept", "promoted"]
 
 
-def test_tests_are_counted_since_the_last_promotion_that_stayed(tmp_path: Path) -> None:
-    versions = Versions(deployed(tmp_path, blobs(300, 0), epochs=1))
+def test_tests_are_counted_of_the_model_that_is_deployed(tmp_path: Path) -> None:
+    """Whatever was promoted and put back since, and however often."""
+    versions, first, marks = Versions(deployed(tmp_path, blobs(300, 0), epochs=1)), "", list[str | None]()
+    for epochs in (1, 2, 3):
+        deployed(tmp_path, blobs(300, 0), epochs=epochs)
+        first, marks = first or versions.keep(), [*marks, versions.mark]
+        versions.keep()
+    for what, place in (("kept", 0), ("promoted", 0), ("kept", 1), ("kept", 1), ("promoted", 1), ("rolled back", None)):
+        versions.note(what, {} if place is None else {"p": 0.5, "model": marks[place]})
+    versions.note("kept", {"why": "nothing was tested"})
     counts = []
-    for what, facts in (
-        ("kept", {"p": 0.5}), ("kept", {"why": "nothing was tested"}), ("promoted", {"p": 0.01}), ("kept", {"p": 0.5}),
-        ("promoted", {"p": 0.001}), ("rolled back", {}),
-    ):  # fmt: skip
-        versions.note(what, facts)
+    for number in versions.numbers():
+        versions.deploy(number)
         counts.append(_tries(versions))
-    assert counts == [1, 1, 0, 1, 0, 2]
+    assert counts == [2, 3, 0]
+    deployed(tmp_path, blobs(300, 0), epochs=4)  # a search has put another one there
+    assert _tries(versions) == 0
+
+
+def test_a_model_that_cannot_be_read_is_had_back(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    versions = Versions(deployed(tmp_path, blobs(300, 0), epochs=1))
+    model, first = versions.model, versions.keep()
+    one = weights(model)
+    deployed(tmp_path, blobs(300, 0), epochs=2)
+    versions.note("promoted", {"from": first, "to": versions.keep()})
+    two = weights(model)
+    (model / ABOUT).write_text("{", encoding="utf-8")
+    assert main(["rollback", str(tmp_path)]) == 0 and weights(model) == two
+    assert versions.history()[-1] | {"when": ""} == {
+        "when": "", "what": "rolled back", "from": "damaged-0001", "to": "0002", "why": "it could not be read",
+    }  # fmt: skip
+    assert (versions.folder / "damaged-0001" / ABOUT).read_text(encoding="utf-8") == "{"
+    (model / ABOUT).unlink()
+    assert main(["rollback", str(model), "--to", "0001"]) == 0 and weights(model) == one
+    # Of the versions that are kept one may be damaged as well; it is no reason to keep none.
+    (versions.folder / "0002" / ABOUT).write_text("[]", encoding="utf-8")
+    assert versions.keep() == "0001"
+    (model / ABOUT).write_text("", encoding="utf-8")
+    assert versions.roll_back() == "0001" and weights(model) == one
+    (versions.folder / "0001" / WEIGHTS).write_bytes(b"")
+    (model / ABOUT).write_text("", encoding="utf-8")
+    capsys.readouterr()
+    assert main(["rollback", str(model)]) == 2
+    assert "no version of it is kept that can" in capsys.readouterr().err and (model / ABOUT).is_file()
+
+
+def test_a_search_after_an_interrupted_promotion_keeps_its_model(tmp_path: Path) -> None:
+    versions = Versions(deployed(tmp_path, blobs(300, 0), epochs=1))
+    with contextlib.suppress(KeyboardInterrupt), versions.promoting() as before:
+        deployed(tmp_path, blobs(300, 0), epochs=2, improved={"change": "trained on"})
+        raise KeyboardInterrupt
+    replaced = weights(versions.folder / before)
+    deployed(tmp_path, blobs(300, 0), epochs=3)
+    new = weights(versions.model)
+    assert versions.settle() is None and weights(versions.model) == new != replaced and versions.history() == []
+    assert versions.settle() is None and versions.roll_back("0001") == "0001"
+
+
+def test_a_folder_may_be_named_from_within(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    model = deployed(tmp_path, blobs(300, 0), epochs=1)
+    (model / "inner").mkdir()
+    for inside, word in ((model, "."), (model / "inner", ".."), (tmp_path, "."), (model, "..")):
+        monkeypatch.chdir(inside)
+        assert Versions(Path(word)).folder == tmp_path / "model.versions"
+        assert main(["history", word]) == 0 and "0 versions kept" in capsys.readouterr().out

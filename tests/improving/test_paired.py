@@ -29,6 +29,9 @@ def test_losses_of_rows() -> None:
     answers = np.array([[0.9, 0.1], [0.2, 0.8]])
     assert losses("classification", answers, np.array([0, 0])).tolist() == [0.0, 1.0]
     assert losses("regression", answers, np.array([[0.9, 0.1], [0.2, 1.8]])).tolist() == pytest.approx([0.0, 1.0])
+    # In units of what they are spread by, so that grammes do not drown metres.
+    y = np.zeros((1, 2))
+    assert losses("regression", np.array([[300.0, 2.0]]), y, (100.0, 1.0)).tolist() == pytest.approx([13.0])
 
 
 def test_all_levels_together_come_to_the_level() -> None:

@@ -17,6 +17,7 @@ from azora.improving.paired import margin_of
 from azora.meta.carried import Carried
 from azora.meta.policy import Policy
 from azora.networks.complexity import cost
+from azora.networks.registry import make_space
 
 
 def test_a_smaller_one_is_promoted_where_it_is_not_worse(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -54,6 +55,29 @@ def test_challengers_are_smaller_and_taught(tmp_path: Path) -> None:
     assert told["macs"] < told["deployed_macs"] and 0 < told["latency_ms"] < 1000
 
 
+def test_limits_hold_for_all_that_is_promoted_or_it_comes_nearer_to_them(tmp_path: Path) -> None:
+    """By parameters alone: what is beyond them may have as many multiply-accumulates as it likes."""
+    bundle = read_bundle(deployed(tmp_path, blobs(300, 0), epochs=1, wide=True))
+    now = cost(made := make_space("mlp", bundle.signature), made.parse(bundle.about["architecture"]))["params"]
+
+    def tried(most: float, smaller: bool = True) -> list[int]:
+        found = Challengers(bundle, (), Policy.of({"limits": {"params": most}}), 0).some(99, smaller=smaller)
+        return [cost(each.space, each.architecture)["params"] for each in found]
+
+    assert tried(now - 1) and max(tried(now - 1)) < now  # a little less is enough
+    assert tried(10) and max(tried(10)) <= 0.9 * now  # nothing holds it, so much less
+    assert tried(now - 1, smaller=False) == [] and max(tried(now, smaller=False)) <= now
+    grown = Challengers(bundle, ("elm",), Policy.of({"limits": {"params": now}}), 0)
+    assert grown.over == ["params"] and grown.some(9) == []
+    assert all(cost(each.space, each.architecture)["params"] <= now for each in grown.some(9, smaller=True))
+
+
+def test_a_model_beyond_all_that_is_near_is_told_so(tmp_path: Path) -> None:
+    model, said = deployed(tmp_path, blobs(300, 0), wide=True, figures={"limits": {"params": 10}}), list[str]()
+    improve(model, blobs(6000, 1), 4.0, say=said.append)
+    assert "none that is smaller holds params: what comes nearer is tried" in said
+
+
 def test_too_few_rows_and_unknown_words_are_told(tmp_path: Path) -> None:
     model = deployed(tmp_path, blobs(300, 0), epochs=1)
     with pytest.raises(BudgetError, match=r"cannot show that a network is not worse by 0\.01"):
@@ -87,5 +111,6 @@ def test_numbers_have_a_margin_of_their_variance() -> None:
     margin = margin_of("regression", 0.01, y)
     assert margin == pytest.approx(0.09, rel=0.1) and margin_of("classification", 0.01, y) == 0.01
     old = rng.normal(size=2000) ** 2
+    assert margin_of("regression", 0.01, np.tile(y, 2), (3.0, 3.0)) == pytest.approx(0.02, rel=0.1)
     assert paired_test("regression", old, old + 0.5 * margin, margin) < 0.01
     assert paired_test("regression", old, old + 1.5 * margin, margin) > 0.99

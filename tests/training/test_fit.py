@@ -10,9 +10,10 @@ import pytest
 import torch
 from torch import nn
 
-from azora.tasks import Split, Task, evaluate, load_task
+from azora.tasks import Signature, Split, Task, evaluate, load_task
 from azora.training import MODES, Mode, Recipe, RecipeSettings, Training, TrainingDiverged, outputs
 from azora.training import fit as fitting
+from azora.training.distilling import distilled
 
 
 def network(task: Task, dropout: float = 0.0) -> nn.Module:
@@ -248,3 +249,16 @@ def test_half_of_what_is_learned_is_what_a_teacher_answers(slopes: Task) -> None
     taught.finish(epochs=40)
     torch.testing.assert_close(taught.judging_network().weight, teacher.weight / 2, atol=0.02, rtol=0)
     assert teacher.weight.grad is None
+
+
+def test_a_teacher_of_fewer_classes_teaches_those() -> None:
+    """Logits of the first two are brought to its odds; the third is the targets' alone."""
+    signature = Signature("classification", (2,), 3, ("a", "b", "c"))
+    told = torch.tensor([[1.0, 3.0], [2.0, 0.0]])
+    said = torch.tensor([[0.5, 2.5, 9.0], [2.0, 0.0, -4.0]], requires_grad=True)
+    loss = distilled(signature, said, told)
+    assert float(loss.detach()) == pytest.approx(
+        float(torch.distributions.Categorical(logits=told).entropy().mean()), abs=1e-6
+    )
+    loss.backward()
+    assert said.grad is not None and said.grad.abs().max() < 1e-6

@@ -87,7 +87,10 @@ def deliver(
     if reference is not None:
         figures["reference"] = _reference(setting, reference, found, test, metric)
     # What ships in place of a network, trees or an ensemble, carries no search on.
-    carried = carried_by(setting, study, winner.architecture) if winner.space is setting.space else None
+    own = winner.space is setting.space
+    carried = carried_by(setting, study, winner.architecture) if own else None
+    if setting.job.policy is not None and not own:
+        figures["notes"].append(f"{winner.space.name} ships, no network: it carries no search, and cannot be improved")
     figures |= _ship(setting, winner, figures, out, carried, _known(setting, winner, test.x, found))
     figures["notes"] += [figures["beyond_size"]] if "beyond_size" in figures else []
     figures["notes"] += told_in_eight_bits(figures)

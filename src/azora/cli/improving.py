@@ -46,22 +46,25 @@ def improve(
 ) -> int:
     """Look for a better network than a deployed one on new data, and deploy it if a test says that it is better."""
     from azora.improving import Versions
+    from azora.improving.versions import LOOP
 
     look = _Look(model, data, label, parse_seconds(budget), prefer, knowledge, quiet, as_json)
     if every is None:
         return look.once(seed, dry_run)
     if dry_run:
         raise BudgetError(f"--every {every} and --dry-run: say one of the two")
-    pause, versions, looked = parse_seconds(every), Versions(model), False
-    while True:
-        _wait(versions, pause)
-        try:
-            look.once(seed + len(versions.history()))
-        except AzoraError as error:
-            if not looked:
-                raise  # a mistake of the one who asks; later on it is the data's
-            _failed(versions, error, pause)
-        looked = True
+    pause, versions = parse_seconds(every), Versions(model)
+    looked = bool(versions.history())
+    with versions.locked(LOOP):
+        while True:
+            _wait(versions, pause)
+            try:
+                look.once(seed + len(versions.history()))
+            except AzoraError as error:
+                if not looked:
+                    raise  # a mistake of the one who asks; after a look, whichever process made it, it is the data's
+                _failed(versions, error, pause)
+            looked = True
 
 
 def rollback(

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+import time
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, final
@@ -10,7 +12,9 @@ import numpy as np
 
 from azora.errors import TaskError
 from azora.export.bundle import Bundle
+from azora.export.data import with_values
 from azora.export.reference import drift
+from azora.improving.bottlenecks import ALONE, ANSWERS, JUDGED, ROWS, heaviest, learning_curve, rises, slowest
 from azora.tasks import Split, Task, score_of
 from azora.tasks.array import Array
 from azora.training import outputs
@@ -19,6 +23,7 @@ BINS = 10  # of confidence
 UNKNOWN = "unknown"
 WORST = 5  # classes and confusions that are told
 GAP = 0.03  # by how much better its own rows are answered than new ones where more data, not more network, is wanted
+SHARE = 0.1  # of a look's time, at most, for a profile and for a learning curve, each
 
 
 @final
@@ -29,13 +34,17 @@ class Analysis:
     Args:
         score: accuracy, or R², on search-validation, none of which the model has seen.
         trained_score: the same on rows that it was trained on, when it was made; None where it does not say.
-        limits: "data" where those are answered much better than new rows, else "capacity"; "unknown" where the model
-            does not say, or where the new rows are its own.
+        limits: "data" where those are answered much better than new rows, else "capacity"; where the model does not
+            say, "data" where the learning curve still rises; "unknown" without one, or where the new rows are its own.
         classes: the worst ones: name, rows, share that is wrong.
         confusions: what is most often taken for what: names, and how many rows.
         calibration: expected calibration error, (0 to 1): how far confidence is from being right.
         drift: two-sample tests against what the model was made with; None where it does not say.
-        fresh: classes that the model does not know.
+        fresh: classes that the model does not know; `missing`, those that it knows and the data lack.
+        slow, heavy: the layers in which most of an answer's time goes, and that hold most of the weights, with their
+            shares (`azora.improving.bottlenecks`).
+        curve: rows and score of a last layer learned anew from more and more of the new rows; None where it was not
+            tried, for want of time or of such a layer.
         same: whether these are the very rows that it was made of, so that scores on them say little.
     """
 
@@ -47,6 +56,10 @@ class Analysis:
     calibration: float | None = None
     drift: Sequence[Mapping[str, Any]] | None = None
     fresh: Sequence[str] = ()
+    missing: Sequence[str] = ()
+    slow: Sequence[Mapping[str, Any]] = ()
+    heavy: Sequence[Mapping[str, Any]] = ()
+    curve: Sequence[Mapping[str, float]] | None = None
     same: bool = False
 
     def to_json(self) -> dict[str, Any]:
@@ -58,7 +71,13 @@ class Analysis:
         limits = "what limits it is not known" if self.limits == UNKNOWN else f"{self.limits} limits"
         said = [f"score {self.score:.4f} on new rows{own}: {limits}"]
         if self.same:
-            said.append("these are the rows that the model was made of: give rows that are new")
+            said.append(
+                "these are the rows that the model was made of, and validation favours it: give rows that are new"
+            )
+        if self.curve is not None:
+            rows, scores = ([each[name] for each in self.curve] for name in ("rows", "score"))
+            told = ", ".join(f"{score:.4f} from {row:.0f}" for row, score in zip(rows, scores, strict=True))
+            said.append(f"its last layer learned anew: {told} rows")
         said += [f"class {each['class']}: {each['wrong']:.1%} of {each['rows']} rows wrong" for each in self.classes]
         said += [f"{each['class']} taken for {each['for']}: {each['rows']} rows" for each in self.confusions]
         if self.calibration is not None:
@@ -71,39 +90,65 @@ class Analysis:
             said.append(f"drift: {told}" if found else "drift: none found")
         if self.fresh:
             said.append(f"new classes: {', '.join(self.fresh)}")
-        return said
+        if self.missing:
+            said.append(f"the data lack {', '.join(self.missing)}: whether these are still known is not tested")
+        return [*said, *_of_layers("time goes to", self.slow), *_of_layers("weights are in", self.heavy)]
 
 
-def analyse(bundle: Bundle, task: Task) -> Analysis:
+def _of_layers(word: str, layers: Sequence[Mapping[str, Any]]) -> list[str]:
+    told = ", ".join(f"{each['layer']} ({each['kind']}) {each['share']:.0%}" for each in layers)
+    return [f"{word} {told}"] if told else []
+
+
+def analyse(bundle: Bundle, task: Task, seconds: float = math.inf) -> Analysis:
     """Look at a model on new data: on search-validation, not on the test.
 
+    Args:
+        seconds: of the whole look; a profile and a learning curve take a tenth of it each, or are left out.
+
     Raises:
-        TaskError: the data are of another shape or kind than the model's.
+        TaskError: the data are of another shape or kind than the model's, or of another unit.
     """
-    check_shape(bundle, task)
-    fresh = [name for name in task.signature.classes if name not in bundle.signature.classes]
+    task = fitting(bundle, task)
+    begun = time.perf_counter()
     judged = known_rows(bundle, task, task.validation)
     said = outputs(bundle.network, judged.x, bundle.signature, bundle.scaling)
+    row = (time.perf_counter() - begun) / len(judged)
+    curve = None
+    if row * min(len(task.train), ROWS) + row * min(len(judged), JUDGED) < SHARE * seconds:
+        curve = learning_curve(bundle, known_rows(bundle, task, task.train), judged)
     score, own = score_of(bundle.signature, said, judged.y), bundle.about.get("trained_score")
     trained_score = float(own) if isinstance(own, int | float) else None
     reference = bundle.about.get("reference")
-    tested = drift(reference, judged.x, said, bundle.signature) if isinstance(reference, dict) else None
     same = bundle.about.get("task", {}).get("sha256") == task.digest
-    limits = UNKNOWN if same or trained_score is None else "data" if trained_score - score > GAP else "capacity"
+    facts: dict[str, Any] = {
+        "drift": drift(reference, judged.x, said, bundle.signature) if isinstance(reference, dict) else None,
+        "slow": slowest(bundle) if ALONE * row * ANSWERS < SHARE * seconds else (),
+        "heavy": heaviest(bundle), "curve": curve, "same": same,
+    }  # fmt: skip
+    limits = UNKNOWN if same else _limits(score, trained_score, curve)
     if bundle.signature.kind != "classification":
-        return Analysis(score, trained_score, limits, drift=tested, same=same)
-    names = bundle.signature.classes
+        return Analysis(score, trained_score, limits, **facts)
+    names, theirs = bundle.signature.classes, task.signature.classes
     return Analysis(
         score, trained_score, limits, _classes(said, judged.y, names), _confusions(said, judged.y, names),
-        _calibration(said, judged.y), tested, fresh, same,
+        _calibration(said, judged.y), fresh=[name for name in theirs if name not in names],
+        missing=[name for name in names if name not in theirs], **facts,
     )  # fmt: skip
 
 
-def check_shape(bundle: Bundle, task: Task) -> None:
-    """Refuse data that the model cannot take.
+def _limits(score: float, own: float | None, curve: list[dict[str, float]] | None) -> str:
+    if own is None and curve is None:
+        return UNKNOWN
+    wanting = rises(curve) if own is None and curve is not None else (own or 0.0) - score > GAP
+    return "data" if wanting else "capacity"
+
+
+def fitting(bundle: Bundle, task: Task) -> Task:
+    """The task as the model takes it: pictures with black and white where the model's have them.
 
     Raises:
-        TaskError: with what differs.
+        TaskError: the model cannot take such data; with what differs.
     """
     mine, theirs = bundle.signature, task.signature
     if mine.kind != theirs.kind:
@@ -114,6 +159,7 @@ def check_shape(bundle: Bundle, task: Task) -> None:
         )
     if mine.kind == "regression" and mine.outputs != theirs.outputs:
         raise TaskError(f"{task.name} has {theirs.outputs} numbers to predict, the model predicts {mine.outputs}")
+    return with_values(task, bundle.values if "values" in bundle.about else ())
 
 
 def known_rows(bundle: Bundle, task: Task, split: Split) -> Split:
@@ -127,7 +173,10 @@ def known_rows(bundle: Bundle, task: Task, split: Split) -> Split:
     places = {name: place for place, name in enumerate(bundle.signature.classes)}
     numbers = np.array([places.get(name, -1) for name in task.signature.classes])[split.y]
     if not (numbers >= 0).any():
-        raise TaskError(f"{task.name} has none of the model's classes ({', '.join(bundle.signature.classes)})")
+        raise TaskError(
+            f"{task.name} has none of the model's classes ({', '.join(bundle.signature.classes)}); give rows of them"
+            " beside the new ones, by which it shows whether they are still known"
+        )
     return Split(split.x[numbers >= 0], numbers[numbers >= 0])
 
 

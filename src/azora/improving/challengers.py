@@ -74,14 +74,19 @@ class Challengers:
         fresh: classes of the data that the model does not know: there are answers for these too, drawn at random.
         recipe: what the model was trained by last; the task's usual one, where it does not say.
         remembered: what memory says is good, the best first. Called when it is the first time of use.
+        missing: whether the data lack classes that the model knows.
+
+    Where classes are new or missing, every challenger learns the deployed network's answers for those that it knows
+    beside the targets, so that they are not forgotten (learning without forgetting, Li & Hoiem, 2016).
 
     Raises:
-        BundleError: the model is no network that could be trained on.
+        BundleError: the model is no network that could be trained on, or cannot be given more outputs.
     """
 
     def __init__(
         self, bundle: Bundle, fresh: tuple[str, ...], policy: Policy, seed: int,
         recipe: Mapping[str, Any] | None = None, remembered: Callable[[], Iterable[Neighbour]] = tuple,
+        missing: bool = False,
     ) -> None:  # fmt: skip
         if (name := bundle.about["space"]["name"]) in SHIPPED:
             raise BundleError(
@@ -95,17 +100,26 @@ class Challengers:
         self.space = make_read_space(about["name"], signature, **about["settings"])
         self.start = self.space.parse(bundle.about["architecture"])
         self.signature, self.policy, self.seed, self.remembered = signature, policy, seed, remembered
-        # A copy, or of more classes the same with more answers.
-        self.network = grow(self.space, bundle.network, self.start, self.start)
-        self.teacher = None if fresh else bundle.network  # it knows nothing of new classes
+        try:  # a copy, or of more classes the same with more answers
+            self.network = grow(self.space, bundle.network, self.start, self.start)
+        except NoMorphism as error:
+            raise BundleError(
+                f"the network of {bundle.folder} cannot be given {signature.outputs} outputs ({error});"
+                " azora search on the new rows finds another"
+            ) from error
+        self.teacher, self.reminds = bundle.network, bool(fresh) or missing
         self.trained = "trained on" if not fresh else "with new classes"
         self.usual = recipe_of(recipe, signature, bundle.scaling)
+        own = make_read_space(about["name"], bundle.signature, **about["settings"])
+        self.deployed: Mapping[str, float] = cost(own, own.parse(bundle.about["architecture"]))
+        self.over = beyond(self.space, self.start, policy.limits)
 
     def some(self, count: int, *, smaller: bool = False) -> list[Challenger]:
         """`count` of them at most, of each kind in turn: by the policy, or `smaller` ones alone.
 
-        Of a model whose limits cannot be counted (latency, size of a file), only the network itself is trained on; what
-        costs more than counted limits allow is left out.
+        Of a model whose limits cannot be counted (latency, size of a file), only the network itself is trained on.
+        What costs more than counted limits allow is left out; where the deployed network does (with its new classes)
+        and all smaller ones too, those that come nearer to the limits are made.
         """
         makers = {"train": self._itself, "grow": self._grown, "memory": self._neighbours, "recipe": self._recipes}
         kinds = self.policy.kinds
@@ -118,7 +132,8 @@ class Challengers:
         self, change: str, to: Architecture, network: nn.Module, recipe: RecipeSettings | None = None
     ) -> Challenger:
         """What has learned already: it must not forget."""
-        return Challenger(change, self.space, to, network, self.signature, recipe or self.usual, self.policy.rate)
+        teacher, rate = self.teacher if self.reminds else None, self.policy.rate
+        return Challenger(change, self.space, to, network, self.signature, recipe or self.usual, rate, teacher)
 
     def _taught(self, change: str, to: Architecture, recipe: RecipeSettings | None = None) -> Challenger:
         """Another network, with what fits of the deployed one, which teaches it."""
@@ -131,7 +146,8 @@ class Challengers:
         return grow(self.space, self.network, self.start, self.start)
 
     def _itself(self) -> Iterator[Challenger]:
-        yield self._gentle(self.trained, self.start, self._copy())
+        if not self.over:
+            yield self._gentle(self.trained, self.start, self._copy())
 
     def _grown(self) -> Iterator[Challenger]:
         """One decision larger, giving the same answers at first."""
@@ -161,22 +177,38 @@ class Challengers:
             other = [each for each in AUGMENTATIONS if each != usual.augmentation]
             told += [(f"augmentation {each:g}", replace(usual, augmentation=each)) for each in other]
         random.Random(self.seed).shuffle(told)
-        for change, recipe in told:
+        for change, recipe in () if self.over else told:
             yield self._gentle(f"{self.trained}, {change}", self.start, self._copy(), recipe)
 
     def _smaller(self) -> Iterator[Challenger]:
         """One decision smaller, holding what fits of the deployed one and taught its answers."""
         near = list(self.space.neighbours(self.start))
         random.Random(self.seed).shuffle(near)
-        most = (1 - self.policy.cheaper) * cost(self.space, self.start)["macs"]
-        for to in near:
-            if cost(self.space, to)["macs"] <= most:
-                changed = [name for name in {**self.start, **to} if self.start.get(name) != to.get(name)]
-                change = ", ".join(f"{name} {self.start.get(name)} → {to.get(name)}" for name in changed)
-                yield self._taught(change, to)
+        none = True
+        for wanted in (self._within, self._nearer):
+            for to in near if none else ():
+                if self._cheaper(to) and wanted(to):
+                    none = False
+                    changed = [name for name in {**self.start, **to} if self.start.get(name) != to.get(name)]
+                    change = ", ".join(f"{name} {self.start.get(name)} → {to.get(name)}" for name in changed)
+                    yield self._taught(change, to)
 
-    def _within(self, architecture: Architecture) -> bool:
-        return not beyond(self.space, architecture, self.policy.limits)
+    def _cheaper(self, to: Architecture) -> bool:
+        """By multiply-accumulates, unless it is limits that ask for a smaller network."""
+        return bool(self.over) or cost(self.space, to)["macs"] <= self._saved("macs")
+
+    def _within(self, to: Architecture) -> bool:
+        return not beyond(self.space, to, self.policy.limits)
+
+    def _nearer(self, to: Architecture) -> bool:
+        """Whether it is beyond no other limit than the deployed network, and costs less of what that has too much."""
+        costs: Mapping[str, Any] = cost(self.space, to)
+        still = beyond(self.space, to, self.policy.limits)
+        most = self.policy.limits
+        return all(self.deployed[each] > most[each] and costs[each] <= self._saved(each) for each in still)
+
+    def _saved(self, quantity: str) -> float:
+        return (1 - self.policy.cheaper) * self.deployed[quantity]
 
 
 def beyond(space: Space, architecture: Architecture, limits: Mapping[str, float]) -> list[str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
@@ -14,7 +15,8 @@ from torch import nn
 
 from azora.errors import BudgetError, BundleError
 from azora.export.bundle import read_bundle
-from azora.improving.analysis import Analysis, analyse
+from azora.improving.analysis import Analysis, analyse, fitting
+from azora.improving.bottlenecks import TOLERANCE, latency_here
 from azora.improving.challengers import Challenger, Challengers, Neighbour, beyond
 from azora.improving.cheaper import SOONER, compared
 from azora.improving.paired import LEVEL, least_p, level_of, losses, margin_of, paired_test
@@ -84,9 +86,10 @@ def improve(
     versions = Versions(model)
     if dry:
         bundle = read_bundle(versions.model)
-        carried, analysis = carried_of(bundle), analyse(bundle, task)
-        say(statement(carried))
-        return Outcome("looked at", analysis, {})
+        carried, task = carried_of(bundle), fitting(bundle, task)
+        for line in (statement(carried), *task.notes):
+            say(line)
+        return Outcome("looked at", analyse(bundle, task, seconds), {})
     with versions.locked():
         if (settled := versions.settle()) is not None:
             say(f"an earlier promotion was interrupted before its second look: version {settled} is back")
@@ -99,9 +102,10 @@ class _Cycle:
         self, versions: Versions, task: Task, seconds: float, seed: int, prefer: str | None,
         records: Sequence[Record], say: Say, promoted: Callable[[Path], None],
     ) -> None:  # fmt: skip
-        self.versions, self.task, self.seed, self.say, self.promoted = versions, task, seed, say, promoted
+        self.versions, self.seed, self.say, self.promoted = versions, seed, say, promoted
         self.end = time.monotonic() + seconds
         self.bundle = read_bundle(versions.model)
+        self.task = fitting(self.bundle, task)
         self.carried = carried_of(self.bundle)
         self.records = [*(self.carried.records if self.carried else ()), *records]
         policy = policy_of(self.bundle, self.carried)
@@ -109,6 +113,9 @@ class _Cycle:
         self.tries = _tries(versions)
         self.level = level_of(self.tries, self.policy.level)
         self.margin = 0.0  # by how much what is deployed may be worse, where it is to be smaller
+        self.sooner = self.policy.prefer == "smaller"  # and where it is to answer sooner
+        self.slow: float | None = None  # milliseconds on its target, where those are beyond their limit
+        self.heard = not records  # whether memory was asked for networks, where one was named
 
     @property
     def kind(self) -> str:
@@ -119,29 +126,55 @@ class _Cycle:
         return describe_task(self.task.search_data)
 
     def run(self) -> Outcome:
-        analysis = analyse(self.bundle, self.task)
-        for line in (statement(self.carried), *analysis.lines()):
+        analysis = analyse(self.bundle, self.task, self.end - time.monotonic())
+        for line in (statement(self.carried), *self.task.notes, *analysis.lines()):
             self.say(line)
         recipe = self.carried.recipe if self.carried else None
         made = Challengers(
-            self.bundle, tuple(analysis.fresh), self.policy, self.seed, recipe, lambda: self._remembered(made.signature)
-        )
-        over = beyond(made.space, made.start, self.policy.limits)
-        smaller = not analysis.fresh and (self.policy.prefer == "smaller" or bool(over))
+            self.bundle, tuple(analysis.fresh), self.policy, self.seed, recipe,
+            lambda: self._remembered(made.signature), bool(analysis.missing),
+        )  # fmt: skip
         train, judged = (
             numbered(self.task, split, made.signature) for split in (self.task.train, self.task.validation)
         )
-        if smaller:
-            self.margin = margin_of(self.kind, self.policy.margin, judged.y)
-            self.say(f"a smaller network is looked for{f', within {over[0]}' if over else ''}")
+        smaller = self._smaller(made, analysis, judged)
         self._check_rows()
         count = min(self.policy.challengers, int(self._seconds() // LEAST_SECONDS))
-        trained = self._trained(made.some(count, smaller=smaller), train, judged)
-        return self._chosen(analysis, trained, judged)
+        found = made.some(count, smaller=smaller)
+        if not self.heard:
+            self.say("the memory that was named has no say in this look")
+        if still := sorted({each for challenger in found for each in self._beyond(challenger)}):
+            self.say(f"none that is smaller holds {', '.join(still)}: what comes nearer is tried")
+        return self._chosen(analysis, self._trained(found, train, judged), judged)
+
+    def _smaller(self, made: Challengers, analysis: Analysis, judged: Split) -> bool:
+        """Whether a smaller network is looked for: it is preferred, or the deployed one is beyond its limits."""
+        self.slow = None if analysis.fresh else self._too_slow()
+        over = [*made.over, *(() if self.slow is None else (f"latency (it has {self.slow:.3g} ms)",))]
+        if not over and (analysis.fresh or not self.sooner):
+            return False
+        if not analysis.fresh:
+            self.margin = margin_of(self.kind, self.policy.margin, judged.y, self.bundle.scaling.target_spread)
+        self.say(f"a smaller network is looked for{f', within {over[0]}' if over else ''}")
+        return True
+
+    def _too_slow(self) -> float | None:
+        """Milliseconds of an answer, where there is a limit that can be looked at here, and the model is beyond it."""
+        most = self.policy.limits.get("latency", math.inf)
+        now = None if most == math.inf else latency_here(self.bundle)
+        return now if now is not None and now > TOLERANCE * most else None
+
+    def _beyond(self, challenger: Challenger) -> list[str]:
+        return beyond(challenger.space, challenger.architecture, self.policy.limits)
 
     def _remembered(self, signature: Signature) -> list[Neighbour]:
-        searched = self.carried is not None and self.carried.recipe_searched
-        return neighbours(self.records, self.bundle, searched, signature, self.features) if self.records else []
+        self.heard = True
+        if not self.records:
+            return []
+        found = neighbours(self.records, self.bundle, signature, self.features)
+        if not found:
+            self.say(f"memory: none of {len(self.records)} searches is in this space and of a task like this")
+        return found
 
     def _seconds(self) -> float:
         left = self.policy.share * (self.end - time.monotonic())
@@ -156,6 +189,11 @@ class _Cycle:
             raise BudgetError(
                 f"{self.task.name} has {rows} rows for the test, which can show nothing at a level of {self.level:.2g};"
                 " give more rows"
+            )
+        if least_p(self.kind, self.task.test_rows - rows) >= LEVEL:
+            raise BudgetError(
+                f"{self.task.name} has {self.task.test_rows - rows} rows for the second look, which can show nothing;"
+                f" give more rows, or a model whose held_out is below {self.policy.held_out:g}"
             )
         if self.margin and least_p(self.kind, rows, self.margin, self.level) >= self.level:
             raise BudgetError(
@@ -174,6 +212,9 @@ class _Cycle:
                 self.say(f"{challenger.change}: its loss became no number")
                 continue
             score = self._mean_loss(network, challenger.signature, judged)
+            if not math.isfinite(score):
+                self.say(f"{challenger.change}: its answers became no numbers")
+                continue
             self.say(f"{challenger.change}: {score:.4f} of loss a row on validation")
             trained.append((challenger, network, score))
         if found and not trained:
@@ -191,12 +232,19 @@ class _Cycle:
         if (closest := chosen or next(iter(ranked), None)) is not None:
             facts |= {"change": closest[0].change, "validation_loss": closest[2]}
         if chosen is None:
-            why = "no challenger was better on validation"
-            why = "no smaller network was as good on validation and sooner" if self.margin else why
+            why = self._why_none(trained)
             self.say(f"{why}: {facts.get('change', 'nothing')} came closest")
             self.versions.note("kept", {**facts, "why": why})
             return Outcome("kept", analysis, facts)
         return self._test(analysis, chosen, facts, trained)
+
+    def _why_none(self, trained: list[Trained]) -> str:
+        if not trained:
+            return "there is no challenger within the limits"
+        if not self.margin:
+            return "no challenger was better on validation"
+        sooner = " and sooner" if self.sooner or self.slow is not None else ""
+        return f"no smaller network was as good on validation{sooner}"
 
     def _fits(self, trained: Trained, now: float, facts: dict[str, Any]) -> bool:
         """Whether validation likes it, and if it is to be cheaper, whether it is."""
@@ -206,7 +254,13 @@ class _Cycle:
         if not self.margin:
             return True
         facts |= compared(self.bundle, challenger, network, self.task.validation.x[:1])
-        return bool(facts["latency_ms"] < SOONER * facts["deployed_latency_ms"])
+        if self.slow is not None:
+            ms = latency_here(self.bundle, network, challenger.signature)
+            facts |= {"target_latency_ms": ms, "deployed_target_latency_ms": self.slow}
+            if ms is not None and ms > TOLERANCE * self.policy.limits["latency"]:
+                self.say(f"{challenger.change} is beyond the limit too, with {ms:.3g} ms")
+            return ms is not None and ms < SOONER * self.slow
+        return not self.sooner or bool(facts["latency_ms"] < SOONER * facts["deployed_latency_ms"])
 
     def _test(self, analysis: Analysis, chosen: Trained, facts: dict[str, Any], trained: list[Trained]) -> Outcome:
         best, network, _ = chosen
@@ -219,13 +273,14 @@ class _Cycle:
         )
         p = paired_test(self.kind, old, new, self.margin, self.level)
         facts |= {
-            "p": p, "level": self.level, "rows": len(first), "tries": self.tries + 1,
+            "p": p, "level": self.level, "rows": len(first), "tries": self.tries + 1, "model": self.versions.mark,
             "test_loss": float(new.mean()), "deployed_test_loss": float(old.mean()),
         }  # fmt: skip
         word = "not worse" if self.margin else "better"
-        if not p < self.level:
-            self.say(f"{best.change} is not surely {word}: p {p:.3g} against a level of {self.level:.3g}")
-            self.versions.note("kept", {**facts, "why": f"the test did not say that it is {word}"})
+        why = None if p < self.level else f"the test did not say that it is {word}"
+        if (why := why or self._forgets(network, best.signature, first)) is not None:
+            self.say(f"{best.change}: {why}; p {p:.3g} against a level of {self.level:.3g}")
+            self.versions.note("kept", {**facts, "why": why})
             return Outcome("kept", analysis, facts)
         with self.versions.promoting() as before:
             promote(
@@ -265,17 +320,30 @@ class _Cycle:
         if answers.shape != tested.shape or not np.allclose(answers, tested, rtol=SAME, atol=SAME):
             return "what was written answers otherwise than what was tested"
         old = self._losses(self.bundle.network, self.bundle.signature, rows)
-        new = losses(there.signature.kind, answers, rows.y)
+        new = losses(there.signature.kind, answers, rows.y, self.bundle.scaling.target_spread)
         p = paired_test(self.kind, new, old, -self.margin)
         if p < LEVEL:
             return (
                 f"on fresh rows it is worse than before: {new.mean():.4f} of loss against {old.mean():.4f}, p {p:.2g}"
             )
-        return None
+        return self._forgets(there.network, there.signature, rows)
+
+    def _forgets(self, network: nn.Module, signature: Signature, rows: Split) -> str | None:
+        """Whether a network that has learned new classes tells apart surely worse those that were known before. That
+        it takes some of their rows for new classes is no forgetting: these may be alike."""
+        classes = self.bundle.signature.outputs
+        if signature.outputs == classes or not (known := rows.y < classes).any():
+            return None
+        part = Split(rows.x[known], rows.y[known])
+        answers = outputs(network, part.x, signature, self.bundle.scaling)[:, :classes]
+        old, new = self._losses(self.bundle.network, self.bundle.signature, part), losses(self.kind, answers, part.y)
+        if paired_test(self.kind, new, old) >= LEVEL:
+            return None
+        return f"it tells apart worse what was known before: {new.mean():.4f} of loss against {old.mean():.4f}"
 
     def _losses(self, network: nn.Module, signature: Signature, rows: Split) -> Array:
         answers = outputs(network, rows.x, signature, self.bundle.scaling)
-        return losses(signature.kind, answers, rows.y)
+        return losses(signature.kind, answers, rows.y, self.bundle.scaling.target_spread)
 
     def _mean_loss(self, network: nn.Module, signature: Signature, rows: Split) -> float:
         return float(self._losses(network, signature, rows).mean())
@@ -297,13 +365,6 @@ def _first(rows: int, share: float) -> Array:
 
 
 def _tries(versions: Versions) -> int:
-    """Tests since the last promotion that stayed."""
-    count = before = 0
-    for each in versions.history():
-        if each.get("what") == "promoted":
-            count, before = 0, count + 1
-        elif each.get("what") == "rolled back":
-            count = before
-        elif "p" in each:
-            count += 1
-    return count
+    """Tests of what is deployed against something else, whenever they were: none of a model that came since."""
+    tests, mark = [each for each in versions.history() if "p" in each or each.get("what") == "promoted"], versions.mark
+    return sum(each.get("model") == mark for each in tests)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 
 import numpy as np
 
@@ -16,12 +17,13 @@ MOST_DRAWS = 1e8  # rows of all resamples: a second or two
 AT_ONCE = 2_000_000  # rows that are drawn at once
 
 
-def losses(kind: str, answers: Array, y: Array) -> Array:
-    """(N,) what each row costs: 1 for a wrong class, or the squared error, summed over outputs."""
+def losses(kind: str, answers: Array, y: Array, spread: Sequence[float] = (1.0,)) -> Array:
+    """(N,) what each row costs: 1 for a wrong class, or the squared error, summed over outputs, each in units of its
+    `spread`: in their own units the one with the largest numbers alone would count."""
     if kind == "classification":
         wrong: Array = (answers.argmax(axis=1) != y).astype(np.float64)
         return wrong
-    squared: Array = ((answers - y.reshape(len(y), -1)) ** 2).sum(axis=1)
+    squared: Array = (((answers - y.reshape(len(y), -1)) / np.asarray(spread)) ** 2).sum(axis=1)
     return squared
 
 
@@ -83,10 +85,12 @@ def _student(above: Array) -> float:
     return float(t.sf(mean / error, len(above) - 1)) if error > 0 else float(mean <= 0)
 
 
-def margin_of(kind: str, margin: float, y: Array) -> float:
+def margin_of(kind: str, margin: float, y: Array, spread: Sequence[float] = (1.0,)) -> float:
     """`margin` as a mean cost of a row: of classes the share of rows itself; of numbers so much of their variance, as
-    in R²."""
-    return margin if kind == "classification" else margin * float(y.reshape(len(y), -1).var(axis=0).sum())
+    in R², in the units of `losses`."""
+    if kind == "classification":
+        return margin
+    return margin * float((y.reshape(len(y), -1) / np.asarray(spread)).var(axis=0).sum())
 
 
 def _mcnemar(gained: int, lost: int) -> float:

@@ -13,6 +13,7 @@ from azora.errors import BundleError
 from azora.export.bundle import Bundle, write_bundle
 from azora.export.onnx import export_onnx
 from azora.export.reference import reference_of
+from azora.improving.bottlenecks import target_of
 from azora.improving.challengers import Challenger
 from azora.improving.versions import Versions
 from azora.networks.complexity import cost
@@ -58,6 +59,7 @@ def promote(
     # Rows in memory say nothing of files, and what was said of the model's stays.
     known = {"task": {**_read(about.get("task", {})), **task.about()}}
     known |= {name: about[name] for name in ("values",) if name in about}
+    known |= {"target": target} if (target := target_of(about)) else {}  # for the limits that are carried on
     table, own = bundle.scaling.table, numbered(task, task.train, best.signature)
     write_bundle(
         versions.model, network, best.signature, bundle.scaling, space=about["space"],

@@ -15,6 +15,7 @@ from azora.improving.challengers import Challenger, Neighbour
 from azora.meta import Judgement, Record, likeness
 from azora.meta.carried import Carried
 from azora.meta.policy import Policy
+from azora.meta.recalling import UNTRAINED
 from azora.space import Architecture, Product, Space
 from azora.strategies.memory import portfolio
 from azora.tasks import Signature
@@ -50,22 +51,24 @@ def statement(carried: Carried | None) -> str:
     return f"the model carries its policy, and a memory of {networks:,} networks"
 
 
-def neighbours(
-    records: Sequence[Record], bundle: Bundle, recipe_searched: bool, signature: Signature, features: Features
-) -> list[Neighbour]:
+def neighbours(records: Sequence[Record], bundle: Bundle, signature: Signature, features: Features) -> list[Neighbour]:
     """The networks that `records` of this space together rank best, the best first, each with how it was trained there.
+    Searches for networks and recipes have a say in these, searches for networks alone in what comes after them; those
+    that trained nothing have none.
 
     Args:
         signature: of the networks to be made.
         features: of the new data; records of tasks unlike them have no say.
     """
-    space = _space(bundle, recipe_searched, signature)
-    heard = [(record, likeness(record.features, features)) for record in records]
-    remembered = [found for record, alike in heard if (found := record.remembered(space, alike)) is not None]
+    trained = [each for each in records if each.facts.get("evaluator") != UNTRAINED]
+    heard = [(record, likeness(record.features, features)) for record in trained]
     known: dict[str, Neighbour] = {}
-    for each in portfolio(remembered, space, ASKED):
-        network, recipe = _parts(space, each)
-        known.setdefault(network.key, (network, recipe))
+    for recipe_searched in (True, False):
+        space = _space(bundle, recipe_searched, signature)
+        remembered = [found for record, alike in heard if (found := record.remembered(space, alike)) is not None]
+        for each in portfolio(remembered, space, ASKED):
+            network, recipe = _parts(space, each)
+            known.setdefault(network.key, (network, recipe))
     return list(known.values())
 
 

@@ -13,10 +13,12 @@ from pathlib import Path
 from typing import Any, final
 
 from azora.errors import BundleError
-from azora.export.bundle import ABOUT, read_bundle
+from azora.export.bundle import ABOUT, WEIGHTS, read_bundle
 from azora.export.place import put
 
-HISTORY, LOCK, PROMOTING = "history.jsonl", "lock", "promoting"
+HISTORY, LOCK, LOOP, PROMOTING = "history.jsonl", "lock", "loop", "promoting"
+MOVES = ("promoted", "rolled back")
+MARK = 16  # characters
 
 
 @final
@@ -24,32 +26,37 @@ class Versions:
     """`MODEL.versions` beside a model folder: numbered copies of it, and `history.jsonl`, a line for each decision.
 
     Raises:
-        BundleError: there is no model in the folder.
+        BundleError: there is no model in the folder, and no version of one beside it.
     """
 
     def __init__(self, model: Path) -> None:
-        self.model = model if (model / ABOUT).is_file() else model / "model"
-        if not (self.model / ABOUT).is_file():
+        # By its whole name: a folder is `.` to whoever stands in it. Links stay what they are.
+        whole = Path(os.path.abspath(model))
+        places = [each for each in (whole, whole / "model") if (each / ABOUT).is_file() or _beside(each).is_dir()]
+        if not places:
             raise BundleError(f"{model} holds no model: there is no {ABOUT} in it")
-        self.folder = self.model.with_name(f"{self.model.name}.versions")
+        self.model = places[0]
+        self.folder = _beside(self.model)
 
     @contextlib.contextmanager
-    def locked(self) -> Iterator[None]:
-        """Nobody else decides about this model meanwhile; the system ends this with the process.
+    def locked(self, name: str = LOCK) -> Iterator[None]:
+        """Nobody else decides about this model meanwhile (or, of `LOOP`, looks at it again and again); the system ends
+        this with the process.
 
         Raises:
             BundleError: somebody does, or the folder cannot be written.
         """
         try:
             self.folder.mkdir(parents=True, exist_ok=True)
-            handle = os.open(self.folder / LOCK, os.O_RDWR | os.O_CREAT, 0o644)
+            handle = os.open(self.folder / name, os.O_RDWR | os.O_CREAT, 0o644)
         except OSError as error:
             raise BundleError(f"{self.folder} cannot be written: {error.strerror}") from error
         try:
             fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError as error:
             os.close(handle)
-            raise BundleError(f"{self.model} is being improved by another process; wait for it") from error
+            todo = "again and again by another process; end that first" if name == LOOP else "by another process; wait"
+            raise BundleError(f"{self.model} is being improved {todo}") from error
         try:
             yield
         finally:
@@ -77,18 +84,33 @@ class Versions:
             file.flush()
             os.fsync(file.fileno())
 
+    @property
+    def mark(self) -> str | None:
+        """What tells the deployed model from others, in its history too; None where it cannot be read."""
+        return _mark(self.model)
+
     def keep(self) -> str:
-        """Copy what is deployed; its number, which is an old one where it was kept before."""
-        mark = _mark(self.model)
+        """Copy what is deployed; its number, which is an old one where it was kept before. What cannot be read is no
+        version: it is moved beside them, and the name that it has there is told."""
+        if (mark := self.mark) is None:
+            return self._move_aside()
         for number in self.numbers():
             if _mark(self.folder / number) == mark:
                 return number
-        number = f"{1 + int(max(self.numbers(), default='0')):04d}"
+        number = f"{1 + int(max((each.name for each in self.folder.glob('[0-9]*')), default='0')):04d}"
         part = self.folder / f".{number}.part"
         shutil.rmtree(part, ignore_errors=True)
         shutil.copytree(self.model, part)
         part.rename(self.folder / number)
         return number
+
+    def _move_aside(self) -> str:
+        before = max((each.name for each in self.folder.glob("damaged-[0-9]*")), default="0")
+        name = f"damaged-{1 + int(before.rpartition('-')[2]):04d}"
+        self.folder.mkdir(parents=True, exist_ok=True)
+        if self.model.exists():
+            self.model.rename(self.folder / name)
+        return name
 
     @contextlib.contextmanager
     def promoting(self) -> Iterator[str]:
@@ -101,18 +123,28 @@ class Versions:
         (self.folder / PROMOTING).unlink()
 
     def settle(self) -> str | None:
-        """Put back what a promotion replaced that did not come to its end; its number, None where there is none.
-
-        Raises:
-            BundleError: that version is gone or damaged.
-        """
+        """Put back what a promotion replaced that did not come to its end; its number, None where there is none, where
+        a search has put its own model there since, or where what was replaced cannot be read any more."""
         file = self.folder / PROMOTING
         if not file.is_file():
             return None
-        before, after, last = file.read_text(encoding="utf-8"), self.keep(), next(iter(self.history()[-1:]), {})
+        before, last = file.read_text(encoding="utf-8"), next(iter(self.history()[-1:]), {})
+        mark = _mark(self.folder / before)
+        if self.mark not in (None, mark) and not _improved(self.model):
+            file.unlink()
+            return None
+        try:
+            self._check(before)
+        except BundleError as error:
+            why = f"without a second look: {error}"
+            self.note("promoted", {"from": before, "to": self.keep(), "model": mark, "why": why})
+            file.unlink()
+            return None
+        after = self.keep()
         if before != after:
             self.deploy(before)
-            self.note("promoted", {"from": before, "to": after, "why": "and interrupted before the second look"})
+            why = "and interrupted before the second look"
+            self.note("promoted", {"from": before, "to": after, "model": mark, "why": why})
             self.note("rolled back", {"from": after, "to": before, "why": "the promotion was interrupted"})
         elif last.get("what") == "promoted" and last.get("from") == before:  # it was put back, and not yet said so
             self.note("rolled back", {"from": last.get("to"), "to": before, "why": "the promotion was interrupted"})
@@ -129,18 +161,15 @@ class Versions:
         Raises:
             BundleError: there is none of that number, or it is damaged.
         """
-        source = self.folder / number
-        if number not in self.numbers():
-            there = ", ".join(self.numbers()) or "none"
-            raise BundleError(f"{self.model} has no version {number!r}; there is {there}")
-        read_bundle(source)
+        self._check(number)
         part = self.model.with_name(f".{self.model.name}.{os.getpid()}.part")
         shutil.rmtree(part, ignore_errors=True)
-        shutil.copytree(source, part)
+        shutil.copytree(self.folder / number, part)
         put(part, self.model)
 
     def roll_back(self, to: str | None = None, why: str = "asked for") -> str:
-        """Deploy the version that the present one was promoted over, or `to`; its number.
+        """Deploy the version that the present one was promoted over, or `to`; its number. In place of a model that
+        cannot be read comes the newest version that can, which as a rule is the same one whole.
 
         Raises:
             BundleError: there is none.
@@ -148,6 +177,11 @@ class Versions:
         settled = self.settle()
         if to is None and settled is not None:
             return settled
+        if to is not None:
+            self._check(to)
+        damaged = self.mark is None
+        if to is None and damaged:
+            to = self._newest()
         present = self.keep()
         if to is None:
             # By promotions alone: of one that was put back, what it was put back from is no version to go on with.
@@ -157,9 +191,38 @@ class Versions:
                 raise BundleError(f"{self.model} has no version before the present one ({present})")
             to = str(earlier[-1])
         self.deploy(to)
-        self.note("rolled back", {"from": present, "to": to, "why": why})
+        self.note("rolled back", {"from": present, "to": to, "why": "it could not be read" if damaged else why})
         return to
 
+    def _newest(self) -> str:
+        """The version that was deployed last and can be read."""
+        moves = [str(each["to"]) for each in self.history() if each.get("what") in MOVES and "to" in each]
+        for number in dict.fromkeys([*reversed(moves), *reversed(self.numbers())]):
+            with contextlib.suppress(BundleError):
+                self._check(number)
+                return number
+        raise BundleError(f"{self.model} cannot be read, and no version of it is kept that can")
 
-def _mark(folder: Path) -> str:
-    return json.dumps(json.loads((folder / ABOUT).read_text(encoding="utf-8")).get("sha256"), sort_keys=True)
+    def _check(self, number: str) -> None:
+        if number not in self.numbers():
+            there = ", ".join(self.numbers()) or "none"
+            raise BundleError(f"{self.model} has no version {number!r}; there is {there}")
+        read_bundle(self.folder / number)
+
+
+def _beside(model: Path) -> Path:
+    return model.with_name(f"{model.name}.versions") if model.name else model / "versions"
+
+
+def _mark(folder: Path) -> str | None:
+    """The start of the SHA-256 of a model's weights, as its description says it; None of one that is damaged."""
+    try:
+        found = json.loads((folder / ABOUT).read_text(encoding="utf-8"))["sha256"][WEIGHTS]
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+    return found[:MARK] if isinstance(found, str) else None
+
+
+def _improved(folder: Path) -> bool:
+    """Whether a model, which can be read, was written by a promotion."""
+    return "improved" in json.loads((folder / ABOUT).read_text(encoding="utf-8"))

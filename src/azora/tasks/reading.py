@@ -82,10 +82,12 @@ class Reading:
                 raise TaskError(f"--{each.name.replace('_', '-')} says nothing about {source}")
 
 
-def from_csv(path: Path, reading: Reading, seed: int, table: Table | None = None) -> Task:
+def from_csv(path: Path, reading: Reading, seed: int, table: Table | None = None, whole: str | None = None) -> Task:
     """A task from the rows of a CSV file, whose first line names the columns.
 
     Args:
+        whole: the kind of a task whose targets are whole numbers, where `reading` says none and their number should
+            not decide.
         table: the columns to read, and the places of their words, of a model that is there; others are ignored. Unless
             given, all but those set aside are, and what they hold is found out.
 
@@ -99,7 +101,7 @@ def from_csv(path: Path, reading: Reading, seed: int, table: Table | None = None
         raise TaskError(f"which column of {path} is to be predicted? say --label with one of {', '.join(sheet.cells)}")
     target = sheet.column(reading.label)
     names = _names(sheet, reading) if table is None else []
-    y, kind = _target(sheet, reading.label, target, reading.kind)
+    y, kind = _target(sheet, reading.label, target, reading.kind, whole)
     table = find_columns(sheet, names) if table is None else table
     groups = None if reading.group is None else np.array(sheet.column(reading.group))
     return from_arrays(table.rows(sheet), y, groups=groups, name=path.stem, seed=seed, kind=kind, table=table)
@@ -116,7 +118,9 @@ def _names(sheet: Sheet, reading: Reading) -> list[str]:
     return names
 
 
-def _target(sheet: Sheet, label: str, cells: list[str], kind: str | None) -> tuple[Array, str | None]:
+def _target(
+    sheet: Sheet, label: str, cells: list[str], kind: str | None, whole: str | None
+) -> tuple[Array, str | None]:
     if empty := [row for row, cell in enumerate(cells) if is_missing(cell)]:
         raise TaskError(
             f"{sheet.name}: the label {label!r} is empty in {len(empty)} rows, the first of them row {empty[0] + 2};"
@@ -127,10 +131,9 @@ def _target(sheet: Sheet, label: str, cells: list[str], kind: str | None) -> tup
     y = np.array([float(cell) for cell in cells])
     if not np.isfinite(y).all():
         raise TaskError(f"{sheet.name}: the label {label!r} is not finite in row {int(np.argmin(np.isfinite(y))) + 2}")
-    different = len(np.unique(y))
-    if kind is None:
-        kind = "regression" if different > MOST_CLASSES or np.any(y != np.round(y)) else "classification"
-    return y, kind
+    if kind is None and np.any(y != np.round(y)):
+        kind = "regression"
+    return y, kind or whole or ("regression" if len(np.unique(y)) > MOST_CLASSES else "classification")
 
 
 def from_folder(path: Path, reading: Reading, seed: int) -> Task:

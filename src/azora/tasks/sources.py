@@ -31,33 +31,41 @@ TASKS: dict[str, tuple[str, Callable[[int], Task]]] = {
 }
 
 
-def load_task(source: str | Path, *, seed: int = 0, reading: Reading | None = None, table: Table | None = None) -> Task:
+def load_task(
+    source: str | Path,
+    *,
+    seed: int = 0,
+    reading: Reading | None = None,
+    table: Table | None = None,
+    whole: str | None = None,
+) -> Task:
     """The task called `source`, or in the file or folder `source`, read as `reading` says.
 
     Args:
         table: of a CSV: the columns that a model reads, with the places of their words (see `from_csv`).
+        whole: the kind of a task whose targets are whole numbers, where `reading` says none.
 
     Raises:
         TaskError: there is no such name, file or folder, or it is not a task.
     """
     reading = reading or Reading()
-    task = _load(str(source), Path(source), seed, reading, table)
+    task = _load(str(source), Path(source), seed, reading, table, whole)
     task.reading = reading.said()
     return task
 
 
-def _load(name: str, path: Path, seed: int, reading: Reading, table: Table | None) -> Task:
+def _load(name: str, path: Path, seed: int, reading: Reading, table: Table | None, whole: str | None) -> Task:
     if name in TASKS:
         reading.refuse(f"the task {name}")
         return TASKS[name][1](seed)
     try:
         if path.suffix.lower() == ".npz":
             reading.refuse(f"an .npz file ({path})")
-            return _from_npz(path, seed)
+            return _from_npz(path, seed, whole)
         if path.is_dir():
             return from_folder(path, reading, seed)
         if path.suffix.lower() in CSV:
-            return from_csv(path, reading, seed, table)
+            return from_csv(path, reading, seed, table, whole)
     except TaskError as error:
         if str(path) in str(error):
             raise
@@ -96,7 +104,7 @@ def _plain(path: Path, file: Mapping[str, Array], name: str) -> Array:
         raise
 
 
-def _from_npz(path: Path, seed: int) -> Task:
+def _from_npz(path: Path, seed: int, whole: str | None) -> Task:
     arrays = read_npz(path)
     if missing := [name for name in ("x_train", "y_train") if name not in arrays]:
         found = ", ".join(sorted(arrays)) or "nothing"
@@ -113,4 +121,5 @@ def _from_npz(path: Path, seed: int) -> Task:
         classes=None if classes is None else [str(each) for each in np.atleast_1d(classes)],
         name=path.stem,
         seed=seed,
+        kind="regression" if whole == "regression" else None,  # other numbers are classes where they are whole
     )

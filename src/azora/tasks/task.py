@@ -160,6 +160,25 @@ class Task:
         read = {"reading": dict(self.reading)} if self.reading else {}
         return {"name": self.name, "sha256": self.digest, **read}
 
+    def brought(self, values: tuple[float, float], to: tuple[float, float]) -> Task:
+        """The same rows with `values`, black and white as these pictures have them, brought to others.
+
+        Raises:
+            TaskError: the test split was read before.
+        """
+        (low, high), (black, white) = values, to
+        test = self.read_test()
+        times = np.float32((white - black) / (high - low))
+        parts = [
+            Split(np.float32(black) + (each.x.astype(np.float32) - np.float32(low)) * times, each.y)
+            for each in (self.train, self.validation, test)
+        ]
+        self._test = test
+        note = f"values from {low:g} to {high:g} are brought to {black:g} to {white:g}"
+        task = Task(self.name, self.signature, *parts, notes=(*self.notes, note))
+        task.reading = self.reading
+        return task
+
     def everything(self) -> Split:
         """All rows but the test's: what the chosen network is trained on in the end."""
         return self.train + self.validation

@@ -42,8 +42,8 @@ class Training:
         split: raw rows to learn from.
         scaling: of the raw values.
         seed: of the order of rows, augmentation and dropout.
-        teacher: a network in eval mode with the same inputs and outputs, on the same device; its answers to each batch
-            are half of what is learned, the targets the other half.
+        teacher: a network in eval mode with the same inputs and outputs (or the first classes alone), on the same
+            device; its answers to each batch are half of what is learned, the targets the other half.
     """
 
     def __init__(

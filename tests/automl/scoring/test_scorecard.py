@@ -184,6 +184,8 @@ def test_what_was_specialised_and_extended(tmp_path: Path) -> None:
         {"what": "promoted", "from": "0001", "to": "0002", "test_loss": 0.1, "deployed_test_loss": 0.4},
         {"what": "promoted", "from": "0002", "to": "0003", "test_loss": 0.2, "deployed_test_loss": 0.3},
         {"what": "rolled back", "from": "0003", "to": "0002"},
+        {"what": "promoted", "from": "0002", "to": "0003", "why": "and interrupted before the second look"},
+        {"what": "rolled back", "from": "0003", "to": "0002"},
         {"what": "kept"},
     ]
     (versions / "history.jsonl").write_text("".join(json.dumps(line) + "\n" for line in history) + '{"what')

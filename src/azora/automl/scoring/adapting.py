@@ -69,7 +69,7 @@ def extensions(searched: Searched) -> list[Extension]:
             found = [each for each in found if each[0] != line.get("from")]
         elif line.get("what") == "promoted":
             before, after = (_classes(folder / str(line[end])) for end in ("from", "to"))
-            if after > before > 0:
+            if after > before > 0 and "test_loss" in line:  # none is known of one that was interrupted
                 made = Extension(after, after - before, line["test_loss"], line["deployed_test_loss"])
                 found.append((str(line["to"]), made))
     return [each for _, each in found]
