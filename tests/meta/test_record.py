@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -30,6 +31,11 @@ def record(**words: Any) -> Record:
         "space": {"name": "two", "fingerprint": space.fingerprint}, "trials": trials, "facts": {"seed": 3},
     }  # fmt: skip
     return Record(**{**given, **words})
+
+
+def changed(name: str, value: str) -> str:
+    """A file in which the first number of this name is another."""
+    return re.sub(rf'"{name}": [^,}}]+', f'"{name}": {value}', write_records([record()]), count=1)
 
 
 def test_records_come_back_from_a_file(tmp_path: Path) -> None:
@@ -79,6 +85,15 @@ def test_the_most_alike_tasks_are_recalled_and_of_one_task_its_longest_search() 
             "no rec",
         ),
         ('{"format": 1, "studies": [7]}', "no record of a search"),
+        (changed("score", "NaN"), "the score nan is not a finite number"),
+        (changed("budget", "1e999"), "the budget inf is not a finite number"),
+        (changed("seconds", "-Infinity"), "the time -inf is not a finite number"),
+        (changed("params", "NaN"), "the cost params nan is not a finite number"),
+        (changed("log_rows", "NaN"), "the log_rows nan is not a finite number"),
+        (changed("seed", "NaN"), "no record of a search"),
+        (changed("a", "NaN"), "no record of a search"),
+        (changed("score", "1" + "0" * 400), "no record of a search"),
+        ("[" * 9_999, "cannot be read"),
     ],
 )
 def test_a_file_that_is_none_is_refused(text: str, said: str, tmp_path: Path) -> None:
