@@ -11,7 +11,7 @@ import pytest
 
 from azora.errors import KnowledgeError
 from azora.meta import Judgement, Record, read_records, recall, write_records
-from azora.space import Categorical, Space
+from azora.space import Categorical, Integer, Space
 
 
 def two() -> Space:
@@ -59,6 +59,10 @@ def test_another_space_has_nothing_to_say() -> None:
     later = [*record().trials, Judgement({"a": 9, "b": "x"}, 1.0)]
     found = record(trials=later).remembered(two(), 1.0)
     assert found is not None and len(found.scores) == 3
+    whole = Space("whole", [Integer("n", 1, 9)])
+    numbers = [Judgement({"n": each}, 0.5) for each in (1, 2, 10**400)]
+    found = record(trials=numbers, space={"name": "whole", "fingerprint": whole.fingerprint}).remembered(whole, 1.0)
+    assert found is not None and len(found.scores) == 2
 
 
 def test_the_most_alike_tasks_are_recalled_and_of_one_task_its_longest_search() -> None:

@@ -126,7 +126,7 @@ class Record:
         for each in self.trials:
             try:
                 architecture = space.root.parse(each.decisions)
-            except AzoraError:  # a later azora knows other options
+            except (AzoraError, OverflowError):  # a later azora knows other options
                 continue
             order = (math.inf if each.budget is None else each.budget, each.score if self.maximise else -each.score)
             if architecture.key not in best or order > best[architecture.key][1]:
