@@ -26,7 +26,7 @@ from azora.networks.complexity import cost
 from azora.networks.registry import SPACES, default_space
 from azora.settings import closest, plain, resolve
 from azora.space import Architecture, Space
-from azora.strategies.registry import find_maker, make_strategy
+from azora.strategies.registry import STRATEGIES, find_maker, make_strategy
 from azora.tasks import METRICS, Reading, SearchData, Signature, Task, default_metric, from_arrays, load_task
 from azora.training import check_device
 from azora.trial import ON_TARGET, QUANTITIES, Limit, Objective, Proposal, Report
@@ -117,7 +117,8 @@ class Setting:
         sizes = [limit for limit in job.limits if limit.quantity == "size"]
         if pricing is not None and sizes and not pricing.has_files:
             raise ConfigError(f"limit {sizes[0]}: {pricing.file.spec} has no files whose size could be limited")
-        memory = Recollection.of(job, task, space)
+        heard = job.strategy in STRATEGIES and STRATEGIES[job.strategy].hears if method is None else method.hears()
+        memory = Recollection.of(job, task, space, heard)
         return cls(job, task, space, about, objectives, method, beside, pricing, reward, memory)
 
     def within_limits(self) -> Space:

@@ -42,6 +42,11 @@ class Entry:
         """Whether it is for several objectives."""
         return "objectives" in signature(self.make).parameters
 
+    @property
+    def hears(self) -> bool:
+        """Whether it begins with what a memory has to tell."""
+        return "memory" in signature(self.make).parameters
+
 
 DEFAULT = "halving"
 STRATEGIES: dict[str, Entry] = {
