@@ -167,14 +167,14 @@ def test_networks_of_pictures_are_one_model_that_answers_with_their_mean(stripes
 
 @pytest.mark.slow
 def test_an_ensemble_of_pictures_ships(stripes: Task, tmp_path: Path) -> None:
-    words: dict[str, Any] = {"budget": 90, "workers": 1, "strategy": "random", "objective": "loss:min"}
+    words: dict[str, Any] = {"trials": 6, "workers": 1, "strategy": "random", "objective": "loss:min"}
     result = azora.search(stripes, out=tmp_path / "out", ensemble=3, **words)
     members = result.figures["ensemble"]["members"]
     assert 2 <= len(members) <= 3 and {each["of"] for each in members} == {"cells × recipe"}
     torch, onnx = (Model.load(tmp_path / "out", runtime=runtime) for runtime in ("torch", "onnxruntime"))
     answers = [each.predict_proba(stripes.validation.x) for each in (torch, onnx)]
     np.testing.assert_allclose(*answers, rtol=1e-3, atol=1e-4)
-    assert result.figures["seconds"] < 100
+    assert "1 × 8 × 8" in (tmp_path / "out" / "report.html").read_text(encoding="utf-8")
 
 
 def test_no_more_networks_are_asked_than_there_is_time_for(monkeypatch: pytest.MonkeyPatch) -> None:

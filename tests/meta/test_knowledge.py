@@ -101,7 +101,7 @@ def test_a_damaged_row_is_named_and_can_be_forgotten(body: str, tmp_path: Path) 
             KnowledgeError, match=f"{file} cannot be read: the search broken in it is damaged"
         ) as caught:
             memory.records()
-        assert str(caught.value).endswith("azora memory forget broken drops it")
+        assert str(caught.value).endswith(f"azora memory forget broken --knowledge {file} drops it")
         assert memory.forget(["broken"]) == 1
         assert [each.id for each in memory.records()] == ["1", "3"]
 

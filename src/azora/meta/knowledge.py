@@ -142,7 +142,7 @@ class Knowledge:
         except (KnowledgeError, ValueError, RecursionError) as error:
             raise KnowledgeError(
                 f"the memory {self.where} cannot be read: the search {name} in it is damaged ({error}); azora memory"
-                f" forget {name} drops it"
+                f" forget {name} --knowledge {self.where} drops it"
             ) from error
 
     def _drop(self, which: sql.ColumnElement[bool]) -> int:
