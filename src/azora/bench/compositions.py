@@ -10,7 +10,7 @@ from azora.strategies.bayesian import SURROGATES
 from azora.strategies.making import FIDELITIES, FULL
 
 PHASES = 3
-SLOW, SELDOM = ("ensemble", "trees"), (4, 16)  # surrogates that take long to fit, and every how many judgements
+SELDOM = 8  # judgements between two fits of a surrogate, at most
 MUTATING = ("mutation", "cross")  # sources whose candidates mutate
 ALWAYS, SOMETIMES, NEVER = "always", "sometimes", "never"
 
@@ -53,7 +53,6 @@ def _phase(place: int) -> list[Choice]:
     there = () if place == 0 else (When("phases", tuple(range(place + 1, PHASES + 1))),)
     learns = (*there, When(f"guided_{place}", (ALWAYS, SOMETIMES)))
     sometimes = (*there, When(f"guided_{place}", (SOMETIMES,)))
-    slow = (*learns, When(f"surrogate_{place}", SLOW))
     mutates = (*there, When(f"source_{place}", MUTATING))
     free = (*there, When(f"guided_{place}", (SOMETIMES, NEVER)))
     choices: list[Choice] = [
@@ -61,7 +60,7 @@ def _phase(place: int) -> list[Choice]:
         Categorical(f"guided_{place}", (ALWAYS, SOMETIMES, NEVER), there),
         Real(f"share_{place}", 0.1, 0.95, when=sometimes),
         Categorical(f"surrogate_{place}", tuple(SURROGATES), learns),
-        Integer(f"refit_{place}", *SELDOM, log=True, when=slow),
+        Integer(f"refit_{place}", 1, SELDOM, log=True, when=learns),
         Categorical(f"acquisition_{place}", ("ei", "ucb", "thompson"), learns),
         Integer(f"pool_{place}", 10, 600, log=True, when=learns),
         Categorical(f"otherwise_{place}", ("first", "size"), free),
@@ -100,7 +99,7 @@ def decisions_of(settings: Mapping[str, Any]) -> dict[str, Option]:
     found: dict[str, Option] = {name: settings.get(name, value) for name, value in usual.items()}
     found["phases"] = len(settings["phases"])
     parts = {
-        "source": "mutation", "surrogate": "gp", "refit": SELDOM[0], "acquisition": "ei", "pool": 100,
+        "source": "mutation", "surrogate": "gp", "refit": 1, "acquisition": "ei", "pool": 100,
         "otherwise": "first", "draws": 5, "changes": 1.0, "rewiring": 1.0, "resizing": 1.0, "until": 0.9,
     }  # fmt: skip
     for place, phase in enumerate(settings["phases"]):

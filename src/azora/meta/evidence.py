@@ -195,13 +195,13 @@ def experienced(records: Sequence[Record], test: str = "", evaluator: str = TRAI
     failed = set[tuple[_Case, str]]()
     for record in records:
         strategy, outcome = record.facts.get("strategy"), record.facts.get("outcome")
-        came = isinstance(outcome, int | float)
-        if not isinstance(strategy, str) or not (came or record.facts.get("failed") is True):
+        ended = isinstance(outcome, int | float) or record.facts.get("failed") is True
+        if not (ended and isinstance(strategy, str)):
             continue
         if (case := _case_of(record, test, evaluator)) is None:
             continue
         scores, features[case] = grouped[case][strategy], record.features
-        if came:
+        if isinstance(outcome, int | float):
             scores.append(outcome if record.maximise else -outcome)
         else:
             failed.add((case, strategy))
