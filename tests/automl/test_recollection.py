@@ -22,6 +22,9 @@ from azora.cli.main import main
 from azora.errors import AzoraError
 from azora.job import Job
 from azora.meta import Judgement, Knowledge, Record
+from azora.networks.registry import make_space
+from azora.strategies.memory import Remembered
+from azora.strategies.registry import STRATEGIES
 from azora.study import StudyFolder
 from azora.tasks import Task
 from azora.trial import Objective, Proposal, Report
@@ -95,6 +98,12 @@ def test_what_is_of_no_use_is_told(tmp_path: Path, slopes: Task) -> None:
     )
     assert Recollection({}, [], [], 3).statement() == "memory: none of 3 searches is in this space; begun cold"
     assert Recollection({}, [], []).statement() is None
+    two = tuple(make_space("mlp", slopes.signature).sample(random.Random(seed)) for seed in range(2))
+    unlike = Recollection({}, one, [Remembered("other", two, (0.0, 1.0), 0.3)], heard=STRATEGIES["halving"].hears)
+    assert unlike.statement() == "memory: none of 1 searches here is for a task like this; begun cold"
+    assert unlike.figures() == {} and len(unlike.remembered) == 1
+    doubted = replace(unlike, heard=STRATEGIES["transfer"].hears)  # it hears them once they have proved right
+    assert doubted.statement() == "from memory: other (2 networks, 0.30 alike)"
 
 
 def test_beside_random_search_nothing_is_remembered_of_the_same_rows(slopes: Task, tmp_path: Path) -> None:

@@ -37,17 +37,17 @@ class Recollection:
         records: of other searches in the space.
         remembered: what strategies are told.
         elsewhere: how many searches in other spaces there were.
-        heard: whether what searches begins with it: not all strategies do.
+        heard: how alike a task must be for what searches to begin with it; None where it begins with none at all.
     """
 
     features: Mapping[str, float]
     records: Sequence[Record]
     remembered: Sequence[Remembered]
     elsewhere: int = 0
-    heard: bool = True
+    heard: float | None = 0.0
 
     @classmethod
-    def of(cls, job: Job, task: Task, space: Space, heard: bool = True) -> Recollection | None:
+    def of(cls, job: Job, task: Task, space: Space, heard: float | None = 0.0) -> Recollection | None:
         """None where there is no memory to ask. Beside random search, which remembers nothing, a search remembers
         nothing of the same rows.
 
@@ -67,7 +67,7 @@ class Recollection:
         return cls(features, found, recall(found, features, space), len(records) - len(found), heard)
 
     @classmethod
-    def _again(cls, kept: Path, data: SearchData, space: Space, heard: bool) -> Recollection:
+    def _again(cls, kept: Path, data: SearchData, space: Space, heard: float | None) -> Recollection:
         """What a study began with: nothing, where it kept nothing."""
         if not kept.is_file():
             return cls(describe_task(data), [], [], heard=heard)
@@ -87,25 +87,30 @@ class Recollection:
         part.write_text(text, encoding="utf-8")
         part.replace(file)
 
+    @property
+    def taken(self) -> Sequence[Remembered]:
+        """What the search begins with."""
+        return [each for each in self.remembered if self.heard is not None and each.likeness >= self.heard]
+
     def statement(self) -> str | None:
         """What was taken from where, for the reader, or why nothing was; None of an empty memory, and where
         nothing would be."""
-        if not self.heard:
+        if self.heard is None:
             return None
-        if not self.remembered:
+        if not self.taken:
             if self.records:
                 return f"memory: none of {len(self.records)} searches here is for a task like this; begun cold"
             return f"memory: none of {self.elsewhere} searches is in this space; begun cold" if self.elsewhere else None
-        told = (f"{each.task} ({len(each.scores)} networks, {each.likeness:.2f} alike)" for each in self.remembered)
+        told = (f"{each.task} ({len(each.scores)} networks, {each.likeness:.2f} alike)" for each in self.taken)
         return f"from memory: {', '.join(told)}"
 
     def figures(self) -> dict[str, Any]:
         """The same for `result.json`."""
         found = [
             {"task": each.task, "likeness": round(each.likeness, 4), "networks": len(each.scores)}
-            for each in self.remembered
+            for each in self.taken
         ]
-        return {"recalled": found} if found and self.heard else {}
+        return {"recalled": found} if found else {}
 
     def tell(self, watch: Watcher) -> Sequence[Remembered]:
         """What strategies are told; whoever watches is told where it comes from."""

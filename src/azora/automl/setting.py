@@ -26,6 +26,7 @@ from azora.networks.complexity import cost
 from azora.networks.registry import SPACES, default_space
 from azora.settings import closest, plain, resolve
 from azora.space import Architecture, Space
+from azora.strategies.memory import ALIKE
 from azora.strategies.registry import STRATEGIES, find_maker, make_strategy
 from azora.tasks import METRICS, Reading, SearchData, Signature, Task, default_metric, from_arrays, load_task
 from azora.training import check_device
@@ -117,7 +118,8 @@ class Setting:
         sizes = [limit for limit in job.limits if limit.quantity == "size"]
         if pricing is not None and sizes and not pricing.has_files:
             raise ConfigError(f"limit {sizes[0]}: {pricing.file.spec} has no files whose size could be limited")
-        heard = job.strategy in STRATEGIES and STRATEGIES[job.strategy].hears if method is None else method.hears()
+        known = STRATEGIES.get(job.strategy) if method is None else None
+        heard = ALIKE if method is not None and method.hears() else None if known is None else known.hears
         memory = Recollection.of(job, task, space, heard)
         return cls(job, task, space, about, objectives, method, beside, pricing, reward, memory)
 
