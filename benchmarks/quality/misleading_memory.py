@@ -1,10 +1,11 @@
-"""What a memory that misleads costs, and what one that helps gains: Bayesian search with each, and without any.
+"""What a memory that misleads costs, and what one that helps gains: a strategy with each, and without any.
 
-`python benchmarks/quality/misleading_memory.py TABLE SOURCE [OTHER …] [--recall 100] [--queries 25] [--runs 30]`
-searches TABLE with nothing remembered (`cold`); with SOURCE, a table of the same space; with SOURCE's scores reversed,
-shuffled, and shuffled among the better half alone; and with each OTHER: a device's costs as `FILE:COLUMN`, the
-cheapest taken for the best, or a table of another space, which is of no use and must do no harm. Prints JSON: regrets
-by queries, of what the search saw and of what it did not see, with random search beside.
+`python benchmarks/quality/misleading_memory.py TABLE SOURCE [OTHER …] [--recall 100] [--queries 25] [--runs 30]
+[--strategy transfer|halving|evolution|bandit]` searches TABLE with nothing remembered (`cold`); with SOURCE, a table of
+the same space; with SOURCE's scores reversed, shuffled, and shuffled among the better half alone; and with each OTHER:
+a device's costs as `FILE:COLUMN`, the cheapest taken for the best, or a table of another space, which is of no use and
+must do no harm. Prints JSON: regrets by queries, of what the search saw and of what it did not see, with random search
+beside.
 """
 
 from __future__ import annotations
@@ -72,17 +73,24 @@ def main() -> None:
     words.add_argument("--recall", type=int, default=100)
     words.add_argument("--queries", type=int, default=25)
     words.add_argument("--runs", type=int, default=30)
+    words.add_argument("--strategy", default="transfer", help="one that begins with what it remembers")
     asked, on = words.parse_args(), provenance()
-    setup = Setup(asked.table, {"random": {}, "bayesian": {}}, queries=asked.queries)
-    found = {"random": regrets(setup, asked.runs, "random"), "cold": regrets(setup, asked.runs, "bayesian")}
+    cold = "bayesian" if asked.strategy == "transfer" else asked.strategy
+    setup = Setup(asked.table, {"random": {}, cold: {}}, queries=asked.queries)
+    found = {"random": regrets(setup, asked.runs, "random"), "cold": regrets(setup, asked.runs, cold)}
     with tempfile.TemporaryDirectory() as scratch:
         for number, (name, record) in enumerate(memories(asked.source, asked.others)):
             file = Path(scratch) / f"{number}.json"
             file.write_text(write_records([record]), encoding="utf-8")
-            warm = replace(setup, strategies={"random": {}, "transfer": {}}, memory=str(file), recall=asked.recall)
-            found[name] = regrets(warm, asked.runs, "transfer")
+            warm = replace(setup, strategies={"random": {}, asked.strategy: {}}, memory=str(file), recall=asked.recall)
+            found[name] = regrets(warm, asked.runs, asked.strategy)
             print(json.dumps({name: found[name]}), flush=True)
-    print(json.dumps({"runs": asked.runs, "recall": asked.recall, "on": on, "regret": found}, indent=1))
+    print(
+        json.dumps(
+            {"runs": asked.runs, "recall": asked.recall, "strategy": asked.strategy, "on": on, "regret": found},
+            indent=1,
+        )
+    )
 
 
 if __name__ == "__main__":

@@ -137,14 +137,20 @@ def test_members_have_equal_parts_of_what_is_left_after_the_trees(monkeypatch: p
         return f"{architecture} in {seconds:g} s"
 
     monkeypatch.setattr(ensemble.boosting, "shipped", grow)
-    members = members_of([("a", 0.5), (None, 0.3), ("b", 0.2)], train, lambda: clock["left"])
-    assert members == [("a in 30 s", 0.5), ("trees", 0.3), ("b in 30 s", 0.2)]
+    assert members_of(["a", None, "b"], train, lambda: clock["left"]) == ["a in 30 s", "trees", "b in 30 s"]
 
 
-def members_of(chosen: list[Any], train: Any, seconds: Any = lambda: 9.0, stop: threading.Event | None = None) -> Any:
+def members_of(
+    names: list[str | None], train: Any, seconds: Any = lambda: 9.0, stop: threading.Event | None = None
+) -> list[Any]:
+    """What `train` gave for the members of these names (None: trees) that were trained."""
     nothing, watch = cast(Any, None), Listening()
-    of = ensemble._Chosen(chosen, 1.0, nothing)
-    return ensemble._members(nothing, nothing, of, train, seconds, stop or threading.Event(), watch)
+    trials = [name and SimpleNamespace(proposal=SimpleNamespace(architecture=name)) for name in names]
+    members = [ensemble._Candidate(cast(Any, trial), nothing) for trial in trials]
+    chosen = ensemble._Chosen(members, [1.0] * len(members), 1.0, nothing)
+    made = ensemble._members(nothing, nothing, chosen, train, seconds, stop or threading.Event(), watch)
+    assert all(made[each][0] is each.trial for each in made)
+    return [made[each][1] for each in members if each in made]
 
 
 def test_a_member_that_fails_or_comes_after_an_interrupt_is_left_out() -> None:
@@ -159,10 +165,9 @@ def test_a_member_that_fails_or_comes_after_an_interrupt_is_left_out() -> None:
         stop.set()
         return architecture
 
-    three = [("a", 0.5), ("b", 0.2), ("c", 0.3)]
-    assert members_of(three, fails) == [("a", pytest.approx(0.625)), ("c", pytest.approx(0.375))]
-    assert members_of(three, interrupted, stop=stop) == [("a", 1.0)]
-    assert members_of([("b", 1.0)], fails) == []
+    assert members_of(["a", "b", "c"], fails) == ["a", "c"]
+    assert members_of(["a", "b", "c"], interrupted, stop=stop) == ["a"]
+    assert members_of(["b"], fails) == []
 
 
 def test_who_interrupts_a_search_waits_two_thirds_as_long_at_most() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import random
 import time
 from dataclasses import replace
@@ -18,12 +19,17 @@ from azora.automl.setting import Setting
 from azora.automl.watching import Watcher
 from azora.bench import BENCHMARKS
 from azora.cli.main import main
+from azora.errors import AzoraError
 from azora.job import Job
-from azora.meta import Judgement, Knowledge
+from azora.meta import Judgement, Knowledge, Record
+from azora.networks.registry import make_space
+from azora.strategies.memory import Remembered
+from azora.strategies.registry import STRATEGIES
 from azora.study import StudyFolder
 from azora.tasks import Task
 from azora.trial import Objective, Proposal, Report
 
+TESTS = Path(__file__).parents[1]
 SEARCH = ["search", "digits", "--trials", "4", "--workers", "1", "--space", "mlp", "--json", "--quiet"]
 
 
@@ -51,6 +57,24 @@ def test_a_search_begins_with_what_an_earlier_one_found(tmp_path: Path, capsys: 
     assert alone["key"] == first["key"]  # equal seeds, and nothing that was remembered
 
 
+@pytest.mark.parametrize(
+    ("strategy", "heard"), [("random", False), ("evolution", True), ("spos", True), ("darts", False)]
+)
+def test_memory_is_named_where_the_strategy_hears_of_it(strategy: str, heard: bool, tmp_path: Path) -> None:
+    words = {"trials": 1, "workers": 1, "space": "cells", "knowledge": tmp_path / "m.db", "out": tmp_path / "out"}
+    job = Job.parse(task="digits", strategy=strategy, **words)
+    cold = Setting.of(job)
+    assert cold.memory is not None
+    drawn = [Judgement(dict(cold.space.sample(random.Random(seed))), 0.5, 1.0) for seed in range(3)]
+    space = {"name": cold.space.name, "fingerprint": cold.space.root.fingerprint}
+    with Knowledge(tmp_path / "m.db") as memory:
+        memory.remember(Record("1", "other", cold.memory.features, space, "accuracy", True, drawn))
+    found = Setting.of(job).memory
+    assert found is not None and len(found.remembered) == 1
+    assert (found.statement() == "from memory: other (3 networks, 1.00 alike)") is heard
+    assert (found.statement() is not None, bool(found.figures())) == (heard, heard)
+
+
 def test_what_is_of_no_use_is_told(tmp_path: Path, slopes: Task) -> None:
     notes: list[str] = []
 
@@ -74,6 +98,12 @@ def test_what_is_of_no_use_is_told(tmp_path: Path, slopes: Task) -> None:
     )
     assert Recollection({}, [], [], 3).statement() == "memory: none of 3 searches is in this space; begun cold"
     assert Recollection({}, [], []).statement() is None
+    two = tuple(make_space("mlp", slopes.signature).sample(random.Random(seed)) for seed in range(2))
+    unlike = Recollection({}, one, [Remembered("other", two, (0.0, 1.0), 0.3)], heard=STRATEGIES["halving"].hears)
+    assert unlike.statement() == "memory: none of 1 searches here is for a task like this; begun cold"
+    assert unlike.figures() == {} and len(unlike.remembered) == 1
+    doubted = replace(unlike, heard=STRATEGIES["transfer"].hears)  # it hears them once they have proved right
+    assert doubted.statement() == "from memory: other (2 networks, 0.30 alike)"
 
 
 def test_beside_random_search_nothing_is_remembered_of_the_same_rows(slopes: Task, tmp_path: Path) -> None:
@@ -116,6 +146,8 @@ def test_only_one_network_that_had_the_whole_time_speaks_of_its_strategy(slopes:
     study = StudyFolder(tmp_path / "out", resume=False).study(setting.space, setting.about(), time.monotonic())
     study.told(study.asked(Proposal(setting.space.sample(random.Random(0)))), Report({"r2": 0.5}), known=False)
 
+    both = Job.parse(task=slopes, out=tmp_path / "out", objective=["r2", "macs:min"], **words)
+
     def outcome(job: Job, figures: dict[str, Any], *, interrupted: bool = False) -> Any:
         recollection = Recollection({}, [], [])
         recollection.leave(job, study, Objective("r2"), slopes, Watcher(), figures, interrupted=interrupted)
@@ -126,10 +158,33 @@ def test_only_one_network_that_had_the_whole_time_speaks_of_its_strategy(slopes:
     figures = {"test_r2": 0.7, "boosting": {"shipped": False}}
     assert outcome(plain, figures) == 0.7
     assert outcome(plain, figures, interrupted=True) is None
-    assert outcome(beside, figures) is None
+    assert outcome(beside, figures) is None and outcome(both, figures) is None
     assert outcome(plain, {**figures, "ensemble": {"members": []}}) is None
     assert outcome(plain, {**figures, "boosting": {"shipped": True}}) is None
+    longer = Job.parse(task=slopes, out=tmp_path / "out", budget="60s", **{**words, "trials": None})
+    Recollection({}, [], []).leave(longer, study, Objective("r2"), slopes, Watcher(), figures)
+    with Knowledge(tmp_path / "m.db") as memory:
+        assert [each.facts["budget"] for each in memory.records()] == [None, 60.0]
     study.close()
+
+
+def test_a_search_that_came_to_nothing_is_left_as_evidence_alone(
+    slopes: Task, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.syspath_prepend(str(TESTS))
+    monkeypatch.setenv("PYTHONPATH", os.pathsep.join([str(TESTS), os.environ.get("PYTHONPATH", "")]))
+    words = {"workers": 1, "space": "mlp", "knowledge": tmp_path / "m.db", "evaluator": "evaluators:raises"}
+    for out, limit in (("one", {"trials": 2}), ("two", {"budget": "3s"})):
+        with pytest.raises(AzoraError, match=r"networks that were tried failed|no network was judged"):
+            run(Job.parse(task=slopes, out=tmp_path / out, **words, **limit))
+    with Knowledge(tmp_path / "m.db") as memory:
+        (record,) = memory.records()
+    assert (record.facts["failed"], record.facts["budget"], record.facts["outcome"]) == (True, 3.0, None)
+    assert record.trials == []
+    next_one = Job.parse(task=slopes, out=tmp_path / "next", trials=1, **words)
+    found = Recollection.of(next_one, slopes, Setting.of(next_one).space)
+    assert found is not None and found.statement() is None
+    assert main(["memory", "show", "--knowledge", str(tmp_path / "m.db")]) == 0
 
 
 def test_a_memory_is_taken_elsewhere(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

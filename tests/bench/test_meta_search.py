@@ -4,17 +4,29 @@ from __future__ import annotations
 
 import json
 import random
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from tests.bench.made import MACRO_HEADER, macro_rows, write
 
-from azora.bench.compositions import BAYESIAN, BOTH, EVOLUTION, PHASES, Compositions, decisions_of, settings_of
+from azora.bench.compositions import (
+    BAYESIAN,
+    BOTH,
+    EVOLUTION,
+    HALVING,
+    PHASES,
+    Compositions,
+    decisions_of,
+    settings_of,
+)
 from azora.bench.meta_search import FIRST_SEED, Judging, meta_search, strategies_space, tasks_of
 from azora.bench.play import play
 from azora.cli.main import main
 from azora.errors import BenchmarkError, ConfigError
 from azora.loop import Budget
 from azora.strategies import Composed, RandomSearch
+from azora.strategies.bayesian import SURROGATES
 from azora.strategies.registry import make_strategy
 from azora.testing.strategy_contract import tiny_space
 from azora.trial import Proposal
@@ -22,30 +34,39 @@ from azora.trial import Proposal
 
 def test_every_point_is_a_strategy() -> None:
     space, rng = Compositions(), random.Random(0)
-    phases = set()
+    phases, surrogates, rules = set(), set(), set()
     for _ in range(200):
-        settings = settings_of(space.sample(rng))
-        assert Composed(tiny_space(), 0, None, **json.loads(json.dumps(settings))).ask() is not None
+        settings = json.loads(json.dumps(settings_of(space.sample(rng))))
+        assert make_strategy("composed", tiny_space(), settings=settings).ask() is not None
         phases.add(len(settings["phases"]))
+        surrogates |= {each["surrogate"] for each in settings["phases"] if each["guided"]}
+        rules.add(settings["fidelity"])
         assert all("until" in each for each in settings["phases"][:-1])
+        mutating = [each["source"] in ("mutation", "cross") for each in settings["phases"]]
+        assert [{"changes", "rewiring", "resizing"} <= each.keys() for each in settings["phases"]] == mutating
     assert phases == set(range(1, PHASES + 1))
+    assert surrogates == set(SURROGATES) and rules == {"full", "halving", "median", "curve"}
 
 
-@pytest.mark.parametrize("known", [EVOLUTION, BAYESIAN, BOTH])
+@pytest.mark.parametrize("known", [EVOLUTION, BAYESIAN, BOTH, HALVING])
 def test_familiar_strategies_are_points_of_it(known: dict[str, object]) -> None:
     space = Compositions()
     point = space.architecture(**decisions_of(known))
     made, wanted = settings_of(point), dict(known)
-    assert made["start"] == wanted["start"]
+    assert made["start"] == wanted["start"] and made["fidelity"] == wanted.get("fidelity", "full")
     for own, given in zip(made["phases"], known["phases"], strict=True):  # type: ignore[call-overload]
         assert {name: own[name] for name in given} == given
-    assert len(list(space.known())) == 3
+    assert len(list(space.known())) == 4
+
+
+PARTS = ("source", "guided", "surrogate", "acquisition")
 
 
 def test_numbers_alone_are_open_in_a_fixed_structure() -> None:
     space, rng = strategies_space("bayesian"), random.Random(0)
     made = [settings_of(space.sample(rng)) for _ in range(20)]
-    assert {(each["phases"][0]["source"], each["phases"][0]["guided"]) for each in made} == {("mixed", 1.0)}
+    parts = {(*(each["phases"][0][part] for part in PARTS), each["replacement"], each["fidelity"]) for each in made}
+    assert parts == {("mixed", 1.0, "gp", "ei", "oldest", "full")}
     assert len({each["phases"][0]["pool"] for each in made}) > 10
     with pytest.raises(ConfigError, match="there is no structure 'evolve'; there is bayesian, evolution"):
         strategies_space("evolve")
@@ -63,6 +84,28 @@ def test_gain_is_the_share_of_random_searchs_regret_that_is_saved() -> None:
     chosen = run.rows[max(range(len(seen)), key=lambda place: (seen[place], -place))]
     wanted = 1.0 - abs(protocol.best - float(protocol.scores[chosen])) / float(task.random[0])
     assert task.gain(EVOLUTION, 3) == pytest.approx(wanted)
+
+
+def test_a_short_training_counts_as_it_is_long_but_a_fifth_at_least() -> None:
+    (task,) = tasks_of(["digits-cells"], 10)
+    protocol = task.protocol
+    made = replace(task.setup, strategies={"composed": dict(HALVING)})
+    run = play(made.strategy("composed", protocol, 0), protocol)
+    assert 10 < run.levels.count(0) <= 50 and 9.0 < sum(run.seconds) <= 10.0
+    lengths = [protocol.levels[level].epochs for level in run.levels]
+    assert set(lengths) == {1, 4, 16}
+    assert {round(spent, 4) for spent in run.seconds} == {0.2, 0.05, 0.75}  # each goes on from the one before
+    assert set(run.levels[:4]) == {0}
+    whole = play(RandomSearch(protocol.table.space, 0, protocol.objective), protocol)
+    assert len(whole.rows) == 10 and set(whole.seconds) == {1.0}
+    assert -5.0 < task.gain(HALVING, 0) < 1.0
+
+
+def test_where_there_is_one_length_queries_are_counted(tmp_path: Path) -> None:
+    table = write(tmp_path / "macro.csv", MACRO_HEADER, macro_rows(5))
+    (task,) = tasks_of([str(table)], 10)
+    assert task.protocol.queries == 10 and task.protocol.seconds is None
+    assert task.describe()["queries"] == 10
 
 
 def test_a_longer_judgement_goes_on_from_a_shorter_one() -> None:

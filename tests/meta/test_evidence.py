@@ -115,6 +115,26 @@ def test_only_searches_under_the_same_limits_on_the_same_target_are_compared() -
     assert found.situation == Situation(EASY, "cells", 60.0, limits=("latency",))
 
 
+def test_only_searches_by_one_evaluator_with_a_recipe_or_without_are_compared() -> None:
+    own = replace(record("one", "spos", 0.9), space={"name": "cells", "fingerprint": "g"})
+    untrained = record("one", "enas", 0.9, evaluator="zero-cost")
+    assert experienced([record("one", "evolution", 0.8), own, untrained]) == []
+    untrained = [record("one", name, 0.8, evaluator="zero-cost") for name in ("evolution", "spos")]
+    assert experienced(untrained) == [] and len(experienced(untrained, evaluator="zero-cost")) == 1
+
+
+def test_searches_that_came_to_nothing_are_told_of_their_strategy() -> None:
+    nothing = [record("one", name, 0.8, outcome=None, failed=True) for name in ("spos", "enas")]
+    (found,) = experienced([record("one", "evolution", 0.1), record("one", "spos", 0.9), *nothing])
+    assert found.scores == {"evolution": [0.1], "spos": [], "enas": []}
+    assert found.ranks((*NAMES, "enas")) == {"evolution": 0.0, "spos": 0.75, "enas": 0.75}
+
+
+def test_facts_of_another_kind_are_no_evidence() -> None:
+    for wrong in ({"budget": [60]}, {"workers": "two"}, {"limits": 3, "amounts": 3}):
+        assert experienced([record("one", name, 0.8, **wrong) for name in ("evolution", "spos")]) == []
+
+
 def test_a_loss_is_the_better_the_smaller() -> None:
     losses = [replace(record("one", name, at), maximise=False) for name, at in (("evolution", 0.4), ("spos", 0.3))]
     (found,) = experienced(losses)

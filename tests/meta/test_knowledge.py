@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import sqlite3
+import sys
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -10,6 +12,7 @@ import pytest
 import sqlalchemy as sql
 from tests.meta.test_record import record
 
+from azora.cli.main import main
 from azora.errors import KnowledgeError
 from azora.meta import Knowledge
 
@@ -86,13 +89,51 @@ def test_what_is_no_database_is_told(tmp_path: Path) -> None:
         Knowledge("nosuch://host/name")
 
 
-def test_a_damaged_row_is_told(tmp_path: Path) -> None:
-    with Knowledge(tmp_path / "m.db") as memory:
-        memory.remember(record())
-        with sqlite3.connect(tmp_path / "m.db") as connection:
-            connection.execute("UPDATE studies SET body = '{'")
-        with pytest.raises(KnowledgeError, match="cannot be read"):
+@pytest.mark.parametrize("body", ["{", "{}", json.dumps(record().to_json()).replace("0.95", "NaN"), "[" * 9_999])
+def test_a_damaged_row_is_named_and_can_be_forgotten(body: str, tmp_path: Path) -> None:
+    file = tmp_path / "m.db"
+    with Knowledge(file) as memory:
+        for name in ("1", "broken", "3"):
+            memory.remember(record(id=name))
+        with sqlite3.connect(file) as connection:
+            connection.execute("UPDATE studies SET body = ? WHERE id = 'broken'", [body])
+        with pytest.raises(
+            KnowledgeError, match=f"{file} cannot be read: the search broken in it is damaged"
+        ) as caught:
             memory.records()
+        assert str(caught.value).endswith(f"azora memory forget broken --knowledge {file} drops it")
+        assert memory.forget(["broken"]) == 1
+        assert [each.id for each in memory.records()] == ["1", "3"]
+
+
+def test_all_can_be_forgotten_whatever_is_in_it(tmp_path: Path) -> None:
+    file = tmp_path / "m.db"
+    with Knowledge(file) as memory:
+        memory.remember(record())
+        memory.remember(record(id="2"))
+        with sqlite3.connect(file) as connection:
+            connection.execute("UPDATE studies SET body = '{'")
+    assert main(["memory", "forget", "--all", "--knowledge", str(file)]) == 0
+    with Knowledge(file) as memory:
+        assert memory.records() == [] and memory.forget_all() == 0
+
+
+def test_a_number_that_is_none_is_told(tmp_path: Path) -> None:
+    with Knowledge(tmp_path / "m.db") as memory:
+        with pytest.raises(KnowledgeError, match="cannot be written"):
+            memory.remember(record(features={"linear": float("nan")}))
+        assert memory.records() == []
+
+
+def test_a_driver_that_is_not_installed_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    for driver in ("psycopg", "psycopg2"):
+        monkeypatch.setitem(sys.modules, driver, None)
+    for url in ("postgresql+psycopg://me:secret@host/name", "postgresql://me:secret@host/name"):
+        with pytest.raises(
+            KnowledgeError, match=r"psycopg2? is not installed: pip install azora\[postgres\]"
+        ) as caught:
+            Knowledge(url)
+        assert "secret" not in str(caught.value) and "me:***@host" in str(caught.value)
 
 
 def test_a_memory_that_another_process_holds_is_told(tmp_path: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +11,7 @@ import pytest
 
 from azora.errors import KnowledgeError
 from azora.meta import Judgement, Record, read_records, recall, write_records
-from azora.space import Categorical, Space
+from azora.space import Categorical, Integer, Space
 
 
 def two() -> Space:
@@ -30,6 +31,11 @@ def record(**words: Any) -> Record:
         "space": {"name": "two", "fingerprint": space.fingerprint}, "trials": trials, "facts": {"seed": 3},
     }  # fmt: skip
     return Record(**{**given, **words})
+
+
+def changed(name: str, value: str) -> str:
+    """A file in which the first number of this name is another."""
+    return re.sub(rf'"{name}": [^,}}]+', f'"{name}": {value}', write_records([record()]), count=1)
 
 
 def test_records_come_back_from_a_file(tmp_path: Path) -> None:
@@ -53,6 +59,10 @@ def test_another_space_has_nothing_to_say() -> None:
     later = [*record().trials, Judgement({"a": 9, "b": "x"}, 1.0)]
     found = record(trials=later).remembered(two(), 1.0)
     assert found is not None and len(found.scores) == 3
+    whole = Space("whole", [Integer("n", 1, 9)])
+    numbers = [Judgement({"n": each}, 0.5) for each in (1, 2, 10**400)]
+    found = record(trials=numbers, space={"name": "whole", "fingerprint": whole.fingerprint}).remembered(whole, 1.0)
+    assert found is not None and len(found.scores) == 2
 
 
 def test_the_most_alike_tasks_are_recalled_and_of_one_task_its_longest_search() -> None:
@@ -79,6 +89,15 @@ def test_the_most_alike_tasks_are_recalled_and_of_one_task_its_longest_search() 
             "no rec",
         ),
         ('{"format": 1, "studies": [7]}', "no record of a search"),
+        (changed("score", "NaN"), "the score nan is not a finite number"),
+        (changed("budget", "1e999"), "the budget inf is not a finite number"),
+        (changed("seconds", "-Infinity"), "the time -inf is not a finite number"),
+        (changed("params", "NaN"), "the cost params nan is not a finite number"),
+        (changed("log_rows", "NaN"), "the log_rows nan is not a finite number"),
+        (changed("seed", "NaN"), "no record of a search"),
+        (changed("a", "NaN"), "no record of a search"),
+        (changed("score", "1" + "0" * 400), "no record of a search"),
+        ("[" * 9_999, "cannot be read"),
     ],
 )
 def test_a_file_that_is_none_is_refused(text: str, said: str, tmp_path: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import random
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -19,12 +20,14 @@ from azora.methods import Method, Work, borrowing, phases
 from azora.methods.phases import of_networks
 from azora.methods.registry import check_method
 from azora.methods.spos import Spos
+from azora.strategies import Affordable
+from azora.strategies.memory import Remembered
 from azora.study import SqlJournal, Study
 from azora.tasks import Task
 from azora.testing import Desk, MethodContract
 from azora.training import SharedTraining
 from azora.training.paths import Binned
-from azora.trial import Objective, Proposal
+from azora.trial import Objective, Proposal, Report
 
 SMALL = {"nodes": 2, "operations": ("conv_3x3", "skip_connect"), "widths": (4, 8), "depths": (1,), "stages": 2}
 ABOUT = {"name": "cells", "settings": SMALL, "recipe": True}
@@ -59,6 +62,25 @@ def test_the_shortlist_is_of_what_the_shared_weights_judged(desk: Desk) -> None:
     assert {each.architecture.key for each in asked} < {trial.proposal.architecture.key for trial in ranked}
     assert ranked[0].proposal.architecture.key in {each.architecture.key for each in asked}
     assert all(each.architecture["recipe.learning_rate"] == 0.1 for each in asked)
+
+
+def test_what_did_best_on_other_tasks_is_trained_beside_the_shortlist_and_judged_by_that_alone(desk: Desk) -> None:
+    work, rng = desk.sit(), random.Random(5)
+    drawn = tuple({each.key: each for each in (work.space.sample(rng) for _ in range(12))}.values())
+    memory = Remembered("other", drawn, tuple(float(place) for place in range(len(drawn))))
+    cold = small().prepare(work)
+    strategy = small().prepare(replace(desk.sit(), recall=lambda: [memory]))
+    asked = [proposal for _ in range(8) if (proposal := strategy.ask()) is not None]
+    assert [each.origin for each in asked] == ["did well on other"] * 4 + ["given"] * 4
+    assert {each.budget for each in asked} == {1.0}
+    best = {each.key for each in memory.best(8)}
+    assert {each.architecture.key for each in asked[:4]} <= best
+    assert [each.architecture for each in asked[4:]] == [each.architecture for _ in range(4) if (each := cold.ask())]
+    for place, proposal in enumerate(asked):
+        strategy.tell(proposal, Report({"accuracy": place / 10}))  # the memory misled
+    strategy.fit(Affordable(60.0))
+    promoted = strategy.ask()
+    assert promoted is not None and promoted.architecture == asked[7].architecture and promoted.budget == 3.0
 
 
 def test_a_session_after_a_kill_goes_on_with_the_epoch_that_was_being_trained(
@@ -103,8 +125,6 @@ def test_weights_that_diverge_choose_nobody(desk: Desk) -> None:
 
 
 def _broken(work: Any) -> Any:
-    from dataclasses import replace
-
     from azora.tasks import Scaling, SearchData
 
     bad = Scaling(tuple(float("nan") for _ in work.data.scaling.mean), work.data.scaling.spread)

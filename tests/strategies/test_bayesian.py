@@ -202,6 +202,19 @@ def test_an_ask_at_a_thousand_observations_takes_less_than_half_a_second() -> No
     assert time.process_time() - begun < 2.0
 
 
+def test_a_surrogate_that_takes_long_is_fitted_seldom() -> None:
+    surrogate, space = Counting(), tiny_space()
+    strategy = Bayesian(space, 0, surrogate=surrogate, candidates=QUICK, start=4, refit=5)
+    made = run(strategy, 12)
+    assert surrogate.fits == 3  # to four judgements, to five, and to ten
+    again = Bayesian(space, 0, surrogate=Counting(), candidates=QUICK, start=4, refit=5)
+    for proposal in made:
+        again.replay([("asked", proposal), ("told", proposal, judge(proposal))])
+    assert again.ask() == strategy.ask()
+    with pytest.raises(ConfigError, match="refit=0 at least 1"):
+        Bayesian(space, 0, refit=0)
+
+
 def test_familiar_points_come_first() -> None:
     space = make_space("cells", PICTURES)
     made = [Bayesian(space, 0), WarmStart(Bayesian(space, 0), 2)]

@@ -12,10 +12,13 @@ import pytest
 from azora.errors import ConfigError
 from azora.networks.complexity import cost
 from azora.networks.registry import make_space
-from azora.space import Architecture, Categorical, Space, Subset
+from azora.space import Architecture, Categorical, Integer, Space, Subset
 from azora.strategies import Affordable, Composed, RandomSearch, Strategy
 from azora.strategies.composed import Phase
+from azora.strategies.halving import SuccessiveHalving
+from azora.strategies.level import Level
 from azora.strategies.registry import make_strategy
+from azora.strategies.stopping import EarlyStopping
 from azora.tasks import Signature
 from azora.testing.strategy_contract import Make, StrategyContract, tiny_space
 from azora.trial import Report
@@ -24,6 +27,7 @@ GUIDED = {"source": "mixed", "guided": 1.0, "pool": 20, "draws": 3}
 SETTINGS: dict[str, dict[str, Any]] = {
     "one phase": {"start": 5},
     "guided": {"phases": [GUIDED], "start": 5},
+    "fitted seldom": {"phases": [{**GUIDED, "refit": 3}], "start": 5},
     "three phases": {
         "phases": [
             {"source": "random", "otherwise": "size", "until": 0.3},
@@ -120,6 +124,44 @@ def test_connections_mutate_as_often_as_is_said() -> None:
         assert ({each["inputs"] for each in children} <= start) is not moved
 
 
+def test_numbers_mutate_as_often_as_is_said() -> None:
+    mixed = Space(
+        "mixed", [Integer("whole", 0, 99), Categorical("width", (8, 16, 32)), Categorical("kind", tuple("abcdef"))]
+    )
+    strategy = Composed(mixed, 0, None, start=2)
+    play(strategy, 2)
+    start = [member.architecture for member in strategy.members]
+    for resizing, moved in ((0.0, False), (2.0, True)):
+        children = strategy.candidates(Phase(resizing=resizing), 40, (), random.Random(0))
+        for name in ("whole", "width"):
+            assert ({each[name] for each in children} <= {each[name] for each in start}) is not moved
+        assert not {each["kind"] for each in children} <= {each["kind"] for each in start}
+
+
+@pytest.mark.parametrize(
+    ("fidelity", "kind"),
+    [("full", Level), ("halving", SuccessiveHalving), ("median", EarlyStopping), ("curve", EarlyStopping)],
+)
+def test_the_rule_of_fidelity_is_a_part(fidelity: str, kind: type[Strategy]) -> None:
+    made = make_strategy("composed", DIGITS, settings={"fidelity": fidelity, "start": 2}, lowest=2.0)
+    assert isinstance(made, kind) and isinstance(made.inner, Composed)  # type: ignore[attr-defined]
+    first = made.ask()
+    assert first is not None and first.budget == (1.0 if fidelity == "full" else 2.0)
+
+
+def test_what_is_trained_for_longer_is_not_counted_twice() -> None:
+    phases = [{"source": "random", "until": 0.5}, {"source": "mutation"}]
+    inner = Composed(DIGITS, 0, None, phases, start=2)
+    strategy = SuccessiveHalving(inner, rungs=2)
+    inner.all, origins = 40.0, []
+    for _ in range(40):
+        proposal = strategy.ask()
+        assert proposal is not None
+        origins += [proposal.origin] if proposal.budget == 1.0 else []
+        strategy.tell(proposal, Report({"accuracy": total(proposal.architecture)}))
+    assert set(origins[2:20]) == {"random"} and set(origins[20:]) == {"mutation"} and len(origins) < 35
+
+
 @pytest.mark.parametrize(
     ("settings", "says"),
     [
@@ -127,8 +169,12 @@ def test_connections_mutate_as_often_as_is_said() -> None:
         ({"phases": [{"surrogate": "tree"}]}, "there is no surrogate 'tree'; did you mean 'trees'"),
         ({"phases": [{"poole": 3}]}, "a phase has no setting 'poole'; did you mean 'pool'"),
         ({"phases": [{"guided": 2}]}, "guided=2 must be from 0 to 1"),
-        ({"phases": [{"draws": 0}]}, "draws=0 must be at least 1"),
+        ({"phases": [{"draws": 0}]}, "draws=0 and refit=1 must be at least 1"),
         ({"phases": []}, "0 phases must be one at least"),
+        ({"phases": [{"resizing": -1}]}, "resizing=-1 at least 0"),
+        ({"phases": [3]}, "composed: "),
+        ({"fidelity": "halvin"}, "there is no fidelity 'halvin'; did you mean 'halving'"),
+        ({"fidelity": "halving", "epochs": 4.0}, "epochs=4 is of fidelity=full"),
         ({"replacement": "eldest"}, "there is no replacement 'eldest'; did you mean 'oldest'"),
     ],
 )
@@ -139,7 +185,10 @@ def test_wrong_settings_are_refused_in_one_line(settings: dict[str, object], say
 
 def test_a_learned_strategy_is_read_from_its_file(tmp_path: Path) -> None:
     file = tmp_path / "learned.json"
-    file.write_text(json.dumps({"settings": {"phases": [{"source": "cross"}], "start": 3}, "provenance": {}}))
+    parts = {"phases": [{"source": "cross"}], "start": 3}
+    file.write_text(json.dumps({"settings": {**parts, "fidelity": "halving"}, "provenance": {}}))
+    assert isinstance(make_strategy("composed", tiny_space(), settings={"file": str(file)}), SuccessiveHalving)
+    file.write_text(json.dumps({"settings": parts, "provenance": {}}))
     made = make_strategy("composed", tiny_space(), settings={"file": str(file)})
     assert made.inner.phases == [{"source": "cross"}]  # type: ignore[attr-defined]
     assert made.inner.start == 3  # type: ignore[attr-defined]

@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import random
 import time
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 import pytest
 
 from azora.errors import ConfigError
-from azora.space import Architecture, Categorical, Space
+from azora.space import Architecture, Categorical, Option, Space
 from azora.strategies.bayesian import Bayesian
-from azora.strategies.begun import Begun
+from azora.strategies.begun import FIRST, Begun
 from azora.strategies.candidates import Candidates, Value
 from azora.strategies.memory import Memory, Remembered, lift, portfolio
 from azora.strategies.random_search import RandomSearch
@@ -226,6 +226,25 @@ def test_what_misleads_is_found_out() -> None:
     assert not strategy._weights().any()
 
 
+class Known(Space):
+    """`wide` with a point that people would try."""
+
+    def __init__(self) -> None:
+        super().__init__("known", list(wide().choices.values()))
+
+    def familiar(self) -> Sequence[Mapping[str, Option]]:
+        return [dict.fromkeys(self.choices, 1)]
+
+
+def test_where_memory_is_not_believed_the_search_begins_as_it_would_without() -> None:
+    space = Known()
+    unlike = Bayesian(space, 0, memory=[remember(space, good, likeness=0.5)])
+    asked = [strategy.ask() for strategy in (unlike, Bayesian(space, 0))]
+    assert [each.origin for each in asked if each] == ["familiar", "familiar"]
+    alike = Bayesian(space, 0, memory=[remember(space, good)]).ask()
+    assert alike is not None and alike.origin == "expected from other"
+
+
 @pytest.mark.parametrize(
     ("origin", "random_ones"),
     [
@@ -238,6 +257,22 @@ def test_a_random_point_is_counted_whatever_is_said_in_front_of_it(origin: str, 
     strategy = Bayesian(wide(), 0, memory=[remember(wide(), good)])
     strategy.proposed(Proposal(wide().sample(random.Random(0)), origin=origin))
     assert strategy.strangers == random_ones
+
+
+@pytest.mark.parametrize(("name", "runs", "room"), [("evolution", 24, 0.02), ("halving", 24, 0.02), ("bandit", 4, 0.1)])
+def test_a_portfolio_that_misleads_costs_no_more_than_its_own_trainings(name: str, runs: int, room: float) -> None:
+    """Of what is told nothing but the order counts, so other memories that mislead (a device's, a shuffled one) have no
+    other way to harm."""
+    space = wide()
+    opposite, best = [remember(space, lambda each: -good(each), 20)], max(good(each) for each in space)
+
+    def found(seed: int, queries: int, memory: Sequence[Remembered] = ()) -> float:
+        return best_after(make_strategy(name, space, seed=seed, settings={}, memory=memory), queries)
+
+    misled = [found(seed, 25, opposite) for seed in range(runs)]
+    cold = [found(seed, 25 - FIRST) for seed in range(runs)]
+    spread = best - np.mean([good(each) for each in space])
+    assert np.mean(misled) > np.mean(cold) - room * spread
 
 
 def test_a_portfolio_has_something_for_every_task() -> None:

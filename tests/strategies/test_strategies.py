@@ -173,6 +173,17 @@ def test_elitist_evolution_forgets_the_worst() -> None:
     assert {member.architecture.key for member in strategy.members} == {keys[0], keys[2], keys[3]}
 
 
+def test_all_that_was_given_is_judged_though_others_came_before() -> None:
+    space, rng = tiny_space(), random.Random(1)
+    given = list({each.key: each for each in (space.sample(rng) for _ in range(6))}.values())
+    strategy = RegularizedEvolution(space, 0, population=len(given), start=list(map(dict, given)))
+    before = [each for each in space if each not in given][:3]
+    for architecture in before:
+        strategy.proposed(Proposal(architecture))
+    asked = [proposal for _ in given if (proposal := strategy.ask()) is not None]
+    assert [proposal.architecture for proposal in asked] == given
+
+
 def test_evolution_starts_warm_and_keeps_the_best_of_what_was_given() -> None:
     space, rng = tiny_space(), random.Random(0)
     given = [space.sample(rng) for _ in range(6)]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
+import sys
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -47,6 +48,13 @@ def test_several_may_open_a_new_one_at_once(tmp_path: Path) -> None:
     with ThreadPoolExecutor(4) as pool:
         for turn in range(10):
             assert list(pool.map(look, 4 * [tmp_path / f"{turn}.db"])) == 4 * [[]]
+
+
+def test_a_driver_that_is_not_installed_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "psycopg", None)
+    with pytest.raises(StudyError, match=r"psycopg is not installed: pip install azora\[postgres\]") as caught:
+        SqlJournal("postgresql+psycopg://me:secret@host/name")
+    assert "secret" not in str(caught.value)
 
 
 @pytest.mark.parametrize("name", ["what?.db", "half?mode=memory", "m%41.db", "a#b&c d.db"])

@@ -104,7 +104,7 @@ def _by_evidence(job: Job, task: Task) -> Advice | None:
     if job.knowledge is None or job.budget is None or len(job.objectives) > 1:
         return None
     with Knowledge(job.knowledge) as knowledge:
-        cases = experienced(knowledge.records(), task.test_digest)
+        cases = experienced(knowledge.records(), task.test_digest, job.evaluator)
     if not cases:
         return None
     space = default_space(task.signature) if job.space == "auto" else job.space

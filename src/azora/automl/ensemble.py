@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Sequence
+import time
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, final
@@ -28,6 +29,7 @@ from azora.trial import Proposal, Report, Trial
 
 ENSEMBLE = -2  # in place of a trial's number
 CANDIDATES = 12  # of the best networks of which a checkpoint is kept
+ASKING = 0.1  # of the time that is left, for what they answer
 Train = Callable[[Architecture, float | None], Winner]
 
 
@@ -52,51 +54,69 @@ def ship(
     trees = boosting.preferred(study, best, setting.objective)
     if setting.job.ensemble:
         alone = Report(study.boosted["metrics"]) if trees and study.boosted is not None else best.report
-        chosen = _better(setting, study, alone, checkpoints, watch)
+        chosen = _better(setting, study, alone, checkpoints, seconds(), watch)
         if chosen is not None:
             study.enter("final")
-            if members := _members(setting, study, chosen, train, seconds, stop, watch):
-                winner = _together(setting, chosen, members)
-                proposal = Proposal(winner.architecture, None, "ensemble")
-                return Trial(ENSEMBLE, proposal, chosen.report, study.elapsed), winner
+            if made := _members(setting, study, chosen, train, seconds, stop, watch):
+                return _shipped(setting, study, chosen, made)
             watch.note("no ensemble: the last training of every member failed")
     return boosting.shipped(setting, study) if trees else None
 
 
 @final
+@dataclass(frozen=True, eq=False)
+class _Candidate:
+    """A judged network, or trees where there is no trial, and its answers for search-validation."""
+
+    trial: Trial | None
+    answers: Array
+
+
+@final
 @dataclass(frozen=True)
 class _Chosen:
-    """Members with their shares, None standing for trees, and what search-validation says of their mean."""
+    """Members with their shares, and what search-validation says of their mean."""
 
-    members: Sequence[tuple[Architecture | None, float]]
+    members: Sequence[_Candidate]
+    shares: Sequence[float]
     temperature: float
     report: Report
 
 
-def _better(setting: Setting, study: Study, alone: Report, checkpoints: Path, watch: Watcher) -> _Chosen | None:
+def _better(
+    setting: Setting, study: Study, alone: Report, checkpoints: Path, left: float | None, watch: Watcher
+) -> _Chosen | None:
     """The ensemble, if search-validation likes it better than what is best `alone`; else it is said why not."""
-    if (why := boosting.reason_against(setting)) is not None or setting.task.signature.pictures:
-        watch.note(f"no ensemble: {why or 'it is for tables'}")
+    if (why := boosting.reason_against(setting)) is not None:
+        watch.note(f"no ensemble: {why}")
         return None
-    objective, validation, signature = setting.objective, setting.data.validation, setting.data.signature
-    if not (candidates := _candidates(setting, study, checkpoints)):
+    if not (candidates := _candidates(setting, study, checkpoints, left)):
         watch.note("no ensemble: no network was kept")
         return None
-    mix = mixed([answers for _, answers in candidates], validation.y, signature, setting.job.ensemble)
-    report = Report(evaluate(signature, mix.answers, validation.y, {objective.metric}))
-    if len(mix.shares) == 1 or objective.order(report) <= objective.order(alone):
-        mean, one = (each.metrics[objective.metric] for each in (report, alone))
+    objective, chosen = setting.objective, _mean(setting, candidates)
+    if len(chosen.members) == 1 or objective.order(chosen.report) <= objective.order(alone):
+        mean, one = (each.metrics[objective.metric] for each in (chosen.report, alone))
         watch.note(f"no ensemble: {mean:.4f} {objective.metric} on validation, and {one:.4f} of the best alone")
         return None
-    return _Chosen([(candidates[place][0], share) for place, share in mix.shares.items()], mix.temperature, report)
+    return chosen
 
 
-def _candidates(setting: Setting, study: Study, checkpoints: Path) -> list[tuple[Architecture | None, Array]]:
-    """The trees, if they stood, and the best networks as they were kept, with their answers for search-validation."""
-    data, job, found = setting.data, setting.job, list[tuple[Architecture | None, Array]]()
+def _mean(setting: Setting, candidates: Sequence[_Candidate]) -> _Chosen:
+    """The best mean of some of the candidates."""
+    validation, signature = setting.data.validation, setting.data.signature
+    mix = mixed([each.answers for each in candidates], validation.y, signature, setting.job.ensemble)
+    report = Report(evaluate(signature, mix.answers, validation.y, {setting.objective.metric}))
+    return _Chosen([candidates[place] for place in mix.shares], list(mix.shares.values()), mix.temperature, report)
+
+
+def _candidates(setting: Setting, study: Study, checkpoints: Path, left: float | None) -> list[_Candidate]:
+    """The trees, if they stood, and the best networks as they were kept, with their answers for search-validation: as
+    many as can be asked in a tenth of the time that is `left`, and one at least."""
+    data, job, found = setting.data, setting.job, list[_Candidate]()
+    begun = time.monotonic()
     if study.boosted is not None and study.boosted["candidate"]:
         trees = Boosting(data.signature, data.scaling, Growth(**study.boosted["growth"]), job.seed).fit(data.train)
-        found.append((None, trees.answers(data.validation.x)))
+        found.append(_Candidate(None, trees.answers(data.validation.x)))
     kept = Checkpoints(checkpoints)
     for trial in study.ranked(setting.objective):
         architecture, epochs = trial.proposal.architecture, trial.proposal.budget
@@ -105,8 +125,9 @@ def _candidates(setting: Setting, study: Study, checkpoints: Path) -> list[tuple
         training = start_training(setting.space, architecture, data, job.seed, "float32", job.device)
         resume(training, state, DEFAULT_EPOCHS if epochs is None else epochs)
         network, scaling = training.judging_network(), training.scaling
-        found.append((architecture, outputs(network, data.validation.x, data.signature, scaling, device=job.device)))
-        if len(found) > CANDIDATES:
+        answers = outputs(network, data.validation.x, data.signature, scaling, device=job.device)
+        found.append(_Candidate(trial, answers))
+        if len(found) > CANDIDATES or (left is not None and time.monotonic() - begun > ASKING * left):
             break
     return found
 
@@ -119,27 +140,42 @@ def _members(
     seconds: Callable[[], float | None],
     stop: threading.Event,
     watch: Watcher,
-) -> list[tuple[Winner, float]]:
-    """The members, trained one after another in equal parts of the time that is left, with their shares. Trees come
-    first: how long they take is not theirs to choose. One whose training fails, or that was not begun before an
-    interrupt, is left out."""
-    made: dict[int, Winner] = {}
-    order = sorted(range(len(chosen.members)), key=lambda place: chosen.members[place][0] is not None)
-    for done, place in enumerate(order):
+) -> dict[_Candidate, tuple[Trial, Winner]]:
+    """The members, trained one after another in equal parts of the time that is left. Trees come first: how long they
+    take is not theirs to choose. One whose training fails, or that was not begun before an interrupt, is left out."""
+    made: dict[_Candidate, tuple[Trial, Winner]] = {}
+    order = sorted(chosen.members, key=lambda each: each.trial is not None)
+    for done, member in enumerate(order):
         if made and stop.is_set():
             break
-        architecture, left = chosen.members[place][0], seconds()
+        trial, left = member.trial, seconds()
         each = None if left is None else max(1.0, left / (len(order) - done))
         try:
-            made[place] = boosting.shipped(setting, study)[1] if architecture is None else train(architecture, each)
+            if trial is None:
+                made[member] = boosting.shipped(setting, study)
+            else:
+                made[member] = trial, train(trial.proposal.architecture, each)
         except TrainingDiverged as error:
             watch.note(f"a member is left out: its last training failed ({error})")
-    whole = sum(chosen.members[place][1] for place in made)
-    return [(made[place], share / whole) for place, (_, share) in enumerate(chosen.members) if place in made]
+    return made
+
+
+def _shipped(
+    setting: Setting, study: Study, chosen: _Chosen, made: Mapping[_Candidate, tuple[Trial, Winner]]
+) -> tuple[Trial, Winner]:
+    """The members that were trained, as one. Where some are missing, the others are mixed anew: what search-validation
+    said was of all of them. Of one that is left there is nothing to mix."""
+    if len(made) < len(chosen.members):
+        chosen = _mean(setting, list(made))
+    if len(chosen.members) == 1:
+        return made[chosen.members[0]]
+    members = [(made[each][1], share) for each, share in zip(chosen.members, chosen.shares, strict=True)]
+    winner = _together(setting, chosen, members)
+    return Trial(ENSEMBLE, Proposal(winner.architecture, None, "ensemble"), chosen.report, study.elapsed), winner
 
 
 def _together(setting: Setting, chosen: _Chosen, members: Sequence[tuple[Winner, float]]) -> Winner:
-    """Trained members as one network of raw rows."""
+    """Trained members as one network of raw values."""
     about: dict[str, Any] = {
         "members": [
             {

@@ -37,15 +37,17 @@ class Recollection:
         records: of other searches in the space.
         remembered: what strategies are told.
         elsewhere: how many searches in other spaces there were.
+        heard: how alike a task must be for what searches to begin with it; None where it begins with none at all.
     """
 
     features: Mapping[str, float]
     records: Sequence[Record]
     remembered: Sequence[Remembered]
     elsewhere: int = 0
+    heard: float | None = 0.0
 
     @classmethod
-    def of(cls, job: Job, task: Task, space: Space) -> Recollection | None:
+    def of(cls, job: Job, task: Task, space: Space, heard: float | None = 0.0) -> Recollection | None:
         """None where there is no memory to ask. Beside random search, which remembers nothing, a search remembers
         nothing of the same rows.
 
@@ -55,22 +57,22 @@ class Recollection:
         if job.knowledge is None:
             return None
         if job.resume:
-            return cls._again(job.out / FILE, task.search_data, space)
+            return cls._again(job.out / FILE, task.search_data, space, heard)
         with Knowledge(job.knowledge) as knowledge:
-            records = knowledge.records()
+            records = [each for each in knowledge.records() if each.trials]  # others tell of strategies alone
         found = [each for each in records if each.space["fingerprint"] == space.root.fingerprint]
         if job.baseline is not None:
             found = [each for each in found if not _same_rows(each, task)]
         features = describe_task(task.search_data)
-        return cls(features, found, recall(found, features, space), len(records) - len(found))
+        return cls(features, found, recall(found, features, space), len(records) - len(found), heard)
 
     @classmethod
-    def _again(cls, kept: Path, data: SearchData, space: Space) -> Recollection:
+    def _again(cls, kept: Path, data: SearchData, space: Space, heard: float | None) -> Recollection:
         """What a study began with: nothing, where it kept nothing."""
         if not kept.is_file():
-            return cls(describe_task(data), [], [])
+            return cls(describe_task(data), [], [], heard=heard)
         own, *records = read_records(kept)
-        return cls(own.features, records, recall(records, own.features, space))
+        return cls(own.features, records, recall(records, own.features, space), heard=heard)
 
     def save(self, out: Path) -> None:
         """Keep in the study's folder what was taken, so that going on with it is going on with the same."""
@@ -85,20 +87,28 @@ class Recollection:
         part.write_text(text, encoding="utf-8")
         part.replace(file)
 
+    @property
+    def taken(self) -> Sequence[Remembered]:
+        """What the search begins with."""
+        return [each for each in self.remembered if self.heard is not None and each.likeness >= self.heard]
+
     def statement(self) -> str | None:
-        """What was taken from where, for the reader, or why nothing was; None of an empty memory."""
-        if not self.remembered:
+        """What was taken from where, for the reader, or why nothing was; None of an empty memory, and where
+        nothing would be."""
+        if self.heard is None:
+            return None
+        if not self.taken:
             if self.records:
                 return f"memory: none of {len(self.records)} searches here is for a task like this; begun cold"
             return f"memory: none of {self.elsewhere} searches is in this space; begun cold" if self.elsewhere else None
-        told = (f"{each.task} ({len(each.scores)} networks, {each.likeness:.2f} alike)" for each in self.remembered)
+        told = (f"{each.task} ({len(each.scores)} networks, {each.likeness:.2f} alike)" for each in self.taken)
         return f"from memory: {', '.join(told)}"
 
     def figures(self) -> dict[str, Any]:
         """The same for `result.json`."""
         found = [
             {"task": each.task, "likeness": round(each.likeness, 4), "networks": len(each.scores)}
-            for each in self.remembered
+            for each in self.taken
         ]
         return {"recalled": found} if found else {}
 
@@ -119,12 +129,14 @@ class Recollection:
         *,
         interrupted: bool = False,
     ) -> None:
-        """Leave in the job's memory what `study` found, and what came of it (`figures`); where that is not possible it
-        is told: a search is not lost for it. The same search again, of the same rows, replaces itself."""
+        """Leave in the job's memory what `study` found, and what came of it (`figures`; none of a search that came to
+        nothing); where that is not possible it is told: a search is not lost for it. The same search again, of the
+        same rows, replaces itself."""
         assert job.knowledge is not None
         outcome = None if interrupted else outcome_of(job, objective, figures)
-        record = record_of(job, study, objective, task, self.features, outcome)
-        if not record.trials:
+        failed = not (figures or interrupted or job.budget is None or _shared(job))
+        record = record_of(job, study, objective, task, self.features, outcome, failed)
+        if not (record.trials or failed):
             return
         try:
             with Knowledge(job.knowledge) as knowledge:
@@ -135,11 +147,15 @@ class Recollection:
 
 def outcome_of(job: Job, objective: Objective, figures: Mapping[str, Any]) -> float | None:
     """What came of a search, by which its strategy may be judged: None where it is not of one network of that search,
-    or where not all of the budget was the search's."""
+    or where not all of the budget was the search's, or for several objectives."""
     trees, several = figures.get("boosting", {}).get("shipped", False), "ensemble" in figures
+    return None if trees or several or _shared(job) else figures.get(f"test_{objective.metric}")
+
+
+def _shared(job: Job) -> bool:
+    """Whether a search was for more than one objective, or not for all of its budget."""
     ended = job.budget is not None and (job.trials is not None or job.stop_at is not None)
-    other = trees or several or ended or job.baseline is not None
-    return None if other else figures.get(f"test_{objective.metric}")
+    return ended or job.baseline is not None or len(job.objectives) > 1
 
 
 def record_of(
@@ -149,10 +165,13 @@ def record_of(
     task: Task,
     features: Mapping[str, float],
     outcome: float | None = None,
+    failed: bool = False,
 ) -> Record:
     """What `study` found, of 400 networks at most, the best first; `features` are of its task, `outcome` what the
-    chosen network has on its test split: it says how good the strategy was, to searches on other data alone."""
-    told = json.dumps([task.digest, study.created], sort_keys=True, default=str).encode()
+    chosen network has on its test split: it says how good the strategy was, to searches on other data alone. So does
+    that a search `failed`: in all of its time it came to no network."""
+    # What a strategy came to in one time is another fact than what it came to in ten times as much.
+    told = json.dumps([task.digest, study.created, job.budget], sort_keys=True, default=str).encode()
     space = {"name": study.space.name, "fingerprint": study.space.root.fingerprint}
     facts = {
         "strategy": job.strategy, "evaluator": job.evaluator, "seed": job.seed, "budget": job.budget,
@@ -160,7 +179,7 @@ def record_of(
         "workers": job.workers, "limits": sorted({limit.quantity for limit in job.limits}),
         "amounts": sorted(f"{limit.quantity}={limit.most:g}" for limit in job.limits), "target": job.target,
         "settings": dict(job.strategy_settings), "data": task.digest, "test": task.test_digest,
-        "outcome": outcome,
+        "outcome": outcome, **({"failed": True} if failed else {}),
         "azora": __version__, "when": datetime.now(UTC).isoformat(timespec="seconds"),
     }  # fmt: skip
     judged = [_judgement(trial, objective) for trial in study.ranked(objective)]

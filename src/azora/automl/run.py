@@ -155,6 +155,7 @@ class _Run:
                 self._baseline()
         best = study.best(self.setting.objective)
         if best is None:
+            self._leave({})
             raise self._nothing_judged()
         last = LastTraining(
             self.setting,
@@ -172,18 +173,15 @@ class _Run:
         study.finish(result.figures)
         rmtree(self.checkpoints, ignore_errors=True)
         clear(self.setting)
-        if self.setting.memory is not None:
-            leave, interrupted = self.setting.memory.leave, self.stop.is_set()
-            leave(
-                job,
-                study,
-                self.setting.objective,
-                self.setting.task,
-                self.watch,
-                result.figures,
-                interrupted=interrupted,
-            )
+        self._leave(result.figures)
         return result
+
+    def _leave(self, figures: Mapping[str, Any]) -> None:
+        """Leave in memory what was found, if there is one."""
+        setting, interrupted = self.setting, self.stop.is_set()
+        if setting.memory is not None:
+            leave = setting.memory.leave
+            leave(self.job, self.study, setting.objective, setting.task, self.watch, figures, interrupted=interrupted)
 
     def _more(self) -> bool:
         """Whether there is more to search with than when the last training began, which was then killed."""

@@ -27,7 +27,8 @@ from azora.networks.complexity import cost
 from azora.networks.registry import SPACES, default_space
 from azora.settings import closest, plain, resolve
 from azora.space import Architecture, Space
-from azora.strategies.registry import find_maker, make_strategy
+from azora.strategies.memory import ALIKE
+from azora.strategies.registry import STRATEGIES, find_maker, make_strategy
 from azora.tasks import METRICS, Reading, SearchData, Signature, Task, default_metric, from_arrays, load_task
 from azora.training import check_device
 from azora.trial import ON_TARGET, QUANTITIES, Limit, Objective, Proposal, Report
@@ -117,7 +118,9 @@ class Setting:
             )
         if pricing is not None:
             _check_files(pricing, job)
-        memory = Recollection.of(job, task, space)
+        known = STRATEGIES.get(job.strategy) if method is None else None
+        heard = ALIKE if method is not None and method.hears() else None if known is None else known.hears
+        memory = Recollection.of(job, task, space, heard)
         return cls(job, task, space, about, objectives, method, beside, pricing, reward, memory)
 
     def within_limits(self) -> Space:

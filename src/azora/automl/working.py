@@ -60,6 +60,7 @@ def make_work(
         executor=executor,
         show=show,
         note=watch.note,
+        recall=lambda: () if setting.memory is None else setting.memory.tell(watch),
     )
 
 

@@ -6,7 +6,7 @@ import hashlib
 import json
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, final
@@ -25,7 +25,7 @@ from azora.executors import InlineExecutor
 from azora.loop import Budget, search
 from azora.settings import closest
 from azora.space import Architecture, Option, Space
-from azora.strategies import Composed, RandomSearch
+from azora.strategies import RandomSearch
 from azora.strategies.registry import make_strategy
 from azora.study import Study, StudyFolder
 from azora.trial import Objective, Proposal
@@ -36,7 +36,9 @@ RANDOM_RUNS = 30  # of random search, whose mean regret is the measure
 FIRST_SEED = 10_000  # runs that score strategies have other seeds than those of comparisons
 PLACES = (25, 50, 100, 150)  # queries at which a strategy is scored, as far as it makes so many
 LEAST = 1e-3  # points of regret: what random search itself finds cannot be divided by
+BRIEF = 0.2  # of a query: what the briefest training counts, for it is begun, and thought about, as a long one is
 GAIN = Objective("gain")
+STRUCTURE = ("phases", "source", "guided", "surrogate", "acquisition", "otherwise", "replacement", "fidelity")
 BASES: Mapping[str, Mapping[str, Any]] = {"evolution": EVOLUTION, "bayesian": BAYESIAN}
 
 
@@ -47,7 +49,8 @@ class Task:
 
     Args:
         setup: the table and its rules.
-        protocol: the same, read.
+        protocol: the same, read. Where the table has trainings of several lengths, a query is a whole training, and a
+            shorter one is as much less of a query, but a fifth at least.
         places: queries at which regret counts.
         random: (places,) the mean regret of random search there.
     """
@@ -63,6 +66,7 @@ class Task:
         setup = Setup(table, {}, queries=queries)
         protocol = setup.protocol()
         protocol.check_queries()
+        protocol = _by_length(protocol, queries)
         places = tuple(place for place in PLACES if place <= queries) or (queries,)
         made = cls(setup, protocol, places, np.ones(len(places)))
         space, objective = protocol.table.space, protocol.objective
@@ -73,12 +77,14 @@ class Task:
     def regret(self, strategy: Any) -> np.ndarray[Any, Any]:
         """(places,) of one run, in the table's unit."""
         curve = Curve.of(play(strategy, self.protocol), self.protocol)
-        found: np.ndarray[Any, Any] = np.abs(self.protocol.best - curve.at(self.places, True))
+        counted = self.protocol.queries is not None
+        found: np.ndarray[Any, Any] = np.abs(self.protocol.best - curve.at(self.places, counted))
         return found
 
     def gain(self, settings: Mapping[str, Any], seed: int) -> float:
         """The share of random search's regret that one run of a composed strategy saves, the mean over places."""
-        strategy = Composed(self.protocol.table.space, FIRST_SEED + seed, self.protocol.objective, **settings)
+        made = replace(self.setup, strategies={"composed": settings})
+        strategy = made.strategy("composed", self.protocol, FIRST_SEED + seed)
         return float(np.mean(1.0 - self.regret(strategy) / self.random))
 
     def describe(self) -> dict[str, Any]:
@@ -86,7 +92,24 @@ class Task:
         file = find_file(self.setup.table)
         known = {} if file is None else {"sha256": hashlib.sha256(file.read_bytes()).hexdigest()}
         name = self.protocol.table.name
-        return {"table": name, **known, "queries": self.protocol.queries, "random_regret": self.random.tolist()}
+        return {"table": name, **known, "queries": self.setup.queries, "random_regret": self.random.tolist()}
+
+
+def _by_length(protocol: Protocol, queries: int) -> Protocol:
+    """Where a search may see every row at several lengths of training, the rules by which trainings count as they are
+    long; else those that were given."""
+    table = protocol.table
+    lengths = [level.epochs for level in table.fidelities if level.epochs is not None]
+    if len(lengths) < max(2, len(table.fidelities)):
+        return protocol
+    counted = [
+        replace(level, seconds=np.full(len(table), max(BRIEF, length / lengths[-1])))
+        for level, length in zip(table.fidelities, lengths, strict=True)
+    ]
+    try:
+        return Protocol(table.lasting(counted), protocol.noise, seconds=float(queries))
+    except BenchmarkError:  # a row was not trained for each length
+        return protocol
 
 
 @final
@@ -134,9 +157,7 @@ def strategies_space(fixed: str | None) -> Space:
     if fixed not in BASES:
         raise ConfigError(f"there is no structure {fixed!r}; {closest(fixed, BASES)}")
     base = space.architecture(**decisions_of(BASES[fixed]))
-    structure: dict[str, Option] = {
-        name: base[name] for name in base if name.startswith(("phases", "source", "guided", "otherwise"))
-    }
+    structure: dict[str, Option] = {name: base[name] for name in base if name.startswith(STRUCTURE)}
     return space.constrain(None, "", **structure)
 
 

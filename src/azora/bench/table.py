@@ -105,6 +105,13 @@ class Table:
             self.dataset, self.features, self.continues,
         )  # fmt: skip
 
+    def lasting(self, fidelities: Sequence[Fidelity]) -> Table:
+        """The same rows with other scores or times for each length."""
+        return Table(
+            self.name, self.space, self.points, fidelities, self.test, self.test_column, self.unit, self.maximise,
+            self.dataset, self.features, self.continues,
+        )  # fmt: skip
+
     def taking(self, rows: Sequence[int], points: Sequence[Decisions]) -> Table:
         """A table whose `points` are answered with these rows of this one, several perhaps with the same."""
         taken = [

@@ -21,7 +21,7 @@ def meta_search(
     tables: Annotated[list[str], typer.Argument(help="Tables to score strategies on, as azora bench takes them.")],
     budget: Annotated[str | None, typer.Option(help="Time: 10m, 8h.")] = None,
     trials: Annotated[int | None, typer.Option(help="Instead: judgements of strategies.")] = None,
-    queries: Annotated[int, typer.Option(help="Networks that each run judges.")] = 150,
+    queries: Annotated[int, typer.Option(help="Whole trainings that each run may spend.")] = 150,
     strategy: Annotated[str, typer.Option(help="What searches for strategies.")] = "halving",
     fixed: Annotated[
         str | None, typer.Option(help="Keep this structure, and search its numbers alone: evolution or bayesian.")

@@ -53,9 +53,10 @@ def show(knowledge: KnowledgeWord = None, as_json: AsJson = False) -> int:
     typer.echo(f"{where}: {len(records):,} searches")
     for each in records:
         told = _shown(each)
+        best = "" if told["best"] is None else f"  best {told['metric']} {told['best']:.4f}"
         typer.echo(
             f"{told['id']:<18}{told['task']:<24}{told['space']:<24}{told['networks']:>6,} networks"
-            f"  best {told['metric']} {told['best']:.4f}  {told['when']}"
+            f"{best}  {told['when']}"
         )
     return 0
 
@@ -115,8 +116,7 @@ def forget(
     if bool(names) == all_of_it:
         raise ConfigError("say which searches to forget, by id or task, or --all")
     with _opened(knowledge) as found:
-        wanted = names or sorted({each.id for each in found.records()})
-        gone = found.forget(wanted) if wanted else 0
+        gone = found.forget(names) if names else found.forget_all()
     typer.echo(f"{gone:,} searches forgotten")
     return 0
 
@@ -137,7 +137,7 @@ def _shown(record: Record) -> dict[str, Any]:
         "space": record.space["name"],
         "networks": len(scores),
         "metric": record.metric,
-        "best": (max if record.maximise else min)(scores) if scores else float("nan"),
+        "best": (max if record.maximise else min)(scores) if scores else None,
         "strategy": record.facts.get("strategy", ""),
         "when": record.facts.get("when", ""),
         "features": dict(record.features),

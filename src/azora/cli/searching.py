@@ -48,7 +48,7 @@ BoostingWord = Annotated[
     bool, typer.Option("--boosting/--no-boosting", help="Let gradient-boosted trees stand beside a table's networks.")
 ]
 EnsembleWord = Annotated[
-    int, typer.Option(metavar="N", help="Of a table: ship the mean of up to N of what was found, where it is better.")
+    int, typer.Option(metavar="N", help="Ship the mean of up to N of what was found, where it is better.")
 ]
 BesideWord = Annotated[
     list[Path] | None, typer.Option(metavar="OUT", help="Another study to draw in the report: random search's.")

@@ -20,11 +20,11 @@ LEAST = 1e-9  # probability
 
 @final
 class Average(nn.Module):
-    """Raw rows (B, columns) → (B, outputs): logits of the mean of probabilities, made softer by a temperature (Guo et
-    al., 2017), or the mean of numbers, in units of the target's spread.
+    """Raw values (B, *raw shape) → (B, outputs): logits of the mean of probabilities, made softer by a temperature (Guo
+    et al., 2017), or the mean of numbers, in units of the target's spread.
 
     Args:
-        members: each takes raw rows, and gives probabilities or numbers in the target's own unit.
+        members: each takes raw values, and gives probabilities or numbers in the target's own unit.
         shares: what each counts; they sum to 1.
     """
 
@@ -67,7 +67,7 @@ class Ensemble(Space):
         super().__init__("ensemble", (), settings={"members": list(members), "temperature": self.temperature})
 
     def build(self, decide: Decide) -> nn.Module:
-        """(B, raw columns) → (B, outputs)."""
+        """(B, *raw shape) → (B, outputs)."""
         scalings = [Scaling.from_json(each["scaling"]) for each in self.members]
         members = [
             Deployed(space.build(As(architecture)), self.signature, scaling)
@@ -86,11 +86,15 @@ class Ensemble(Space):
             for place, ((space, part), each) in enumerate(zip(self.parts, self.members, strict=True))
         ]
         first, last = (
-            Node("input", f"{self.signature.raw_shape[0]} columns", "input"),
+            Node("input", _input(self.signature), "input"),
             Node("mean", "their mean", "sum"),
         )
         edges = [edge for each in middle for edge in (Edge("input", each.name), Edge(each.name, "mean"))]
         return Graph(f"ensemble of {len(middle)}", (first, *middle, last), tuple(edges))
+
+
+def _input(signature: Signature) -> str:
+    return " × ".join(map(str, signature.shape)) if signature.pictures else f"{signature.raw_shape[0]} columns"
 
 
 def _part(member: Mapping[str, Any], signature: Signature) -> tuple[Space, Architecture]:

@@ -17,6 +17,7 @@ from azora.meta.features import likeness
 from azora.meta.record import Record
 
 FORMAT = 1
+TRAINED = "trained"  # the evaluator of searches that do not say
 FILE = Path(__file__).parent / "data" / "evidence.json"
 SPREAD = 2.0  # logarithms of time, and of values to learn from for each second, by which two cases differ much
 OTHER = {"space": 0.5, "limits": 0.7, "device": 0.7}  # what is left of a likeness where these are others
@@ -182,33 +183,72 @@ def space_of(name: str) -> str:
     return name.partition(" × ")[0]
 
 
-def experienced(records: Sequence[Record], test: str = "") -> list[Experience]:
-    """What a memory says of strategies: searches judged on the same test rows, in one space, within the same time and
-    limits (by amount, on the same target), by at least two strategies without settings; a search's score is its outcome
-    on those rows. That is why searches whose test rows have the digest `test` say nothing: what is chosen for rows must
-    not have seen their test. Nor do those say anything that had limits of which no amount is known.
+def experienced(records: Sequence[Record], test: str = "", evaluator: str = TRAINED) -> list[Experience]:
+    """What a memory says of strategies: searches judged on the same test rows, in one space, with a recipe or without,
+    within the same time and limits (by amount, on the same target), by at least two strategies without settings; a
+    search's score is its outcome on those rows, and one that came to nothing is told of its strategy too. That is why
+    searches whose test rows have the digest `test` say nothing: what is chosen for rows must not have seen their test.
+    Nor do those say anything that had limits of which no amount is known, or another `evaluator`.
     """
-    grouped: dict[tuple[Any, ...], dict[str, list[float]]] = defaultdict(lambda: defaultdict(list))
-    features: dict[tuple[Any, ...], Mapping[str, float]] = {}
+    grouped: dict[_Case, dict[str, list[float]]] = defaultdict(lambda: defaultdict(list))
+    features: dict[_Case, Mapping[str, float]] = {}
+    failed = set[tuple[_Case, str]]()
     for record in records:
-        facts = record.facts
-        seconds, strategy, outcome = (facts.get(name) for name in ("budget", "strategy", "outcome"))
-        if not (isinstance(seconds, int | float) and isinstance(strategy, str) and isinstance(outcome, int | float)):
+        strategy, outcome = record.facts.get("strategy"), record.facts.get("outcome")
+        ended = isinstance(outcome, int | float) or record.facts.get("failed") is True
+        if not (ended and isinstance(strategy, str)):
             continue
-        if facts.get("settings") or (rows := facts.get("test")) is None or rows == test:
+        if (case := _case_of(record, test, evaluator)) is None:
             continue
-        amounts = tuple(facts.get("amounts", ()))
-        if facts.get("limits") and not amounts:
-            continue  # whoever had the narrower limits would pass for the worse strategy
-        key = (
-            record.task, rows, record.metric, amounts, facts.get("target"),
-            space_of(record.space["name"]), float(seconds),
-            int(facts.get("workers", 1)), tuple(facts.get("limits", ())), str(facts.get("device", "cpu")),
-        )  # fmt: skip
-        grouped[key][strategy].append(outcome if record.maximise else -outcome)
-        features[key] = record.features
+        scores, features[case] = grouped[case][strategy], record.features
+        if isinstance(outcome, int | float):
+            scores.append(outcome if record.maximise else -outcome)
+        else:
+            failed.add((case, strategy))
     return [
-        Experience(key[0], Situation(features[key], *key[5:]), scores)
-        for key, scores in grouped.items()
-        if len(scores) > 1
+        Experience(
+            case.task,
+            Situation(features[case], space_of(case.space), case.seconds, case.workers, case.limits, case.device),
+            {name: [] if (case, name) in failed else scores for name, scores in found.items()},
+        )
+        for case, found in grouped.items()
+        if len(found) > 1
     ]
+
+
+@final
+@dataclass(frozen=True)
+class _Case:
+    """What searches have in common whose strategies may be compared."""
+
+    task: str
+    rows: str
+    metric: str
+    space: str
+    seconds: float
+    workers: int
+    limits: tuple[str, ...]
+    amounts: tuple[str, ...]
+    target: str | None
+    device: str
+
+
+def _case_of(record: Record, test: str, evaluator: str) -> _Case | None:
+    """None of a search that can be compared with no other."""
+    facts = record.facts
+    rows, seconds = facts.get("test"), facts.get("budget")
+    other = facts.get("settings") or facts.get("evaluator", TRAINED) != evaluator
+    if rows in (None, test) or seconds is None or other:
+        return None
+    if facts.get("limits") and not facts.get("amounts"):
+        return None  # whoever had the narrower limits would pass for the worse strategy
+    try:
+        limits, amounts = (tuple(map(str, facts.get(name, ()))) for name in ("limits", "amounts"))
+        target = facts.get("target")
+        return _Case(
+            record.task, str(rows), record.metric, record.space["name"], float(seconds),
+            int(facts.get("workers", 1)), limits, amounts, None if target is None else str(target),
+            str(facts.get("device", "cpu")),
+        )  # fmt: skip
+    except (TypeError, ValueError):  # a record of another program's
+        return None

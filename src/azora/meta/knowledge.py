@@ -12,7 +12,7 @@ import sqlalchemy as sql
 
 from azora.errors import KnowledgeError
 from azora.meta.record import Record
-from azora.study.journal import first_line, open_engine
+from azora.study.journal import first_line, open_engine, shown
 
 SCHEMA = 1
 _TABLES = sql.MetaData()
@@ -37,7 +37,7 @@ class Knowledge:
     """
 
     def __init__(self, where: Path | str) -> None:
-        self.where = where
+        self.where = shown(where)
         try:
             if isinstance(where, Path):
                 where.parent.mkdir(parents=True, exist_ok=True)
@@ -48,8 +48,8 @@ class Knowledge:
             raise self._error("opened", error) from error
         if found > SCHEMA:
             raise KnowledgeError(
-                f"the memory {where} has schema {found}, this azora reads up to {SCHEMA}; use a newer azora, another"
-                " --knowledge, or --no-memory"
+                f"the memory {self.where} has schema {found}, this azora reads up to {SCHEMA}; use a newer azora,"
+                " another --knowledge, or --no-memory"
             )
 
     def remember(self, record: Record) -> None:
@@ -58,48 +58,46 @@ class Knowledge:
         Raises:
             KnowledgeError: it cannot be written.
         """
-        body = json.dumps(record.to_json(), allow_nan=False)
         try:
+            body = json.dumps(record.to_json(), allow_nan=False)
             with self._engine.begin() as connection:
                 connection.execute(sql.delete(_STUDIES).where(_STUDIES.c.id == record.id))
                 last = connection.execute(sql.select(sql.func.max(_STUDIES.c.place))).scalar() or 0
                 connection.execute(sql.insert(_STUDIES), {"id": record.id, "place": last + 1, "body": body})
-        except sql.exc.SQLAlchemyError as error:
+        except (sql.exc.SQLAlchemyError, ValueError) as error:
             raise self._error("written", error) from error
 
     def records(self) -> list[Record]:
         """All of them, the oldest first.
 
         Raises:
-            KnowledgeError: it cannot be read, or a row is damaged.
+            KnowledgeError: it cannot be read, or a row is damaged, which can be forgotten by its id.
         """
-        try:
-            with self._engine.connect() as connection:
-                bodies = connection.execute(sql.select(_STUDIES.c.body).order_by(_STUDIES.c.place)).scalars().all()
-            return [Record.from_json(json.loads(body)) for body in bodies]
-        except (sql.exc.SQLAlchemyError, ValueError) as error:
-            raise self._error("read", error) from error
+        return [self._record(name, body) for name, body in self._rows()]
 
     def forget(self, names: Sequence[str]) -> int:
-        """Drop the records of these ids or tasks; how many that were.
+        """Drop the records of these ids or tasks, damaged ones by their id; how many that were.
 
         Raises:
             KnowledgeError: there is none of a name; then nothing is dropped.
         """
-        records = self.records()
-        ids: list[str] = []
+        tasks = {name: _task_of(body) for name, body in self._rows()}
+        gone = set[str]()
         for name in names:
-            found = [each.id for each in records if name in (each.id, each.task)]
+            found = {each for each, task in tasks.items() if name in (each, task)}
             if not found:
-                tasks = ", ".join(sorted({each.task for each in records})) or "nothing"
-                raise KnowledgeError(f"the memory has no search {name!r}; it has {tasks}")
-            ids += found
-        try:
-            with self._engine.begin() as connection:
-                connection.execute(sql.delete(_STUDIES).where(_STUDIES.c.id.in_(ids)))
-        except sql.exc.SQLAlchemyError as error:
-            raise self._error("written", error) from error
-        return len(set(ids))
+                known = ", ".join(sorted({task for task in tasks.values() if task is not None})) or "nothing"
+                raise KnowledgeError(f"the memory has no search {name!r}; it has {known}")
+            gone |= found
+        return self._drop(_STUDIES.c.id.in_(sorted(gone)))
+
+    def forget_all(self) -> int:
+        """Drop all records, whatever is in them; how many that were.
+
+        Raises:
+            KnowledgeError: it cannot be written.
+        """
+        return self._drop(sql.true())
 
     def __enter__(self) -> Knowledge:
         return self
@@ -129,7 +127,40 @@ class Knowledge:
             connection.execute(sql.insert(_ABOUT), {"schema": SCHEMA})
         return self._schema()
 
+    def _rows(self) -> list[tuple[str, str]]:
+        """Ids and bodies, the oldest first."""
+        try:
+            with self._engine.connect() as connection:
+                asked = sql.select(_STUDIES.c.id, _STUDIES.c.body).order_by(_STUDIES.c.place)
+                return [(str(name), str(body)) for name, body in connection.execute(asked)]
+        except sql.exc.SQLAlchemyError as error:
+            raise self._error("read", error) from error
+
+    def _record(self, name: str, body: str) -> Record:
+        try:
+            return Record.from_json(json.loads(body))
+        except (KnowledgeError, ValueError, RecursionError) as error:
+            raise KnowledgeError(
+                f"the memory {self.where} cannot be read: the search {name} in it is damaged ({error}); azora memory"
+                f" forget {name} --knowledge {self.where} drops it"
+            ) from error
+
+    def _drop(self, which: sql.ColumnElement[bool]) -> int:
+        try:
+            with self._engine.begin() as connection:
+                return connection.execute(sql.delete(_STUDIES).where(which)).rowcount
+        except sql.exc.SQLAlchemyError as error:
+            raise self._error("written", error) from error
+
     def _error(self, what: str, error: Exception) -> KnowledgeError:
         return KnowledgeError(
             f"the memory {self.where} cannot be {what} ({first_line(error)}); choose another --knowledge or --no-memory"
         )
+
+
+def _task_of(body: str) -> str | None:
+    """The task that a record is of; None where it is damaged."""
+    try:
+        return str(json.loads(body)["task"]["name"])
+    except (KeyError, TypeError, ValueError, RecursionError):
+        return None

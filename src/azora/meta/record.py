@@ -48,12 +48,11 @@ class Judgement:
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> Judgement:
         """Raises ValueError, TypeError or KeyError where this is none."""
-        score, budget = float(data["score"]), data.get("budget")
-        if not math.isfinite(score):
-            raise ValueError(f"the score {score} is not a finite number")
-        costs = {str(name): float(value) for name, value in data.get("costs", {}).items()}
-        length = None if budget is None else float(budget)
-        return cls(dict(data["decisions"]), score, length, float(data.get("seconds", 0.0)), costs)
+        budget = data.get("budget")
+        costs = {str(name): _finite(f"cost {name}", value) for name, value in data.get("costs", {}).items()}
+        length = None if budget is None else _finite("budget", budget)
+        seconds = _finite("time", data.get("seconds", 0.0))
+        return cls(dict(data["decisions"]), _finite("score", data["score"]), length, seconds, costs)
 
 
 @final
@@ -97,8 +96,8 @@ class Record:
         """Raises KnowledgeError where this is none."""
         try:
             own = {"id", "task", "space", "metric", "maximise", "trials"}
-            features = {str(name): float(value) for name, value in data["task"]["features"].items()}
-            return cls(
+            features = {str(name): _finite(name, value) for name, value in data["task"]["features"].items()}
+            made = cls(
                 str(data["id"]),
                 str(data["task"]["name"]),
                 features,
@@ -108,7 +107,10 @@ class Record:
                 [Judgement.from_json(each) for each in data["trials"]],
                 {name: value for name, value in data.items() if name not in own},
             )
-        except (KeyError, TypeError, ValueError, AttributeError) as error:
+            # Decisions and facts are whatever JSON there was; what is no number cannot be written again.
+            json.dumps([made.facts, [each.decisions for each in made.trials]], allow_nan=False)
+            return made
+        except (KeyError, TypeError, ValueError, AttributeError, OverflowError) as error:
             raise KnowledgeError(f"this is no record of a search: {type(error).__name__}: {error}") from error
 
     def remembered(self, space: Space, likeness: float) -> Remembered | None:
@@ -124,7 +126,7 @@ class Record:
         for each in self.trials:
             try:
                 architecture = space.root.parse(each.decisions)
-            except AzoraError:  # a later azora knows other options
+            except (AzoraError, OverflowError):  # a later azora knows other options
                 continue
             order = (math.inf if each.budget is None else each.budget, each.score if self.maximise else -each.score)
             if architecture.key not in best or order > best[architecture.key][1]:
@@ -136,6 +138,14 @@ class Record:
         return Remembered(
             self.task, tuple(each for each, _ in found), tuple(places[order] for _, order in found), likeness
         )
+
+
+def _finite(word: str, value: Any) -> float:
+    """A number that is one. Raises ValueError or TypeError where it is not."""
+    found = float(value)
+    if not math.isfinite(found):
+        raise ValueError(f"the {word} {found} is not a finite number")
+    return found
 
 
 def write_records(records: Sequence[Record]) -> str:
@@ -153,7 +163,7 @@ def read_records(file: Path) -> list[Record]:
         if file.stat().st_size > MOST_BYTES:
             raise KnowledgeError(f"{file} has {file.stat().st_size:,} bytes, more than a memory has")
         data = json.loads(file.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         said = (error.strerror or error) if isinstance(error, OSError) else error
         raise KnowledgeError(f"{file} cannot be read: {said}") from error
     if (

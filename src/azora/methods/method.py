@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import threading
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, final
@@ -13,6 +13,7 @@ from typing import Any, final
 from azora.executors import Executor
 from azora.space import Space
 from azora.strategies import Strategy
+from azora.strategies.memory import Remembered
 from azora.study import Study
 from azora.tasks import SearchData, Signature
 from azora.trial import Objective
@@ -39,6 +40,7 @@ class Work:
         executor: makes workers that judge as a setup says (what it leaves out is the search's own).
         show: is told how it goes: the phase, the seconds that are left of it, and the study that is to be looked at.
         note: tells the user something.
+        recall: gives what searches on other tasks found in this space, and tells the user where it comes from.
     """
 
     space: Space
@@ -59,6 +61,7 @@ class Work:
     executor: Callable[[Mapping[str, Any]], Executor]
     show: Callable[[str, float | None, Study | None], None]
     note: Callable[[str], None]
+    recall: Callable[[], Sequence[Remembered]] = tuple
 
     def left(self, phase: str) -> float:
         """Seconds that are left of a phase."""
@@ -113,6 +116,10 @@ class Method(ABC):
             study: of the trainings that decided.
         """
         return {}
+
+    def hears(self) -> bool:
+        """Whether it begins with what a memory has to tell (`Work.recall`)."""
+        return False
 
     def keeps(self) -> bool:
         """Whether the shared weights are for use after the search."""

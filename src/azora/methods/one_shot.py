@@ -19,6 +19,7 @@ from azora.methods.shortlist import draw, shortlist, usable
 from azora.settings import check_finite, check_whole
 from azora.space import Space
 from azora.strategies import Strategy
+from azora.strategies.begun import begun
 from azora.strategies.evolution import RegularizedEvolution
 from azora.strategies.halving import SuccessiveHalving
 from azora.study import Study
@@ -39,8 +40,10 @@ UNTRAINED = 0.0  # epochs of its own that a network had which shared weights alo
 class OneShot(Method):
     """Train weights that all networks share, judge by them, train a shortlist from scratch.
 
-    The shortlist is trained by successive halving around evolution, which goes on from it while there is time. Where
-    the shared weights' scores say nothing, evolution begins as it would without them.
+    The shortlist is trained by successive halving around evolution, which goes on from it while there is time. Before
+    it stand the few networks that together did best on other tasks, where a memory has some: one first training each
+    is what a memory that misleads costs. Where the shared weights' scores say nothing, evolution begins as it would
+    without them.
 
     Args:
         share: of the time before the last training, for the shared weights.
@@ -114,7 +117,7 @@ class OneShot(Method):
             inherited.close()
 
     def _strategy(self, work: Work, inherited: Study) -> Strategy:
-        """Evolution from the shortlist, trained by successive halving."""
+        """Evolution from what memory has to say and from the shortlist, trained by successive halving."""
         start = list[Mapping[str, object]]()
         if usable(inherited, work.objective):
             start = [dict(each) for each in shortlist(inherited, work.objective, self.size)]
@@ -123,7 +126,10 @@ class OneShot(Method):
         elif inherited.result:  # weights that diverged have been told of
             work.note("there was no time to judge by the shared weights: networks are trained one by one instead")
         inner = RegularizedEvolution(work.space, work.seed, work.objective, start=start)
-        return SuccessiveHalving(inner, work.lowest)
+        return SuccessiveHalving(begun(inner, work.recall()), work.lowest)
+
+    def hears(self) -> bool:
+        return True
 
 
 def _remember_best(work: Work, networks: Space, inherited: Study) -> None:

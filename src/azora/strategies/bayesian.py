@@ -99,9 +99,10 @@ class Bayesian(Strategy):
             Three judgements begin it, one of them random so that a memory that misleads is found out; one that has
             lost all its weight leaves the search as it would have been without.
         features: zero-cost proxies, see `Shortlist`; so is `data`. Or a shortlist, where several share its values.
+        refit: every how many judgements the surrogate is fitted anew, for one that takes long.
 
     Raises:
-        ConfigError: an unknown name, a start below 2, or a proxy that cannot be had.
+        ConfigError: an unknown name, a start below 2, no judgement to fit after, or a proxy that cannot be had.
     """
 
     def __init__(
@@ -116,21 +117,23 @@ class Bayesian(Strategy):
         features: Sequence[str] | Shortlist = (),
         data: SearchData | None = None,
         memory: Sequence[Remembered] = (),
+        refit: int = 1,
     ) -> None:
         super().__init__(space, seed, objective)
-        if start < 2:
-            raise ConfigError(f"start={start} must be at least 2")
+        if start < 2 or refit < 1:
+            raise ConfigError(f"start={start} must be at least 2 and refit={refit} at least 1")
         self.surrogate = part("surrogate", surrogate, SURROGATES)
         self.acquisition = part("acquisition", acquisition, ACQUISITIONS)
         self.candidates = part("candidates", candidates, CANDIDATES)
-        self.start = start
+        self.start, self.refit = start, refit
         told = features if isinstance(features, Shortlist) or not features else Shortlist(space, features, data, seed)
         self.proxies = told if isinstance(told, Shortlist) else None
         self.features = self.proxies.proxies if self.proxies else ()
         self.seen: set[str] = set()
         self.pending: dict[Identity, Proposal] = {}
         self.judged: dict[Identity, _Judged] = {}
-        self.told = self.strangers = 0
+        self.history = list[tuple[Identity, _Judged]]()
+        self.strangers = 0
         self.memory = Memory(space, memory, self.surrogate)
         self._valid: list[Architecture] | None = None  # what is remembered, once it was looked at
         self._describe = Description(space)
@@ -157,14 +160,16 @@ class Bayesian(Strategy):
     def _first(self, rng: random.Random) -> Proposal | None:
         """What memory says, or what is familiar, for as long as there is nothing to fit a surrogate to."""
         asked = len(self.seen)
-        if self.memory and asked < self.start and (trust := float(self._weights().max())) > 0.0:
+        if asked >= self.start:
+            return None
+        if self.memory and (trust := float(self._weights().max())) > 0.0:
             # As much as memory is doubted, the search begins as it would without: such points find out who misleads.
             if asked == PROBE or self.strangers < int((1.0 - trust) * (asked + 1)):
                 return self._stranger(rng, "random: to see whether memory is right")
             if asked < REMEMBERED and (found := self._recalled(self._weights(), rng)) is not None:
                 return found
-        cold = not self.memory and asked < self.start
-        return familiar(self.space, self.seen) if cold else None
+            return None
+        return familiar(self.space, self.seen)
 
     def _recalled(self, weights: Array, rng: random.Random) -> Proposal | None:
         """What memory expects most of."""
@@ -212,8 +217,13 @@ class Bayesian(Strategy):
         self.pending.pop(proposal.identity, None)
         score = self.objective.score(report)
         order = self.objective.order(report) if score > -math.inf else (-math.inf, -math.inf)
-        self.judged[proposal.identity] = _Judged(proposal.architecture, proposal.budget, order)
-        self.told += 1
+        judged = self.judged[proposal.identity] = _Judged(proposal.architecture, proposal.budget, order)
+        self.history.append((proposal.identity, judged))
+
+    @property
+    def told(self) -> int:
+        """How many reports there were."""
+        return len(self.history)
 
     def _lack(self) -> str | None:
         """What is missing before a surrogate can be fitted."""
@@ -221,7 +231,7 @@ class Bayesian(Strategy):
         start = REMEMBERED if self.memory and self._weights().any() else self.start
         if len(known) < start:
             return f"{len(known)} of {start} points known"
-        if len({each.order for each in self.judged.values() if not each.failed}) < 2:
+        if not _differ(self.judged):
             return "no two points that differ are known"
         return None
 
@@ -237,16 +247,27 @@ class Bayesian(Strategy):
         return self.acquisition.value(belief.posterior, rows, belief.highest, draws)
 
     def _belief(self, with_proxies: bool = False) -> _Belief:
-        """The surrogate fitted to what is known: the same for asks between which nothing was told."""
+        """The surrogate fitted to what is known: the same for asks between which it is not to be fitted anew."""
         lies = sorted(self.pending, key=repr) if self.acquisition.lies else []
-        state = (self.told, tuple(lies))
+        learned = self._learned()
+        state = (learned, tuple(lies))
         if with_proxies not in self._believed or self._believed[with_proxies][0] != state:
-            fitted = self._fit([self.pending[identity] for identity in lies], with_proxies)
+            fitted = self._fit(learned, [self.pending[identity] for identity in lies], with_proxies)
             self._believed[with_proxies] = (state, fitted)
         return self._believed[with_proxies][1]
 
-    def _fit(self, lies: Sequence[Proposal], with_proxies: bool) -> _Belief:
-        judged = sorted(self.judged.values(), key=lambda each: each.order, reverse=True)
+    def _learned(self) -> int:
+        """How many judgements the surrogate learns from: those that there were when it was last to be fitted, or all
+        where these are too few to begin with."""
+        count = self.told - self.told % self.refit
+        if count == self.told:
+            return count
+        some = dict(self.history[:count])
+        return count if len({key for key, _ in some}) >= self.start and _differ(some) else self.told
+
+    def _fit(self, learned: int, lies: Sequence[Proposal], with_proxies: bool) -> _Belief:
+        known_then = self.judged if learned == self.told else dict(self.history[:learned])
+        judged = sorted(known_then.values(), key=lambda each: each.order, reverse=True)
         targets = normal_ranks([each.order for each in judged])
         kept = spread(len(judged))
         judged, targets = [judged[place] for place in kept], targets[kept]
@@ -307,6 +328,11 @@ class Bayesian(Strategy):
     def _stranger(self, rng: random.Random, why: str) -> Proposal | None:
         found = stranger(self.space, self.seen, rng)
         return None if found is None else replace(found, origin=why)
+
+
+def _differ(judged: Mapping[Identity, _Judged]) -> bool:
+    """Whether two points are known that differ, failures aside."""
+    return len({each.order for each in judged.values() if not each.failed}) > 1
 
 
 def _alternately(first: Sequence[Architecture], second: Sequence[Architecture]) -> list[Architecture]:

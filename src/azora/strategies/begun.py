@@ -9,9 +9,11 @@ from typing import final
 from azora.errors import ConfigError
 from azora.space import Architecture
 from azora.strategies.around import Around
-from azora.strategies.memory import Remembered, portfolio
+from azora.strategies.memory import ALIKE, Remembered, portfolio
 from azora.strategies.strategy import Strategy
 from azora.trial import Proposal
+
+FIRST = 4  # networks of a memory that are tried before a search of its own begins
 
 
 @final
@@ -40,9 +42,15 @@ class Begun(Around):
             self._planned = portfolio(self.memory, self.space, self.points)
         for architecture in self._planned:
             if architecture.key not in self.seen:
-                return Proposal(architecture, origin=f"did well on {', '.join(each.task for each in self.memory)}")
+                tasks = ", ".join(each.task for each in self.memory if each.likeness >= ALIKE)
+                return Proposal(architecture, origin=f"did well on {tasks}")
         return self.inner.propose(rng)
 
     def proposed(self, proposal: Proposal) -> None:
         self.seen.add(proposal.architecture.key)
         super().proposed(proposal)
+
+
+def begun(inner: Strategy, memory: Sequence[Remembered]) -> Strategy:
+    """`inner` with what did best on other tasks first, where a memory has some."""
+    return Begun(inner, memory, FIRST) if memory else inner

@@ -11,7 +11,7 @@ from typing import Any, Literal, final, get_args
 
 from azora.errors import ConfigError
 from azora.settings import closest
-from azora.space import Architecture, Choice, Space, Subset
+from azora.space import Architecture, Categorical, Choice, Integer, Real, Space, Subset
 from azora.strategies.bayesian import ACQUISITIONS, SURROGATES, Bayesian
 from azora.strategies.candidates import MOST_LOOKED_AT, Candidates, Value, fresh
 from azora.strategies.fresh import familiar, stranger
@@ -41,12 +41,14 @@ class Phase:
             "mixed", half of them neighbours and half random.
         guided: the share of proposals that a surrogate chooses.
         surrogate, acquisition: as `Bayesian` has them.
+        refit: every how many judgements the surrogate is fitted anew.
         pool: how many candidates the surrogate chooses among.
         otherwise: what is proposed when it does not: the "first" candidate, or of four the largest by "size" (the
             numbers of parameters and multiply-accumulates).
         draws: the size of a tournament, and of how many of the best neighbours are taken.
         changes: how many decisions of a child mutate, in the mean.
-        rewiring: how many times as often a connection (a subset: the inputs of a node) mutates as other decisions.
+        rewiring: how many times as often a connection (a subset: the inputs of a node) mutates as a word.
+        resizing: how many times as often a number does.
         until: the share of all judgements at which the phase ends; the last one goes on.
 
     Raises:
@@ -57,11 +59,13 @@ class Phase:
     guided: float = 0.0
     surrogate: str = "gp"
     acquisition: str = "ei"
+    refit: int = 1
     pool: int = 100
     otherwise: Otherwise = "first"
     draws: int = 5
     changes: float = 1.0
     rewiring: float = 1.0
+    resizing: float = 1.0
     until: float = 1.0
 
     def __post_init__(self) -> None:
@@ -71,10 +75,11 @@ class Phase:
         _check_name("acquisition", self.acquisition, tuple(ACQUISITIONS))
         if not (0 <= self.guided <= 1 and 0 < self.until <= 1):
             raise ConfigError(f"guided={self.guided} must be from 0 to 1, until={self.until} above 0 and at most 1")
-        if min(self.pool, self.draws) < 1 or self.changes <= 0 or self.rewiring < 0:
+        if min(self.pool, self.draws, self.refit) < 1 or self.changes <= 0 or min(self.rewiring, self.resizing) < 0:
             raise ConfigError(
-                f"pool={self.pool} and draws={self.draws} must be at least 1, changes={self.changes} above 0 and"
-                f" rewiring={self.rewiring} at least 0"
+                f"pool={self.pool}, draws={self.draws} and refit={self.refit} must be at least 1,"
+                f" changes={self.changes} above 0,"
+                f" rewiring={self.rewiring} and resizing={self.resizing} at least 0"
             )
 
     @classmethod
@@ -134,12 +139,12 @@ class Composed(Strategy):
         self.members: deque[Member] = deque()
         self.known: dict[str, Member] = {}
         self.seen: set[str] = set()
-        self.told, self.all = 0, USUAL
+        self.all = USUAL
         self.guides = [self._guide(each) for each in self._phases]
         self._sizes = Shortlist(space, ("size",), None, seed)
 
     def fit(self, affordable: Affordable) -> None:
-        self.all = max(1.0, self.told + affordable.units)
+        self.all = max(1.0, len(self.known) + affordable.units)
 
     def propose(self, rng: random.Random) -> Proposal | None:
         if len(self.seen) < self.start or not self.members:
@@ -158,7 +163,6 @@ class Composed(Strategy):
     def learn(self, proposal: Proposal, report: Report) -> None:
         for guide in filter(None, self.guides):
             guide.learn(proposal, report)
-        self.told += 1
         reached = rank(self.objective, proposal, report)
         if (member := self.known.get(proposal.architecture.key)) is not None:
             member.judge_again(reached)
@@ -190,11 +194,12 @@ class Composed(Strategy):
         if not phase.guided:
             return None
         return Bayesian(
-            self.space, self.seed, self.objective, phase.surrogate, phase.acquisition, _Pool(self, phase), self.start
-        )
+            self.space, self.seed, self.objective, phase.surrogate, phase.acquisition, _Pool(self, phase), self.start,
+            refit=phase.refit,
+        )  # fmt: skip
 
     def _place(self) -> int:
-        done = self.told / self.all
+        done = len(self.known) / self.all  # what is trained for longer later is no new judgement
         ends = (place for place, each in enumerate(self._phases) if done < each.until)
         return next(ends, len(self._phases) - 1)
 
@@ -222,7 +227,7 @@ class Composed(Strategy):
         if phase.source == "cross":
             child = self.space.cross(child, self._winner(phase, rng), rng)
         rate = phase.changes / len(child)
-        return self.space.vary(child, rng, lambda choice: min(1.0, rate * _times(choice, phase.rewiring)))
+        return self.space.vary(child, rng, lambda choice: min(1.0, rate * _times(choice, phase)))
 
     def _winner(self, phase: Phase, rng: random.Random) -> Architecture:
         return tournament(self.members, phase.draws, rng).architecture
@@ -241,8 +246,11 @@ class _Pool(Candidates):
         return fresh(self.owner.candidates(self.phase, self.phase.pool, best, rng), seen)
 
 
-def _times(choice: Choice, rewiring: float) -> float:
-    return rewiring if isinstance(choice, Subset) else 1.0
+def _times(choice: Choice, phase: Phase) -> float:
+    if isinstance(choice, Subset):
+        return phase.rewiring
+    number = isinstance(choice, Integer | Real) or (isinstance(choice, Categorical) and choice.ordered)
+    return phase.resizing if number else 1.0
 
 
 def _check_name(word: str, given: str, known: Sequence[str]) -> None:

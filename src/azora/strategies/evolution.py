@@ -67,8 +67,10 @@ class RegularizedEvolution(Strategy):
             self.size = max(self.tournament or 1, min(100, max(8, round(affordable.units / 8))))
 
     def propose(self, rng: random.Random) -> Proposal | None:
-        if len(self.seen) < max(self.size, len(self.given)) or not self.members:
-            return self._given() or familiar(self.space, self.seen) or stranger(self.space, self.seen, rng)
+        if (given := self._given()) is not None:
+            return given
+        if len(self.seen) < self.size or not self.members:
+            return familiar(self.space, self.seen) or stranger(self.space, self.seen, rng)
         return self._child(rng) or stranger(self.space, self.seen, rng)
 
     def proposed(self, proposal: Proposal) -> None:

@@ -11,7 +11,7 @@ from azora.settings import closest
 from azora.space import Space
 from azora.strategies.bandit import Bandit
 from azora.strategies.bayesian import Bayesian
-from azora.strategies.begun import Begun
+from azora.strategies.begun import Begun, begun
 from azora.strategies.composed import Composed, Replacement
 from azora.strategies.evolution import RegularizedEvolution
 from azora.strategies.filtered import DRAWS, Filtered
@@ -30,19 +30,21 @@ from azora.strategies.random_search import RandomSearch
 from azora.strategies.reinforce import Reinforce
 from azora.strategies.scalarised import Scalarised
 from azora.strategies.shortlist import Shortlist, names_of
-from azora.strategies.stopping import EarlyStopping
+from azora.strategies.stopping import RULES, EarlyStopping
 from azora.strategies.strategy import Strategy
 from azora.strategies.warm_start import WarmStart
 from azora.tasks import SearchData
 from azora.trial import Objective
 
 Proxies = bool | str | Sequence[str]
-PORTFOLIO, FIRST = 10, 4  # networks of a memory that are copied, and that are tried before a search of its own begins
+PORTFOLIO = 10  # networks of a memory that are copied
 POINTS = 10  # of a warm start, where no population says how many
 ARMS = ("evolution", "bayesian", "local")
 INNER = ("evolution", "random", "bayesian", "local", "bandit")
 ANY_LENGTH = ("random", "bayesian")  # of INNER, those to whom a longer training is no merit of itself
 FRONTS = ("hypervolume", "scalarised")
+FULL = "full"
+FIDELITIES = (FULL, "halving", *RULES)  # by which rule what is composed trains: all equally long, or some for longer
 
 
 def random(space: Space, seed: int, objectives: Sequence[Objective], epochs: float | None = None) -> Strategy:
@@ -71,7 +73,7 @@ def evolution(
     with large networks); `filter`: of so many `draws`, the highest by these proxies is trained. What did best in
     `memory` is tried first."""
     inner = RegularizedEvolution(space, seed, objective, population, tournament, replacement, ageing, crossover, start)
-    return Level(_begun(_advised(inner, warm, population or POINTS, filter, draws, data), memory), epochs)
+    return Level(begun(_advised(inner, warm, population or POINTS, filter, draws, data), memory), epochs)
 
 
 def genetic(
@@ -205,7 +207,7 @@ def bandit(
     if "bandit" in arms:
         raise ConfigError("arms: a bandit is no arm of a bandit; take those that it would choose among")
     chosen = {name: _inner(name, space, seed, objective) for name in arms}
-    return Level(_begun(Bandit(chosen, forgetting), memory), epochs)
+    return Level(begun(Bandit(chosen, forgetting), memory), epochs)
 
 
 def composed(
@@ -217,11 +219,30 @@ def composed(
     start: int = 10,
     population: int = 20,
     replacement: Replacement = "oldest",
+    fidelity: str = FULL,
     file: str | None = None,
+    lowest: float = 1.0,
+    eta: int = 3,
+    rungs: int | None = None,
+    longest: float | None = None,
 ) -> Strategy:
-    """Phases of one's own, or those that `azora meta-search` wrote into `file`, every network trained equally long."""
-    settings = {"phases": phases, "start": start, "population": population, "replacement": replacement}
-    return Level(Composed(space, seed, objective, **(settings if file is None else read_learned(Path(file)))), epochs)
+    """Phases of one's own, or those that `azora meta-search` wrote into `file`; `fidelity`: every network trained
+    equally long ("full", then `epochs`), by successive "halving" (then `lowest`, `eta`, `rungs`), or on while the
+    "median" or the "curve" says so (then `lowest`, `longest`)."""
+    parts: dict[str, Any] = {"phases": phases, "start": start, "population": population, "replacement": replacement}
+    if file is not None:
+        parts = dict(read_learned(Path(file)))
+        fidelity = parts.pop("fidelity", FULL)
+    inner = Composed(space, seed, objective, **parts)
+    if fidelity not in FIDELITIES:
+        raise ConfigError(f"there is no fidelity {fidelity!r}; {closest(str(fidelity), FIDELITIES)}")
+    if fidelity == FULL:
+        return Level(inner, epochs)
+    if epochs is not None:
+        raise ConfigError(f"epochs={epochs:g} is of fidelity={FULL}; {fidelity} trains some for longer than others")
+    if fidelity == "halving":
+        return SuccessiveHalving(inner, lowest, eta, rungs)
+    return EarlyStopping(inner, fidelity, lowest, longest)
 
 
 def halving(
@@ -244,7 +265,7 @@ def halving(
     `draws` as in `evolution`."""
     proposer = _inner(inner, space, seed, objective, population, tournament)
     advised = _advised(proposer, warm, population or POINTS, filter, draws, data)
-    return SuccessiveHalving(_begun(advised, memory), lowest, eta, rungs)
+    return SuccessiveHalving(begun(advised, memory), lowest, eta, rungs)
 
 
 def hyperband(
@@ -310,11 +331,6 @@ def _advised(
     if by := names_of(warm):
         inner = WarmStart(inner, points, by, data)
     return inner
-
-
-def _begun(inner: Strategy, memory: Sequence[Remembered]) -> Strategy:
-    """`inner` with what did best on other tasks first."""
-    return Begun(inner, memory, FIRST) if memory else inner
 
 
 def _inner(

@@ -13,7 +13,7 @@ from azora.settings import closest, construct, resolve
 from azora.space import Space
 from azora.strategies import making
 from azora.strategies.level import Level
-from azora.strategies.memory import Remembered
+from azora.strategies.memory import ALIKE, Remembered
 from azora.strategies.strategy import Strategy
 from azora.tasks import SearchData
 from azora.trial import Objective
@@ -36,11 +36,17 @@ class Entry:
     extra: str | None = None
     recalls: bool = False  # whether it is another one without a memory
     kit: bool = False  # whether it is what its settings make of it, and compared where it is named alone
+    alike: float = ALIKE  # of tasks less alike it copies nothing
 
     @property
     def several(self) -> bool:
         """Whether it is for several objectives."""
         return "objectives" in signature(self.make).parameters
+
+    @property
+    def hears(self) -> float | None:
+        """How alike a task must be for it to begin with what a memory tells of that; None where it does not at all."""
+        return self.alike if "memory" in signature(self.make).parameters else None
 
 
 DEFAULT = "halving"
@@ -89,6 +95,7 @@ STRATEGIES: dict[str, Entry] = {
         "when a memory of the same space is there and each training takes minutes",
         runs=30,
         recalls=True,
+        alike=0.0,  # it finds out for itself
     ),
     "portfolio": Entry(
         making.portfolio,

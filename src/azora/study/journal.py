@@ -74,7 +74,7 @@ class SqlJournal:
     """
 
     def __init__(self, where: Path | str) -> None:
-        self.where = where
+        self.where = shown(where)
         self._waiting: list[dict[str, str]] = []
         try:
             self._engine = open_engine(where)
@@ -84,7 +84,7 @@ class SqlJournal:
             self._connection.commit()
             self._check_schema()
         except sql.exc.SQLAlchemyError as error:
-            raise StudyError(f"the journal {where} cannot be opened: {first_line(error)}") from error
+            raise StudyError(f"the journal {self.where} cannot be opened: {first_line(error)}") from error
 
     def append(self, event: Event, *, durable: bool = True) -> None:
         self._waiting.append({"body": _ENCODE(event)})
@@ -139,13 +139,33 @@ class SqlJournal:
 def open_engine(where: Path | str) -> sql.Engine:
     """An SQLite file (write-ahead log, synchronous commits), or any URL that SQLAlchemy takes.
 
-    A path is taken as it is, a text as a URL. Raises what SQLAlchemy raises where there is no such kind of database.
+    A path is taken as it is, a text as a URL. Raises what SQLAlchemy raises where there is no such kind of database, or
+    its driver is not installed.
     """
     # Written into the text of a URL, a path that has `?` or `%41` in it would be read as another file's.
-    engine = sql.create_engine(sql.URL.create("sqlite", database=str(where)) if isinstance(where, Path) else where)
+    url = sql.URL.create("sqlite", database=str(where)) if isinstance(where, Path) else sql.make_url(where)
+    try:
+        engine = sql.create_engine(url)
+    except ImportError as error:
+        raise sql.exc.ArgumentError(f"{error.name or error} is not installed{_driver(url)}") from error
     if engine.dialect.name == "sqlite":
         sql.event.listen(engine, "connect", _durable)
     return engine
+
+
+def shown(where: Path | str) -> str:
+    """Where a database is, for the reader: without a password."""
+    try:
+        return str(where) if isinstance(where, Path) else sql.make_url(where).render_as_string()
+    except sql.exc.ArgumentError:
+        return str(where)
+
+
+def _driver(url: sql.URL) -> str:
+    """What brings the driver of a database of that kind, where azora has it among its extras."""
+    if url.get_backend_name() != "postgresql":
+        return ""
+    return ": pip install azora[postgres], and begin the URL with postgresql+psycopg://"
 
 
 _INSERT = sql.insert(_EVENTS)
