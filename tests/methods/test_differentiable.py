@@ -24,6 +24,7 @@ from azora.methods.presets import PRESETS
 from azora.methods.registry import METHODS, find_method
 from azora.networks.choice_costs import choice_costs
 from azora.networks.derivation import Derivation
+from azora.networks.mixture import Relaxed
 from azora.networks.registry import make_space
 from azora.space import Space
 from azora.study import MemoryJournal, SqlJournal, Study
@@ -200,6 +201,20 @@ def test_a_space_without_a_choice_of_modules_is_refused(stripes: Task) -> None:
     space = make_space("stages", stripes.signature, blocks=("inverted",))
     with pytest.raises(SpaceError, match="nothing to mix"):
         small().check(space, stripes.search_data)
+
+
+@pytest.mark.parametrize("preset", ["fbnet", "proxyless"])
+def test_published_blocks_are_what_is_mixed_where_no_space_is_named(preset: str, stripes: Task) -> None:
+    """Kernels and expansions are weighed, and not held."""
+    method = small(preset)
+    named = method.space(stripes.signature)
+    assert named is not None and method.space(Signature("classification", (5,), 2)) is None
+    space = make_space(named[0], stripes.signature, **named[1])
+    method.check(space, stripes.search_data)
+    assert {name.partition("_")[0] for name in open_numbers(space)} == {"resolution", "width", "depth"}
+    options = Relaxed(space.constrain(None, "", **held_numbers(space, 0)[0].numbers)).options
+    assert all(name.startswith("block_") and "inverted_k5_e6" in values for name, values in options.items())
+    assert all(("skip_connect" in values) != name.endswith("_0") for name, values in options.items())
 
 
 def test_what_is_derived_keeps_the_limits(desk: Desk) -> None:

@@ -37,6 +37,7 @@ from azora.trial import Objective, Proposal, Report
 DERIVATIONS = ("strongest", "sampled", "perturbed")
 PERTURBED, PERTURBED_ROWS = 0.3, 256  # share of the phase for that, and rows of search-validation it looks at
 OPERATIONS = ("none", *CELLS["operations"])
+BLOCKS = {"per_block": True, "candidates": True, "blocks": ["inverted"], "expansions": [1, 3, 6]}  # as Wu et al. search
 CONTROLS = 4  # of the shortlist, one in so many is drawn at random: what the mixture favours must beat these
 VARIANTS = 3  # with other numbers, of what is favoured at the end
 
@@ -130,7 +131,7 @@ class Differentiable(Method):
         if not signature.pictures:
             return None
         if self.name in ("fbnet", "proxyless"):
-            return "stages", {"per_block": True}
+            return "stages", BLOCKS
         return "cells", CELLS
 
     def prepare(self, work: Work) -> Strategy:

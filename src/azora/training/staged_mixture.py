@@ -65,6 +65,7 @@ class StagedMixture:
         self.step, self.share, self.seconds, self.loss = 0, 0.0, 0.0, math.nan
         self.halvings, self.decay_factor = 0, 1.0
         self.target, self.limited = target, limited
+        self.costs: ChoiceCosts | None = None
         self.stage = 0
         self._enter(0, {})
 
@@ -224,7 +225,7 @@ class StagedMixture:
         self.optimiser.decay = self.settings.decay * self.decay_factor
         values = self.relaxed.logits.values
         self.logit_optimiser = LogitOptimiser(values, self.settings.logits_betas, self.settings.logits_decay)
-        self.costs: ChoiceCosts | None = self._costs(kept)
+        self.costs = self._costs(kept)
         if self.costs is not None and self.target is None:
             with torch.no_grad():
                 even = Relaxed(self.space, replace(made.relaxation, spread=0.0, channels=1), kept=kept)
