@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import math
 import os
 import statistics
 import subprocess
@@ -66,7 +67,7 @@ def search(words: argparse.Namespace, method: str, seed: int, file: Path) -> dic
     begun, seconds = clock() - before, 60 * words.minutes
     look = Favoured(training, data)
     while training.share < 1.0:
-        training.advance(len(history) + 1, clock=lambda: (clock() - begun) / seconds)
+        training.advance(math.floor(training.epochs + 1e-9) + 1, clock=lambda: (clock() - begun) / seconds)
         derivation = Derivation(space, training.relaxed.options, most_skips=settings.most_skips)
         architecture = derivation.strongest(training.strengths())
         told = dict(look(Proposal(architecture)))

@@ -15,7 +15,7 @@ from azora.networks.derivation import Derivation
 from azora.networks.nb201 import NB201
 from azora.networks.registry import make_space
 from azora.networks.relaxation import Relaxation
-from azora.space import Option, Space
+from azora.space import Architecture, Option, Space
 from azora.tasks import Task
 from azora.training.fit_mixture import MixtureTraining
 from azora.training.mixture_settings import MixtureSettings
@@ -27,6 +27,10 @@ def training(task: Task, settings: MixtureSettings, epochs: float = 4.0, space: 
     return MixtureTraining(space, data.train, data.signature, data.scaling, settings, epochs, seed=1)
 
 
+def selected(selection: Perturbation, derivation: Derivation) -> Architecture:
+    return derivation.strongest(selection.strengths(derivation))
+
+
 def test_perturbation_keeps_what_the_mixture_cannot_do_without(stripes: Task) -> None:
     space = NB201(stripes.signature, width=4, depth=1).constrain(
         None, "", **{f"operation_{a}_{b}": ["none", "conv_3x3"] for a, b in ((0, 3), (0, 1))},
@@ -35,7 +39,7 @@ def test_perturbation_keeps_what_the_mixture_cannot_do_without(stripes: Task) ->
     made = training(stripes, MixtureSettings(), 8.0, space)
     made.advance()
     derivation = Derivation(space, made.relaxed.options)
-    found = Perturbation(made, Favoured(made, stripes.search_data, rows=64)).select(derivation)
+    found = selected(Perturbation(made, Favoured(made, stripes.search_data, rows=64)), derivation)
     assert found["operation_0_3"] == "conv_3x3"  # the one way from the input to the output
     assert made.relaxed.taken == made.relaxed.left_out == {}
 
@@ -76,7 +80,7 @@ def test_while_perturbation_decides_draws_run_what_is_decided(
     monkeypatch.setattr(MixtureTraining, "tune", watched)
     monkeypatch.setattr(perturbation, "TUNED", 2)
     derivation = Derivation(made.space, made.relaxed.options)
-    found = Perturbation(made, Favoured(made, stripes.search_data, rows=32)).select(derivation)
+    found = selected(Perturbation(made, Favoured(made, stripes.search_data, rows=32)), derivation)
     choices = len(made.relaxed.options)
     assert decided[:choices] == list(range(1, choices + 1)) and len(decided) == choices + len(dropped)
     assert made.space.valid(dict(found.items())) == found
@@ -106,7 +110,7 @@ def test_no_normalisation_can_be_what_a_table_needs(slopes: Task) -> None:
     made = training(slopes, MixtureSettings(), 1.0, space)
     derivation = Derivation(space, made.relaxed.options)
     judge: Any = Missing(made, "normalisation", "none")
-    assert Perturbation(made, judge).select(derivation)["normalisation"] == "none"
+    assert selected(Perturbation(made, judge), derivation)["normalisation"] == "none"
     assert judge.tried == {name: set(range(len(values))) for name, values in made.relaxed.options.items()}
 
 
@@ -116,7 +120,7 @@ def test_no_input_of_a_node_is_none(stripes: Task, monkeypatch: pytest.MonkeyPat
     made = training(stripes, MixtureSettings(), 1.0, space)
     derivation = Derivation(space, made.relaxed.options)
     judge: Any = Missing(made, "normal_operation_0_2", "none")
-    found = Perturbation(made, judge).select(derivation)
+    found = selected(Perturbation(made, judge), derivation)
     assert found["normal_operation_0_2"] != "none"
     assert judge.tried["normal_operation_0_2"] == {1, 2}  # node 2 has two inputs, of which none can be dropped
 
@@ -125,5 +129,5 @@ def test_out_of_time_perturbation_decides_by_the_weights(stripes: Task) -> None:
     made = training(stripes, MixtureSettings())
     derivation = Derivation(made.space, made.relaxed.options)
     selection = Perturbation(made, Favoured(made, stripes.search_data), over=lambda: True)
-    assert selection.select(derivation) == derivation.strongest(made.strengths())
+    assert selected(selection, derivation) == derivation.strongest(made.strengths())
     assert selection.decided == 0

@@ -13,15 +13,18 @@ import torch
 
 from azora.errors import BudgetError, ConfigError, SpaceError, StudyError
 from azora.evaluation.mixing import settings_to_json
+from azora.evaluation.perturbation import Perturbation
 from azora.evaluation.sharing import forget, load_state
 from azora.methods import Method, mixing
 from azora.methods.differentiable import Differentiable
-from azora.methods.mixture_diagnosis import compared, diagnose_mixture
+from azora.methods.mixture_diagnosis import compared, diagnose_mixture, sentence
 from azora.methods.numbers import fitting_numbers, held_numbers, open_numbers
 from azora.methods.phases import of_networks, open_inherited
 from azora.methods.presets import PRESETS
 from azora.methods.registry import METHODS, find_method
 from azora.networks.choice_costs import choice_costs
+from azora.networks.derivation import Derivation
+from azora.networks.mixture import Relaxed
 from azora.networks.registry import make_space
 from azora.space import Space
 from azora.study import MemoryJournal, SqlJournal, Study
@@ -159,6 +162,35 @@ def test_one_nan_costs_half_the_rate_and_the_search_goes_on(desk: Desk, monkeypa
     assert state is not None and float(state["halvings"]) == 1.0
 
 
+def test_rates_at_which_nothing_can_be_timed_are_refused_in_words(desk: Desk) -> None:
+    desk.seconds = {"relaxing": 60.0}
+    with pytest.raises(ConfigError, match=r"became NaN in epoch [12] even at a quarter of the rates"):
+        small("darts", logits_rate=1e39).prepare(desk.sit())
+
+
+@pytest.mark.parametrize("preset", ["gdas", "proxyless"])
+def test_an_epoch_is_timed_with_the_steps_of_the_logits(
+    preset: str, desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Though they are frozen at first, and though not every step of the weights comes with one."""
+    step, learned = MixtureTraining._step_logits, list[int]()
+
+    def watched(self: MixtureTraining, rate: float, logits_rate: float) -> None:
+        learned.append(self.step)
+        step(self, rate, logits_rate)
+
+    work = desk.sit()
+    networks = of_networks(work.space)
+    about = mixing.describe(work, networks, settings_to_json(PRESETS[preset].settings), 4.0, None)
+    steps = mixing.start_mixing(work.space, work.data, about, 0, "float32").batches.steps
+    monkeypatch.setattr(MixtureTraining, "_step_logits", watched)
+    monkeypatch.setattr(mixing, "time_of", lambda make: make() or 100.0)
+    seconds = mixing._epoch_seconds(work, about)
+    every = PRESETS[preset].settings.every
+    assert every == (2 if preset == "proxyless" else 1)
+    assert learned == [0] and 100 * steps / every < seconds < 100 * steps / every + 60
+
+
 def test_a_budget_of_less_than_two_epochs_is_refused_with_what_would_do(desk: Desk) -> None:
     desk.seconds = {"relaxing": 1e-3}
     with pytest.raises(BudgetError, match=r"too short for two epochs of it, which take .* give a budget"):
@@ -169,6 +201,20 @@ def test_a_space_without_a_choice_of_modules_is_refused(stripes: Task) -> None:
     space = make_space("stages", stripes.signature, blocks=("inverted",))
     with pytest.raises(SpaceError, match="nothing to mix"):
         small().check(space, stripes.search_data)
+
+
+@pytest.mark.parametrize("preset", ["fbnet", "proxyless"])
+def test_published_blocks_are_what_is_mixed_where_no_space_is_named(preset: str, stripes: Task) -> None:
+    """Kernels and expansions are weighed, and not held."""
+    method = small(preset)
+    named = method.space(stripes.signature)
+    assert named is not None and method.space(Signature("classification", (5,), 2)) is None
+    space = make_space(named[0], stripes.signature, **named[1])
+    method.check(space, stripes.search_data)
+    assert {name.partition("_")[0] for name in open_numbers(space)} == {"resolution", "width", "depth"}
+    options = Relaxed(space.constrain(None, "", **held_numbers(space, 0)[0].numbers)).options
+    assert all(name.startswith("block_") and "inverted_k5_e6" in values for name, values in options.items())
+    assert all(("skip_connect" in values) != name.endswith("_0") for name, values in options.items())
 
 
 def test_what_is_derived_keeps_the_limits(desk: Desk) -> None:
@@ -201,12 +247,24 @@ def _params(space: Space, rng: random.Random) -> float:
     ("settings", "said"),
     [
         ({"share": 1.0}, "share=1.0 must be between 0 and 1"),
-        ({"size": 3}, "size=3 at least 4"),
+        ({"size": 3}, "size=3 a whole number of at least 4"),
         ({"derive": "strongst"}, "did you mean 'strongest'"),
         ({"stop": "eigenvalues"}, "did you mean 'eigenvalue'"),
         ({"order": 3}, "order=3 must be 1 or 2"),
         ({"channels": 0}, "channels=0 must be at least 1"),
         ({"shar": 0.5}, "gdas has no setting 'shar'; did you mean 'share'"),
+        ({"epochs": 0.5}, "epochs=0.5 at least 2"),
+        ({"size": 8.5}, "size=8.5 a whole number"),
+        ({"noise": [0.3]}, r"noise=\(0.3,\) must be two numbers: at the start, and at the end"),
+        ({"noise": []}, r"noise=\(\) must be two numbers"),
+        ({"temperature": [5]}, r"temperature=\(5,\) must be two numbers"),
+        ({"temperature": 5}, "temperature=5 must be two numbers"),
+        ({"channels": 2.5}, "channels=2.5 must be a whole number"),
+        ({"batch_size": 64.5}, "batch_size=64.5 must be a whole number"),
+        ({"logits_rate": 0}, "logits_rate=0 must be above 0"),
+        ({"cost": "mac"}, "there is no cost 'mac'; did you mean 'macs'"),
+        ({"cost": "macs", "cost_form": "linear", "target": 0}, "target=0 must be above 0"),
+        ({"cost": "latency", "cost_form": "power-ratio", "target": 0.5}, "needs a target above 1, and met 0.5"),
     ],
 )
 def test_settings_out_of_range_are_refused(settings: Mapping[str, Any], said: str) -> None:
@@ -238,7 +296,14 @@ def test_figures_compare_what_was_derived_with_random_networks_of_the_same_train
     told = compared(study, Objective(), one.key, [two.key, three.key])
     assert told["derived"] == 0.8 and told["random_mean"] == pytest.approx(0.65) and told["better"]
     assert not compared(study, Objective(), three.key, [two.key])["better"]
+    assert (
+        sentence(told) == "what the mixture favoured (0.8000) is better than the mean of 2 random networks (0.6500)"
+        " after the same 1 epoch"
+    )
     assert compared(study, Objective(), "unknown", [two.key]) == {}
+    assert sentence({}).endswith("is not known: it was not trained by itself")
+    alone = compared(study, Objective(), one.key, ["unknown"])
+    assert sentence(alone).endswith("is not known: no random network was trained as long")
     assert diagnose_mixture(desk.folder / "nothing", work.space, study, Objective()) == {}
 
 
@@ -266,10 +331,12 @@ def test_after_kills_it_goes_back_when_and_as_far_as_a_search_that_was_not_kille
     desk: Desk, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     looked, saves, save = list[int](), list[int](), mixing.save_state
+    steps, grown = list[float](), list[int]()
 
     def grew(seen: Sequence[float], epochs: int) -> bool:
         looked.append(len(seen))
-        return len(seen) == 6
+        grown.extend([6] * (len(seen) == 6))
+        return len(seen) == 6 and len(grown) == 1
 
     def killed(state: dict[str, torch.Tensor], folder: Path) -> bool:
         done = save(state, folder)
@@ -278,27 +345,35 @@ def test_after_kills_it_goes_back_when_and_as_far_as_a_search_that_was_not_kille
             raise KeyboardInterrupt
         return done
 
+    def noted(state: dict[str, torch.Tensor], folder: Path) -> bool:
+        steps.append(float(state["step"]))
+        return save(state, folder)
+
     def search(at: Desk) -> None:
         looked.clear()
         small("r-darts", epochs=9.0).prepare(at.sit())
 
     monkeypatch.setattr(mixing, "eigenvalue_grew", grew)
+    monkeypatch.setattr(mixing, "save_state", noted)
     whole = Desk(desk.task, desk.folder / "whole", ABOUT)
     search(whole)
-    assert looked == [1, 2, 3, 4, 5, 6, 1, 2, 3]
+    assert looked == [1, 2, 3, 4, 5, 6, 1, 2, 3, 4, 5, 6, 7]
+    # After the sixth epoch it stands where it stood after the second, and goes on epoch by epoch.
+    assert [step / steps[0] for step in steps] == [1, 2, 3, 4, 5, 6, 3, 4, 5, 6, 7, 8, 9]
+    grown.clear()
     monkeypatch.setattr(mixing, "save_state", killed)
     for _ in range(2):
         with pytest.raises(KeyboardInterrupt):
             search(desk)
     search(desk)
-    assert looked == [2, 3]
+    assert looked == [2, 3, 4, 5, 6, 7]
     ends = [load_state(each.folder / "one_shot") for each in (whole, desk)]
     assert ends[0] is not None and ends[1] is not None and ends[0].keys() == ends[1].keys()
     assert all(torch.equal(value, ends[1][name]) for name, value in ends[0].items())
     assert [t.proposal for t in relaxed(whole).trials] == [t.proposal for t in relaxed(desk).trials]
     for each in (whole, desk):
         left = {path.name for path in (each.folder / "one_shot").glob("*.safetensors*")}
-        assert left == {"shared.safetensors", *(f"state-{epoch}.safetensors" for epoch in (7, 8, 9))}
+        assert left == {"shared.safetensors", *(f"state-{epoch}.safetensors" for epoch in (9, 10, 11, 12, 13))}
         forget(each.folder / "one_shot")
         assert not list((each.folder / "one_shot").glob("*.safetensors*"))
 
@@ -326,7 +401,7 @@ def test_gone_back_across_a_stage_costs_are_those_of_the_options_that_are_left_t
     before = made.derivation().costs
     assert made._harden(5) and made.training.stage == 0
     prefer("skip_connect", "conv_3x3")
-    assert made.learn(6) and made.training.stage == 1
+    assert all(made.learn(epoch) for epoch in range(6, 9)) and made.training.stage == 1
     relaxed = made.training.relaxed
     assert all(set(values) == {"skip_connect", "conv_3x3"} for values in relaxed.options.values())
     expected = choice_costs(made.part, "macs", made.training.signature.shape, relaxed.kept)
@@ -341,3 +416,71 @@ def test_out_of_time_growing_curvature_is_the_end(desk: Desk, monkeypatch: pytes
     small("r-darts", epochs=2.0).prepare(desk.sit())
     result = relaxed(desk).result
     assert result is not None and result["stopped"] == "eigenvalue"
+
+
+# Rules --------------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("rule", ["ranking", "skips", "eigenvalue"])
+def test_rules_look_at_epochs_in_which_logits_learned(rule: str, desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    looked = list[int]()
+    monkeypatch.setattr(mixing, "ranking_is_stable", lambda rankings, epochs: looked.append(len(rankings)))
+    monkeypatch.setattr(mixing, "eigenvalue_grew", lambda seen, epochs: looked.append(len(seen)))
+    monkeypatch.setattr(mixing, "too_many_skips", lambda skips: looked.append(len(looked) + 1))
+    small("gdas", stop=rule, frozen=0.5, epochs=4.0).prepare(desk.sit())
+    assert looked == ([1, 2, 3] if rule == "skips" else [1, 2, 2])  # at the end it is asked once more
+
+
+def test_a_ranking_is_of_one_stage(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    looked = list[int]()
+    monkeypatch.setattr(mixing, "ranking_is_stable", lambda rankings, epochs: looked.append(len(rankings)))
+    made = learning(desk, MixtureSettings(stages=(Stage(), Stage(options=2)), stop="ranking"), 4.0)
+    assert all(made.learn(epoch) for epoch in range(1, 5)) and not made.learn(5)
+    assert looked == [1, 2, 1, 2]
+
+
+def test_what_is_settled_for_is_what_was_derived(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    """And not what the last epoch favoured."""
+
+    def weak_ones(self: Perturbation, derivation: Derivation) -> Mapping[str, torch.Tensor]:
+        return {name: 1 - weights for name, weights in self.training.strengths().items()}
+
+    monkeypatch.setattr(Perturbation, "strengths", weak_ones)
+    method, work = small("darts", derive="perturbed"), desk.sit()
+    method.prepare(work)
+    study = relaxed(desk)
+    assert study.result is not None and study.result["derived"] != study.trials[-1].proposal.architecture.key
+    method.settle(work)
+    best = work.study.best(Objective())
+    assert best is not None and best.proposal.budget == 0 and "gap" in best.report.metrics
+    assert work.space.parse(study.result["shortlist"][0]) == best.proposal.architecture
+
+
+# Limits and costs ---------------------------------------------------------------------------------------------------
+
+
+def test_a_limit_that_nothing_meets_is_told_of_in_its_own_quantity(desk: Desk) -> None:
+    made = learning(desk, MixtureSettings(), 2.0)
+    for reason, said in (
+        ("params ≤ 1", r"; params ≤ 1\): the cheapest has [0-9,]+ params$"),
+        ("macs ≤ 1", r"; macs ≤ 1\): the cheapest has [0-9,]+ macs$"),
+        ("memory ≤ 1", "; memory ≤ 1$"),
+    ):
+        made.part = made.part.root.constrain(lambda each: False, reason, **made.about["numbers"])
+        with pytest.raises(SpaceError, match=said):
+            made.favoured()
+
+
+def test_latency_in_the_loss_is_no_matter_of_a_thousandth_of_a_second(desk: Desk) -> None:
+    assert small("fbnet", cost="latency").prepare(desk.sit()).ask() is not None
+
+
+def test_all_channels_are_seen_in_every_stage_where_the_user_says_so(stripes: Task) -> None:
+    """Such as on spaces whose modules do not say how many channels they have."""
+    space = make_space("stages", stripes.signature, widths=((4, 8), (8, 16)), depths=(1, 2))
+    method = small("drnas", channels=1)
+    method.check(space, stripes.search_data)
+    assert [method.settings.relaxation_of(stage).channels for stage in (0, 1)] == [1, 1]
+    with pytest.raises(SpaceError, match="does not say how many channels"):
+        small("drnas").check(space, stripes.search_data)
+    assert [small("drnas").settings.relaxation_of(stage).channels for stage in (0, 1)] == [4, 2]

@@ -104,6 +104,20 @@ def test_gradients_are_those_of_finite_differences(kind: str, training: bool) ->
     torch.testing.assert_close(gradient[::6], found, rtol=1e-5, atol=1e-5 * float(gradient.abs().max()))
 
 
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_draw_that_is_held_runs_its_paths_wherever_the_logits_go(kind: str) -> None:
+    relaxation, logits = Relaxation(kind), random_of(5)
+    first = relaxation.gate(logits, Moment(0.5, True, seeded()))
+    again = relaxation.gate(logits, Moment(0.5, True, seeded()), first)
+    expected = relaxation.means(logits) if kind == "dirichlet" else first.weights
+    assert again.runs == first.runs and torch.equal(again.weights, expected)
+    for step in range(20):
+        far = logits + 5 * random_of(5, seed=step)
+        assert relaxation.gate(far, Moment(0.5, True, seeded()), first).runs == first.runs
+    changed = {relaxation.gate(5 * random_of(5, seed=s), Moment(0.5, True, seeded())).runs for s in range(20)}
+    assert (len(changed) > 1) == relaxation.draws
+
+
 @pytest.mark.parametrize("training", [False, True])
 def test_gradients_with_partial_channels_weighed_inputs_and_a_skip_beside(training: bool) -> None:
     relaxation = Relaxation(channels=2, edges=True, skip=0.5, spread=0.5)

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import random
+from typing import Any
 
 import pytest
 import torch
+from torch import nn
 
 from azora.errors import ConfigError, SpaceError
+from azora.networks.blocks import InvertedBottleneck, Separable
 from azora.networks.complexity import cost, macs, parameters
 from azora.networks.darts import Darts, to_genotype
 from azora.networks.decide import As, Everything, Options
@@ -32,12 +35,14 @@ def small(name: str, signature: Signature = PICTURES) -> Space:
 
 
 class TestSpaces(NetworkSpaceContract):
-    @pytest.fixture(params=[*SPACES, "mlp-rows", "stages-per-block", "product"])
+    @pytest.fixture(params=[*SPACES, "mlp-rows", "stages-per-block", "stages-candidates", "product"])
     def space(self, request: pytest.FixtureRequest) -> Space:
         if request.param == "mlp-rows":
             return small("mlp", ROWS)
         if request.param == "stages-per-block":
             return make_space("stages", PICTURES, per_block=True)
+        if request.param == "stages-candidates":
+            return make_space("stages", PICTURES, per_block=True, candidates=True)
         if request.param == "product":
             return Product(network=small("cells"), recipe=Recipe(PICTURES))
         return small(request.param)
@@ -168,6 +173,33 @@ def test_stages_decide_only_blocks_that_exist() -> None:
     for name, value in shallow.items():
         if name.startswith("block"):
             assert (f"expansion{name[5:]}" in shallow) == value.startswith("inverted")
+
+
+def test_one_choice_may_decide_a_block() -> None:
+    settings: dict[str, Any] = {"blocks": ("inverted", "separable"), "expansions": (1, 6), "depths": (3,)}
+    space = make_space("stages", PICTURES, per_block=True, candidates=True, **settings)
+    words = ("inverted_k3_e1", "inverted_k3_e6", "inverted_k5_e1", "inverted_k5_e6", "separable_k3", "separable_k5")
+    assert tuple(space.choices["block_1_0"].options()) == words
+    assert tuple(space.choices["block_1_2"].options()) == (*words, "skip_connect")
+    assert not any(name.startswith(("kernel", "expansion")) for name in space.choices)
+    blocks = {"block_1_0": "inverted_k5_e6", "block_1_1": "separable_k3", "block_1_2": "skip_connect"}
+    network = space.build(As(space.architecture(**{**space.sample(random.Random(0)), **blocks})))
+    made = [next(iter(network.stage_1[place].values())) for place in range(3)]  # type: ignore[index,union-attr,operator]
+    assert isinstance(made[0], InvertedBottleneck) and made[0].depthwise[0].kernel_size == (5, 5)
+    assert made[0].depthwise[0].in_channels == 6 * made[0].widen[0].in_channels
+    assert isinstance(made[1], Separable) and isinstance(made[2], nn.Identity)
+    whole = make_space("stages", PICTURES, candidates=True)  # of all blocks of a stage, which cannot all be skips
+    assert "skip_connect" not in whole.choices["block_1"].options()
+
+
+def test_where_a_skip_stands_makes_no_other_network() -> None:
+    space = make_space("stages", PICTURES, per_block=True, candidates=True, depths=(2, 3))
+    decided = {**space.sample(random.Random(0)), "depth_1": 3, "block_1_0": "residual_k3", "block_1_1": "separable_k3"}
+    first = space.architecture(**{**decided, "block_1_2": "skip_connect"})
+    moved = space.architecture(**{**decided, "block_1_1": "skip_connect", "block_1_2": "separable_k3"})
+    assert first == moved == space.architecture(**{**decided, "depth_1": 2})
+    assert first != space.architecture(**{**decided, "block_1_2": "separable_k3"})
+    assert cost(space, first)["macs"] == cost(space, moved)["macs"]
 
 
 def test_a_decided_network_runs_one_option_and_an_open_one_refuses() -> None:

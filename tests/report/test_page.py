@@ -190,3 +190,17 @@ def test_the_page_can_be_used_without_a_mouse_or_eyes(tmp_path: Path) -> None:
     assert all('role="region"' in each for each in re.findall(r"<div [^>]*tabindex=\"0\"[^>]*>", page))
     used = set(re.findall(r'aria-labelledby="([^"]+)"', page))
     assert used <= set(re.findall(r' id="([^"]+)"', page))
+
+
+def test_what_a_mixture_showed_in_every_epoch_is_drawn(tmp_path: Path) -> None:
+    line = {"accuracy": 0.8, "mixture_accuracy": 0.9, "gap": 0.1, "entropy": 0.7, "skips": 2.0, "eigenvalue": 1.23e-7}
+    history = [{"epoch": 1.0, **line}, {"epoch": 2.0, **line, "eigenvalue": -321.5, "skips": 1.0}]
+    relaxed = {"history": history, "says": "it is not known", "seconds": 3.0, "share": 0.5}
+    page, numbers = written(tmp_path, dataclasses.replace(DATA, figures={**FIGURES, "relaxed": relaxed}))
+    assert numbers["relaxed"] == {
+        "epoch": [1.0, 2.0], "mixture": [0.9, 0.9], "derived": [0.8, 0.8], "gap": [0.1, 0.1], "entropy": [0.7, 0.7],
+        "skips": [2.0, 1.0], "eigenvalue": [1.23e-7, -321.5],
+    }  # fmt: skip
+    assert 'id="relaxed"' in page and 'id="signs"' in page
+    script = (tmp_path / "report.html").read_text(encoding="utf-8")
+    assert all(f"D.relaxed.{name}" in script for name in numbers["relaxed"])

@@ -24,6 +24,7 @@ from azora.tasks import SearchData, Split, Task
 from azora.testing import EvaluatorContract
 from azora.training.fit_mixture import MixtureTraining
 from azora.training.mixture_settings import MixtureSettings, Stage
+from azora.training.mode import Mode
 
 SETTINGS = {
     "gdas": MixtureSettings(Relaxation("gumbel")),
@@ -33,10 +34,12 @@ SETTINGS = {
 }
 
 
-def training(task: Task, settings: MixtureSettings, epochs: float = 4.0, space: Space | None = None) -> MixtureTraining:
+def training(
+    task: Task, settings: MixtureSettings, epochs: float = 4.0, space: Space | None = None, **more: Any
+) -> MixtureTraining:
     data = task.search_data
     space = space or make_space("nb201", task.signature, width=4, depth=1)
-    return MixtureTraining(space, data.train, data.signature, data.scaling, settings, epochs, seed=1)
+    return MixtureTraining(space, data.train, data.signature, data.scaling, settings, epochs, seed=1, **more)
 
 
 @pytest.mark.parametrize("name", SETTINGS)
@@ -121,6 +124,93 @@ def test_a_stage_that_begins_anew_remembers_only_what_was_dropped(stripes: Task)
     assert [stage.anew for stage in PRESETS["p-darts"].settings.stages] == [False, True, True]
 
 
+def test_where_there_are_limits_the_cheapest_options_go_on(stripes: Task) -> None:
+    """Though they are the weakest: of the others alone nothing might be allowed."""
+    kept = dict[bool, dict[str, Any]]()
+    for limited in (False, True):
+        made = training(stripes, MixtureSettings(stages=(Stage(), Stage(options=2))), limited=limited)
+        with torch.no_grad():
+            for name, options in made.relaxed.options.items():
+                made.relaxed.logits[name].copy_(torch.tensor([2.0 * each.startswith("conv") for each in options]))
+                made.relaxed.logits[name][options.index("skip_connect")] = -1.0
+        made.share = 0.5
+        made._advance_stage()
+        kept[limited] = {name: set(values) for name, values in made.relaxed.options.items()}
+    assert all(values == {"conv_1x1", "conv_3x3"} for values in kept[False].values())
+    assert all(values == {"none", "conv_1x1", "conv_3x3"} for values in kept[True].values())
+
+
+def test_a_gradient_that_is_no_number_never_reaches_the_weights(stripes: Task, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Not in the last step of an epoch either, whose loss is one."""
+    made = training(stripes, MixtureSettings())
+    loss, last = made._loss, made.batches.steps - 1
+    poison = iter([True])
+
+    def poisoned(x: torch.Tensor, y: torch.Tensor) -> torch.Tensor:
+        if made.step != last or not next(poison, False):
+            return loss(x, y)
+        weights = next(each for each in made.relaxed.parameters() if each.requires_grad)
+        return loss(x, y) + (0 * weights).sqrt().sum()  # of 0, which has no gradient
+
+    monkeypatch.setattr(made, "_step_logits", lambda rate, logits_rate: None)
+    monkeypatch.setattr(made, "_loss", poisoned)
+    made.advance(1.0)
+    assert made.halvings == 1 and made.epochs == 1.0
+    assert all(bool(each.isfinite().all()) for each in made.relaxed.parameters())
+
+
+def test_tuning_keeps_to_halved_rates_and_what_diverges_is_undone(
+    stripes: Task, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made = training(stripes, MixtureSettings())
+    made.advance(1.0)
+    made.halvings, rates = 1, list[float]()
+    step = made.optimiser.step
+    monkeypatch.setattr(made.optimiser, "step", lambda rate: (rates.append(rate), step(rate)))
+    made.tune(2)
+    assert rates == [0.05 / 25 / 2] * 2
+    before = made.state_tensors()
+    loss, calls = made._loss, iter([1.0, math.nan])
+    monkeypatch.setattr(made, "_loss", lambda x, y: loss(x, y) * next(calls))
+    made.tune(4)
+    after = made.state_tensors()
+    assert len(rates) == 3 and all(torch.equal(value, after[name]) for name, value in before.items())
+
+
+def test_differences_of_losses_are_taken_in_single_precision(stripes: Task) -> None:
+    """In half of it the steps to both sides are rounded away."""
+    short, single = (training(stripes, MixtureSettings(), mode=Mode(bf16)) for bf16 in (True, False))
+    assert short.eigenvalue() == single.eigenvalue()
+    x, y = short.batches.plain(torch.arange(8)), short.batches.y[:8]
+    assert not torch.equal(short._loss(x, y), single._loss(x, y))
+    assert torch.equal(short._loss(x, y, exact=True), single._loss(x, y, exact=True))
+
+
+def test_latencies_are_measured_once(stripes: Task) -> None:
+    """What is taken up goes on with the same table, and the same target."""
+    one, other = (training(stripes, MixtureSettings(cost="latency")) for _ in range(2))
+    assert one.costs is not None and other.costs is not None and one.target != other.target
+    other.load_state(one.state_tensors())
+    assert one.target == other.target and one.costs.fixed == other.costs.fixed
+    assert all(torch.equal(table, other.costs.options[name]) for name, table in one.costs.options.items())
+
+
+def test_a_ranking_is_of_the_options_that_learn(stripes: Task) -> None:
+    made = training(stripes, MixtureSettings())
+    with torch.no_grad():
+        for name, options in made.relaxed.options.items():
+            made.relaxed.logits[name].copy_(torch.tensor([float(each == "conv_3x3") for each in options]))
+    first = made.ranking()
+    options = next(iter(made.relaxed.options.values()))
+    assert first == {each: [options.index("conv_3x3"), options.index("conv_1x1")] for each in made.relaxed.options}
+    name = next(iter(first))
+    with torch.no_grad():
+        made.relaxed.logits[name][options.index("skip_connect")] = 5.0
+        assert made.ranking() == first
+        made.relaxed.logits[name][options.index("conv_1x1")] = 5.0
+        assert made.ranking() == {**first, name: first[name][::-1]}
+
+
 def test_a_cost_in_the_loss_makes_cheap_options_favoured(stripes: Task) -> None:
     def favoured(weight: float) -> float:
         settings = MixtureSettings(cost="macs", cost_form="linear", cost_weight=weight, logits_rate=0.2)
@@ -128,7 +218,7 @@ def test_a_cost_in_the_loss_makes_cheap_options_favoured(stripes: Task) -> None:
         made.advance()
         assert made.costs is not None
         made.relaxed.settle()
-        return float(made.costs.expected(made.relaxed.gates()))
+        return float(made.costs.expected(made.relaxed.expected()))
 
     assert favoured(10.0) < 0.7 * favoured(0.0)
 
@@ -292,10 +382,10 @@ def test_rows_in_the_order_of_their_classes_are_looked_at_across_classes(
     assert set(made.logits_batches.y[:8].tolist()) == set(data.validation.y[:8].tolist()) == {0}
     loss = made._loss
 
-    def watched(x: torch.Tensor, y: torch.Tensor) -> torch.Tensor:
-        assert len(x) == len(y) == 8
+    def watched(x: torch.Tensor, y: torch.Tensor, exact: bool) -> torch.Tensor:
+        assert len(x) == len(y) == 8 and exact
         seen.append(y)
-        return loss(x, y)
+        return loss(x, y, exact=exact)
 
     monkeypatch.setattr(made, "_loss", watched)
     made.eigenvalue()
@@ -309,7 +399,7 @@ def test_another_process_makes_the_same_training(stripes: Task) -> None:
     space = make_space("cells", stripes.signature, nodes=2, operations=("conv_3x3", "skip_connect"), widths=(4, 8))
     about = {
         "settings": settings_to_json(PRESETS["pc-darts"].settings), "epochs": 2.0, "target": None,
-        "numbers": {"width": 4, "depth": 1, "shrink": 1},
+        "limited": False, "numbers": {"width": 4, "depth": 1, "shrink": 1},
     }  # fmt: skip
     one, other = (start_mixing(space, stripes.search_data, about, 3, "float32") for _ in range(2))
     one.advance(1.0)

@@ -16,7 +16,7 @@ from azora.networks.mixture import Relaxed
 from azora.networks.nb201 import NB201
 from azora.networks.relaxation import KINDS, Moment, Relaxation
 from azora.tasks import Signature
-from azora.training.mixture_loss import logits_loss, with_cost
+from azora.training.mixture_loss import check_costs, logits_loss, with_cost
 from azora.training.mixture_settings import MixtureSettings
 
 PICTURES = Signature("classification", (3, 8, 8), 4)
@@ -90,7 +90,7 @@ def test_the_gradient_of_the_cost_reaches_the_logits(kind: str, form: str) -> No
 
 def test_the_expected_cost_and_its_gradient_by_hand() -> None:
     made, table = relaxed(), torch.tensor(TABLE).double()
-    expected = costs(made).expected(made.gates())
+    expected = costs(made).expected(made.expected())
     (gradient,) = torch.autograd.grad(expected, [made.logits.values])
     total = 1000.0
     for name in made.options:
@@ -99,6 +99,35 @@ def test_the_expected_cost_and_its_gradient_by_hand() -> None:
         by_hand = weights * (table - weights @ table)
         torch.testing.assert_close(gradient[made.logits.spans[name]], by_hand)
     assert float(expected.detach()) == pytest.approx(total)
+
+
+def test_of_two_paths_the_cost_is_that_of_all_and_its_gradient_the_pairs() -> None:
+    """The others' probabilities stay in a step."""
+    made, table = relaxed(Relaxation("binary", spread=0.7)), torch.tensor(TABLE).double()
+    gates, expected = made.gates(), costs(made).expected(made.expected())
+    (gradient,) = torch.autograd.grad(expected, [made.logits.values])
+    total = 1000.0
+    for name in made.options:
+        chances, pair = torch.softmax(made.logits[name].detach(), 0), list(gates[name].runs)
+        total += float(chances @ table)
+        within = chances[pair] / chances[pair].sum()
+        by_hand = torch.zeros(5).double()
+        by_hand[pair] = chances[pair] * (table[pair] - within @ table[pair])
+        torch.testing.assert_close(gradient[made.logits.spans[name]], by_hand)
+    assert float(expected.detach()) == pytest.approx(total)
+
+
+def test_costs_that_the_form_cannot_take_are_refused_before_anything_is_trained() -> None:
+    power, ratio, linear = (MixtureSettings(cost="macs", cost_form=form) for form in ("power", "power-ratio", "linear"))
+    for settings, least, target, said in (
+        (power, 1.0, 5.0, "needs a cost above 1, and met 1;"),
+        (ratio, 5.0, 0.5, "needs a target above 1, and met 0.5;"),
+        (linear, 0.0, 0.0, "target=0 must be above 0"),
+    ):
+        with pytest.raises(ConfigError, match=said):
+            check_costs(settings, least, target)
+    check_costs(linear, 0.0, 0.5)
+    check_costs(power, 1.5, 0.5)
 
 
 # The others ---------------------------------------------------------------------------------------------------------
@@ -178,6 +207,9 @@ def test_logits_that_rounding_makes_nothing_have_a_distance() -> None:
         ({"share": 1.0}, "share=1.0 must be between 0 and 1"),
         ({"frozen": 1.0}, "frozen=1.0 at least 0 and below 1"),
         ({"every": 0}, "every=0"),
+        ({"logits_rate": 0.0}, "logits_rate=0.0 must be above 0"),
+        ({"batch_size": 64.5}, "batch_size=64.5 must be a whole number"),
+        ({"cost": "latencies"}, "no cost 'latencies'; did you mean 'latency'"),
         ({"stages": ()}, "there must be a stage"),
         ({"cost_form": "powr"}, "no cost_form 'powr'; did you mean 'power'"),
         ({"stop": "ranks"}, "no stop 'ranks'"),

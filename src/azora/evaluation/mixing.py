@@ -48,8 +48,8 @@ def start_mixing(
     """The training of a mixture that `about` describes, before its first step.
 
     Args:
-        about: `{"settings", "numbers", "epochs", "target"}`: see `MixtureTraining`; `numbers` are the decisions that
-            are held while the others are mixed.
+        about: `{"settings", "numbers", "epochs", "target", "limited"}`: see `MixtureTraining`; `numbers` are the
+            decisions that are held while the others are mixed.
         precision: a mode's name.
     """
     part = space.root.constrain(None, "numbers are held while modules are mixed", **about["numbers"])
@@ -64,6 +64,7 @@ def start_mixing(
         mode=choose_mode(precision, data.signature, device),
         device=device,
         target=about["target"],
+        limited=about["limited"],
     )
 
 

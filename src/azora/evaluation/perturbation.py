@@ -8,7 +8,7 @@ from typing import final
 
 from azora.evaluation.mixing import Favoured
 from azora.networks.derivation import NONE, Derivation, Strengths
-from azora.space import Architecture, Subset
+from azora.space import Subset
 from azora.training.fit_mixture import MixtureTraining
 
 TUNED = 10  # steps of the weights after every decision
@@ -35,12 +35,9 @@ class Perturbation:
         self.relaxed = training.relaxed
         self.decided = 0  # choices, as far as there was time
 
-    def select(self, derivation: Derivation) -> Architecture:
-        """The architecture that is left.
-
-        Raises:
-            SpaceError: nothing that can be derived is allowed.
-        """
+    def strengths(self, derivation: Derivation) -> Strengths:
+        """What the options weigh when the others of every choice have lost: what is derived of them is what is left, as
+        far as it is allowed."""
         strengths = {name: weights.clone() for name, weights in self.training.strengths().items()}
         names = list(self.relaxed.options)
         self.rng.shuffle(names)
@@ -53,7 +50,7 @@ class Perturbation:
         finally:
             self.relaxed.taken.clear()
             self.relaxed.left_out.clear()
-        return derivation.strongest(strengths)
+        return strengths
 
     def _decide(self, name: str, derivation: Derivation, strengths: Strengths) -> None:
         values = self.relaxed.options[name]
@@ -72,8 +69,9 @@ class Perturbation:
         for subset, names in derivation.inputs.items():
             choice = derivation.space.choices[subset]
             assert isinstance(choice, Subset)
-            left = list(names)
-            while len(left) > choice.high and not self.over():
+            left = [name for name in names if name in self.relaxed.options]
+            decided = sum(name not in left and derivation.held[name] != NONE for name in names)  # and stays
+            while len(left) > max(0, choice.high - decided) and not self.over():
                 without = {
                     name: self._score({name: frozenset(range(len(self.relaxed.options[name])))}) for name in left
                 }

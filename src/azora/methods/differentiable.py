@@ -14,7 +14,7 @@ from azora.evaluation.mixing import Favoured, settings_to_json
 from azora.evaluation.perturbation import Perturbation
 from azora.executors.inline import judge
 from azora.methods.method import PHASE, Method, Work
-from azora.methods.mixing import RELAXING, Mixing, describe, relax
+from azora.methods.mixing import FEWEST, RELAXING, Mixing, describe, relax
 from azora.methods.mixture_diagnosis import diagnose_mixture
 from azora.methods.numbers import held_numbers
 from azora.methods.one_shot import CELLS, UNTRAINED
@@ -31,11 +31,13 @@ from azora.strategies.halving import SuccessiveHalving
 from azora.study import Study
 from azora.tasks import SearchData, Signature
 from azora.training.early_stop import APART
-from azora.trial import Objective, Proposal, Trial
+from azora.training.mixture_loss import check_target
+from azora.trial import Objective, Proposal, Report
 
 DERIVATIONS = ("strongest", "sampled", "perturbed")
 PERTURBED, PERTURBED_ROWS = 0.3, 256  # share of the phase for that, and rows of search-validation it looks at
 OPERATIONS = ("none", *CELLS["operations"])
+BLOCKS = {"per_block": True, "candidates": True, "blocks": ["inverted"], "expansions": [1, 3, 6]}  # as Wu et al. search
 CONTROLS = 4  # of the shortlist, one in so many is drawn at random: what the mixture favours must beat these
 VARIANTS = 3  # with other numbers, of what is favoured at the end
 
@@ -51,11 +53,12 @@ class Differentiable(Method):
     Args:
         preset: the method's name.
         share: of the time before the last training, for the mixture.
-        epochs: of the mixture, where there is no clock.
+        epochs: of the mixture, where there is no clock; two at least.
         size: networks on the shortlist.
         derive: "strongest": the strongest options at the end, and at earlier epochs; "sampled": draws by the weights;
             "perturbed": the options without which the mixture does worst (Wang et al., 2021: DARTS-PT).
-        cost, cost_form, cost_weight, cost_power, target: what is counted in the loss, and how (see `MixtureSettings`).
+        cost, cost_form, cost_weight, cost_power: what is counted in the loss, and how (see `MixtureSettings`).
+        target: of the cost, in its unit; None: what the mixture costs when all options weigh the same.
         order, rate, logits_rate, batch_size, frozen, beta, noise, temperature, channels, edges, skip, stop, adapt,
             rest: of the preset's settings and relaxation, where they are to be others.
 
@@ -90,9 +93,10 @@ class Differentiable(Method):
         adapt: bool | None = None,
         rest: bool | None = None,
     ) -> None:
-        if not 0 < share < 1 or epochs <= 0 or size < CONTROLS:
+        if not 0 < share < 1 or not epochs >= FEWEST or not isinstance(size, int) or size < CONTROLS:
             raise ConfigError(
-                f"share={share} must be between 0 and 1, epochs={epochs} above 0, size={size} at least {CONTROLS}"
+                f"share={share} must be between 0 and 1, epochs={epochs} at least {FEWEST:g}, and size={size} a whole"
+                f" number of at least {CONTROLS}"
             )
         if derive not in DERIVATIONS:
             raise ConfigError(f"there is no derive {derive!r}; {closest(derive, DERIVATIONS)}")
@@ -100,8 +104,8 @@ class Differentiable(Method):
         self.target = target
         settings = PRESETS[preset].settings
         relaxed = {
-            "noise": noise and tuple(noise), "temperature": temperature and tuple(temperature), "channels": channels,
-            "edges": edges, "skip": skip, "rest": rest,
+            "noise": _value(noise), "temperature": _value(temperature), "channels": channels, "edges": edges,
+            "skip": skip, "rest": rest,
         }  # fmt: skip
         others = {
             "cost": cost, "cost_form": cost_form, "cost_weight": cost_weight, "cost_power": cost_power, "order": order,
@@ -110,12 +114,15 @@ class Differentiable(Method):
         }  # fmt: skip
         relaxation: Relaxation = replace(settings.relaxation, **_given(relaxed))
         self.settings = replace(settings, relaxation=relaxation, **_given(others))
+        if target is not None:
+            check_target(self.settings, target)
 
     def check(self, space: Space, data: SearchData) -> None:
         networks = _of_one_recipe(space)
-        held = held_numbers(networks, 0)[0].numbers
+        held = networks.constrain(None, "", **held_numbers(networks, 0)[0].numbers)
         with ShapesOnly():
-            Relaxed(networks.constrain(None, "", **held), self.settings.relaxation)
+            for stage, about in enumerate(self.settings.stages):
+                Relaxed(held, self.settings.relaxation_of(stage), deeper=about.deeper)
 
     def shares(self) -> Mapping[str, float]:
         return {RELAXING: self.share}
@@ -124,7 +131,7 @@ class Differentiable(Method):
         if not signature.pictures:
             return None
         if self.name in ("fbnet", "proxyless"):
-            return "stages", {"per_block": True}
+            return "stages", BLOCKS
         return "cells", CELLS
 
     def prepare(self, work: Work) -> Strategy:
@@ -146,8 +153,13 @@ class Differentiable(Method):
     def settle(self, work: Work) -> None:
         study = open_inherited(work, of_networks(work.space))
         try:
-            if study.trials and work.study.best(work.objective) is None:
-                _remember(work, study.trials[-1])
+            judged, result = [trial for trial in study.trials if trial.report.ok], study.result or {}
+            if work.study.best(work.objective) is not None:
+                return
+            if result.get("judged"):
+                _remember(work, study.space.parse(result["shortlist"][0]), Report(result["judged"]))
+            elif judged:
+                _remember(work, judged[-1].proposal.architecture, judged[-1].report)
         finally:
             study.close()
 
@@ -165,9 +177,8 @@ class Differentiable(Method):
         try:
             relax(work, mixing, study)
             if work.stop.is_set():
-                favoured = Proposal(mixing.favoured(), UNTRAINED, origin=self.name)
-                report = judge(Favoured(mixing.training, work.data, work.objective.metric), favoured)
-                _remember(work, Trial(0, favoured, report, 0.0))
+                favoured = mixing.favoured()
+                _remember(work, favoured, _judged(work, mixing, favoured))
                 return
             if not study.trials:
                 work.note("there was no time for an epoch of the mixture: networks are trained one by one instead")
@@ -182,6 +193,7 @@ class Differentiable(Method):
                     "stopped": mixing.stopped,
                     "numbers": dict(about["numbers"]),
                     "derived": derived.key,
+                    "judged": dict(_known(work, mixing, study, derived).metrics),
                     "controls": [each.key for each in controls],
                     "shortlist": [dict(each) for each in shortlist],
                 }
@@ -193,7 +205,8 @@ class Differentiable(Method):
         """What the method has found: what is favoured at the end, or where the curvature grew, some epochs before."""
         if self.derive == "perturbed":
             judge = Favoured(mixing.training, work.data, work.objective.metric, rows=PERTURBED_ROWS)
-            return Perturbation(mixing.training, judge, work.seed, partial(_over, work)).select(mixing.derivation())
+            selection = Perturbation(mixing.training, judge, work.seed, partial(_over, work))
+            return mixing.derive(selection.strengths(mixing.derivation()))
         if mixing.stopped == "eigenvalue" and len(study.trials) > APART:
             return study.trials[-1 - APART].proposal.architecture
         return mixing.favoured()
@@ -236,10 +249,21 @@ def _over(work: Work) -> bool:
     return work.stop.is_set() or (bool(work.seconds) and work.left(RELAXING) <= 0)
 
 
-def _remember(work: Work, trial: Trial) -> None:
+def _known(work: Work, mixing: Mixing, study: Study, architecture: Architecture) -> Report:
+    """What the mixture says of an architecture: when it was favoured last, or now."""
+    found = [trial.report for trial in study.trials if trial.report.ok and trial.proposal.architecture == architecture]
+    return found[-1] if found else _judged(work, mixing, architecture)
+
+
+def _judged(work: Work, mixing: Mixing, architecture: Architecture) -> Report:
+    judging = Favoured(mixing.training, work.data, work.objective.metric)
+    return judge(judging, Proposal(architecture, UNTRAINED))
+
+
+def _remember(work: Work, architecture: Architecture, report: Report) -> None:
     """Before anything was trained by itself, what the mixture favours is what there is."""
-    proposal = replace(trial.proposal, budget=UNTRAINED, origin="the mixture")
-    work.study.told(work.study.asked(proposal), trial.report)
+    proposal = Proposal(architecture, UNTRAINED, origin="the mixture")
+    work.study.told(work.study.asked(proposal), report)
 
 
 def _of_one_recipe(space: Space) -> Space:

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import json
 import math
 import time
+import zlib
 from collections.abc import Mapping
 from typing import Any, final
 
 import torch
 
-from azora.errors import BudgetError, SpaceError, StudyError
+from azora.errors import BudgetError, ConfigError, SpaceError, StudyError
 from azora.evaluation.earlier_states import EarlierStates
 from azora.evaluation.mixing import Favoured, settings_from_json, start_mixing
 from azora.evaluation.sharing import load_state, save_about, save_state
@@ -19,7 +21,7 @@ from azora.loop import Budget, search
 from azora.methods.method import Work
 from azora.methods.numbers import fitting_numbers, held_numbers, time_of
 from azora.methods.phases import partners_of, seen
-from azora.networks.choice_costs import ChoiceCosts, choice_costs
+from azora.networks.choice_costs import COUNTED, ChoiceCosts, choice_costs
 from azora.networks.derivation import Derivation, Strengths
 from azora.space import Architecture, Space
 from azora.strategies.differentiable import Differentiable
@@ -32,7 +34,7 @@ from azora.trial import Proposal
 
 RELAXING = "relaxing"
 WANTED, FEWEST = 12.0, 2.0  # epochs that a mixture should have, and must
-TABLES = ("macs", "params")
+UNENDING = 1e6  # epochs of a schedule of which only the first steps are made
 HARDER, MOST_DECAY = 3.0, 0.0243  # by how much the decay grows, and up to what (Zela et al., 2020)
 
 
@@ -44,9 +46,13 @@ def describe(
     Raises:
         SpaceError: nothing in the space can be mixed.
         BudgetError: not two epochs fit.
+        ConfigError: the first steps diverge at the settings' rates, or a cost has no logarithm.
     """
     ways = held_numbers(networks, work.seed)
-    about = {"kind": "mixed", "settings": dict(settings), "epochs": epochs, "target": target}
+    about = {
+        "kind": "mixed", "settings": dict(settings), "epochs": epochs, "target": target,
+        "limited": networks.rules != networks.root.rules,
+    }  # fmt: skip
     if not work.seconds:
         return {**about, "numbers": dict(ways[len(ways) // 3].numbers)}
     seconds = work.left(RELAXING)
@@ -60,9 +66,15 @@ def describe(
 
 
 def _epoch_seconds(work: Work, about: Mapping[str, Any]) -> float:
-    """What an epoch of a mixture takes, by one step of it, with a look at what it favours."""
+    """What an epoch of a mixture whose logits learn takes, by as many steps as one of the logits comes with, and a look
+    at what it favours."""
+    about = {**about, "settings": {**about["settings"], "frozen": 0.0}, "epochs": UNENDING}
     training = start_mixing(work.space, work.data, about, work.seed, work.precision, work.device)
-    step = time_of(lambda: training.advance((training.step + 1) / training.batches.steps))
+    every = training.settings.every
+    try:
+        step = time_of(lambda: training.advance((training.step + every) / training.batches.steps)) / every
+    except TrainingDiverged as error:
+        raise ConfigError(str(error)) from None
     begun = time.perf_counter()
     look = Favoured(training, work.data, work.objective.metric)
     look(Proposal(Derivation(training.space, training.relaxed.options).strongest(training.strengths())))
@@ -93,19 +105,23 @@ class Mixing:
         self.partners: Partners | None = None
         self.recent = EarlierStates(work.folder, APART + 1)
         self.stopped = ""
-        self.looked_from = 0  # of the eigenvalues seen so far: those before belong to another decay
+        self.undone = 0  # epochs, since the beginning, that were gone back from
+        # What was seen up to this epoch is of logits that did not learn, of another stage, or of another decay.
+        self.looked_from = 0
+        self.rankings: list[int] = []  # of the options, after each epoch from there on
         self._tables: dict[tuple[str, int], ChoiceCosts] = {}
         save_about(about, work.folder)
         if (state := load_state(work.folder)) is not None:
             self.training.load_state(state)
-            self.looked_from = int(state["looked_from"])
+            self.undone, self.looked_from = int(state["undone"]), int(state["looked_from"])
             self.recent.take_up(state["recent"].tolist())
+            self.rankings = state["rankings"].tolist()
 
     def learn(self, epoch: int) -> bool:
         training = self.training
-        if math.floor(training.epochs + 1e-9) >= epoch:
+        if self._trained >= epoch - self.undone:
             return True  # before a kill, and no rule had stopped it
-        if self.stopped or self._stops():
+        if self.stopped or self._stops(epoch - 1):
             return False
         if training.share >= 1.0 or self.work.stop.is_set():
             return False
@@ -113,19 +129,23 @@ class Mixing:
             # A second-order step is made by one process.
             one = self.settings.order > 1
             self.partners = partners_of(self.work, self.about, self.settings.batch_size, able=not one)
-        partners = self.partners
+        partners, stage, target = self.partners, training.stage, self._trained + 1
         try:
             over = training.advance(
-                epoch,
+                target,
                 clock=(lambda: min(1.0, self.work.gone(RELAXING) / self.share)) if self.work.seconds else None,
                 watch=seen(self.work, RELAXING, "training the mixture"),
                 join=lambda: partners.join(training),
             )
         except TrainingDiverged as error:
             raise StudyError(str(error)) from None
-        if training.epochs < epoch - 1e-9 and not over:
+        if training.epochs < target - 1e-9 and not over:
             return False  # interrupted
         self.work.study.alive()
+        if not training.learned or training.stage != stage:
+            self._look_from(epoch - 1 if training.learned else epoch)
+        if training.learned:
+            self.rankings.append(zlib.crc32(json.dumps(training.ranking()).encode()))
         self._put_down(epoch)
         return True
 
@@ -133,9 +153,13 @@ class Mixing:
         return self.derive(self.training.strengths())
 
     def derive(self, strengths: Strengths) -> Architecture:
-        """The strongest architecture that is allowed."""
+        """The strongest architecture that is allowed, by whichever table of costs leads to one.
+
+        Raises:
+            SpaceError: none does; what it says is by the table of what is limited.
+        """
         failure: SpaceError | None = None
-        for quantity in TABLES:
+        for quantity in sorted(COUNTED, key=self._limits, reverse=True):
             try:
                 return self.derivation(quantity).strongest(strengths)
             except SpaceError as error:
@@ -143,7 +167,7 @@ class Mixing:
         assert failure is not None
         raise failure
 
-    def derivation(self, quantity: str = TABLES[0]) -> Derivation:
+    def derivation(self, quantity: str = COUNTED[0]) -> Derivation:
         """Of the options that are left, by this table of costs."""
         relaxed = self.training.relaxed
         key = (quantity, self.training.stage)
@@ -159,13 +183,28 @@ class Mixing:
 
     # Inside -----------------------------------------------------------------------------------------------------
 
+    def _limits(self, quantity: str) -> bool:
+        return any(quantity in rule.reason for rule in self.part.rules)
+
+    @property
+    def _trained(self) -> int:
+        """Whole epochs in which the mixture, as it stands, has learned."""
+        return math.floor(self.training.epochs + 1e-9)
+
+    def _look_from(self, epoch: int) -> None:
+        """Rules look at what is seen after this epoch."""
+        self.looked_from = epoch
+        self.rankings.clear()
+
     def _put_down(self, epoch: int) -> None:
         """The state after an epoch, and where it may be gone back to from here, those of the last epochs."""
         state = self.training.state_tensors()
         written = not self.settings.adapt or self.recent.add(epoch, state)
         beside = {
+            "undone": torch.tensor(self.undone),
             "looked_from": torch.tensor(self.looked_from),
             "recent": torch.tensor(self.recent.epochs, dtype=torch.int64),
+            "rankings": torch.tensor(self.rankings, dtype=torch.int64),
         }
         if not (written and save_state({**state, **beside}, self.work.folder)):
             raise StudyError(
@@ -173,27 +212,29 @@ class Mixing:
             )
         self.recent.tidy()
 
-    def _stops(self) -> bool:
-        """Whether a rule of the settings says that it was long enough; where they adapt, it goes on otherwise."""
+    def _stops(self, seen: int) -> bool:
+        """Whether a rule of the settings says that it was long enough, after so many epochs; where they adapt, it goes
+        on otherwise."""
         rule, trials = self.settings.stop, [trial for trial in self.study.trials if trial.report.ok]
-        if rule == "never" or not trials or self.training.frozen:
+        if rule == "never" or seen == self.looked_from:
             return False
-        epochs = max(len(trials), round(self.training.epochs / max(1e-9, self.training.share)))
+        epochs = round(self.training.epochs / max(1e-9, self.training.share))
+        told = [trial.report.metrics for trial in trials if (trial.proposal.budget or 0) > self.looked_from]
         if rule == "eigenvalue":
-            seen = [abs(trial.report.metrics["eigenvalue"]) for trial in trials[self.looked_from :]]
-            stops = eigenvalue_grew(seen, epochs)
+            stops = eigenvalue_grew([abs(each["eigenvalue"]) for each in told], epochs)
         elif rule == "skips":
-            stops = too_many_skips(int(trials[-1].report.metrics["skips"]))
+            stops = bool(told) and too_many_skips(int(told[-1]["skips"]))
         else:
-            stops = ranking_is_stable([trial.proposal.architecture.key for trial in trials], epochs)
-        if stops and self.settings.adapt and self._harden(len(trials)):
+            stops = ranking_is_stable(self.rankings, epochs)
+        if stops and self.settings.adapt and self._harden(seen):
             return False
         if stops:
             self.stopped = rule
         return stops
 
     def _harden(self, seen: int) -> bool:
-        """Go back some epochs and on with a larger decay, where it can still be raised and there is time left."""
+        """Go back some epochs of those seen, and on with a larger decay, where it can still be raised and there is time
+        left."""
         more = self.training.settings.decay * self.training.decay_factor * HARDER
         if more > MOST_DECAY or self.training.share >= 1.0:
             return False
@@ -203,10 +244,11 @@ class Mixing:
             share = self.training.share
             self.training.load_state(state)
             self.training.share = max(share, self.training.share) if self.work.seconds else self.training.share
+            self.undone = seen - self._trained
         self.training.harden(HARDER)
         self._tables.clear()  # a stage that is entered once more may have other options
         self.recent.clear()
-        self.looked_from = seen
+        self._look_from(seen)
         return True
 
 

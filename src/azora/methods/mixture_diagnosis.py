@@ -35,7 +35,8 @@ def diagnose_mixture(folder: Path, space: Space, study: Study, objective: Object
     finally:
         journal.close()
     found = dict(relaxed.result or {})
-    found.pop("shortlist", None)
+    for name in ("shortlist", "judged"):
+        found.pop(name, None)
     history = [
         {"epoch": trial.proposal.budget, "key": trial.proposal.architecture.key}
         | {name: trial.report.metrics[name] for name in (objective.metric, f"mixture_{objective.metric}", *SHOWN)}
@@ -49,7 +50,7 @@ def diagnose_mixture(folder: Path, space: Space, study: Study, objective: Object
         "history": history,
         "gap": history[-1]["gap"] if history else None,
         "trained": trained,
-        "says": sentence(trained),
+        "says": sentence(trained) if history else "",
         "seconds": round(spent, 2),
         "share": round(spent / max(study.elapsed, 1e-9), 3),
     }
@@ -79,9 +80,10 @@ def compared(study: Study, objective: Objective, derived: str | None, controls: 
 
 
 def sentence(about: Mapping[str, Any]) -> str:
-    """Whether the mixture was worth anything, for the user; empty where it was not compared."""
+    """Whether the mixture was worth anything, for the user, or why that is not known."""
     if "better" not in about:
-        return ""
+        lacking = "no random network was trained as long" if about else "it was not trained by itself"
+        return f"whether what the mixture favoured is better than random networks is not known: {lacking}"
     count, worth = len(about["random"]), "better" if about["better"] else "no better"
     return (
         f"what the mixture favoured ({about['derived']:.4f}) is {worth} than the mean of {count} random"

@@ -107,7 +107,7 @@ PRESETS: Mapping[str, Preset] = {
         ),
         "Gumbel's softmax over blocks, with the cost of what is drawn in the loss",
         "Wu et al. 2019",
-        "on stages with per_block=true, under a limit",
+        "on stages with per_block=true and candidates=true, which are its default, under a limit",
     ),
     "proxyless": Preset(
         MixtureSettings(
@@ -122,6 +122,6 @@ PRESETS: Mapping[str, Preset] = {
         ),
         "runs one path, and a second one beside it when logits learn; the expected cost is in the loss",
         "Cai et al. 2019",
-        "on stages with per_block=true, under a limit",
+        "on stages with per_block=true and candidates=true, which are its default, under a limit",
     ),
 }

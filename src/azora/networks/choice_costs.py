@@ -22,6 +22,7 @@ from azora.networks.statistics import BatchNorm
 from azora.settings import closest
 from azora.space import Option, Space
 
+COUNTED = ("macs", "params")  # quantities by whose tables limits are approached
 WARMUP, RUNS = 3, 15  # passes of an option before its time is taken, and those whose median it is
 
 Shape = tuple[int, ...]
@@ -34,7 +35,7 @@ class ChoiceCosts:
     """An additive table: what is always there, and what each option of each choice adds, all its places together.
 
     Args:
-        quantity: "macs", "params", or "latency" (milliseconds on this machine, one picture, one thread).
+        quantity: "macs", "params", or "latency" (microseconds on this machine, one picture, one thread).
         fixed: of what no choice decides.
         options: (K,) of each choice.
     """
@@ -43,10 +44,14 @@ class ChoiceCosts:
     fixed: float
     options: Mapping[str, Tensor]
 
-    def expected(self, gates: Mapping[str, Gate]) -> Tensor:
-        """The cost of what the gates say, options by their weights; the gradient reaches the logits."""
-        weighed = [(gates[name].weights.cpu() * table).sum() for name, table in self.options.items()]
+    def expected(self, weights: Mapping[str, Tensor]) -> Tensor:
+        """The cost of options that weigh so much, (K,) of each choice; the gradient reaches the weights."""
+        weighed = [(weights[name].cpu() * table).sum() for name, table in self.options.items()]
         return self.fixed + torch.stack(weighed).sum()
+
+    def least(self) -> float:
+        """The cost of the cheapest option of every choice."""
+        return self.fixed + sum(float(table.min()) for table in self.options.values())
 
 
 def choice_costs(
@@ -107,7 +112,7 @@ def _parameters(module: nn.Module, shape: Shape) -> float:
 
 
 @torch.no_grad()
-def _milliseconds(module: nn.Module, shape: Shape) -> float:
+def _microseconds(module: nn.Module, shape: Shape) -> float:
     x, was = torch.randn(1, *shape), module.training
     module.eval()
     times = []
@@ -117,11 +122,11 @@ def _milliseconds(module: nn.Module, shape: Shape) -> float:
         if run >= WARMUP:
             times.append(time.perf_counter() - begun)
     module.train(was)
-    return 1000 * statistics.median(times)
+    return 1e6 * statistics.median(times)
 
 
 COSTS: Mapping[str, Callable[[nn.Module, Shape], float]] = {
     "macs": _macs,
     "params": _parameters,
-    "latency": _milliseconds,
+    "latency": _microseconds,
 }

@@ -52,7 +52,8 @@ class Derivation:
         most_skips: int = 0,
     ) -> None:
         self.space, self.options, self.costs, self.most_skips = space, options, costs, most_skips
-        self.inputs = inputs_of(space, options)
+        # An edge that is decided already is an input too.
+        self.inputs = inputs_of(space, [*(name for name in space.choices if name not in options), *options])
         self.held = {
             name: choice.items[: choice.high] if isinstance(choice, Subset) else next(choice.options())
             for name, choice in space.choices.items()
@@ -140,15 +141,19 @@ class Derivation:
                 continue
             if isinstance(choice, Subset):
                 of = self.inputs.get(name, [])
-                value = [float(scores[each].max()) if each in scores else 0.0 for each in of] or [0.0] * len(
-                    choice.items
-                )
+                value = [self._worth(each, scores) for each in of] or [0.0] * len(choice.items)
                 count = max(choice.low, min(choice.high, inputs))
                 best = sorted(range(len(choice.items)), key=lambda place: value[place], reverse=True)[:count]
                 decisions[name] = tuple(choice.items[place] for place in sorted(best))
             else:
                 decisions[name] = next(choice.options())
         return self._existing(decisions)
+
+    def _worth(self, name: str, scores: Mapping[str, Tensor]) -> float:
+        """The best score of an input; of one that is decided, that of a weight of 1."""
+        if name in scores:
+            return float(scores[name].max())
+        return -math.inf if self.held[name] == NONE else 0.0
 
     def _existing(self, decisions: Decisions) -> Decisions:
         """What exists of these decisions; what they bring into being is as in all networks of the space."""
@@ -255,7 +260,7 @@ class Derivation:
 
     def _nothing(self, scores: Mapping[str, Tensor]) -> str:
         said = "; ".join(rule.reason for rule in self.space.rules)
-        if self.costs is None:
+        if self.costs is None or self.costs.quantity not in said:  # of what is not limited, a cost says nothing
             return f"no network that can be derived is allowed: {said}"
         least = {
             name: torch.where(scores[name].isfinite(), -each.double(), -math.inf)

@@ -156,12 +156,16 @@ class Relaxed(nn.Module):
         out: Tensor = self.network(x)
         return out
 
-    def draw(self, moment: Moment) -> None:
-        """Say what the next passes do, by the logits as they are now; gradients reach these."""
-        edges = self._edges()
+    def draw(self, moment: Moment, held: Mapping[str, Gate] | None = None) -> None:
+        """Say what the next passes do, by the logits as they are now; gradients reach these.
+
+        Args:
+            held: what an earlier draw of the same moment gave, whose paths run again (see `Relaxation.gate`).
+        """
+        edges, again = self._edges(), held or {}
         self._set(
             {
-                name: replace(self.relaxation.gate(self.logits[name], moment), edge=edges.get(name))
+                name: replace(self.relaxation.gate(self.logits[name], moment, again.get(name)), edge=edges.get(name))
                 for name in self.options
             }
         )
@@ -218,6 +222,10 @@ class Relaxed(nn.Module):
     def gates(self) -> Mapping[str, Gate]:
         """What the choices do now."""
         return self._gates
+
+    def expected(self) -> dict[str, Tensor]:
+        """What the options of every choice weigh in a sum over them, by the last draw, with its gradient."""
+        return {name: self.relaxation.expected(self.logits[name], self._gates[name]) for name in self.options}
 
     @torch.no_grad()
     def strengths(self) -> dict[str, Tensor]:

@@ -65,6 +65,11 @@ class Relaxation:
     def __post_init__(self) -> None:
         if self.kind not in KINDS:
             raise ConfigError(f"there is no relaxation {self.kind!r}; {closest(self.kind, KINDS)}")
+        for name, pair in (("temperature", self.temperature), ("noise", self.noise)):
+            if not isinstance(pair, tuple | list) or len(pair) != 2:
+                raise ConfigError(f"{name}={pair!r} must be two numbers: at the start, and at the end")
+        if not isinstance(self.channels, int):
+            raise ConfigError(f"channels={self.channels!r} must be a whole number")
         if min(self.temperature) <= 0 or self.cooling not in ("linear", "exponential"):
             raise ConfigError(
                 f"temperature={self.temperature} must be above 0 and cooling={self.cooling!r} 'linear' or 'exponential'"
@@ -91,10 +96,19 @@ class Relaxation:
         """The weight of the skip beside all options after `progress` of a search of so much of the published length."""
         return self.skip * (1.0 - progress * length)
 
-    def gate(self, logits: Tensor, moment: Moment) -> Gate:
-        """What a choice's options are weighed by in the next passes."""
+    def gate(self, logits: Tensor, moment: Moment, held: Gate | None = None) -> Gate:
+        """What a choice's options are weighed by in the next passes.
+
+        Args:
+            held: the gate of the same moment at logits nearby, whose paths are to run again. Weights are a smooth
+                function of the logits then; a draw is none, for which other paths are taken at some step of these.
+        """
         beside, drop = self.beside(moment.progress, moment.length), self.drop * (1.0 - moment.progress)
-        gate = replace(KINDS[self.kind](self, logits, moment), skip=beside, drop=drop)
+        if held is not None and self.kind in HELD:
+            made = HELD[self.kind](self, logits, moment, held)
+        else:
+            made = KINDS[self.kind](self, logits, moment)
+        gate = replace(made, skip=beside, drop=drop)
         if not moment.learns and (half := _between(self.noise, moment.progress)) > 0:
             drawn = torch.empty_like(gate.weights).uniform_(-half, half, generator=moment.generator)
             gate = replace(gate, weights=gate.weights + drawn)
@@ -102,6 +116,17 @@ class Relaxation:
             heavy = [weight >= self.least for weight in gate.weights.tolist()]
             gate = replace(gate, runs=tuple(place for place in gate.runs if heavy[place]))
         return gate
+
+    def expected(self, logits: Tensor, gate: Gate) -> Tensor:
+        """What the options of a gate weigh where a sum over them is meant, and not the draw (K,).
+
+        Of "binary" the chances of all options (Cai et al., 2019); their gradient reaches the two that run, for those of
+        the others stay as they are in a step.
+        """
+        if self.kind != "binary":
+            return gate.weights
+        chances, pair = torch.softmax(logits, 0).detach(), torch.tensor(gate.runs)
+        return chances.index_put((pair,), chances[pair].sum() * torch.softmax(logits[pair], 0))
 
     def means(self, logits: Tensor) -> Tensor:
         """What the options weigh without any draw: what a derivation goes by."""
@@ -200,7 +225,14 @@ def _perturbed(relaxation: Relaxation, logits: Tensor, moment: Moment) -> Tensor
 
 def _gumbel(relaxation: Relaxation, logits: Tensor, moment: Moment) -> Gate:
     soft = _perturbed(relaxation, logits, moment)
-    taken = int(soft.argmax())
+    return _straight(relaxation, soft, int(soft.argmax()))
+
+
+def _gumbel_held(relaxation: Relaxation, logits: Tensor, moment: Moment, held: Gate) -> Gate:
+    return _straight(relaxation, _perturbed(relaxation, logits, moment), held.runs[0])
+
+
+def _straight(relaxation: Relaxation, soft: Tensor, taken: int) -> Gate:
     hard = torch.zeros_like(soft)
     hard[taken] = 1.0
     return Gate(hard + (soft - soft.detach()), (taken,), relaxation.rest)
@@ -221,11 +253,20 @@ def _binary(relaxation: Relaxation, logits: Tensor, moment: Moment) -> Gate:
         hard = torch.zeros_like(chances)
         hard[pair] = 1.0
         return Gate(hard, tuple(pair))
+    within = torch.softmax(logits[pair].detach(), 0)
+    return _one_of_two(logits, pair, int(torch.multinomial(within, 1, generator=moment.generator)))
+
+
+def _binary_held(relaxation: Relaxation, logits: Tensor, moment: Moment, held: Gate) -> Gate:
+    pair = list(held.runs)
+    return _one_of_two(logits, pair, int(held.weights[pair].argmax()))
+
+
+def _one_of_two(logits: Tensor, pair: list[int], active: int) -> Gate:
     within = torch.softmax(logits[pair], 0)
-    active = int(torch.multinomial(within.detach(), 1, generator=moment.generator))
     hard = torch.zeros_like(within)
     hard[active] = 1.0
-    weights = torch.zeros_like(chances).index_put((torch.tensor(pair),), hard + (within - within.detach()))
+    weights = torch.zeros_like(logits).index_put((torch.tensor(pair),), hard + (within - within.detach()))
     return Gate(weights, tuple(pair))
 
 
@@ -237,4 +278,12 @@ KINDS: Mapping[str, Callable[[Relaxation, Tensor, Moment], Gate]] = {
     "gumbel-soft": _gumbel_soft,
     "binary": _binary,
     "dirichlet": _dirichlet,
+}
+
+# Of the kinds that draw paths, the same draw at other logits; of a distribution's draw, whose way through its generator
+# is not smooth, the mean.
+HELD: Mapping[str, Callable[[Relaxation, Tensor, Moment, Gate], Gate]] = {
+    "gumbel": _gumbel_held,
+    "binary": _binary_held,
+    "dirichlet": lambda relaxation, logits, moment, held: _all(relaxation.means(logits)),
 }

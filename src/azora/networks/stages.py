@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
-from typing import final
+from typing import Any, final
 
 from torch import nn
 
@@ -21,6 +21,7 @@ from azora.space import Architecture, Categorical, Choice, Edge, Graph, Node, Op
 from azora.tasks import Signature
 
 BLOCKS = ("residual", "inverted", "inverted_se", "separable")
+SKIP = "skip_connect"
 WIDTHS = ((8, 12, 16, 24, 32), (16, 24, 32, 48, 64), (32, 48, 64, 96, 128))
 
 
@@ -28,13 +29,15 @@ WIDTHS = ((8, 12, 16, 24, 32), (16, 24, 32, 48, 64), (32, 48, 64, 96, 128))
 class Stages(Space):
     """Depth, width, kernel, expansion and kind of block of each stage, and the resolution.
 
-    With `per_block`, kernel, expansion and kind are chosen for every block, as FBNet (Wu et al., 2019) and ProxylessNAS
-    (Cai et al., 2019) search. The first block of every stage but the first halves the size,
-    never below 2 × 2.
+    With `per_block`, kernel, expansion and kind are chosen for every block; with `candidates` too by one choice, so
+    that a mixture weighs all of them, as FBNet (Wu et al., 2019) and ProxylessNAS (Cai et al., 2019) search. The first
+    block of every stage but the first halves the size, never below 2 × 2.
 
     Args:
         signature: the shape of the task; pictures only.
         per_block: whether each block is decided by itself.
+        candidates: whether the choice of a block says its kernel and expansion as well; with `per_block`, any but a
+            stage's first may be a skip.
         depths: blocks a stage to choose among.
         widths: channels to choose among, one list a stage.
         kernels, expansions, blocks: what a block may be; only inverted bottlenecks have an expansion.
@@ -54,6 +57,7 @@ class Stages(Space):
         expansions: Sequence[int] = (1, 2, 3, 4),
         blocks: Sequence[str] = BLOCKS,
         resolutions: Sequence[float] = (0.5, 0.75, 1.0),
+        candidates: bool = False,
     ) -> None:
         check_pictures("stages", signature)
         if unknown := set(blocks) - set(BLOCKS):
@@ -66,10 +70,11 @@ class Stages(Space):
         if even := [kernel for kernel in kernels if kernel % 2 == 0]:
             raise SpaceError(f"stages: kernels must be odd, so that a block keeps its size, got {even[0]}")
         check_shares("stages", "resolutions", resolutions, zero=False)
-        self.signature, self.per_block = signature, per_block
+        self.signature, self.per_block, self.candidates = signature, per_block, candidates
         self.depths, self.widths = tuple(depths), tuple(tuple(each) for each in widths)
         self.kernels, self.expansions, self.blocks = tuple(kernels), tuple(expansions), tuple(blocks)
         self.resolutions = tuple(float(each) for each in resolutions)
+        self._words = _words(self.blocks, self.kernels, self.expansions)
         choices: list[Choice] = [Categorical("resolution", self.resolutions)]
         for stage, options in enumerate(self.widths):
             choices += [Categorical(f"depth_{stage}", self.depths), Categorical(f"width_{stage}", options)]
@@ -98,21 +103,39 @@ class Stages(Space):
         network.add_module("head", Head(channels, self.signature.outputs))
         return network
 
+    def representative(self, decisions: Mapping[str, Option]) -> Any:
+        """Where blocks may be skips, what is left of every stage without these."""
+        if not self.candidates:
+            return super().representative(decisions)
+        stages = []
+        for stage in range(len(self.widths)):
+            tags = [self._tag(stage, place) for place in range(decisions[f"depth_{stage}"])]
+            blocks = [decisions[f"block_{tag}"] for tag in tags]
+            stages.append([decisions[f"width_{stage}"], [block for block in blocks if block != SKIP]])
+        return [decisions["resolution"], stages]
+
     def familiar(self) -> Sequence[Mapping[str, Option]]:
         """A small residual network (He et al., 2016) and one of inverted bottlenecks (Sandler et al., 2018)."""
+        points: list[dict[str, Option]] = [
+            {"block": "residual", "kernel": 3},
+            {"block": "inverted", "kernel": 3, "expansion": 3},
+        ]
+        if self.candidates:
+            points = [{"block": word} for word in ("residual_k3", "inverted_k3_e3") if word in self._words]
+        depth = 2 if 2 in self.depths else self.depths[-1]
         return [
             {
                 "resolution": 1.0,
-                **{f"depth_{stage}": 2 for stage in range(len(self.widths))},
+                **{f"depth_{stage}": depth for stage in range(len(self.widths))},
                 **{f"width_{stage}": widths[len(widths) // 2] for stage, widths in enumerate(self.widths)},
                 **{
                     f"{name}_{self._tag(stage, block)}": value
                     for stage in range(len(self.widths))
-                    for block in range(2 if self.per_block else 1)
+                    for block in range(depth if self.per_block else 1)
                     for name, value in decided.items()
                 },
             }
-            for decided in ({"block": "residual", "kernel": 3}, {"block": "inverted", "kernel": 3, "expansion": 3})
+            for decided in points
         ]
 
     def cost(self, decisions: Mapping[str, Option]) -> Mapping[str, int]:
@@ -132,11 +155,9 @@ class Stages(Space):
         parts = [_begin(self.signature, decisions["resolution"], shape[0])]
         for stage in range(len(self.widths)):
             for place in range(decisions[f"depth_{stage}"]):
-                tag = self._tag(stage, place)
-                block, wide = decisions[f"block_{tag}"], decisions[f"width_{stage}"]
+                block, wide = self._decided(decisions, self._tag(stage, place)), decisions[f"width_{stage}"]
                 stride = 2 if place == 0 and stage > 0 and halves(min(shape[1:])) else 1
-                expansion = decisions.get(f"expansion_{tag}", 1)
-                parts.append(_counted_block(shape, block, wide, stride, decisions[f"kernel_{tag}"], expansion))
+                parts.append(_counted_block(shape, block, wide, stride))
                 shape = (wide, *(-(-side // stride) for side in shape[1:]))
         return [*parts, _end(shape, self.signature.outputs)]
 
@@ -149,18 +170,22 @@ class Stages(Space):
         nodes = [Node("input", f"input × {architecture['resolution']:g}", "input")]
         for stage in range(len(self.widths)):
             for block in range(architecture[f"depth_{stage}"]):
-                tag = self._tag(stage, block)
-                expansion = architecture.get(f"expansion_{tag}")
-                label = (
-                    f"{architecture[f'block_{tag}']} {architecture[f'kernel_{tag}']}×{architecture[f'kernel_{tag}']}"
-                )
-                label += f" e{expansion}" if expansion else ""
+                kind, kernel, expansion = self._decided(architecture, self._tag(stage, block))
+                label = kind if kind == SKIP else f"{kind} {kernel}×{kernel}"
+                label += f" e{expansion}" if _expands(kind) else ""
                 nodes.append(
                     Node(f"{stage}.{block}", f"{label}, {architecture[f'width_{stage}']} channels", "operation")
                 )
         nodes.append(Node("output", "output", "output"))
         edges = tuple(Edge(left.name, right.name) for left, right in zip(nodes, nodes[1:], strict=False))
         return Graph("stages", tuple(nodes), edges)
+
+    def _decided(self, decisions: Mapping[str, Any], tag: str) -> Made:
+        """Kind, kernel and expansion of a block."""
+        word = decisions[f"block_{tag}"]
+        if self.candidates:
+            return self._words[word]
+        return word, decisions[f"kernel_{tag}"], decisions.get(f"expansion_{tag}", 1)
 
     def _tag(self, stage: int, block: int) -> str:
         return f"{stage}_{block}" if self.per_block else str(stage)
@@ -169,31 +194,58 @@ class Stages(Space):
         tag = self._tag(stage, block)
         deep = tuple(depth for depth in self.depths if depth > block)
         when = () if deep == self.depths else (When(f"depth_{stage}", deep),)
+        if self.candidates:
+            return [Categorical(f"block_{tag}", (*self._words,) if block > 0 else (*self._words,)[:-1], when)]
         choices: list[Choice] = [
             Categorical(f"kernel_{tag}", self.kernels, when),
             Categorical(f"block_{tag}", self.blocks, when),
         ]
-        if inverted := tuple(name for name in self.blocks if name.startswith("inverted")):
+        if inverted := tuple(filter(_expands, self.blocks)):
             expands = (*when, When(f"block_{tag}", inverted))
             choices.append(Categorical(f"expansion_{tag}", self.expansions, expands))
         return choices
 
     def _block(self, decide: Decide, tag: str, channels_in: int, channels_out: int, stride: int) -> nn.Module:
+        if self.candidates:
+            return decide.module(
+                f"block_{tag}", lambda word: _make_block(self._words[word], channels_in, channels_out, stride)
+            )
         kernel = decide.number(f"kernel_{tag}")
 
         def make(name: str) -> nn.Module:
-            expansion = decide.number(f"expansion_{tag}") if name.startswith("inverted") else 1
-            return _make_block(name, channels_in, channels_out, stride, kernel, expansion)
+            expansion = decide.number(f"expansion_{tag}") if _expands(name) else 1
+            return _make_block((name, kernel, expansion), channels_in, channels_out, stride)
 
         return decide.module(f"block_{tag}", make)
 
 
-def _make_block(name: str, channels_in: int, channels_out: int, stride: int, kernel: int, expansion: int) -> nn.Module:
-    if name == "residual":
+Made = tuple[str, int, int]  # a block's kind, kernel and expansion
+
+
+def _words(blocks: Sequence[str], kernels: Sequence[int], expansions: Sequence[int]) -> dict[str, Made]:
+    """What a choice that decides all of a block has, by name; the skip comes last."""
+    found = {}
+    for kind in blocks:
+        for kernel in kernels:
+            for expansion in expansions if _expands(kind) else (1,):
+                word = f"{kind}_k{kernel}" + (f"_e{expansion}" if _expands(kind) else "")
+                found[word] = kind, kernel, expansion
+    return found | {SKIP: (SKIP, 1, 1)}
+
+
+def _expands(kind: str) -> bool:
+    return kind.startswith("inverted")
+
+
+def _make_block(made: Made, channels_in: int, channels_out: int, stride: int) -> nn.Module:
+    kind, kernel, expansion = made
+    if kind == SKIP:
+        return nn.Identity()
+    if kind == "residual":
         return Residual(channels_in, channels_out, stride, kernel)
-    if name == "separable":
+    if kind == "separable":
         return Separable(channels_in, channels_out, stride, kernel)
-    excite = name == "inverted_se"
+    excite = kind == "inverted_se"
     return InvertedBottleneck(channels_in, channels_out, stride, kernel, expansion, excite=excite)
 
 
@@ -208,10 +260,10 @@ class _Part:
 
 
 @cache
-def _counted_block(shape: Shape, name: str, out: int, stride: int, kernel: int, expansion: int) -> _Part:
+def _counted_block(shape: Shape, made: Made, out: int, stride: int) -> _Part:
     """A block for an input of `shape`."""
     with ShapesOnly():
-        block = _make_block(name, shape[0], out, stride, kernel, expansion)
+        block = _make_block(made, shape[0], out, stride)
     return _counted(block, shape)
 
 

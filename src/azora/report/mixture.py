@@ -34,11 +34,6 @@ def mixture_lines(figures: Mapping[str, Any], metric: str) -> dict[str, Any]:
 def mixture_chart(figures: Mapping[str, Any], metric: str) -> dict[str, list[float]]:
     """What the page's script draws."""
     history = figures.get("relaxed", {}).get("history", [])
-    names = {
-        "epoch": "epoch",
-        "mixture": f"mixture_{metric}",
-        "derived": metric,
-        "entropy": "entropy",
-        "skips": "skips",
-    }
-    return {name: [round(line[key], 5) for line in history] for name, key in names.items()}
+    names = {name: name for name in ("epoch", "gap", "entropy", "skips", "eigenvalue")}
+    names |= {"mixture": f"mixture_{metric}", "derived": metric}
+    return {name: [float(f"{line[key]:.5g}") for line in history] for name, key in names.items()}

@@ -14,8 +14,8 @@ class Learning(Protocol):
     """Something whose logits learn, an epoch at a time. It puts itself down: what was learned outlasts the process."""
 
     def learn(self, epoch: int) -> bool:
-        """Go on to the end of this epoch (1 is the first); whether it was reached. What has been learned already is not
-        learned again."""
+        """Learn for one more epoch; whether there was one. `epoch` counts what was asked for, from 1 on, epochs that
+        were gone back from included. One that was learned already is not learned again."""
         ...
 
     def favoured(self) -> Architecture:
@@ -29,8 +29,8 @@ class Learning(Protocol):
 
 @final
 class Differentiable(Strategy):
-    """`ask` trains for an epoch and gives the architecture that the logits now favour; the proposal's budget is the
-    number of the epoch. It has nothing to learn from reports, and nothing left when the training is over.
+    """`ask` trains for an epoch and gives the architecture that the logits now favour; the proposal's budget is how
+    many epochs were asked for. It has nothing to learn from reports, and nothing left when the training is over.
 
     Args:
         learning: what it trains.

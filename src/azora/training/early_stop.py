@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Hashable, Sequence
 
 WINDOW, GROWTH, APART = 5, 1.3, 4  # of the mean, by how much it may grow, over how many epochs (Zela et al., 2020)
 FIRST = 10  # epochs before the eigenvalue is looked at, of the published 50
@@ -25,8 +25,9 @@ def too_many_skips(skips: int) -> bool:
     return skips >= SKIPS
 
 
-def ranking_is_stable(rankings: Sequence[str], epochs: int) -> bool:
-    """Whether what every choice favours has been the same for ten of fifty epochs."""
+def ranking_is_stable(rankings: Sequence[Hashable], epochs: int) -> bool:
+    """Whether the options of every choice, of which each item stands for an order, have had the same one for ten of
+    fifty epochs."""
     span = max(3, round(STABLE * epochs / PUBLISHED))
     return len(rankings) >= span and len(set(rankings[-span:])) == 1
 

@@ -43,9 +43,11 @@ class MixtureTraining(StagedMixture):
         settings: of the method.
         epochs: of the rows from which the weights learn, in all; at least one step.
         target: of a cost that is counted; None: what the mixture costs when all options weigh the same.
+        limited: whether there are limits for what is derived, so that every stage keeps the cheapest options too.
 
     Raises:
         SpaceError: a number is open, or there is nothing to mix.
+        ConfigError: costs that their form in the loss cannot take.
     """
 
     link: Link | None = None
@@ -55,6 +57,11 @@ class MixtureTraining(StagedMixture):
     def frozen(self) -> bool:
         """Whether the logits do not learn yet."""
         return self.progress < self.settings.frozen
+
+    @property
+    def learned(self) -> bool:
+        """Whether the logits have learned anything in this stage."""
+        return self.logit_optimiser.count > 0
 
     def advance(
         self,
@@ -70,7 +77,7 @@ class MixtureTraining(StagedMixture):
         their parts of the batches from then on.
 
         Raises:
-            TrainingDiverged: a loss or logit became NaN or infinite three times.
+            TrainingDiverged: a loss, gradient or logit became NaN or infinite three times.
         """
         last, seen = epochs * self.batches.steps, time.monotonic()
         kept, begun = self.state_tensors(), time.perf_counter()
@@ -114,16 +121,24 @@ class MixtureTraining(StagedMixture):
             said = json.loads(heard[1])
             self.share = said["share"]
             self._advance_stage()
-            self._one(said)
+            try:
+                self._one(said)
+            except TrainingDiverged:
+                return  # the leader sees it too, and goes back alone
 
     def tune(self, steps: int) -> None:
-        """Steps of the weights alone, at the rate with which the schedule ends; the schedule is not moved."""
+        """Steps of the weights alone, at the rate with which the schedule ends; the schedule is not moved. Where they
+        diverge, the weights stay what they were."""
         link, self.link = self.link, None
+        kept = self.state_tensors()
         self.relaxed.train()
         with torch.random.fork_rng(devices=[] if self.device == "cpu" else [self.device]):
-            for _ in range(steps):
-                self._step_weights(self.settings.rate * LEAST_RATE)
-                self.tuned += 1
+            try:
+                for _ in range(steps):
+                    self._step_weights(self.settings.rate * LEAST_RATE * 0.5**self.halvings)
+                    self.tuned += 1
+            except TrainingDiverged:
+                self.load_state(kept)
         self.link = link
 
     def eigenvalue(self) -> float:
@@ -136,11 +151,13 @@ class MixtureTraining(StagedMixture):
         x, y = self.logits_batches.plain(rows), self.logits_batches.y[rows]
 
         def loss() -> Tensor:
-            self._draw(learns=True, step=0)
-            return self._loss(x, y)
+            self._draw(learns=True, step=0, held=held)
+            return self._loss(x, y, exact=True)
 
         with statistics_kept(self.relaxed), torch.random.fork_rng(devices=[]):
             self.relaxed.train()
+            self._draw(learns=True, step=0)
+            held = dict(self.relaxed.gates())
             rounds = max(2, min(ROUNDS, self.batches.steps // 8))
             return dominant_eigenvalue(loss, self.relaxed.logits.values, generator, rounds)
 
@@ -216,7 +233,7 @@ class MixtureTraining(StagedMixture):
 
         def training() -> Tensor:
             self._draw(learns=False, step=self.step)
-            return self._loss(x, y)
+            return self._loss(x, y, exact=True)
 
         buffers = self.optimiser.momenta()
         step = WeightStep(
@@ -254,7 +271,8 @@ class MixtureTraining(StagedMixture):
             added = self._added([each.grad for each in used if each.grad is not None], len(x))
             for each, gradient in zip(used, added, strict=True):
                 each.grad = gradient
-        nn.utils.clip_grad_norm_(parameters, CLIP)
+        if not bool(nn.utils.clip_grad_norm_(parameters, CLIP).isfinite()):
+            raise TrainingDiverged("a gradient of the weights became NaN or infinite")  # which would make them so
         self.optimiser.step(rate)
         self._last = loss.detach()
 
@@ -293,7 +311,7 @@ class MixtureTraining(StagedMixture):
         """
         if self.halvings >= HALVINGS:
             raise TrainingDiverged(
-                f"logits or loss became NaN in epoch {int(self.epochs) + 1} even at a quarter of the rates"
+                f"logits, loss or gradients became NaN in epoch {int(self.epochs) + 1} even at a quarter of the rates"
                 f" ({self.settings.rate:g} of the weights, {self._logits_rate():.2g} of the logits): give smaller ones"
             )
         halvings, share = self.halvings + 1, self.share

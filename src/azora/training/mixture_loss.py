@@ -25,7 +25,7 @@ def logits_loss(
         target: of the cost.
     """
     if costs is not None:
-        loss = with_cost(loss, costs.expected(relaxed.gates()), settings, target)
+        loss = with_cost(loss, costs.expected(relaxed.expected()), settings, target)
     if settings.beta > 0:
         sums = [torch.logsumexp(relaxed.logits[name], 0) for name in relaxed.options]
         loss = loss + settings.beta * progress * torch.stack(sums).mean()
@@ -44,19 +44,49 @@ def with_cost(loss: Tensor, cost: Tensor, settings: MixtureSettings, target: flo
     to the power: log(cost^power), as a well-known port has it, is the logarithm times the power, which trades nothing.
 
     Raises:
-        ConfigError: a cost of 1 or less, whose logarithm has no power.
+        ConfigError: a cost of 1 or less, whose logarithm has no power (see `check_costs`).
     """
     if settings.cost_form == "linear":
         return loss + settings.cost_weight * (cost - target) / target
-    if (least := min(float(cost.detach()), target)) <= 1:
-        raise ConfigError(
-            f"{settings.cost}: the form {settings.cost_form!r} needs a cost above 1, and met {least:.3g};"
-            " use cost_form=linear"
-        )
+    _check_logarithm(settings, "cost", float(cost.detach()))
     logarithm = torch.log(cost)
     if settings.cost_form == "power-ratio":
         logarithm = logarithm / math.log(target)
     return loss * settings.cost_weight * logarithm**settings.cost_power
+
+
+def check_costs(settings: MixtureSettings, least: float, target: float) -> None:
+    """Refuse costs that the form cannot take, before anything is trained.
+
+    Args:
+        least: cost of the cheapest network.
+
+    Raises:
+        ConfigError: with what was met.
+    """
+    check_target(settings, target)
+    if settings.cost_form != "linear":
+        _check_logarithm(settings, "cost", least)
+
+
+def check_target(settings: MixtureSettings, target: float) -> None:
+    """Refuse a target that the form divides by, or whose logarithm it takes, and cannot.
+
+    Raises:
+        ConfigError: it is not above 0, or 1.
+    """
+    if not target > 0:
+        raise ConfigError(f"target={target:g} must be above 0")
+    if settings.cost_form == "power-ratio":
+        _check_logarithm(settings, "target", target)
+
+
+def _check_logarithm(settings: MixtureSettings, what: str, value: float) -> None:
+    if not value > 1:
+        raise ConfigError(
+            f"{settings.cost or 'a cost'}: the form {settings.cost_form!r} needs a {what} above 1, and met {value:.3g};"
+            " use cost_form=linear"
+        )
 
 
 def _distance_from_flat(relaxed: Relaxed) -> Tensor:

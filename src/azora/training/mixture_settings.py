@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import final
 
 from azora.errors import ConfigError
+from azora.networks.choice_costs import COSTS
 from azora.networks.relaxation import Relaxation
 from azora.settings import closest
 
@@ -21,8 +22,9 @@ class Stage:
 
     Args:
         options: as many as are left of each choice, the strongest (0: all).
-        channels: options see one in so many channels (0: as the relaxation says).
-        deeper: cells more than the space has.
+        channels: options see one in so many channels, where that is more of them than the relaxation says (0: as it
+            says).
+        deeper: cells more than the space has, where it repeats cells; nothing elsewhere.
         drop: dropout of skips at the stage's start.
         anew: whether weights and logits begin as in a new network (Chen et al., 2019: P-DARTS), and only what was
             dropped is remembered; else they are taken along as far as they fit.
@@ -55,7 +57,7 @@ class MixtureSettings:
             move together, and nothing else be seen.
         certainty: weight of the distance of sigmoids from ½ (FairDARTS' zero-one loss).
         spread: weight of the Kullback-Leibler distance of a Dirichlet distribution from the flat one (DrNAS).
-        cost: what is counted in the loss: "macs", "params" or "latency" ("": nothing).
+        cost: what is counted in the loss: "macs", "params" or "latency" (in microseconds; "": nothing).
         cost_form: "power" (CE · weight · log(cost)^power: Wu et al., 2019), "power-ratio" (CE · weight ·
             (log cost / log target)^power: Cai et al., 2019) or "linear" (CE + weight · (cost - target) / target).
         cost_weight, cost_power: of these.
@@ -94,18 +96,30 @@ class MixtureSettings:
     most_skips: int = 0
 
     def __post_init__(self) -> None:
+        for name in ("order", "batch_size", "every", "most_skips"):
+            if not isinstance(getattr(self, name), int):
+                raise ConfigError(f"{name}={getattr(self, name)!r} must be a whole number")
         if self.order not in (1, 2):
             raise ConfigError(f"order={self.order} must be 1 or 2")
         if not (0 < self.share < 1 and 0 <= self.frozen < 1):
             raise ConfigError(
                 f"share={self.share} must be between 0 and 1, frozen={self.frozen} at least 0 and below 1"
             )
-        if min(self.rate, self.batch_size, self.every) <= 0 or (self.logits_rate or 1) <= 0 or not self.stages:
+        rates = self.rate, self.batch_size, self.every, 1.0 if self.logits_rate is None else self.logits_rate
+        if not all(each > 0 for each in rates) or not self.stages:
             raise ConfigError(
                 f"rate={self.rate}, batch_size={self.batch_size}, every={self.every} and"
                 f" logits_rate={self.logits_rate} must be above 0, and there must be a stage"
             )
+        if self.cost and self.cost not in COSTS:
+            raise ConfigError(f"there is no cost {self.cost!r}; {closest(self.cost, COSTS)}")
         if self.cost_form not in COST_FORMS:
             raise ConfigError(f"there is no cost_form {self.cost_form!r}; {closest(self.cost_form, COST_FORMS)}")
         if self.stop not in STOPS:
             raise ConfigError(f"there is no stop {self.stop!r}; {closest(self.stop, STOPS)}")
+
+    def relaxation_of(self, stage: int) -> Relaxation:
+        """How options are weighed in a stage."""
+        about, relaxation = self.stages[stage], self.relaxation
+        channels = min(about.channels or relaxation.channels, relaxation.channels)
+        return replace(relaxation, channels=channels, drop=about.drop or relaxation.drop)

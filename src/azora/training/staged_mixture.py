@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Mapping
+from contextlib import nullcontext
 from dataclasses import replace
 from functools import cached_property
 
@@ -12,15 +13,18 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from azora.networks.choice_costs import ChoiceCosts, choice_costs
+from azora.networks.choice_costs import COUNTED, ChoiceCosts, choice_costs
+from azora.networks.derivation import NONE, Derivation
+from azora.networks.mixed import Mixed
 from azora.networks.mixture import Relaxed
-from azora.networks.relaxation import Moment
+from azora.networks.relaxation import Gate, Moment
 from azora.networks.shapes_only import ShapesOnly
 from azora.space import Option, Space
 from azora.tasks import Scaling, Signature, Split
 from azora.training.batches import Batches
 from azora.training.fit_shared import RECALIBRATION_ROWS
 from azora.training.logit_optimiser import LogitOptimiser
+from azora.training.mixture_loss import check_costs
 from azora.training.mixture_settings import MixtureSettings
 from azora.training.mode import Mode
 from azora.training.optimiser import Optimiser
@@ -48,6 +52,7 @@ class StagedMixture:
         mode: Mode | None = None,
         device: str = "cpu",
         target: float | None = None,
+        limited: bool = False,
     ) -> None:
         self.space, self.signature, self.settings, self.seed = space, signature, settings, seed
         self.mode, self.device = mode or Mode(), device
@@ -59,7 +64,8 @@ class StagedMixture:
         self.steps = max(1, round(epochs * self.batches.steps))
         self.step, self.share, self.seconds, self.loss = 0, 0.0, 0.0, math.nan
         self.halvings, self.decay_factor = 0, 1.0
-        self.target = target
+        self.target, self.limited = target, limited
+        self.costs: ChoiceCosts | None = None
         self.stage = 0
         self._enter(0, {})
 
@@ -101,6 +107,18 @@ class StagedMixture:
             found.append(float(-(each * each.clamp_min(1e-12).log()).sum()) / math.log(len(each)))
         return sum(found) / len(found)
 
+    def ranking(self) -> dict[str, list[int]]:
+        """Of every choice the options that have something to learn (all, where fewer than two have), the strongest
+        first (Liang et al., 2019)."""
+        strengths, found = self.strengths(), dict[str, list[int]]()
+        for module in self.relaxed.modules():
+            if isinstance(module, Mixed):
+                able = [place for place, each in enumerate(module.values()) if any(True for _ in each.parameters())]
+                able = able if len(able) > 1 else list(range(len(module)))
+                weights = strengths[module.choice].tolist()
+                found[module.choice] = sorted(able, key=weights.__getitem__, reverse=True)
+        return found
+
     def generator(self, step: int, learns: bool = False) -> torch.Generator:
         """Of the draws of a step."""
         return torch.Generator().manual_seed((self.seed * 1_000_003 + step) * 2 + learns)
@@ -127,6 +145,7 @@ class StagedMixture:
             name: torch.tensor(float(getattr(self, name)), dtype=torch.float64)
             for name in ("step", "share", "loss", "stage", "halvings", "decay_factor")
         }
+        state |= self._costs_state()
         kept = json.dumps({name: list(values) for name, values in self.kept.items()}).encode()
         state["kept"] = torch.tensor(list(kept), dtype=torch.uint8)
         return {name: value.detach().cpu().contiguous().clone() for name, value in state.items()}
@@ -154,6 +173,10 @@ class StagedMixture:
         self.step, self.share, self.loss = int(state["step"]), float(state["share"]), float(state["loss"])
         self.halvings, self.decay_factor = int(state["halvings"]), float(state["decay_factor"])
         self.optimiser.decay = self.settings.decay * self.decay_factor
+        if self.costs is not None:
+            tables = {name: state[f"costs.{name}"].clone() for name in self.costs.options}
+            self.costs = replace(self.costs, fixed=float(state["costs_fixed"]), options=tables)
+            self.target = float(state["target"])
 
     # Inside -----------------------------------------------------------------------------------------------------
 
@@ -164,13 +187,27 @@ class StagedMixture:
             self._enter(reached, self._strongest(self.settings.stages[reached].options))
 
     def _strongest(self, count: int) -> Kept:
-        """Of every choice the options that go on."""
-        found = dict(self.kept)
-        for name, weights in self.strengths().items():
-            values = self.relaxed.options.get(name)
-            if values is not None and 0 < count < len(values):
-                best = sorted(weights.argsort(descending=True)[:count].tolist())
-                found[name] = tuple(values[place] for place in best)
+        """Of every choice the options that go on; where there are limits the cheapest beside them, for of the others
+        alone nothing might be allowed."""
+        found, strengths = dict(self.kept), self.strengths()
+        cheapest = self._cheapest(strengths) if self.limited else {}
+        for name, values in self.relaxed.options.items():
+            if 0 < count < len(values):
+                best = {*strengths[name].argsort(descending=True)[:count].tolist(), *cheapest.get(name, ())}
+                found[name] = tuple(values[place] for place in sorted(best))
+        return found
+
+    def _cheapest(self, strengths: Mapping[str, Tensor]) -> dict[str, set[int]]:
+        """Of every choice the options that cost least, the strongest of those that cost as much; `none` is no input of
+        a node."""
+        edges = Derivation(self.space, self.relaxed.options).edges
+        found: dict[str, set[int]] = {name: set() for name in self.relaxed.options}
+        for quantity in COUNTED:
+            tables = choice_costs(self.space, quantity, self.signature.shape, self.kept).options
+            for name, values in self.relaxed.options.items():
+                able = [place for place, value in enumerate(values) if value != NONE or name not in edges]
+                ranks = list(zip(tables[name].tolist(), (-strengths[name]).tolist(), strict=True))
+                found[name].add(min(able, key=ranks.__getitem__))
         return found
 
     def _enter(self, stage: int, kept: Kept) -> None:
@@ -192,28 +229,36 @@ class StagedMixture:
         if self.costs is not None and self.target is None:
             with torch.no_grad():
                 even = Relaxed(self.space, replace(made.relaxation, spread=0.0, channels=1), kept=kept)
-                self.target = float(self.costs.expected(even.gates()))
+                self.target = float(self.costs.expected(even.strengths()))
+        if self.costs is not None:
+            check_costs(self.settings, self.costs.least(), self.target or 0.0)
 
     def _made(self, stage: int, kept: Kept) -> Relaxed:
         """The mixture of a stage, before it learns."""
-        about = self.settings.stages[stage]
-        relaxation = replace(self.settings.relaxation, drop=about.drop or self.settings.relaxation.drop)
-        if about.channels:
-            relaxation = replace(relaxation, channels=about.channels)
-        return Relaxed(self.space, relaxation, seed=self.seed, kept=kept, deeper=about.deeper)
+        relaxation, deeper = self.settings.relaxation_of(stage), self.settings.stages[stage].deeper
+        return Relaxed(self.space, relaxation, seed=self.seed, kept=kept, deeper=deeper)
+
+    def _costs_state(self) -> dict[str, Tensor]:
+        """What a cost in the loss goes by: of latencies, which are not measured twice alike, too."""
+        if self.costs is None:
+            return {}
+        numbers = {"costs_fixed": self.costs.fixed, "target": self.target or 0.0}
+        found = {name: torch.tensor(value, dtype=torch.float64) for name, value in numbers.items()}
+        return found | {f"costs.{name}": table for name, table in self.costs.options.items()}
 
     def _costs(self, kept: Kept) -> ChoiceCosts | None:
         if not self.settings.cost:
             return None
         return choice_costs(self.space, self.settings.cost, self.signature.shape, kept)
 
-    def _draw(self, *, learns: bool, step: int) -> None:
-        """The gates of a pass, and its dropout: the same in every pass of one step."""
+    def _draw(self, *, learns: bool, step: int, held: Mapping[str, Gate] | None = None) -> None:
+        """The gates of a pass, and its dropout: the same in every pass of one step; or those of paths that are held."""
         seed_draws((self.seed * 1_000_003 + step) % 2**63, self.device)
-        self.relaxed.draw(Moment(self.progress, learns, self.generator(step, learns), self.length))
+        self.relaxed.draw(Moment(self.progress, learns, self.generator(step, learns), self.length), held)
 
-    def _loss(self, x: Tensor, y: Tensor) -> Tensor:
-        with self.mode.cast(self.device):
+    def _loss(self, x: Tensor, y: Tensor, *, exact: bool = False) -> Tensor:
+        """Of the mixture as it is drawn; `exact` in single precision, which differences of losses need, in any mode."""
+        with nullcontext() if exact else self.mode.cast(self.device):
             outputs = self.relaxed(x)
         if self.signature.kind == "regression":
             return nn.functional.mse_loss(outputs.float(), y)

@@ -62,12 +62,17 @@ function draw() {
   if (at("relaxed")) {
     const line = (y, name, colour, dash) => ({
       x: D.relaxed.epoch, y, mode: "lines+markers", name, line: { color: colour, width: 2.5, dash }, marker: { size: 6 },
-      hovertemplate: "%{y:.4f} after epoch %{x}<extra>" + name + "</extra>"
+      hovertemplate: "%{y:.4g} after epoch %{x}<extra>" + name + "</extra>"
     });
     Plotly.react("relaxed", [
       line(D.relaxed.mixture, "mixture", c("--mark"), "solid"), line(D.relaxed.derived, "what it favours", c("--other-1"), "dash"),
-      line(D.relaxed.entropy, "entropy", c("--quiet"), "dot")
-    ], { ...base("epochs of the mixture", D.metric + ", entropy"), showlegend: true }, options);
+      line(D.relaxed.gap, "discretisation gap", c("--quiet"), "dot")
+    ], { ...base("epochs of the mixture", D.metric), showlegend: true }, options);
+    const right = { ...axis("dominant eigenvalue"), overlaying: "y", side: "right", showgrid: false };
+    Plotly.react("signs", [
+      line(D.relaxed.entropy, "entropy of the weights", c("--mark"), "solid"), line(D.relaxed.skips, "skips in a cell", c("--other-1"), "dash"),
+      { ...line(D.relaxed.eigenvalue, "dominant eigenvalue", c("--other-2"), "dot"), yaxis: "y2" }
+    ], { ...base("epochs of the mixture", "entropy, skips"), yaxis2: right, showlegend: true }, options);
   }
   if (at("curve")) {
     const line = { x: D.curve.seconds, mode: "lines", customdata: D.curve.epochs, hovertemplate: "%{y:.4f} in epoch %{customdata:.1f}<extra></extra>" };
