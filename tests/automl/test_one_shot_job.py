@@ -143,7 +143,7 @@ def test_its_phases_are_in_the_journal_in_order(home: Path, figures: dict[str, A
     [
         (["--strategy", "spsos"], "there is no strategy 'spsos'; did you mean 'spos'?"),
         (["--strategy", "spos", "--set", "judgd=9"], "Spos has no setting 'judgd'; did you mean 'judged'?"),
-        (["--strategy", "spos", "--set", "size=1"], "size=1 must be at least 2"),
+        (["--strategy", "spos", "--set", "size=1"], "size=1 must be a whole number, at least 2"),
         (["--strategy", "smash", "--set", "paths=unifrom"], "did you mean 'uniform'"),
         (["--strategy", "ofa", "--objective", "accuracy", "--objective", "macs:min"], "ofa is for one objective"),
         (["--strategy", "spos", "--evaluator", "zero-cost"], "spos brings its own evaluator"),

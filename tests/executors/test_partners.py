@@ -30,7 +30,7 @@ from azora.space import Architecture
 from azora.tasks import Task
 from azora.training import SharedTraining, Training
 from azora.training.mixture_settings import MixtureSettings, Stage
-from azora.training.paths import Uniform
+from azora.training.paths import Paths, Shrinking, Uniform
 
 
 @pytest.fixture
@@ -248,9 +248,10 @@ def test_others_are_given_their_data(setting: Setting, architecture: Architectur
 ABOUT = {"kind": "borrowed", "epochs": 12, "distils": False, "kernel_transforms": False, "recipe": {"batch_size": 32}}
 
 
-def of_shared_weights(setting: Setting, folder: Path) -> tuple[SharedTraining, Partners]:
+def of_shared_weights(setting: Setting, folder: Path, paths: Paths | None = None) -> tuple[SharedTraining, Partners]:
     """A training of shared weights and a partner that has joined it."""
-    training = start_sharing(setting.space, setting.data, ABOUT, 0, "float32", "cpu", Uniform(setting.space))
+    paths = paths or Uniform(setting.space)
+    training = start_sharing(setting.space, setting.data, ABOUT, 0, "float32", "cpu", paths)
     setting.data.save(folder / "data")
     setup = {
         "space": dict(setting.space_about), "shared": ABOUT, "data": str(folder / "data"), "seed": 0,
@@ -309,18 +310,38 @@ def test_a_mixture_is_trained_together_in_stages_that_grow(stripes: Task, tmp_pa
         partners.close()
 
 
+def check_gradients(setting: Setting, training: SharedTraining) -> None:
+    """What all make of the next batch together is what the leader makes of its halves, one after the other."""
+    drawn = training.paths.draw(random.Random(0), 1.0)
+    x, y = training.batches.batch(training.step, training.recipe)
+    alone = start_sharing(setting.space, setting.data, ABOUT, 0, "float32", "cpu", training.paths)
+    alone.load_state(training.state_tensors())
+    halves = []
+    for half in (0, 1):
+        alone._gradients(x.tensor_split(2)[half], y.tensor_split(2)[half], drawn)
+        halves.append([part.clone() / 2 for part in alone.optimiser.gradients()])
+    training._linked_gradients(x, y, drawn, 0.0)
+    for found, *parts in zip(training.optimiser.gradients(), *halves, strict=True):
+        torch.testing.assert_close(found, sum(parts), rtol=1e-4, atol=1e-6)
+
+
 def test_shared_weights_add_up_to_the_gradient_of_the_whole_batch(setting: Setting, tmp_path: Path) -> None:
     training, partners = of_shared_weights(setting, tmp_path)
     try:
-        drawn = training.paths.draw(random.Random(0))
-        x, y = training.batches.batch(0, training.recipe)
-        alone = start_sharing(setting.space, setting.data, ABOUT, 0, "float32", "cpu", Uniform(setting.space))
-        halves = []
-        for half in (0, 1):
-            alone._gradients(x.tensor_split(2)[half], y.tensor_split(2)[half], drawn)
-            halves.append([part.clone() / 2 for part in alone.optimiser.gradients()])
-        training._linked_gradients(x, y, drawn, 0.0)
-        for found, *parts in zip(training.optimiser.gradients(), *halves, strict=True):
-            torch.testing.assert_close(found, sum(parts), rtol=1e-4, atol=1e-6)
+        check_gradients(setting, training)
+    finally:
+        partners.close()
+
+
+def test_all_of_them_sort_channels_when_widths_are_opened(stripes: Task, tmp_path: Path) -> None:
+    settings = {"widths": [[4, 8], [8, 16]], "depths": [1, 2], "blocks": ["inverted"], "expansions": [2, 4]}
+    job = Job.parse(task=stripes, trials=1, out=tmp_path / "out", space="stages", space_settings=settings)
+    setting = Setting.of(job)
+    training, partners = of_shared_weights(setting, tmp_path, Shrinking(setting.space))
+    training.paths.distils = False  # the partner was told so
+    try:
+        assert not training.advance(10, join=lambda: partners.join(training))
+        assert training.share > training.widens and training.link is partners
+        check_gradients(setting, training)
     finally:
         partners.close()
