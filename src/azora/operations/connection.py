@@ -10,9 +10,6 @@ from torch import Tensor, nn
 from azora.operations.catalogue import operation
 from azora.operations.convolution import conv
 
-# Channels: of fewer, the gradient of a strided 1 × 1 with channels last writes beyond its memory (torch 2.13, AVX2).
-NARROW = 8
-
 
 @final
 class FactorizedReduction(nn.Module):
@@ -32,14 +29,8 @@ class FactorizedReduction(nn.Module):
         x = torch.relu(x)
         # The shifted copy is padded on the far side, so that odd sizes give two halves of one size.
         shifted = nn.functional.pad(x, (0, 1, 0, 1))[:, :, 1:, 1:]
-        normed: Tensor = self.norm(torch.cat([self._strided(self.even, x), self._strided(self.odd, shifted)], dim=1))
+        normed: Tensor = self.norm(torch.cat([self.even(x), self.odd(shifted)], dim=1))
         return normed
-
-    def _strided(self, point: nn.Conv2d, x: Tensor) -> Tensor:
-        if self.training and x.shape[1] < NARROW:  # the same without a stride
-            return nn.functional.conv2d(x[:, :, ::2, ::2], point.weight)
-        done: Tensor = point(x)
-        return done
 
 
 @operation("skip_connect")
