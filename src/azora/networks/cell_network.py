@@ -72,7 +72,8 @@ class CellNetwork:
             for name, count in self.counts.items():
                 for quantity, value in _operation_cost(name, width, *side).items():
                     total[quantity] += self.depth * count * value
-        total["memory"] = max(total["memory"], _most_held(self.skeleton, frozenset(self._held().items())))
+        held = frozenset(self._held().items())
+        total["memory"] = max(total["memory"], _most_held(self.skeleton.widths, tuple(sides), held))
         return with_weights(total)
 
     def _held(self) -> dict[tuple[str, bool], int]:
@@ -122,11 +123,12 @@ def _operation_cost(name: str, channels: int, height: int, width: int) -> Cost:
 
 
 @lru_cache(maxsize=4096)
-def _most_held(skeleton: Skeleton, held: frozenset[tuple[tuple[str, bool], int]]) -> int:
+def _most_held(
+    widths: tuple[int, ...], sides: tuple[tuple[int, int], ...], held: frozenset[tuple[tuple[str, bool], int]]
+) -> int:
     """Bytes of what is held at once, in any stage."""
     found = list[int]()
-    sides = stage_sides(skeleton.signature, len(skeleton.widths), skeleton.shrink)
-    for width, side in zip(skeleton.widths, sides, strict=True):
+    for width, side in zip(widths, sides, strict=True):
         one = BYTES * width * prod(side)
         found += [
             others * one + (_operation_memory(name, waits, width, *side) if name else 0)
