@@ -15,7 +15,7 @@ from azora.errors import BudgetError, ConfigError, SpaceError, StudyError
 from azora.evaluation.mixing import settings_to_json
 from azora.evaluation.perturbation import Perturbation
 from azora.evaluation.sharing import forget, load_state
-from azora.methods import Method, mixing
+from azora.methods import Method, Work, mixing
 from azora.methods.differentiable import Differentiable
 from azora.methods.mixture_diagnosis import compared, diagnose_mixture, sentence
 from azora.methods.numbers import fitting_numbers, held_numbers, open_numbers
@@ -195,6 +195,13 @@ def test_a_budget_of_less_than_two_epochs_is_refused_with_what_would_do(desk: De
     desk.seconds = {"relaxing": 1e-3}
     with pytest.raises(BudgetError, match=r"too short for two epochs of it, which take .* give a budget"):
         small().prepare(desk.sit())
+
+
+def test_time_that_is_over_before_a_step_is_no_epoch(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    desk.seconds = {"relaxing": 60.0}
+    monkeypatch.setattr(Work, "gone", lambda self, phase: 1.0)
+    assert small("darts").prepare(desk.sit()).ask() is not None
+    assert not relaxed(desk).trials and "no time for an epoch of the mixture" in desk.notes[0]
 
 
 def test_a_space_without_a_choice_of_modules_is_refused(stripes: Task) -> None:

@@ -67,15 +67,14 @@ def test_a_factorised_reduction_sees_every_pixel() -> None:
     assert seen[1::2, 1::2].all()
 
 
-@pytest.mark.parametrize("name", ["skip_connect", "conv_1x1"])
 @pytest.mark.parametrize("channels", [2, 3, 4, 8])
-def test_a_narrow_strided_point_learns_with_channels_last(channels: int, name: str) -> None:
+def test_a_narrow_reduction_learns_with_channels_last(channels: int) -> None:
     """Torch's own gradient of it ended the process."""
-    strided, x = make_operation(name, channels, 2), torch.randn(19, channels, 8, 8, requires_grad=True)
-    learns, found = [x, *strided.parameters()], list[list[torch.Tensor]]()
+    reduction, x = make_operation("skip_connect", channels, 2), torch.randn(19, channels, 8, 8, requires_grad=True)
+    learns, found = [x, *reduction.parameters()], list[list[torch.Tensor]]()
     for memory_format in (torch.contiguous_format, torch.channels_last):
         for _ in range(20):
-            out = strided(x.contiguous(memory_format=memory_format))
+            out = reduction(x.contiguous(memory_format=memory_format))
             gradients = torch.autograd.grad((out * torch.arange(4.0)).sum(), learns)
         found.append(list(gradients))
     assert all(torch.allclose(*pair, rtol=1e-3, atol=1e-3) for pair in zip(*found, strict=True))

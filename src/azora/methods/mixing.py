@@ -129,7 +129,7 @@ class Mixing:
             # A second-order step is made by one process.
             one = self.settings.order > 1
             self.partners = partners_of(self.work, self.about, self.settings.batch_size, able=not one)
-        partners, stage, target = self.partners, training.stage, self._trained + 1
+        partners, stage, step, target = self.partners, training.stage, training.step, self._trained + 1
         try:
             over = training.advance(
                 target,
@@ -139,8 +139,8 @@ class Mixing:
             )
         except TrainingDiverged as error:
             raise StudyError(str(error)) from None
-        if training.epochs < target - 1e-9 and not over:
-            return False  # interrupted
+        if training.epochs < target - 1e-9 and not (over and training.step > step):
+            return False  # interrupted, or the time was over before a step
         self.work.study.alive()
         if not training.learned or training.stage != stage:
             self._look_from(epoch - 1 if training.learned else epoch)

@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 from azora.networks.importance import Use, norm_of
 from azora.operations import conv
+from azora.operations.convolution import strided
 
 
 @final
@@ -25,7 +26,15 @@ class Residual(nn.Module):
             self.shortcut = nn.Sequential(conv(channels_in, channels_out, 1, stride), nn.BatchNorm2d(channels_out))
 
     def forward(self, x: Tensor) -> Tensor:
-        return torch.relu(self.second(torch.relu(self.first(x))) + self.shortcut(x))
+        return torch.relu(self.second(torch.relu(self.first(x))) + self._way(x))
+
+    def _way(self, x: Tensor) -> Tensor:
+        if len(self.shortcut) == 0:
+            return x
+        point, norm = self.shortcut
+        assert isinstance(point, nn.Conv2d)
+        normed: Tensor = norm(strided(point, x))
+        return normed
 
     def hidden(self) -> tuple[str, Sequence[Use]]:
         """The channels between the convolutions (see `azora.networks.importance`)."""

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from azora.operations.catalogue import operation
-from azora.operations.convolution import conv
+from azora.operations.convolution import conv, strided
 
 
 @final
@@ -29,7 +29,7 @@ class FactorizedReduction(nn.Module):
         x = torch.relu(x)
         # The shifted copy is padded on the far side, so that odd sizes give two halves of one size.
         shifted = nn.functional.pad(x, (0, 1, 0, 1))[:, :, 1:, 1:]
-        normed: Tensor = self.norm(torch.cat([self.even(x), self.odd(shifted)], dim=1))
+        normed: Tensor = self.norm(torch.cat([strided(self.even, x), strided(self.odd, shifted)], dim=1))
         return normed
 
 

@@ -16,23 +16,19 @@ def conv(
 ) -> nn.Conv2d:
     """A convolution without bias that keeps the size (divided by the stride); a batch normalisation follows."""
     padding = dilation * (kernel // 2)
-    kind = StridedPoint if kernel == 1 and stride > 1 else nn.Conv2d
-    return kind(channels_in, channels_out, kernel, stride, padding, dilation, groups, bias=False)
+    return nn.Conv2d(channels_in, channels_out, kernel, stride, padding, dilation, groups, bias=False)
 
 
-@final
-class StridedPoint(nn.Conv2d):
-    """A 1 × 1 convolution with a stride: (B, C_in, H, W) → (B, C_out, ⌈H/stride⌉, ⌈W/stride⌉).
+def strided(point: nn.Conv2d, x: Tensor) -> Tensor:
+    """What a 1 × 1 convolution with a stride says of `x`.
 
     While it trains on few channels the pixels are taken first: with channels last, torch's own gradient (2.13, AVX2)
     writes beyond its memory then.
     """
-
-    def _conv_forward(self, input: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
-        if self.training and input.shape[1] < NARROW and self.groups == 1:
-            return nn.functional.conv2d(input[:, :, :: self.stride[0], :: self.stride[1]], weight, bias)
-        done: Tensor = super()._conv_forward(input, weight, bias)
-        return done
+    if point.training and x.shape[1] < NARROW:
+        return nn.functional.conv2d(x[:, :, :: point.stride[0], :: point.stride[1]], point.weight)
+    done: Tensor = point(x)
+    return done
 
 
 @final
