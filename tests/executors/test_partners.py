@@ -287,7 +287,7 @@ def test_a_mixture_is_trained_together_in_stages_that_grow(stripes: Task, tmp_pa
     about: dict[str, Any] = {"name": "nb201", "settings": {"width": 8, "depth": 1}, "recipe": False}
     stages = Stage(), Stage(options=3, channels=1, deeper=1)
     mixed = {
-        "kind": "mixed", "epochs": 6.0, "target": None, "numbers": {},
+        "kind": "mixed", "epochs": 6.0, "target": None, "numbers": {}, "limited": False,
         "settings": settings_to_json(MixtureSettings(Relaxation(channels=4), stages=stages, batch_size=16)),
     }  # fmt: skip
     space, data = joint_space(about, stripes.signature), stripes.search_data

@@ -386,6 +386,7 @@ def spaces() -> Mapping[str, Space]:
 @pytest.mark.parametrize("training", [False, True])
 @pytest.mark.parametrize("name", ["nb201", "cells", "darts", "stages", "mlp"])
 def test_decided_it_says_what_the_stand_alone_network_says(name: str, training: bool) -> None:
+    torch.manual_seed(0)
     space, rng = spaces()[name], random.Random(0)
     # What poolings say is normalised in a mixture alone.
     part = space.constrain(lambda each: "avg_pool_3x3" not in each.values(), "no pooling")
