@@ -15,6 +15,7 @@ from azora.automl.pacing import Pacing
 from azora.automl.setting import Setting
 from azora.job import Job
 from azora.loop import MEASURED
+from azora.methods.phases import of_networks
 from azora.study import MemoryJournal, Study
 from azora.tasks import Task
 from azora.trial import Proposal, Report
@@ -63,6 +64,20 @@ def test_the_start_of_a_later_session_is_taken_from_all_that_is_left_of_a_method
     assert pacing.phases == pytest.approx(
         {"sharing": 9.0, "inheriting": 3.0}, abs=0.2
     )  # and 8 s to train what they chose
+
+
+def test_however_slow_the_machine_networks_by_the_usual_recipe_are_left_to_a_method(tmp_path: Path) -> None:
+    """Steps alone take time here: only other recipes, of larger batches, are among the quickest of all."""
+    few: dict[str, Any] = {"nodes": 2, "widths": [8, 16]}
+    words: dict[str, Any] = {"task": "digits", "strategy": "spos", "space_settings": few}
+    setting = Setting.of(Job.parse(budget="100s", out=tmp_path / "out", **words))
+    study = Study(MemoryJournal(), setting.space)
+    pace = {"layer": 1e-3, "mac": 0.0, "value": 0.0}
+    study.measured({"precision": "float32", "pace": pace, "ceiling": 1e-6, "first": 1.0, "phases": {}})
+    pacing = Pacing(setting, study, setting.space)
+    pacing.measure("float32")
+    networks = of_networks(pacing.space())
+    assert all(networks.sample(random.Random(seed)) for seed in range(20))
 
 
 @pytest.mark.parametrize(

@@ -13,6 +13,7 @@ from azora.automl.winner import LONGEST, parts_of
 from azora.errors import BudgetError
 from azora.loop import MEASURED
 from azora.methods.method import PHASE
+from azora.methods.phases import of_networks
 from azora.space import Space
 from azora.study import Study
 
@@ -88,7 +89,7 @@ class Pacing:
         if self.pace is None:
             return self.limited
         # Where hardly anything is quick enough, the quicker part of what there is can be searched.
-        epochs = sampled_epochs(self.limited, self.pace, self.setting.data, self.setting.job.seed)
+        epochs = self._epochs()
         least = epochs[int(LEFT * len(epochs))]
         ceiling = max(self.ceiling or 0.0, least)
         self.rule = Ceiling(self.pace, self.setting.space, self.setting.data, ceiling, least)
@@ -133,11 +134,17 @@ class Pacing:
         factor = min(1.0, max(0.0, self.before_the_last()) / max(1e-9, sum(left.values()) + choosing))
         return {name: seconds - (1 - factor) * left[name] for name, seconds in phases.items()}
 
+    def _epochs(self) -> list[float]:
+        """Seconds of an epoch of some networks, the quickest first; of a method's, whose weights are shared or mixed by
+        the usual recipe, with that one: others may be quicker, and what they allow leaves it nothing."""
+        assert self.pace is not None
+        space = self.limited if self.setting.method is None else of_networks(self.limited)
+        return sampled_epochs(space, self.pace, self.setting.data, self.setting.job.seed)
+
     def _least(self) -> float:
         """Seconds of a budget in which something can be done."""
         assert self.pace is not None
-        data, method = self.setting.data, self.setting.method
-        epochs = sampled_epochs(self.limited, self.pace, data, self.setting.job.seed)
+        method, epochs = self.setting.method, self._epochs()
         # One epoch in the search and one after it, the start of a worker, and what has gone already.
         pricing, boosted = self.setting.pricing, self.study.boosted or {}
         start = self.study.elapsed - float(boosted.get("seconds", 0.0)) - (0.0 if pricing is None else pricing.seconds)
