@@ -15,9 +15,11 @@ from azora import __version__
 from azora.automl.baseline import compared
 from azora.automl.boosting import figures as boosting_figures
 from azora.automl.carrying import carried_by
+from azora.automl.clocked import clock_of
 from azora.automl.forms import INT8, beyond_size, form_of_spec
 from azora.automl.result import Result
 from azora.automl.setting import Setting
+from azora.automl.threads import one_thread
 from azora.automl.winner import Winner
 from azora.automl.working import FOLDER
 from azora.cores import usable_cores
@@ -27,7 +29,6 @@ from azora.export.reference import reference_of
 from azora.fronts import hypervolume, knee
 from azora.hardware import Measured
 from azora.hardware.profiling import by_kind_of_layer, profile
-from azora.methods.method import PHASE
 from azora.networks.complexity import cost
 from azora.networks.drawing import to_svg
 from azora.report.card import write_card
@@ -43,11 +44,6 @@ from azora.trial import Trial
 
 RESAMPLES = 1_000
 MOST_POINTS = 4_000
-CLOCKED = {
-    "sharing": "training shared weights",
-    "inheriting": "judging by shared weights",
-    "relaxing": "training the mixture",
-}
 
 
 def deliver(
@@ -315,39 +311,9 @@ def _residuals(setting: Setting, found: Array, y: Array) -> list[tuple[float, fl
     return [(float(true), float(answer)) for true, answer in zip(y[::step, 0], found[::step, 0], strict=True)]
 
 
-def _clock(study: Study, winner: Winner) -> list[tuple[str, float]]:
-    """What took how long, of all sessions of the study."""
-    searching = min((begun for name, begun in study.phases.items() if name.startswith("search")), default=0.0)
-    before = [(name, study.spent.get(f"{PHASE}{name}", 0.0)) for name in CLOCKED]
-    judged = [trial for trial in study.trials if "judging_seconds" in trial.report.metrics]
-    judging = sum(trial.report.metrics["judging_seconds"] for trial in judged)
-    baseline = study.spent.get("baseline", 0.0)
-    all_trials = sum(trial.report.seconds for trial in study.trials)
-    boosting = 0.0 if study.boosted is None else float(study.boosted.get("seconds", 0.0))
-    span = max(0.0, study.spent_before("search") - sum(seconds for _, seconds in before))
-    # Workers overlap: their seconds are brought to the clock's.
-    scale = min(1.0, span / all_trials) if all_trials > 0 else 0.0
-    return [
-        ("reading data, starting, measuring the machine", max(0.0, searching - boosting)),
-        ("gradient boosting", boosting),
-        *((CLOCKED[name], seconds) for name, seconds in before if seconds),
-        ("training candidates", scale * (all_trials - judging)),  # those that failed, too
-        ("judging candidates", scale * judging),
-        ("choosing, waiting, writing the journal", max(0.0, span - scale * all_trials)),
-        ("random search beside it", baseline),
-        ("the last training", winner.seconds),
-    ]
-
-
 def _torch_latency(winner: Winner, setting: Setting, one: Array) -> float:
-    import torch
-
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
+    with one_thread():
         return median_ms(lambda: outputs(winner.network, one, setting.task.signature, winner.scaling))
-    finally:
-        torch.set_num_threads(threads)
 
 
 def _rows(study: Study, metric: str) -> list[TrialRow]:
@@ -398,7 +364,7 @@ def _write_report(
             residuals=_residuals(setting, found, y),
             importance=importance(setting.space, study.trials, setting.objective),
             layers=_layers(out),
-            clock=_clock(study, winner),
+            clock=clock_of(study, winner),
             beside=setting.beside,
             versus=versus,
             pairs=pairs,

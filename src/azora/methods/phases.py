@@ -80,7 +80,7 @@ def share_weights(
         return _figures(training)
     work.study.enter(PHASE + SHARING)
     partners = partners_of(work, about, training.recipe.batch_size)
-    written = True
+    room = True
     try:
         while not training.advance(
             math.floor(training.epochs) + 1,
@@ -93,12 +93,9 @@ def share_weights(
             if companion is not None:
                 companion.after_epoch(training)
             work.study.alive()
-            if not _put_down(work, training, companion) and written:
-                written = False
-                work.note(
-                    f"the shared weights cannot be written into {work.folder}: after a kill, what is trained"
-                    " until there is room is trained again"
-                )
+            if not _put_down(work, training, companion) and room:
+                room = False
+                work.note(f"no room in {work.folder}: after a kill, what is trained until there is some is trained again")
     except TrainingDiverged as error:
         work.note(f"{error}: networks are trained one by one instead")
         return None
