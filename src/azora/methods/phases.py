@@ -95,7 +95,7 @@ def share_weights(
             work.study.alive()
             if not _put_down(work, training, companion) and room:
                 room = False
-                work.note(f"no room in {work.folder}: after a kill, what is trained until there is some is trained again")
+                work.note(f"no room in {work.folder}: after a kill, what is trained until then is trained again")
     except TrainingDiverged as error:
         work.note(f"{error}: networks are trained one by one instead")
         return None
