@@ -15,6 +15,7 @@ from tests.automl.test_target_search import LIMIT, WORDS, false_file, judge_here
 import azora
 import devices
 from azora.automl import delivery, ensemble, last_training
+from azora.automl.clocked import clock_of
 from azora.automl.last_training import LastTraining
 from azora.automl.run import run
 from azora.automl.watching import Watcher
@@ -236,7 +237,7 @@ def test_the_time_is_told_of_all_sessions_whatever_their_order() -> None:
         trials=[trial(30.0, judging_seconds=3.0), trial(20.0, judging_seconds=2.0), trial(4.0)],
         boosted=None,
     )
-    told = dict(delivery._clock(study, cast(Any, SimpleNamespace(seconds=9.0))))
+    told = dict(clock_of(study, cast(Any, SimpleNamespace(seconds=9.0))))
     assert told["training candidates"] == pytest.approx(49.0) and told["judging candidates"] == pytest.approx(5.0)
     assert told["choosing, waiting, writing the journal"] == pytest.approx(6.0)
     assert told["random search beside it"] == 12.0 and min(told.values()) >= 0
