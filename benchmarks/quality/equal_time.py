@@ -51,7 +51,7 @@ def run_resnet(data: Path, seconds: float, seed: int) -> dict[str, Any]:
     rows, test = task.everything(), task.read_test()
     mean, spread = (torch.tensor(each).reshape(1, -1, 1, 1) for each in (task.scaling.mean, task.scaling.spread))
     x, y = torch.from_numpy(rows.x), torch.from_numpy(rows.y)
-    make = _resnet(task.signature.shape[0], task.signature.outputs)
+    make = resnet_of(task.signature.shape[0], task.signature.outputs)
     begun = time.monotonic()
     mode = fastest_mode(task.signature, "cpu", make, 128)  # the same choice of number format as azora has
     net = make()
@@ -90,7 +90,7 @@ def run_resnet(data: Path, seconds: float, seed: int) -> dict[str, Any]:
     }
 
 
-def _resnet(channels: int, classes: int) -> Any:
+def resnet_of(channels: int, classes: int) -> Any:
     import torch
     from torch import Tensor, nn
 
