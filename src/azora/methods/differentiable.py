@@ -20,6 +20,7 @@ from azora.methods.numbers import held_numbers
 from azora.methods.one_shot import CELLS, UNTRAINED
 from azora.methods.phases import of_networks, open_inherited
 from azora.methods.presets import PRESETS
+from azora.networks.masked import maskable
 from azora.networks.mixture import Relaxed
 from azora.networks.relaxation import Relaxation
 from azora.networks.shapes_only import ShapesOnly
@@ -59,6 +60,8 @@ class Differentiable(Method):
             "perturbed": the options without which the mixture does worst (Wang et al., 2021: DARTS-PT).
         cost, cost_form, cost_weight, cost_power: what is counted in the loss, and how (see `MixtureSettings`).
         target: of the cost, in its unit; None: what the mixture costs when all options weigh the same.
+        masked: whether numbers of channels are mixed too, by masks on the most there may be (Wan et al., 2020:
+            FBNetV2); of spaces that say where they narrow what.
         order, rate, logits_rate, batch_size, frozen, beta, noise, temperature, channels, edges, skip, stop, adapt,
             rest: of the preset's settings and relaxation, where they are to be others.
 
@@ -92,6 +95,7 @@ class Differentiable(Method):
         stop: str | None = None,
         adapt: bool | None = None,
         rest: bool | None = None,
+        masked: bool | None = None,
     ) -> None:
         if not 0 < share < 1 or not epochs >= FEWEST or not isinstance(size, int) or size < CONTROLS:
             raise ConfigError(
@@ -110,7 +114,7 @@ class Differentiable(Method):
         others = {
             "cost": cost, "cost_form": cost_form, "cost_weight": cost_weight, "cost_power": cost_power, "order": order,
             "rate": rate, "logits_rate": logits_rate, "batch_size": batch_size, "frozen": frozen, "beta": beta,
-            "stop": stop, "adapt": adapt,
+            "stop": stop, "adapt": adapt, "masked": masked,
         }  # fmt: skip
         relaxation: Relaxation = replace(settings.relaxation, **_given(relaxed))
         self.settings = replace(settings, relaxation=relaxation, **_given(others))
@@ -119,10 +123,16 @@ class Differentiable(Method):
 
     def check(self, space: Space, data: SearchData) -> None:
         networks = _of_one_recipe(space)
-        held = networks.constrain(None, "", **held_numbers(networks, 0)[0].numbers)
+        masked = maskable(networks) if self.settings.masked else ()
+        if self.settings.masked and not masked:
+            raise SpaceError(
+                f"{space.name}: no number of channels can be masked, for none is open by which the space narrows its"
+                " modules (azora.networks.masked); leave masked out, or search stages or mlp"
+            )
+        held = networks.constrain(None, "", **held_numbers(networks, 0, masked)[0].numbers)
         with ShapesOnly():
             for stage, about in enumerate(self.settings.stages):
-                Relaxed(held, self.settings.relaxation_of(stage), deeper=about.deeper)
+                Relaxed(held, self.settings.relaxation_of(stage), deeper=about.deeper, masked=masked)
 
     def shares(self) -> Mapping[str, float]:
         return {RELAXING: self.share}

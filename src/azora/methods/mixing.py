@@ -23,6 +23,7 @@ from azora.methods.numbers import fitting_numbers, held_numbers, time_of
 from azora.methods.phases import partners_of, seen
 from azora.networks.choice_costs import COUNTED, ChoiceCosts, choice_costs
 from azora.networks.derivation import Derivation, Strengths
+from azora.networks.masked import maskable
 from azora.space import Architecture, Space
 from azora.strategies.differentiable import Differentiable
 from azora.study import Study
@@ -48,7 +49,7 @@ def describe(
         BudgetError: not two epochs fit.
         ConfigError: the first steps diverge at the settings' rates, or a cost has no logarithm.
     """
-    ways = held_numbers(networks, work.seed)
+    ways = held_numbers(networks, work.seed, maskable(networks) if settings["masked"] else ())
     about = {
         "kind": "mixed", "settings": dict(settings), "epochs": epochs, "target": target,
         "limited": networks.rules != networks.root.rules,
@@ -172,7 +173,9 @@ class Mixing:
         relaxed = self.training.relaxed
         key = (quantity, self.training.stage)
         if key not in self._tables:
-            self._tables[key] = choice_costs(self.part, quantity, self.training.signature.shape, relaxed.kept)
+            self._tables[key] = choice_costs(
+                self.part, quantity, self.training.signature.shape, relaxed.kept, self.training.masked
+            )
         return Derivation(self.part, relaxed.options, self._tables[key], self.settings.most_skips)
 
     def close(self) -> None:

@@ -4,41 +4,15 @@ from __future__ import annotations
 
 import random
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 from azora.networks.complexity import cost
-from azora.networks.decide import Undecided
-from azora.networks.shapes_only import ShapesOnly
-from azora.space import Architecture, Categorical, Choice, Integer, Option, Real, Space
+from azora.networks.masked import open_numbers
+from azora.space import Architecture, Option, Space
 
 DRAWS, CANDIDATES = 32, 6  # architectures whose numbers are looked at, and how many of these are gone on with
 SAMPLED = 2  # networks by which numbers are ordered
-
-
-class _Listening(Undecided):
-    """Builds a network to hear which numbers it asks for."""
-
-    def __init__(self, space: Space) -> None:
-        super().__init__(space)
-        self.heard: dict[str, Option] = {}
-
-    def number(self, name: str) -> Any:
-        self.heard[name] = max(self._numbers(name))
-        return self.heard[name]
-
-
-def open_numbers(space: Space) -> list[str]:
-    """The choices of numbers that have several values left and shape the largest network.
-
-    Raises:
-        SpaceError: a choice of words changes more than one module, so nothing can be mixed (with its name).
-    """
-    listening = _Listening(space)
-    with ShapesOnly():
-        space.build(listening)
-    return [name for name in listening.heard if _several(space.choices[name])]
 
 
 @dataclass(frozen=True)
@@ -49,14 +23,17 @@ class Held:
     macs: float
 
 
-def held_numbers(space: Space, seed: int) -> list[Held]:
+def held_numbers(space: Space, seed: int, mixed: Collection[str] = ()) -> list[Held]:
     """Ways to hold the numbers, the cheapest first, a few steps apart; each is of a network of the space, so that
     something allowed can be derived.
+
+    Args:
+        mixed: those that are not held.
 
     Raises:
         SpaceError: nothing can be drawn, or nothing mixed.
     """
-    names = open_numbers(space)
+    names = [name for name in open_numbers(space) if name not in mixed]
     if not names:
         return [Held({}, 1.0)]
     rng = random.Random(seed)
@@ -97,11 +74,6 @@ def _cost(space: Space, held: Mapping[str, Option]) -> float:
     has options, whatever the numbers."""
     part = space.root.constrain(None, "", **held)
     return sum(cost(space, part.sample(random.Random(draw)))["macs"] for draw in range(SAMPLED))
-
-
-def _several(choice: Choice) -> bool:
-    number = isinstance(choice, Integer | Real) or (isinstance(choice, Categorical) and choice.ordered)
-    return number and choice.varies
 
 
 def time_of(step: Callable[[], object]) -> float:

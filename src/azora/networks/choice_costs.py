@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import statistics
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from contextlib import nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from typing import final
 
 import torch
@@ -37,36 +37,75 @@ class ChoiceCosts:
     Args:
         quantity: "macs", "params", or "latency" (microseconds on this machine, one picture, one thread).
         fixed: of what no choice decides.
-        options: (K,) of each choice.
+        options: (K,) of each choice; of a number of channels, what it adds to its middle one.
+        factors: (K,) of each number of channels, by how much all of a network grows with it: for these, no sum holds.
     """
 
     quantity: str
     fixed: float
     options: Mapping[str, Tensor]
+    factors: Mapping[str, Tensor] = field(default_factory=dict)
 
     def expected(self, weights: Mapping[str, Tensor]) -> Tensor:
         """The cost of options that weigh so much, (K,) of each choice; the gradient reaches the weights."""
-        weighed = [(weights[name].cpu() * table).sum() for name, table in self.options.items()]
-        return self.fixed + torch.stack(weighed).sum()
+        tables = {name: table for name, table in self.options.items() if name not in self.factors}
+        found = self.fixed + sum((weights[name].cpu() * table).sum() for name, table in tables.items())
+        for name, factors in self.factors.items():
+            found = found * (weights[name].cpu() * factors).sum()
+        return torch.as_tensor(found)
+
+    def even(self) -> float:
+        """The cost when all options weigh the same."""
+        alike = {name: torch.full((len(table),), 1 / len(table)) for name, table in self.options.items()}
+        return float(self.expected(alike))
 
     def least(self) -> float:
         """The cost of the cheapest option of every choice."""
-        return self.fixed + sum(float(table.min()) for table in self.options.values())
+        least = {name: torch.zeros(len(table)) for name, table in self.options.items()}
+        for name, table in self.options.items():
+            least[name][table.argmin()] = 1.0
+        return float(self.expected(least))
 
 
 def choice_costs(
-    space: Space, quantity: str, shape: Shape, kept: Mapping[str, tuple[Option, ...]] | None = None
+    space: Space,
+    quantity: str,
+    shape: Shape,
+    kept: Mapping[str, tuple[Option, ...]] | None = None,
+    masked: Collection[str] = (),
 ) -> ChoiceCosts:
     """The table of a space's mixture for one input of `shape`: counted, or for latencies measured here and now.
 
     Args:
         kept: of each choice the options that are left (a choice that is not here: all).
+        masked: numbers of channels that are mixed too. The others' tables are then those at the middle of each; a
+            number's are by how much the network costs, all options alike, when this one is another. Of latencies, that
+            is by the multiply-accumulates.
 
     Raises:
         ConfigError: a quantity that there is not.
     """
     if quantity not in COSTS:
         raise ConfigError(f"there is no cost {quantity!r}; {closest(quantity, COSTS)}")
+    numbers = {name: (kept or {}).get(name, tuple(space.choices[name].options())) for name in masked}
+    middle = {name: sorted(each)[len(each) // 2] for name, each in numbers.items()}
+
+    def table(quantity: str, **other: Option) -> ChoiceCosts:
+        part = space.constrain(None, "numbers of channels", **{**middle, **other}) if masked else space
+        return _table(part, quantity, shape, kept)
+
+    found, counted = table(quantity), "macs" if quantity == "latency" else quantity
+    usual = found.even() if counted == quantity else table(counted).even()
+    factors = {
+        name: torch.tensor([table(counted, **{name: each}).even() for each in options]) / usual
+        for name, options in numbers.items()
+        if len(options) > 1
+    }
+    added = {name: (each - 1.0) * found.even() for name, each in factors.items()}
+    return replace(found, options={**found.options, **added}, factors=factors)
+
+
+def _table(space: Space, quantity: str, shape: Shape, kept: Mapping[str, tuple[Option, ...]] | None) -> ChoiceCosts:
     value, measured = COSTS[quantity], quantity == "latency"
     mixture = Mixture(space, kept=kept)
     with nullcontext() if measured else ShapesOnly():

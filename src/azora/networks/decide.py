@@ -47,6 +47,13 @@ class Decide(Protocol):
     def number(self, name: str) -> Any:
         """The number taken for a numeric choice."""
 
+    def narrowed(self, name: str, module: nn.Module) -> nn.Module:
+        """A module, of which as many channels come out as the number `name` says.
+
+        The module itself, where that is known; where it is not, a network that says so of whatever gives so many
+        channels can have the number mixed (`azora.networks.masked`).
+        """
+
     def category(self, name: str) -> Option:
         """The option taken for a categorical choice that changes more than one module."""
 
@@ -100,6 +107,9 @@ class As:
     def number(self, name: str) -> Any:
         return self._taken(name)
 
+    def narrowed(self, name: str, module: nn.Module) -> nn.Module:
+        return module
+
     def category(self, name: str) -> Option:
         return self._taken(name)
 
@@ -127,6 +137,9 @@ class Undecided:
 
     def module(self, name: str, make: Make) -> nn.Module:
         return Options(name, {module_name(option): make(option) for option in self._values(name)})
+
+    def narrowed(self, name: str, module: nn.Module) -> nn.Module:
+        return module
 
     def category(self, name: str) -> Option:
         values = self._values(name)

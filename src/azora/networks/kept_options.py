@@ -55,6 +55,9 @@ class AsKept:
     def number(self, name: str) -> Any:
         return self._as.number(name)
 
+    def narrowed(self, name: str, module: nn.Module) -> nn.Module:
+        return module
+
     def category(self, name: str) -> Option:
         return self._as.category(name)
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import replace
 from itertools import accumulate, pairwise
 from typing import Any, final
@@ -12,6 +12,7 @@ from torch import Tensor, nn
 
 from azora.errors import SpaceError
 from azora.networks.decide import Make, OfChannels, Options, Undecided, module_name
+from azora.networks.masked import Masked
 from azora.networks.mixed import Mixed
 from azora.networks.relaxation import Gate, Moment, Relaxation
 from azora.space import Architecture, Option, Space, Subset
@@ -47,10 +48,11 @@ class Mixture(Undecided):
     """All options of every choice of a module, mixed; refuses choices of numbers by name.
 
     Args:
-        space: its numbers are fixed.
+        space: its numbers are fixed, but for those that are masked.
         relaxation: how options are weighed; its `channels` are looked at.
         kept: of each choice the options that are left (a choice that is not here: all).
         deeper: cells more than the space has, where it says how many it repeats.
+        masked: numbers that are mixed too, some of what `azora.networks.masked.maskable` gives.
     """
 
     def __init__(
@@ -59,9 +61,10 @@ class Mixture(Undecided):
         relaxation: Relaxation | None = None,
         kept: Mapping[str, tuple[Option, ...]] | None = None,
         deeper: int = 0,
+        masked: Collection[str] = (),
     ) -> None:
         super().__init__(space)
-        self.deeper = deeper
+        self.deeper, self.masked = deeper, masked
         self.relaxation, self.kept = relaxation or Relaxation(), dict(kept or {})
         self.options: dict[str, tuple[Option, ...]] = {}  # of the choices that are mixed
         self.gates: dict[str, Gate] = {}
@@ -89,15 +92,23 @@ class Mixture(Undecided):
         return count + self.deeper
 
     def number(self, name: str) -> Any:
-        """The number, where only one is left.
+        """The number, where only one is left; the largest of one that is masked.
 
         Raises:
-            SpaceError: several are left: numbers cannot be weighed.
+            SpaceError: several are left: other numbers cannot be weighed.
         """
+        if name in self.masked:
+            left = self.kept.get(name, tuple(self._choice(name).options()))
+            if len(left) > 1:
+                self.options[name] = left
+            return max(left)
         numbers = set(self._numbers(name))
         if len(numbers) > 1:
             raise SpaceError(f"{name!r} is a number, which cannot be mixed; constrain it to one value first")
         return numbers.pop()
+
+    def narrowed(self, name: str, module: nn.Module) -> nn.Module:
+        return Masked(name, self.options[name], self.gates, module) if name in self.options else module
 
 
 @final
@@ -110,11 +121,12 @@ class Relaxed(nn.Module):
     weighs what it did.
 
     Args:
-        space: its choices of numbers have one value each.
+        space: its choices of numbers have one value each, but for those that are masked.
         relaxation: how options are weighed.
         seed: of weights and logits.
         kept: of each choice the options that are left; all, where it is not here.
         deeper: cells more than the space has.
+        masked: numbers that are mixed too (see `azora.networks.masked`).
 
     Raises:
         SpaceError: a number is open, or no choice of a module is (with the name).
@@ -128,10 +140,11 @@ class Relaxed(nn.Module):
         seed: int = 0,
         kept: Mapping[str, tuple[Option, ...]] | None = None,
         deeper: int = 0,
+        masked: Collection[str] = (),
     ) -> None:
         super().__init__()
         self.space, self.relaxation = space, relaxation or Relaxation()
-        mixture = Mixture(space, self.relaxation, kept, deeper)
+        mixture = Mixture(space, self.relaxation, kept, deeper, masked)
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed)
             self.network: nn.Module = space.build(mixture)

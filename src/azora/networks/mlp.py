@@ -92,7 +92,7 @@ class Mlp(Space):
         layers, width = nn.Sequential(), features
         for layer in range(decide.number("depth")):
             wide = decide.number(f"width_{layer}")
-            layers.append(self._layer(decide, width, wide))
+            layers.append(decide.narrowed(f"width_{layer}", self._layer(decide, width, wide)))
             width = wide
         skip = decide.module("skip", lambda taken: nn.Linear(features, outputs) if taken else _Nothing(outputs))
         return _Perceptron(layers, nn.Linear(width, outputs), skip)

@@ -90,14 +90,16 @@ class Stages(Space):
         resize = Resize(decide.number("resolution"), height, width)
         network.add_module("resize", resize)
         size = -(-min(resize.size) // stem_stride(self.signature))
-        network.add_module("stem", nn.Sequential(stem(self.signature, channels), nn.ReLU()))
+        begin = nn.Sequential(stem(self.signature, channels), nn.ReLU())
+        network.add_module("stem", decide.narrowed("width_0", begin))
         for stage in range(len(self.widths)):
             wide = decide.number(f"width_{stage}")
             layers = nn.Sequential()
             for block in range(decide.number(f"depth_{stage}")):
                 stride = 2 if block == 0 and stage > 0 and halves(size) else 1
                 size = -(-size // stride)
-                layers.append(self._block(decide, self._tag(stage, block), channels, wide, stride))
+                made = self._block(decide, self._tag(stage, block), channels, wide, stride)
+                layers.append(decide.narrowed(f"width_{stage}", made))
                 channels = wide
             network.add_module(f"stage_{stage}", layers)
         network.add_module("head", Head(channels, self.signature.outputs))

@@ -11,6 +11,7 @@ from azora.errors import SpaceError
 from azora.networks.complexity import by_kind, cost, parameters, signature_of
 from azora.networks.decide import As, Everything
 from azora.networks.drawing import to_svg, to_text
+from azora.networks.masked import maskable, open_numbers
 from azora.networks.mixture import Relaxed
 from azora.networks.relaxation import Moment
 from azora.space import Architecture, Categorical, Space
@@ -85,6 +86,28 @@ class NetworkSpaceContract:
             assert gradient[relaxed.logits.spans[name]].any(), f"{name} learns nothing"
         relaxed.decide(architecture)
         assert relaxed(x).shape == (4, signature_of(space).outputs)
+
+    def test_numbers_by_which_modules_are_narrowed_learn_in_a_mixture(self, space: Space) -> None:
+        try:
+            masked = maskable(space)
+        except SpaceError as error:
+            assert any(name in str(error) for name in space.choices), "a refusal names the choice"
+            return
+        if not masked:
+            return
+        architecture = space.sample(random.Random(5))
+        numbers = {
+            name: architecture.get(name, next(space.choices[name].options()))
+            for name in open_numbers(space)
+            if name not in masked
+        }
+        relaxed = Relaxed(space.constrain(None, "", **numbers), masked=masked)
+        relaxed.draw(Moment(0.0, True, torch.Generator()))
+        relaxed(torch.randn(4, *signature_of(space).shape)).square().sum().backward()
+        gradient = relaxed.logits.values.grad
+        assert gradient is not None
+        for name in masked:
+            assert name not in relaxed.options or gradient[relaxed.logits.spans[name]].any(), f"{name} learns nothing"
 
     def test_costs_are_counted(self, space: Space) -> None:
         for architecture in _some(space):

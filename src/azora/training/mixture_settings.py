@@ -67,6 +67,8 @@ class MixtureSettings:
         adapt: whether, where the eigenvalue says stop, the training goes back and on with three times the decay instead
             (Zela et al., 2020: ADA).
         most_skips: in what is derived of each cell (0: as many as are strongest).
+        masked: whether numbers of channels are mixed too, by masks (Wan et al., 2020: FBNetV2), where the space lets
+            them (see `azora.networks.masked`).
 
     Raises:
         ConfigError: a number out of its range, or a word that is not known.
@@ -94,6 +96,7 @@ class MixtureSettings:
     stop: str = "never"
     adapt: bool = False
     most_skips: int = 0
+    masked: bool = False
 
     def __post_init__(self) -> None:
         for name in ("order", "batch_size", "every", "most_skips"):
@@ -115,6 +118,8 @@ class MixtureSettings:
             raise ConfigError(f"there is no cost {self.cost!r}; {closest(self.cost, COSTS)}")
         if self.cost_form not in COST_FORMS:
             raise ConfigError(f"there is no cost_form {self.cost_form!r}; {closest(self.cost_form, COST_FORMS)}")
+        if self.masked and self.relaxation.kind == "sigmoid":
+            raise ConfigError("masked: what is weighed by a sigmoid each does not add up to a number of channels")
         if self.stop not in STOPS:
             raise ConfigError(f"there is no stop {self.stop!r}; {closest(self.stop, STOPS)}")
 

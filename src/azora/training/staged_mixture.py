@@ -15,6 +15,7 @@ from torch import Tensor, nn
 
 from azora.networks.choice_costs import COUNTED, ChoiceCosts, choice_costs
 from azora.networks.derivation import NONE, Derivation
+from azora.networks.masked import maskable
 from azora.networks.mixed import Mixed
 from azora.networks.mixture import Relaxed
 from azora.networks.relaxation import Gate, Moment
@@ -66,6 +67,7 @@ class StagedMixture:
         self.halvings, self.decay_factor = 0, 1.0
         self.target, self.limited = target, limited
         self.costs: ChoiceCosts | None = None
+        self.masked = maskable(space) if settings.masked else ()
         self.stage = 0
         self._enter(0, {})
 
@@ -174,8 +176,8 @@ class StagedMixture:
         self.halvings, self.decay_factor = int(state["halvings"]), float(state["decay_factor"])
         self.optimiser.decay = self.settings.decay * self.decay_factor
         if self.costs is not None:
-            tables = {name: state[f"costs.{name}"].clone() for name in self.costs.options}
-            self.costs = replace(self.costs, fixed=float(state["costs_fixed"]), options=tables)
+            tables, fixed = {name: state[f"costs.{name}"].clone() for name in self.costs.options}, state["costs_fixed"]
+            self.costs = replace(self.costs, fixed=float(fixed), options=tables)  # factors are counted
             self.target = float(state["target"])
 
     # Inside -----------------------------------------------------------------------------------------------------
@@ -203,7 +205,7 @@ class StagedMixture:
         edges = Derivation(self.space, self.relaxed.options).edges
         found: dict[str, set[int]] = {name: set() for name in self.relaxed.options}
         for quantity in COUNTED:
-            tables = choice_costs(self.space, quantity, self.signature.shape, self.kept).options
+            tables = choice_costs(self.space, quantity, self.signature.shape, self.kept, self.masked).options
             for name, values in self.relaxed.options.items():
                 able = [place for place, value in enumerate(values) if value != NONE or name not in edges]
                 ranks = list(zip(tables[name].tolist(), (-strengths[name]).tolist(), strict=True))
@@ -228,7 +230,8 @@ class StagedMixture:
         self.costs = self._costs(kept)
         if self.costs is not None and self.target is None:
             with torch.no_grad():
-                even = Relaxed(self.space, replace(made.relaxation, spread=0.0, channels=1), kept=kept)
+                flat = replace(made.relaxation, spread=0.0, channels=1)
+                even = Relaxed(self.space, flat, kept=kept, masked=self.masked)
                 self.target = float(self.costs.expected(even.strengths()))
         if self.costs is not None:
             check_costs(self.settings, self.costs.least(), self.target or 0.0)
@@ -236,7 +239,7 @@ class StagedMixture:
     def _made(self, stage: int, kept: Kept) -> Relaxed:
         """The mixture of a stage, before it learns."""
         relaxation, deeper = self.settings.relaxation_of(stage), self.settings.stages[stage].deeper
-        return Relaxed(self.space, relaxation, seed=self.seed, kept=kept, deeper=deeper)
+        return Relaxed(self.space, relaxation, seed=self.seed, kept=kept, deeper=deeper, masked=self.masked)
 
     def _costs_state(self) -> dict[str, Tensor]:
         """What a cost in the loss goes by: of latencies, which are not measured twice alike, too."""
@@ -249,7 +252,7 @@ class StagedMixture:
     def _costs(self, kept: Kept) -> ChoiceCosts | None:
         if not self.settings.cost:
             return None
-        return choice_costs(self.space, self.settings.cost, self.signature.shape, kept)
+        return choice_costs(self.space, self.settings.cost, self.signature.shape, kept, self.masked)
 
     def _draw(self, *, learns: bool, step: int, held: Mapping[str, Gate] | None = None) -> None:
         """The gates of a pass, and its dropout: the same in every pass of one step; or those of paths that are held."""
