@@ -67,10 +67,11 @@ def test_a_factorised_reduction_sees_every_pixel() -> None:
     assert seen[1::2, 1::2].all()
 
 
+@pytest.mark.parametrize("name", ["skip_connect", "conv_1x1"])
 @pytest.mark.parametrize("channels", [2, 3, 4, 8])
-def test_a_narrow_reduction_learns_with_channels_last(channels: int) -> None:
+def test_a_narrow_reduction_learns_with_channels_last(channels: int, name: str) -> None:
     """Torch's own gradient of it ended the process."""
-    reduction, x = make_operation("skip_connect", channels, 2), torch.randn(19, channels, 8, 8, requires_grad=True)
+    reduction, x = make_operation(name, channels, 2), torch.randn(19, channels, 8, 8, requires_grad=True)
     learns, found = [x, *reduction.parameters()], list[list[torch.Tensor]]()
     for memory_format in (torch.contiguous_format, torch.channels_last):
         for _ in range(20):

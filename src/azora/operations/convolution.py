@@ -20,12 +20,12 @@ def conv(
 
 
 def strided(point: nn.Conv2d, x: Tensor) -> Tensor:
-    """What a 1 × 1 convolution with a stride says of `x`.
+    """What a convolution says of `x`.
 
-    While it trains on few channels the pixels are taken first: with channels last, torch's own gradient (2.13, AVX2)
-    writes beyond its memory then.
+    While a 1 × 1 with a stride trains on few channels the pixels are taken first: with channels last, torch's own
+    gradient (2.13, AVX2) writes beyond its memory then.
     """
-    if point.training and x.shape[1] < NARROW:
+    if point.training and x.shape[1] < NARROW and point.kernel_size == (1, 1) and point.stride != (1, 1):
         return nn.functional.conv2d(x[:, :, :: point.stride[0], :: point.stride[1]], point.weight)
     done: Tensor = point(x)
     return done
@@ -45,6 +45,12 @@ class Convolution(nn.Sequential):
             conv(channels, channels, kernel, stride, dilation=dilation),
             nn.BatchNorm2d(channels),
         )
+
+    def forward(self, x: Tensor) -> Tensor:
+        rectify, point, norm = self
+        assert isinstance(point, nn.Conv2d)
+        normed: Tensor = norm(strided(point, rectify(x)))
+        return normed
 
 
 @final
