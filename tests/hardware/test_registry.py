@@ -168,3 +168,8 @@ class Plain(Target):
 def test_a_target_is_on_this_machine_unless_it_says_otherwise() -> None:
     assert Plain().fingerprint() == TorchCpu().fingerprint()
     assert {"machine", "processor", "cores", "system"} <= Plain().fingerprint().keys()
+
+
+def test_what_executorch_measured_on_all_threads_is_of_another_version(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("azora.hardware.executorch_target.check_executorch", lambda: "1.5")
+    assert find_target("executorch").versions() == {"executorch": "1.5", "threads": "1"}
