@@ -68,9 +68,7 @@ def test_stages_keep_the_strongest_widths(stripes: Task) -> None:
 
 def test_a_space_that_narrows_by_nothing_is_refused_and_so_are_sigmoids(stripes: Task) -> None:
     space = make_space("cells", stripes.signature)
-    with pytest.raises(
-        SpaceError, match="no number of channels can be masked"
-    ):
+    with pytest.raises(SpaceError, match="no number of channels can be masked"):
         small("gdas").check(space, stripes.search_data)
     with pytest.raises(ConfigError, match="masked: what is weighed by a sigmoid"):
         find_method("fair-darts", {"masked": True})
