@@ -194,6 +194,7 @@ MISTAKES: list[tuple[dict[str, Any], str]] = [
     ({"y": ROWS[:, :2], "x_test": ROWS, "y_test": ROWS[:, 0]}, "y has 1 columns in one split and 2 in another"),
     ({"classes": ["a"]}, "classes names 1 classes, so y must hold the numbers 0 to 0"),
     ({"classes": ["a", "a"]}, "classes names 'a' twice"),
+    ({"y": np.array([2**63, 1], np.uint64)[LABELS]}, "y holds 9223372036854775808, which is beyond 63 bits"),
     ({"groups": np.arange(3)}, "groups has shape \\(3,\\), x has 40 rows"),
     ({"groups": np.zeros(40, int)}, "groups leaves one group to divide"),
     ({"groups": LABELS}, "groups cannot be divided so that every class is learned"),
@@ -205,3 +206,18 @@ def test_mistakes_are_one_line(changed: dict[str, Any], message: str) -> None:
     with pytest.raises(TaskError, match=message) as caught:
         from_arrays(**{"x": ROWS, "y": LABELS, **changed})
     assert "\n" not in str(caught.value)
+
+
+def test_large_labels_with_and_without_a_sign_stay_apart() -> None:
+    large = np.array([2**60, 2**60 + 1], np.uint64)[LABELS]
+    task = from_arrays(ROWS, large, x_test=ROWS, y_test=large.astype(np.int64))
+    assert task.signature.classes == (str(2**60), str(2**60 + 1))
+    assert set(task.read_test().y) == {0, 1}
+
+
+def test_columns_that_fall_together_in_32_bits_are_told_of() -> None:
+    close = np.stack([np.arange(40) * 8 + 2**33, np.arange(40)], axis=1)
+    (note,) = from_arrays(close, LABELS).notes
+    assert note.startswith("column 0 of x has 40 different values, of which 32 bits tell 1 apart")
+    assert not from_arrays(close - [2**33, 0], LABELS).notes and not from_arrays(close.astype(np.float32), LABELS).notes
+    assert not from_arrays(close / 2**33 + np.linspace(0, 1, 40)[:, None], LABELS).notes

@@ -179,3 +179,35 @@ def test_a_table_reads_its_columns_from_any_sheet_that_has_them() -> None:
         table.rows(Sheet("s", {"w": ["b"], "m": ["1"]}))
     with pytest.raises(TaskError, match="column 'n' has 'much' in row 3; finite numbers are wanted"):
         table.rows(Sheet("s", {"w": ["b", "b"], "n": ["1", "much"]}))
+
+
+@pytest.mark.parametrize(
+    ("labels", "classes"),
+    [
+        (["01", "02", "1"], ("01", "02", "1")),
+        (["9007199254740992", "9007199254740993", "9007199254740995"],) * 2,
+        (["-07", "7", "8"], ("-07", "7", "8")),
+        (["1", "2.0", "3"], ("1", "2", "3")),
+        (["0", "10", "2"], ("0", "2", "10")),
+    ],
+)
+def test_labels_that_are_codes_are_names(tmp_path: Path, labels: list[str], classes: tuple[str, ...]) -> None:
+    text = "n,code\n" + "\n".join(f"{row},{labels[row % 3]}" for row in range(30))
+    task = load_task(written(tmp_path, text), reading=Reading(label="code"))
+    assert task.signature.classes == tuple(classes)
+
+
+def test_codes_are_numbers_to_predict_where_that_is_said(tmp_path: Path) -> None:
+    text = "n,code\n" + "\n".join(f"{row},0{row % 5}" for row in range(30))
+    task = load_task(written(tmp_path, text), reading=Reading(label="code", kind="regression"))
+    assert task.signature.kind == "regression"
+
+
+def test_numbers_that_fall_together_in_32_bits_are_told_of_and_refused_as_targets(tmp_path: Path) -> None:
+    rows = [f"{1_700_000_000 + 10 * row},{row % 2},{row / 7}" for row in range(100)]
+    file = written(tmp_path, "time,answer,part\n" + "\n".join(rows))
+    task = load_task(file, reading=Reading(label="answer"))
+    said = "100 different values, of which 32 bits tell 9 apart; subtract what they have in common"
+    assert task.notes == (f"column 'time' has {said}",)
+    with pytest.raises(TaskError, match=f"y has {said}"):
+        load_task(file, reading=Reading(label="time"))

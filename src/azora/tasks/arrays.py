@@ -10,6 +10,7 @@ import numpy as np
 from azora.errors import TaskError
 from azora.settings import closest
 from azora.tasks.array import Array
+from azora.tasks.precision import rounded_together
 from azora.tasks.signature import KINDS, Signature
 from azora.tasks.tables import Table
 from azora.tasks.task import Split, Task
@@ -71,6 +72,7 @@ def from_arrays(
         raise TaskError(f"{name}: x and y must be given")
     pairs = {"": (x, y), "_test": (x_test, y_test), "_validation": (x_validation, y_validation)}
     given = _given(pairs, channels_last, holes=table is not None)
+    notes = [*notes, *_rounded(np.asarray(x), table)]
     rows, labels = _labelled(given, classes, kind)
     rows["train"] = replace(rows["train"], groups=_groups(groups, len(rows["train"].x)))
     shape = tuple(rows["train"].x.shape[1:])
@@ -79,6 +81,14 @@ def from_arrays(
     shape, traits = (shape, ()) if table is None else ((table.width,), table.traits)
     signature = Signature(labels.kind, shape, labels.outputs, labels.names, mirrored, raw, traits)
     return Task(name, signature, *_three(rows, labels, seed), table=table, notes=notes)
+
+
+def _rounded(x: Array, table: Table | None) -> list[str]:
+    """What is to be told of columns whose values fall together in float32."""
+    if x.ndim != 2 or table is not None:
+        return []
+    found = ((place, rounded_together(x[:, place])) for place in range(x.shape[1]))
+    return [f"column {place} of x has {said}" for place, said in found if said]
 
 
 def _given(
@@ -135,6 +145,8 @@ class _Labels:
         if kind == "regression" or (broken and kind is None):
             if together.dtype.kind == "U":
                 raise TaskError(f"y holds names such as {together[0, 0]!r}, which cannot be predicted as numbers")
+            if said := next(filter(None, map(rounded_together, together.T)), None):
+                raise TaskError(f"y has {said}")
             return cls("regression", (), None, together.shape[1])
         if together.shape[1] > 1:
             raise TaskError(f"y has {together.shape[1]} columns of labels; one is wanted")
@@ -179,7 +191,7 @@ def _rows(
         return None
     if x is None or y is None:
         raise TaskError(f"{x_name if x is None else y_name} is missing beside {y_name if x is None else x_name}")
-    x, y = _array(x_name, x, "biuf", "numbers", holes), _array(y_name, y, "biufU", "numbers or names")
+    x, y = _array(x_name, x, "biuf", "numbers", holes), _signed(y_name, _array(y_name, y, "biufU", "numbers or names"))
     if len(x) != len(y):
         raise TaskError(f"{x_name} has {len(x)} rows, {y_name} has {len(y)}")
     return _Rows(_pictures_or_rows(x_name, x, channels_last), y)
@@ -202,6 +214,16 @@ def _array(name: str, values: Array, kinds: str, wanted: str, holes: bool = Fals
             where = np.argwhere(~finite)[0]
             raise TaskError(f"{name} has {array[tuple(where)]} in row {where[0]}; fill or drop what is no number")
     return array
+
+
+def _signed(name: str, y: Array) -> Array:
+    """Whole numbers as int64: beside those of another split without a sign, large ones would become floats that are
+    the same."""
+    if y.dtype.kind not in "iu":
+        return y
+    if int(y.max()) > np.iinfo(np.int64).max:
+        raise TaskError(f"{name} holds {int(y.max())}, which is beyond 63 bits; give names in place of such numbers")
+    return y.astype(np.int64)
 
 
 def _groups(groups: Array | None, rows: int) -> Array | None:

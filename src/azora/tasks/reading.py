@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import re
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any, final
@@ -14,9 +15,11 @@ from azora.settings import closest, plain
 from azora.tasks.array import Array
 from azora.tasks.arrays import from_arrays
 from azora.tasks.folders import read_folders
+from azora.tasks.precision import rounded_together
 from azora.tasks.tables import Sheet, Table, find_columns, is_missing, is_number, read_sheet
 from azora.tasks.task import Task
 
+MOST_EXACT = 2**53
 MOST_CLASSES = 20  # whole numbers of more different values than this are numbers to predict
 CSV = (".csv", ".tsv")
 TABLES, ALBUMS = ("label", "kind", "group", "ignore"), ("size", "skip_bad")
@@ -104,7 +107,18 @@ def from_csv(path: Path, reading: Reading, seed: int, table: Table | None = None
     y, kind = _target(sheet, reading.label, target, reading.kind, whole)
     table = find_columns(sheet, names) if table is None else table
     groups = None if reading.group is None else np.array(sheet.column(reading.group))
-    return from_arrays(table.rows(sheet), y, groups=groups, name=path.stem, seed=seed, kind=kind, table=table)
+    rows = table.rows(sheet)
+    notes = [f"column {name!r} has {said}" for name, said in _rounded(sheet, table)]
+    return from_arrays(rows, y, groups=groups, name=path.stem, seed=seed, kind=kind, table=table, notes=notes)
+
+
+def _rounded(sheet: Sheet, table: Table) -> Iterator[tuple[str, str]]:
+    """The columns of numbers whose values fall together in float32, and what becomes of them."""
+    for column in table.columns:
+        if column.categories is None:
+            numbers = np.array([float(cell) for cell in sheet.cells[column.name] if is_number(cell)])
+            if said := rounded_together(numbers):
+                yield column.name, said
 
 
 def _names(sheet: Sheet, reading: Reading) -> list[str]:
@@ -126,7 +140,7 @@ def _target(
             f"{sheet.name}: the label {label!r} is empty in {len(empty)} rows, the first of them row {empty[0] + 2};"
             " leave these rows out"
         )
-    if not all(map(is_number, cells)):
+    if not all(map(is_number, cells)) or ("regression" not in (kind, whole) and _are_codes(cells)):
         return np.array(cells), kind
     y = np.array([float(cell) for cell in cells])
     if not np.isfinite(y).all():
@@ -134,6 +148,13 @@ def _target(
     if kind is None and np.any(y != np.round(y)):
         kind = "regression"
     return y, kind or whole or ("regression" if len(np.unique(y)) > MOST_CLASSES else "classification")
+
+
+def _are_codes(cells: list[str]) -> bool:
+    """Whether whole numbers are names: as numbers 01 would be 1, and what is beyond 53 bits one of its neighbours."""
+    if not all(re.fullmatch(r"[+-]?\d+", cell) for cell in cells):
+        return False
+    return any(re.match(r"[+-]?0\d", cell) or abs(int(cell)) > MOST_EXACT for cell in cells)
 
 
 def from_folder(path: Path, reading: Reading, seed: int) -> Task:
