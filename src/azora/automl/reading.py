@@ -10,9 +10,9 @@ from typing import Any
 from azora.automl.result import Result
 from azora.clock import show_seconds
 from azora.errors import StudyError
-from azora.study import SqlJournal
 from azora.study.folder import BASELINE, JOURNAL
 from azora.study.journal import Event
+from azora.study.looking import read_journal
 
 
 @dataclass(frozen=True)
@@ -42,18 +42,14 @@ class Seen:
 
 
 def read_events(out: Path) -> list[Event]:
-    """The events of the study in `out`, which may be running.
+    """The events of the study in `out`, which may be running. Nothing is written there.
 
     Raises:
         StudyError: there is none.
     """
     if not (out / JOURNAL).is_file():
         raise StudyError(f"{out} holds no study: there is no {JOURNAL} in it")
-    journal = SqlJournal(out / JOURNAL)
-    try:
-        return list(journal.read())
-    finally:
-        journal.close()
+    return read_journal(out / JOURNAL)
 
 
 def read_out(out: Path, top: int = 5) -> Seen:
@@ -78,7 +74,7 @@ def read_out(out: Path, top: int = 5) -> Seen:
         for proposal, report in told
         if not report["error"] and metric in report["metrics"]
     ]
-    good.sort(key=lambda each: (each["budget"] or float("inf"), sign * each["score"]), reverse=True)
+    good.sort(key=lambda each: (_length(each["budget"]), sign * each["score"]), reverse=True)
     phases = [
         event["kind"] if event["kind"] == "finished" else event["name"] for event in events if event["kind"] in _STATES
     ]
@@ -94,6 +90,11 @@ def read_out(out: Path, top: int = 5) -> Seen:
         figures["baseline"] = _beside(read_out(out / BASELINE, 1))
     result = Result.read(out) if (out / "result.json").is_file() else None
     return Seen({**figures, **({"result": dict(result.figures)} if result else {})}, good[:top], result)
+
+
+def _length(budget: float | None) -> float:
+    """Of a training: where none is said it was in full; what was judged by shared weights had 0 epochs of its own."""
+    return float("inf") if budget is None else budget
 
 
 def _beside(seen: Seen) -> dict[str, Any]:

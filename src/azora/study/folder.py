@@ -12,6 +12,7 @@ from typing import Any, final
 from azora.errors import StudyError
 from azora.space import Space
 from azora.study.journal import SqlJournal
+from azora.study.looking import check_journal, read_journal
 from azora.study.study import Study
 
 JOURNAL, LOCK = "study.db", "study.lock"
@@ -40,10 +41,8 @@ class StudyFolder:
             os.close(self._lock)
             raise StudyError(f"another search is running in {path}; wait for it or choose another folder") from error
         there = (path / JOURNAL).exists()
-        if there and not resume:
-            about = read_about(path)
-            self.release()
-            raise StudyError(f"{path} holds a study ({about}); go on with --resume or choose another --out")
+        if there:
+            self._look(resume)
         if resume and not there:
             self.discard()
             raise StudyError(f"{path} holds no study to resume")
@@ -65,16 +64,23 @@ class StudyFolder:
         study.open()
         return study
 
+    def _look(self, resume: bool) -> None:
+        """Raises StudyError where what is there cannot be gone on with, or is not to be."""
+        try:
+            check_journal(self.path / JOURNAL)
+            if not resume:
+                about = read_about(self.path)
+                raise StudyError(f"{self.path} holds a study ({about}); go on with --resume or choose another --out")
+        except StudyError:
+            self.release()
+            raise
+
     def judged_anything(self) -> bool:
         """Whether the study here has a judgement; a journal that cannot be read may have."""
         if not (self.path / JOURNAL).exists():
             return False
         with contextlib.suppress(StudyError):
-            journal = SqlJournal(self.path / JOURNAL)
-            try:
-                return any(event["kind"] == "told" for event in journal.read())
-            finally:
-                journal.close()
+            return any(event["kind"] == "told" for event in read_journal(self.path / JOURNAL))
         return True
 
     def release(self) -> None:
@@ -112,10 +118,6 @@ def strategy_of(path: Path) -> str | None:
 
 
 def _about(path: Path) -> Mapping[str, Any]:
-    journal = SqlJournal(path / JOURNAL)
-    try:
-        first = next(journal.read(), None)
-    finally:
-        journal.close()
-    found: Mapping[str, Any] = (first or {}).get("about", {})
+    first = next(iter(read_journal(path / JOURNAL)), {})
+    found: Mapping[str, Any] = first.get("about", {})
     return found
