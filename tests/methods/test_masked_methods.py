@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
+import random
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
 
 from azora.errors import ConfigError, SpaceError
 from azora.methods import Method
 from azora.methods.differentiable import Differentiable
+from azora.methods.numbers import Held, held_numbers
 from azora.methods.phases import of_networks
 from azora.methods.registry import find_method
+from azora.networks.complexity import cost
+from azora.networks.masked import maskable
 from azora.networks.registry import make_space
 from azora.study import SqlJournal, Study
 from azora.tasks import Task
@@ -55,15 +60,47 @@ def test_widths_are_favoured_and_not_held(preset: str, desk: Desk) -> None:
     assert "network.width_1" in first.architecture
 
 
-def test_stages_keep_the_strongest_widths(stripes: Task) -> None:
-    space = make_space("stages", stripes.signature, **BLOCKS).constrain(None, "", resolution=1.0, depth_0=1, depth_1=1)
-    settings = MixtureSettings(masked=True, stages=(Stage(), Stage(options=2)), batch_size=16)
-    data = stripes.search_data
-    training = MixtureTraining(space, data.train, data.signature, data.scaling, settings, 2.0, seed=1)
-    assert training.relaxed.options["width_1"] == (6, 8, 12)
-    training.advance()
-    left = training.relaxed.options["width_1"]
-    assert training.stage == 1 and len(left) == 2 and set(left) < {6, 8, 12}
+def training_of(task: Task, limited: bool = False) -> MixtureTraining:
+    space = make_space("stages", task.signature, **BLOCKS).constrain(None, "", resolution=1.0, depth_0=1, depth_1=1)
+    settings = MixtureSettings(masked=True, stages=(Stage(), Stage(options=1)), batch_size=16)
+    data = task.search_data
+    return MixtureTraining(
+        space, data.train, data.signature, data.scaling, settings, 2.0, seed=1, limited=limited
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize(("limited", "left"), [(False, (12,)), (True, (6, 12))])
+def test_stages_keep_the_strongest_widths_and_within_limits_the_cheapest(
+    stripes: Task, limited: bool, left: tuple[int, ...]
+) -> None:
+    training = training_of(stripes, limited)
+    training.advance(training.batches.steps // 2 / training.batches.steps)
+    with torch.no_grad():
+        training.relaxed.logits["width_1"].copy_(torch.tensor([-9.0, 0.0, 9.0]))
+    kept = training._strongest(1)
+    assert kept["width_1"] == left
+
+
+def test_widths_are_ranked_with_all_other_choices(stripes: Task) -> None:
+    training = training_of(stripes)
+    assert training.ranking().keys() == training.relaxed.options.keys()
+    with torch.no_grad():
+        training.relaxed.logits["width_1"].copy_(torch.tensor([0.0, 2.0, 1.0]))
+    assert training.ranking()["width_1"] == [1, 2, 0]
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_held_numbers_are_ordered_by_what_the_widest_networks_cost(stripes: Task, seed: int) -> None:
+    space = make_space("stages", stripes.signature, per_block=True, candidates=True)
+    mixed = maskable(space)
+    ways = held_numbers(space, seed, mixed)
+    widest = {name: max(space.choices[name].options()) for name in mixed}
+
+    def costs(way: Held) -> float:
+        part = space.constrain(None, "", **{**way.numbers, **widest})
+        return sum(cost(space, part.sample(random.Random(draw)))["macs"] for draw in range(12))
+
+    assert max(ways, key=costs) == ways[-1]
 
 
 def test_a_space_that_narrows_by_nothing_is_refused_and_so_are_sigmoids(stripes: Task) -> None:

@@ -41,6 +41,15 @@ class TestSmash(MethodContract):
         return lambda: Smash(bases=2, hidden=8, samples=6, perturbations=3, epochs=2.0, judged=12, size=4)
 
 
+def test_smash_tells_what_fair_paths_leave_out(stripes: Task, tmp_path: Path) -> None:
+    desk = Desk(stripes, tmp_path, {"name": "cells", "settings": CELLS, "recipe": True})
+    work = desk.sit()
+    narrow = work.space.constrain(lambda each: each["network.width"] == 4, "narrow")
+    method = Smash(bases=2, hidden=8, samples=6, perturbations=3, epochs=1.0, judged=12, size=4, paths="fair")
+    method.learn(replace(work, space=narrow), of_networks(narrow))
+    assert any("network.width=8" in note and "fair paths leave that out" in note for note in desk.notes)
+
+
 class TestSmashOfRows(MethodContract):
     @pytest.fixture
     def desk(self, stripes: Task, tmp_path: Path) -> Desk:

@@ -72,11 +72,24 @@ def test_networks_and_whole_networks_are_what_they_were() -> None:
         assert not any(isinstance(module, Masked) for module in space.build(decide).modules())
 
 
-@pytest.mark.parametrize("make", [stages, lambda: Wide().constrain(None, "", second=4)])
+def mlp(normalisation: str) -> Space:
+    return make_space("mlp", ROWS).constrain(None, "", depth=2, dropout=0.0, normalisation=normalisation)
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        stages,
+        lambda: Wide().constrain(None, "", second=4),
+        lambda: mlp("none"),
+        lambda: mlp("batch"),
+        lambda: mlp("layer"),
+    ],
+)
 def test_channels_beyond_what_is_decided_have_no_say(make: Callable[[], Space]) -> None:
     space = make()
     made, name = mixed(space).eval(), maskable(space)[0]
-    architecture, x = space.sample(random.Random(1)), torch.randn(3, *space.root.signature.shape)  # type: ignore[attr-defined]
+    architecture, x = space.sample(random.Random(1)), torch.rand(3, *space.root.signature.shape)  # type: ignore[attr-defined]
     numbers = sorted(made.options[name])
     some = space.architecture(**{**architecture, name: numbers[0]})
     made.decide(some)
@@ -123,6 +136,26 @@ def test_gradients_are_those_of_finite_differences() -> None:
             below = float(value())
             values[place] += reach
         assert float(gradient[place]) == pytest.approx((above - below) / (2 * reach), rel=1e-5, abs=1e-8)
+
+
+def test_a_number_is_to_be_asked_for_before_modules_are_narrowed_by_it() -> None:
+    class Late(Wide):
+        def build(self, decide: Any) -> nn.Module:
+            narrowed = decide.narrowed("wide", nn.Linear(7, 9))
+            return nn.Sequential(narrowed, nn.Linear(decide.number("wide"), 3))
+
+    with pytest.raises(SpaceError, match=r"'wide' narrows a module before its number was asked for"):
+        maskable(Late())
+
+
+def test_a_limit_that_nothing_meets_is_told_with_what_the_smallest_network_has() -> None:
+    space = stages(widths=((8, 16, 64), (8, 64)), depths=(1,))
+    made, table = mixed(space), choice_costs(space, "macs", PICTURES.shape, masked=maskable(space))
+    counted: Callable[[Any], int] = lambda one: space.root.cost(one)["macs"]  # type: ignore[index] # noqa: E731
+    least = min(counted(one) for one in space)
+    never = space.constrain(lambda one: counted(one) < least, "few macs")
+    with pytest.raises(SpaceError, match=rf"\(few macs\): the cheapest has {least:,} macs"):
+        Derivation(never, made.options, table).strongest(made.strengths())
 
 
 def test_what_has_another_number_of_channels_is_refused_by_name() -> None:

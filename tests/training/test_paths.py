@@ -12,7 +12,7 @@ from azora.networks.complexity import cost
 from azora.networks.mlp import Mlp
 from azora.networks.nb201 import NB201, OPERATIONS
 from azora.networks.registry import make_space
-from azora.space import Architecture, Categorical, Space, Subset
+from azora.space import Architecture, Categorical, Space, Subset, When
 from azora.tasks import Signature
 from azora.training import PATHS, make_paths
 from azora.training.paths import Binned, Sandwich, Shrinking, StrictlyFair, Uniform, extreme
@@ -66,6 +66,13 @@ def test_fair_paths_leave_out_what_no_network_within_the_rules_has() -> None:
         assert Counter(each[name] for each in drawn) == Counter(
             OPERATIONS[:1] * 5 if name == "operation_0_1" else OPERATIONS
         )
+
+
+def test_fair_paths_leave_out_what_only_networks_without_the_choice_could_be_drawn_for() -> None:
+    deep = Categorical("deep", (1, 2))
+    kernel = Categorical("kernel", (3, 5, 7), (When("deep", (2,)),))
+    space = Space("few", [deep, kernel]).constrain(lambda each: each.get("kernel") != 7, "no large kernel")
+    assert StrictlyFair(space).left_out == ["kernel=7"]
 
 
 def test_fair_paths_exchange_options_until_rules_are_kept() -> None:

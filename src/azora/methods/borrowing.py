@@ -13,7 +13,7 @@ from azora.settings import check_finite, check_whole
 from azora.space import Space
 from azora.strategies import Strategy
 from azora.tasks import SearchData
-from azora.training import check_paths, make_paths
+from azora.training import Paths, check_paths, make_paths
 from azora.training.paths import StrictlyFair
 
 
@@ -66,8 +66,7 @@ class Borrowing(OneShot):
 
     def learn(self, work: Work, networks: Space) -> Mapping[str, float] | None:
         paths = make_paths(self.paths, networks, **path_settings(self))
-        if isinstance(paths, StrictlyFair) and paths.left_out:
-            work.note(f"no network was found that may have {', '.join(paths.left_out)}: fair paths leave that out")
+        tell_left_out(work, paths)
         about = {
             "kind": "borrowed",
             "epochs": self.epochs,
@@ -87,3 +86,9 @@ def path_settings(method: object) -> dict[str, object]:
     """Those of the method's settings that are for its paths, as far as they were given."""
     names = ("quantity", "bins", "order", "random_networks")
     return {name: value for name in names if (value := getattr(method, name)) is not None}
+
+
+def tell_left_out(work: Work, paths: Paths) -> None:
+    """A note of the options that fair paths leave out."""
+    if isinstance(paths, StrictlyFair) and paths.left_out:
+        work.note(f"no network was found that may have {', '.join(paths.left_out)}: fair paths leave that out")

@@ -41,7 +41,7 @@ def held_numbers(space: Space, seed: int, mixed: Collection[str] = ()) -> list[H
     for _ in range(DRAWS):
         held = _held(space, names, space.sample(rng))
         found.setdefault(tuple(held.items()), held)
-    ways = sorted((Held(held, _cost(space, held)) for held in found.values()), key=lambda way: way.macs)
+    ways = sorted((Held(held, _cost(space, held, mixed)) for held in found.values()), key=lambda way: way.macs)
     places = sorted({round(step * (len(ways) - 1) / (CANDIDATES - 1)) for step in range(CANDIDATES)})
     return [ways[place] for place in places]
 
@@ -69,10 +69,11 @@ def _held(space: Space, names: list[str], architecture: Architecture) -> dict[st
     return held
 
 
-def _cost(space: Space, held: Mapping[str, Option]) -> float:
+def _cost(space: Space, held: Mapping[str, Option], mixed: Collection[str]) -> float:
     """Multiply-accumulates of networks with these numbers, limits aside: a mixture costs as many times as much as it
-    has options, whatever the numbers."""
-    part = space.root.constrain(None, "", **held)
+    has options, whatever the numbers. Of numbers that are mixed it runs the largest."""
+    widest = {name: max(space.choices[name].options()) for name in mixed}
+    part = space.root.constrain(None, "", **{**held, **widest})
     return sum(cost(space, part.sample(random.Random(draw)))["macs"] for draw in range(SAMPLED))
 
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, final
 
 from azora.errors import ConfigError
-from azora.methods.borrowing import path_settings
+from azora.methods.borrowing import path_settings, tell_left_out
 from azora.methods.method import Work
 from azora.methods.one_shot import OneShot
 from azora.methods.phases import share_weights
@@ -87,6 +87,7 @@ class Smash(OneShot):
 
     def learn(self, work: Work, networks: Space) -> Mapping[str, float] | None:
         paths = make_paths(self.paths, networks, **path_settings(self))
+        tell_left_out(work, paths)
         about = {
             "kind": "written",
             "epochs": self.epochs,

@@ -26,7 +26,10 @@ class Residual(nn.Module):
             self.shortcut = nn.Sequential(conv(channels_in, channels_out, 1, stride), nn.BatchNorm2d(channels_out))
 
     def forward(self, x: Tensor) -> Tensor:
-        return torch.relu(self.second(torch.relu(self.first(x))) + self._way(x))
+        point, norm = self.first
+        assert isinstance(point, nn.Conv2d)
+        first = torch.relu(norm(strided(point, x)))
+        return torch.relu(self.second(first) + self._way(x))
 
     def _way(self, x: Tensor) -> Tensor:
         if len(self.shortcut) == 0:

@@ -15,6 +15,7 @@ from torch import Tensor
 
 from azora.errors import SpaceError
 from azora.networks.choice_costs import ChoiceCosts
+from azora.networks.complexity import cost
 from azora.networks.mixture import inputs_of
 from azora.space import Architecture, Option, Space, Subset
 
@@ -267,8 +268,10 @@ class Derivation:
             for name, each in self.costs.options.items()
         }
         cheap = self._taken(least, self._counts[-1])
-        cost = self.costs.fixed - self._score(cheap, least)
-        return f"no network that can be derived is allowed ({said}): the cheapest has {cost:,.0f} {self.costs.quantity}"
+        has = self.costs.fixed - self._score(cheap, least)
+        if self.costs.factors and (smallest := self.space.root.valid(cheap)) is not None:  # for these no sum holds
+            has = cost(self.space.root, smallest)[self.costs.quantity]
+        return f"no network that can be derived is allowed ({said}): the cheapest has {has:,.0f} {self.costs.quantity}"
 
 
 @final

@@ -68,6 +68,8 @@ class _Listening(Undecided):
         return self.heard[name]
 
     def narrowed(self, name: str, module: nn.Module) -> nn.Module:
+        if name not in self.heard:
+            raise SpaceError(f"{name!r} narrows a module before its number was asked for: ask decide.number first")
         self.narrows.add(name)
         return module
 

@@ -92,7 +92,9 @@ class Mlp(Space):
         layers, width = nn.Sequential(), features
         for layer in range(decide.number("depth")):
             wide = decide.number(f"width_{layer}")
-            layers.append(decide.narrowed(f"width_{layer}", self._layer(decide, width, wide)))
+            # Before the normalisation too: that of a layer is over all its values.
+            linear = decide.narrowed(f"width_{layer}", nn.Linear(width, wide))
+            layers.append(decide.narrowed(f"width_{layer}", self._layer(decide, linear, wide)))
             width = wide
         skip = decide.module("skip", lambda taken: nn.Linear(features, outputs) if taken else _Nothing(outputs))
         return _Perceptron(layers, nn.Linear(width, outputs), skip)
@@ -117,9 +119,9 @@ class Mlp(Space):
             edges.append(Edge("input", "output", "linear"))
         return Graph(f"mlp, dropout {architecture['dropout']:g}", tuple(nodes), tuple(edges))
 
-    def _layer(self, decide: Decide, width: int, wide: int) -> nn.Module:
+    def _layer(self, decide: Decide, linear: nn.Module, wide: int) -> nn.Module:
         return nn.Sequential(
-            nn.Linear(width, wide),
+            linear,
             decide.module("normalisation", lambda name: NORMS[name](wide)),
             decide.module("activation", lambda name: ACTIVATIONS[name]()),
             nn.Dropout(decide.number("dropout")),

@@ -123,7 +123,7 @@ def _listable(choice: Choice) -> bool:
 
 def _occurs(space: Space, name: str, option: Option, points: Sequence[Architecture]) -> bool:
     """Whether a network with the option was found: one of `points` with it, or a random one."""
-    part = space.constrain(None, "", **{name: option})
+    part = space.constrain(lambda each: name in each, f"has {name}", **{name: option})
     part.plant(points)
     try:
         part.sample(random.Random(0))

@@ -119,7 +119,8 @@ class StagedMixture:
                 able = able if len(able) > 1 else list(range(len(module)))
                 weights = strengths[module.choice].tolist()
                 found[module.choice] = sorted(able, key=weights.__getitem__, reverse=True)
-        return found
+        masked = {name: strengths[name].argsort(descending=True).tolist() for name in self.relaxed.options}
+        return {**masked, **found}
 
     def generator(self, step: int, learns: bool = False) -> torch.Generator:
         """Of the draws of a step."""
