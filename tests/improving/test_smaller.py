@@ -14,6 +14,7 @@ from azora.improving import improve, paired_test
 from azora.improving.challengers import Challengers
 from azora.improving.cheaper import compared
 from azora.improving.paired import margin_of
+from azora.improving.remembering import policy_of
 from azora.meta.carried import Carried
 from azora.meta.policy import Policy
 from azora.networks.complexity import cost
@@ -76,6 +77,14 @@ def test_a_model_beyond_all_that_is_near_is_told_so(tmp_path: Path) -> None:
     model, said = deployed(tmp_path, blobs(300, 0), wide=True, figures={"limits": {"params": 10}}), list[str]()
     improve(model, blobs(6000, 1), 4.0, say=said.append)
     assert "none that is smaller holds params: what comes nearer is tried" in said
+
+
+def test_what_a_reward_aims_at_is_no_limit(tmp_path: Path) -> None:
+    for objective, limits in (("reward", {}), ("accuracy", {"macs": 100.0})):
+        figures = {"limits": {"macs": 100.0}, "objective": objective}
+        bundle = read_bundle(deployed(tmp_path / objective, blobs(300, 0), epochs=1, wide=True, figures=figures))
+        policy = policy_of(bundle, None)
+        assert policy.limits == limits and bool(Challengers(bundle, (), policy, 0).over) == bool(limits)
 
 
 def test_too_few_rows_and_unknown_words_are_told(tmp_path: Path) -> None:
