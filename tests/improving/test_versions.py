@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import contextlib
 from pathlib import Path
 
 import pytest
 from tests.improving.made import blobs, deployed, weights
 
+from azora.cli.main import main
 from azora.errors import BundleError
-from azora.export.bundle import WEIGHTS
+from azora.export.bundle import ABOUT, WEIGHTS
 from azora.improving import Versions
+from azora.improving.versions import PROMOTING
 
 
 def test_a_model_whose_weights_are_damaged_is_had_back(tmp_path: Path) -> None:
@@ -41,3 +44,21 @@ def test_damaged_weights_are_no_version(tmp_path: Path) -> None:
         versions.roll_back()
     assert (versions.model / WEIGHTS).is_file()  # nothing was moved
     assert versions.keep() == "damaged-0001" and versions.numbers() == []
+
+
+@pytest.mark.parametrize("text", ["{", None])
+def test_what_was_interrupted_is_put_back_where_there_is_no_model_left(
+    text: str | None, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    versions = Versions(deployed(tmp_path, blobs(300, 0), epochs=1))
+    before = weights(versions.model)
+    with contextlib.suppress(KeyboardInterrupt), versions.promoting():
+        raise KeyboardInterrupt
+    description = versions.model / ABOUT
+    description.unlink() if text is None else description.write_text(text, encoding="utf-8")
+    words = ["improve", str(versions.model), "--data", "digits"]
+    assert main([*words, "--dry-run"]) == 2 and (versions.folder / PROMOTING).is_file()  # such a look changes nothing
+    assert main(words) == 2
+    said = capsys.readouterr().err
+    assert "version 0001 is back" in said and "the model takes 8" in said
+    assert weights(versions.model) == before and not (versions.folder / PROMOTING).is_file()

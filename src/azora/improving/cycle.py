@@ -91,9 +91,14 @@ def improve(
             say(line)
         return Outcome("looked at", analyse(bundle, task, seconds), {})
     with versions.locked():
-        if (settled := versions.settle()) is not None:
-            say(f"an earlier promotion was interrupted before its second look: version {settled} is back")
+        put_back(versions, say)
         return _Cycle(versions, task, seconds, seed, prefer, records, say, promoted).run()
+
+
+def put_back(versions: Versions, say: Say) -> None:
+    """What a promotion replaced that was interrupted before its second look, under the lock of `versions`."""
+    if (settled := versions.settle()) is not None:
+        say(f"an earlier promotion was interrupted before its second look: version {settled} is back")
 
 
 @final

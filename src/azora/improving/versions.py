@@ -131,11 +131,16 @@ class Versions:
         yield before
         (self.folder / PROMOTING).unlink()
 
+    @property
+    def unsettled(self) -> bool:
+        """Whether a promotion did not come to its end."""
+        return (self.folder / PROMOTING).is_file()
+
     def settle(self) -> str | None:
         """Put back what a promotion replaced that did not come to its end; its number, None where there is none, where
         a search has put its own model there since, or where what was replaced cannot be read any more."""
         file = self.folder / PROMOTING
-        if not file.is_file():
+        if not self.unsettled:
             return None
         before, last = file.read_text(encoding="utf-8"), next(iter(self.history()[-1:]), {})
         mark = _mark(self.folder / before)
