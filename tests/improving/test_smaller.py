@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from tests.improving.made import accuracy, blobs, deployed
+from torch import nn
 
 from azora.errors import BudgetError, ConfigError
 from azora.export.bundle import read_bundle
@@ -18,7 +19,9 @@ from azora.improving.remembering import policy_of
 from azora.meta.carried import Carried
 from azora.meta.policy import Policy
 from azora.networks.complexity import cost
+from azora.networks.morphism import grow
 from azora.networks.registry import make_space
+from azora.space import Architecture, Space
 
 
 def test_a_smaller_one_is_promoted_where_it_is_not_worse(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -71,6 +74,22 @@ def test_limits_hold_for_all_that_is_promoted_or_it_comes_nearer_to_them(tmp_pat
     grown = Challengers(bundle, ("elm",), Policy.of({"limits": {"params": now}}), 0)
     assert grown.over == ["params"] and grown.some(9) == []
     assert all(cost(each.space, each.architecture)["params"] <= now for each in grown.some(9, smaller=True))
+
+
+def test_what_is_beyond_the_limits_is_not_even_built(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    bundle = read_bundle(deployed(tmp_path, blobs(300, 0), epochs=1))
+    now = cost(space := make_space("mlp", bundle.signature), space.parse(bundle.about["architecture"]))["params"]
+    built = list[int]()
+
+    def build(root: Space, old: nn.Module, start: Architecture, to: Architecture) -> nn.Module:
+        built.append(cost(root, to)["params"])
+        return grow(root, old, start, to)
+
+    monkeypatch.setattr("azora.networks.morphism.grow", build)
+    for most, some in ((now, False), (100 * now, True)):
+        found = Challengers(bundle, (), Policy.of({"kinds": "grow", "limits": {"params": most}}), 0).some(2)
+        assert bool(found) == some and built and max(built) <= most
+        built.clear()
 
 
 def test_a_model_beyond_all_that_is_near_is_told_so(tmp_path: Path) -> None:

@@ -159,9 +159,8 @@ class Challengers:
 
     def _grown(self) -> Iterator[Challenger]:
         """One decision larger, giving the same answers at first."""
-        for growth in grown(self.space, self.network, self.start, random.Random(self.seed)):
-            if self._within(growth.architecture):
-                yield self._gentle(growth.change, growth.architecture, growth.network)
+        for growth in grown(self.space, self.network, self.start, random.Random(self.seed), self._within):
+            yield self._gentle(growth.change, growth.architecture, growth.network)
 
     def _neighbours(self) -> Iterator[Challenger]:
         """What memory found best: with the same answers at first where it can be grown so, else taught them."""
@@ -222,8 +221,9 @@ class Challengers:
 
 def beyond(space: Space, architecture: Architecture, limits: Mapping[str, float]) -> list[str]:
     """The counted limits that an architecture does not hold."""
-    costs: Mapping[str, Any] = cost(space, architecture)
-    return [quantity for quantity, most in limits.items() if quantity in COUNTED and costs[quantity] > most]
+    counted = {quantity: most for quantity, most in limits.items() if quantity in COUNTED}
+    costs: Mapping[str, Any] = cost(space, architecture) if counted else {}
+    return [quantity for quantity, most in counted.items() if costs[quantity] > most]
 
 
 def recipe_of(carried: Mapping[str, Any] | None, signature: Signature, scaling: Scaling) -> RecipeSettings:
