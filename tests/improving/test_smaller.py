@@ -48,6 +48,17 @@ def test_limits_that_are_not_held_ask_for_it(tmp_path: Path) -> None:
     assert "a smaller network is looked for, within macs" in said
 
 
+def test_for_a_counted_limit_an_answer_need_not_be_sooner(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    task = blobs(2000, 0)
+    bundle = read_bundle(deployed(tmp_path, task, wide=True))
+    now = cost(space := make_space("mlp", bundle.signature), space.parse(bundle.about["architecture"]))["params"]
+    policy = Policy.of({"prefer": "smaller", "margin": 0.06, "challengers": 1, "limits": {"params": now - 1}})
+    model = deployed(tmp_path, task, wide=True, carried=Carried({}, False, {}, policy).to_text())
+    monkeypatch.setattr("azora.improving.cycle.SOONER", 0.0)  # nothing ever is
+    outcome = improve(model, blobs(6000, 2), 3.0)
+    assert "p" in outcome.facts and outcome.facts["macs"] < outcome.facts["deployed_macs"]
+
+
 def test_challengers_are_smaller_and_taught(tmp_path: Path) -> None:
     bundle = read_bundle(deployed(tmp_path, blobs(300, 0), epochs=1, wide=True))
     made = Challengers(bundle, (), Policy(), 0)

@@ -160,6 +160,7 @@ class _Cycle:
             return False
         if not analysis.fresh:
             self.margin = margin_of(self.kind, self.policy.margin, judged.y, self.bundle.scaling.target_spread)
+        self.sooner = self.sooner and not made.over  # limits that are counted are held by what costs less, be it slower
         self.say(f"a smaller network is looked for{f', within {over[0]}' if over else ''}")
         return True
 
