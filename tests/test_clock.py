@@ -14,13 +14,24 @@ from azora.errors import BudgetError
 
 @pytest.mark.parametrize(
     ("text", "seconds"),
-    [("60s", 60), ("10m", 600), ("2h", 7200), ("1h30m", 5400), (45, 45), ("1.5m", 90), (" 5 m ", 300)],
+    [
+        ("60s", 60),
+        ("36500d", 36_500 * 86_400),
+        ("10m", 600),
+        ("2h", 7200),
+        ("1h30m", 5400),
+        (45, 45),
+        ("1.5m", 90),
+        (" 5 m ", 300),
+    ],
 )
 def test_durations(text: str | float, seconds: float) -> None:
     assert parse_seconds(text) == seconds
 
 
-@pytest.mark.parametrize("text", ["abc", "0s", "-5m", "", "10 parsecs", "inf", "nan", "5m,", "1e999h"])
+@pytest.mark.parametrize(
+    "text", ["abc", "0s", "-5m", "", "10 parsecs", "inf", "nan", "5m,", "1e999h", "9999999d", "9" * 400]
+)
 def test_what_is_no_duration_is_refused(text: str) -> None:
     with pytest.raises(BudgetError, match="budget"):
         parse_seconds(text)

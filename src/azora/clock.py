@@ -11,6 +11,7 @@ from pathlib import Path
 from azora.errors import BudgetError
 
 UNITS = {"": 1.0, "s": 1.0, "m": 60.0, "min": 60.0, "h": 3600.0, "d": 86400.0}
+LONGEST = 36_500 * UNITS["d"]  # a hundred years: dates and the system's timers end beyond
 
 
 def process_start() -> float:
@@ -31,7 +32,7 @@ def parse_seconds(text: str | float) -> float:
     """Seconds in `60s`, `10m`, `2h`, `1h30m` or a plain number.
 
     Raises:
-        BudgetError: it is not a duration, or not above zero.
+        BudgetError: it is not a duration, not above zero, or so long that no clock counts it.
     """
     shown = str(text).strip().lower()
     parts = re.findall(r"(\d+(?:\.\d*)?|\.\d+)\s*([a-z]*)", shown)
@@ -41,6 +42,8 @@ def parse_seconds(text: str | float) -> float:
     seconds = sum(float(number) * UNITS[unit] for number, unit in parts)
     if not (math.isfinite(seconds) and seconds > 0):
         raise BudgetError(f"budget {str(text)!r} must be above zero")
+    if seconds > LONGEST:
+        raise BudgetError(f"budget {str(text)!r} is longer than {LONGEST / UNITS['d']:,.0f}d, the most there is")
     return seconds
 
 

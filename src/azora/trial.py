@@ -110,6 +110,7 @@ class Objective:
         return cls(metric, not falling if not direction else direction == "max")
 
 
+REWARD = "reward"  # the objective of a search that aims at its limit and does not keep it
 COUNTED = {
     "params": "parameters",
     "macs": "multiply-accumulates of one forward pass, batch 1",

@@ -47,6 +47,19 @@ def test_what_was_best_on_tasks_like_it_is_taken(stripes: Task, tmp_path: Path) 
     assert "by 3 cases" in advice.why and "number 1 of 2" in advice.why
 
 
+@pytest.mark.parametrize(("spec", "taken"), [(None, "evolution"), ("there", "optuna")])
+def test_what_needs_a_package_that_is_not_installed_is_not_taken(
+    spec: str | None, taken: str, stripes: Task, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    records = [
+        searched(stripes, name, strategy, outcome)
+        for name in ("one", "two", "three")
+        for strategy, outcome in (("halving", 0.8), ("evolution", 0.9), ("optuna", 0.95))
+    ]
+    monkeypatch.setattr("azora.automl.choosing.find_spec", lambda name: spec)
+    assert choose_strategy(job_for(stripes, tmp_path, records), stripes).strategy == taken
+
+
 def test_rules_speak_where_memory_says_too_little(stripes: Task, tmp_path: Path) -> None:
     pairs = (("halving", 0.8), ("evolution", 0.9))
     one = [searched(stripes, "one", *each) for each in pairs]

@@ -201,3 +201,5 @@ def test_no_more_networks_are_asked_than_there_is_time_for(monkeypatch: pytest.M
     assert [each.trial for each in asked] == trials[1:5]
     assert len(ensemble._candidates(setting, study, Path(), None)) == 7
     assert len(ensemble._candidates(setting, study, Path(), 0.0)) == 1
+    monkeypatch.setattr(ensemble, "CANDIDATES", 3)  # networks; trees, where there are any, stand beside them
+    assert [each.trial for each in ensemble._candidates(setting, study, Path(), None)] == trials[1:4]

@@ -2,20 +2,25 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 from tests.improving.made import blobs, deployed
+from torch import nn
 
 from azora.errors import BudgetError
-from azora.export.bundle import read_bundle
+from azora.export.bundle import Bundle, read_bundle
 from azora.hardware.target import here
 from azora.improving import Versions, analyse, improve
-from azora.improving.bottlenecks import heaviest, latency_here, learning_curve, rises, slowest
+from azora.improving.bottlenecks import answering, heaviest, latency_here, learning_curve, rises, slowest
 from azora.meta.carried import Carried
 from azora.meta.policy import Policy
-from azora.tasks import Split, Task
+from azora.networks.decide import As
+from azora.networks.registry import make_space
+from azora.tasks import Split, Task, from_arrays
 
 TARGET = {"spec": "torch-cpu:threads=1", "device": dict(here()), "latency_ms": 1.0}
 
@@ -48,6 +53,31 @@ def test_a_learning_curve_rises_where_rows_are_wanting(tmp_path: Path, slopes: T
     assert told is not None and told[-1]["score"] > 0.5
     alone = Split(task.train.x[:9], np.zeros(9, np.int64))  # of one class nothing can be learned
     assert learning_curve(bundle, alone, task.validation) is None
+
+
+def test_layers_within_that_are_as_wide_as_the_answers_give_none(tmp_path: Path) -> None:
+    """Sixteen classes, and a first layer of sixteen."""
+    rng = np.random.default_rng(0)
+    x, y = rng.normal(size=(320, 8)).astype(np.float32), np.array([f"c{row % 16:02d}" for row in range(320)])
+    task = from_arrays(x, y, name="sixteen")
+    space = make_space("mlp", task.signature)
+    plain = {"depth": 2, "width_0": 16, "width_1": 64, "activation": "relu", "normalisation": "none", "dropout": 0.0}
+    network = space.build(As(space.architecture(**plain, skip=False))).eval()
+    bundle = Bundle(network, task.signature, task.scaling, (0.0, 255.0), {}, tmp_path)
+    assert [each.in_features for each in answering(bundle, task.train.x[:2])] == [64]
+    assert learning_curve(bundle, task.train, task.validation) is not None
+
+    class Twice(nn.Module):
+        """A layer that is asked twice a pass."""
+
+        def __init__(self) -> None:
+            super().__init__()
+            self.layer = nn.Linear(8, 16)
+
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            return (self.layer(x) + self.layer(-x)) / 2
+
+    assert learning_curve(replace(bundle, network=Twice().eval()), task.train, task.validation) is None
 
 
 def test_a_measured_limit_that_is_not_held_asks_for_a_smaller_network(tmp_path: Path) -> None:

@@ -45,7 +45,11 @@ def test_a_weak_model_is_replaced_and_can_be_had_back(tmp_path: Path, capsys: py
     assert figures["test_accuracy"] == pytest.approx(1 - outcome.facts["test_loss"])
     assert figures["test_interval"]["low"] <= figures["test_accuracy"] <= figures["test_interval"]["high"]
     assert not [name for name in figures if name.startswith(("validation_", "latency_"))]
-    assert f"{figures['test_accuracy']:.4f}" in (model / "README.md").read_text(encoding="utf-8")
+    assert figures["onnx_bytes"] == (model / "model.onnx").stat().st_size and "final_epochs" not in figures
+    card = (model / "README.md").read_text(encoding="utf-8")
+    assert f"{figures['test_accuracy']:.4f}" in card and f"(bootstrap over {outcome.facts['rows']} rows)" in card
+    assert f"{figures['onnx_bytes']:,} bytes" in card and "trained this one" not in card
+    assert f"that was deployed before: {outcome.facts['change']}" in card.replace("\\_", "_")
     assert len(analyse(read_bundle(model), blobs(3000, 1)).lines()) and analyse(read_bundle(model), blobs(3000, 1)).same
     assert main(["rollback", str(tmp_path)]) == 0
     assert weights(model) == before

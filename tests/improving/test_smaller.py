@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from tests.improving.made import accuracy, blobs, deployed
+from torch import nn
 
 from azora.errors import BudgetError, ConfigError
 from azora.export.bundle import read_bundle
@@ -14,10 +15,13 @@ from azora.improving import improve, paired_test
 from azora.improving.challengers import Challengers
 from azora.improving.cheaper import compared
 from azora.improving.paired import margin_of
+from azora.improving.remembering import policy_of
 from azora.meta.carried import Carried
 from azora.meta.policy import Policy
 from azora.networks.complexity import cost
+from azora.networks.morphism import grow
 from azora.networks.registry import make_space
+from azora.space import Architecture, Space
 
 
 def test_a_smaller_one_is_promoted_where_it_is_not_worse(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -42,6 +46,17 @@ def test_limits_that_are_not_held_ask_for_it(tmp_path: Path) -> None:
     with pytest.raises(BudgetError, match="not worse by"):
         improve(model, blobs(900, 1), 4.0, say=said.append)
     assert "a smaller network is looked for, within macs" in said
+
+
+def test_for_a_counted_limit_an_answer_need_not_be_sooner(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    task = blobs(2000, 0)
+    bundle = read_bundle(deployed(tmp_path, task, wide=True))
+    now = cost(space := make_space("mlp", bundle.signature), space.parse(bundle.about["architecture"]))["params"]
+    policy = Policy.of({"prefer": "smaller", "margin": 0.06, "challengers": 1, "limits": {"params": now - 1}})
+    model = deployed(tmp_path, task, wide=True, carried=Carried({}, False, {}, policy).to_text())
+    monkeypatch.setattr("azora.improving.cycle.SOONER", 0.0)  # nothing ever is
+    outcome = improve(model, blobs(6000, 2), 3.0)
+    assert "p" in outcome.facts and outcome.facts["macs"] < outcome.facts["deployed_macs"]
 
 
 def test_challengers_are_smaller_and_taught(tmp_path: Path) -> None:
@@ -72,10 +87,34 @@ def test_limits_hold_for_all_that_is_promoted_or_it_comes_nearer_to_them(tmp_pat
     assert all(cost(each.space, each.architecture)["params"] <= now for each in grown.some(9, smaller=True))
 
 
+def test_what_is_beyond_the_limits_is_not_even_built(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    bundle = read_bundle(deployed(tmp_path, blobs(300, 0), epochs=1))
+    now = cost(space := make_space("mlp", bundle.signature), space.parse(bundle.about["architecture"]))["params"]
+    built = list[int]()
+
+    def build(root: Space, old: nn.Module, start: Architecture, to: Architecture) -> nn.Module:
+        built.append(cost(root, to)["params"])
+        return grow(root, old, start, to)
+
+    monkeypatch.setattr("azora.networks.morphism.grow", build)
+    for most, some in ((now, False), (100 * now, True)):
+        found = Challengers(bundle, (), Policy.of({"kinds": "grow", "limits": {"params": most}}), 0).some(2)
+        assert bool(found) == some and built and max(built) <= most
+        built.clear()
+
+
 def test_a_model_beyond_all_that_is_near_is_told_so(tmp_path: Path) -> None:
     model, said = deployed(tmp_path, blobs(300, 0), wide=True, figures={"limits": {"params": 10}}), list[str]()
     improve(model, blobs(6000, 1), 4.0, say=said.append)
     assert "none that is smaller holds params: what comes nearer is tried" in said
+
+
+def test_what_a_reward_aims_at_is_no_limit(tmp_path: Path) -> None:
+    for objective, limits in (("reward", {}), ("accuracy", {"macs": 100.0})):
+        figures = {"limits": {"macs": 100.0}, "objective": objective}
+        bundle = read_bundle(deployed(tmp_path / objective, blobs(300, 0), epochs=1, wide=True, figures=figures))
+        policy = policy_of(bundle, None)
+        assert policy.limits == limits and bool(Challengers(bundle, (), policy, 0).over) == bool(limits)
 
 
 def test_too_few_rows_and_unknown_words_are_told(tmp_path: Path) -> None:

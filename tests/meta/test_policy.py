@@ -22,7 +22,9 @@ def test_a_policy_is_read_as_it_was_written() -> None:
     ("settings", "said"),
     [
         ({"levle": 0.1}, "did you mean 'level'"),
-        ({"level": 7}, "level=7 must be between 0 and 0.5"),
+        ({"level": 7}, "level=7 must be between 1e-09 and 0.5"),
+        ({"level": 1e-320}, "level=1e-320 must be between"),
+        ({"margin": 1e-200}, "margin=1e-200 must be between 1e-09 and 0.5"),
         ({"level": "0.05"}, "level='0.05' must be between"),
         ({"held_out": float("nan")}, "held_out=nan must be between"),
         ({"challengers": 0}, "challengers=0 must be a whole number"),
@@ -33,6 +35,9 @@ def test_a_policy_is_read_as_it_was_written() -> None:
         ({"prefer": "small"}, "did you mean 'smaller'"),
         ({"limits": {"mac": 1}}, "did you mean 'macs'"),
         ({"limits": {"macs": -1}}, "the limit of macs is -1"),
+        ({"limits": {"params": float("inf")}}, "the limit of params is inf, and must be a number above 0"),
+        ({"limits": {"params": float("nan")}}, "the limit of params is nan"),
+        ({"limits": {"params": 10**400}}, "the limit of params is 1000"),
         ({"limits": [1]}, "must give the most by quantity"),
     ],
 )

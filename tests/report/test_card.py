@@ -44,6 +44,21 @@ def test_without_an_onnx_file_the_card_says_so() -> None:
     assert "model.onnx" not in card
 
 
+def test_of_an_improved_network_it_tells_the_change_and_no_training_of_another() -> None:
+    improved = {"change": "width_0 8 → 16", "test_loss": 0.1, "deployed_test_loss": 0.25}
+    own = {name: value for name, value in FIGURES.items() if not name.startswith(("validation", "latency", "final"))}
+    card = write_card({**own, "improved": improved}, PICTURES, "f" * 64, 180)
+    for said in ("width\\_0 8 → 16. On the test rows it has 0.1000 of loss a row", "former one 0.2500",
+                 "330,000 bytes", "In the search that came first 65 networks"):  # fmt: skip
+        assert said in card
+    assert "latency" not in card and "epochs" not in card and "validation figures" not in card
+    # One that was taken out of shared weights, or adapted, says nothing of a search.
+    searched = ("judged", "failed", "space", "strategy", "seed", "seconds", "precision", "device", "workers", "when")
+    bare = {name: value for name, value in own.items() if name not in searched}
+    card = write_card({**bare, "improved": improved}, PICTURES, "f" * 64, 180)
+    assert "former one 0.2500" in card and "were judged" not in card
+
+
 def test_names_stay_names() -> None:
     odd = Signature("classification", (1, 8, 8), 2, ("a|b", "<b>\nc"))
     card = write_card({**FIGURES, "task": "my_*task*"}, odd, "f" * 64, 1)

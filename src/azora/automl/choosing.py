@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Mapping
+from importlib.util import find_spec
 from statistics import median
 
 from azora.automl.advice import Advice, advise
@@ -113,6 +114,11 @@ def _by_evidence(job: Job, task: Task) -> Advice | None:
     situation = Situation(features, space_of(str(space)), job.budget, job.workers, limits, job.device)
     # Only what has searched this space: others may be unable to. And nothing is imported that a memory names.
     tried = {name for case in cases if case.situation.space == situation.space for name in case.scores}
-    able = {*STRATEGIES} if _apart(job) else {*STRATEGIES, *METHODS}
+    able = _installed() if _apart(job) else _installed() | {*METHODS}
     found = choose(cases, situation, tried & able)
     return None if found is None else Advice(found.strategy, found.why)
+
+
+def _installed() -> set[str]:
+    """The strategies but those that need what is not installed here."""
+    return {name for name, entry in STRATEGIES.items() if entry.extra is None or find_spec(entry.extra) is not None}

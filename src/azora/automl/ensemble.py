@@ -117,7 +117,7 @@ def _candidates(setting: Setting, study: Study, checkpoints: Path, left: float |
     if study.boosted is not None and study.boosted["candidate"]:
         trees = Boosting(data.signature, data.scaling, Growth(**study.boosted["growth"]), job.seed).fit(data.train)
         found.append(_Candidate(None, trees.answers(data.validation.x)))
-    kept = Checkpoints(checkpoints)
+    kept, others = Checkpoints(checkpoints), len(found)
     for trial in study.ranked(setting.objective):
         architecture, epochs = trial.proposal.architecture, trial.proposal.budget
         if (state := kept.load(architecture)) is None:
@@ -127,7 +127,7 @@ def _candidates(setting: Setting, study: Study, checkpoints: Path, left: float |
         network, scaling = training.judging_network(), training.scaling
         answers = outputs(network, data.validation.x, data.signature, scaling, device=job.device)
         found.append(_Candidate(trial, answers))
-        if len(found) > CANDIDATES or (left is not None and time.monotonic() - begun > ASKING * left):
+        if len(found) - others >= CANDIDATES or (left is not None and time.monotonic() - begun > ASKING * left):
             break
     return found
 

@@ -6,11 +6,10 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from azora.automl.reward import REWARD
 from azora.errors import TargetError
 from azora.hardware import find_target
 from azora.hardware.files import TargetFile, is_file_name
-from azora.trial import Limit
+from azora.trial import REWARD, Limit
 
 INT8 = "-int8"  # the end of a form's name
 FORMS = {"torch-cpu": "torch", "cuda": "torch", "onnxruntime": "onnx", "executorch": "executorch"}

@@ -11,7 +11,6 @@ from azora.job import Job
 from azora.settings import closest
 from azora.trial import Limit
 
-REWARD = "reward"
 SOFT = -0.07  # twice the latency for five per cent more accuracy is an even bargain (Tan et al., 2019)
 LEAST = 1e-3  # of the aim: less is no better, and nothing at all would be infinitely good
 

@@ -15,7 +15,7 @@ from azora.automl.nearest import Nearest
 from azora.automl.pricing import FILE as PREDICTOR
 from azora.automl.pricing import Pricing, check_target, find_pricing, seconds_for
 from azora.automl.recollection import Recollection
-from azora.automl.reward import REWARD, Reward
+from azora.automl.reward import Reward
 from azora.errors import ConfigError, SpaceError
 from azora.evaluation import EVALUATORS
 from azora.executors.workplace import joint_space
@@ -31,7 +31,7 @@ from azora.strategies.memory import ALIKE
 from azora.strategies.registry import STRATEGIES, find_maker, make_strategy
 from azora.tasks import METRICS, Reading, SearchData, Signature, Task, default_metric, from_arrays, load_task
 from azora.training import check_device
-from azora.trial import ON_TARGET, QUANTITIES, Limit, Objective, Proposal, Report
+from azora.trial import ON_TARGET, QUANTITIES, REWARD, Limit, Objective, Proposal, Report
 
 RARE = 50  # draws for one that is within the limits: where it takes more, some are looked for otherwise
 DESCENTS, DESCENT, PLANTED = 4, 200, 16  # walks, their steps, and how many of the last and of all points are kept

@@ -117,10 +117,14 @@ class _Look:
         from azora.export.data import read_alike
         from azora.improving import Versions
         from azora.improving import improve as do
+        from azora.improving.cycle import put_back
         from azora.tasks import Reading
 
-        begun = time.monotonic()
-        about = read_about(Versions(self.model).model)
+        begun, versions = time.monotonic(), Versions(self.model)
+        if versions.unsettled and not dry:  # what is there now may be no model to read data for
+            with versions.locked():
+                put_back(versions, self._say)
+        about = read_about(versions.model)
         task = read_alike(about, self.data, Reading.of({"label": self.label}))
         records = self._records()
         with one_thread():

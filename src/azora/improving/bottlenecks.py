@@ -17,11 +17,13 @@ from azora.hardware.target import Deployable, TimedTarget
 from azora.tasks import Signature, Split, score_of
 from azora.tasks.array import Array
 from azora.training import outputs
+from azora.training.outputs import Asking
 
 SHOWN = 3  # layers
 ANSWERS = WARM + RUNS  # of a profile
 ALONE = 5.0  # times as long a row takes by itself as among others, about
 ROWS, JUDGED, FEWEST = 1_000, 1_000, 8  # of a learning curve
+ASKED = 2  # rows, for whether a layer gives the answers
 SHARES, DRAWS = (0.25, 0.5, 1.0), 5
 PENALTY = 1.0  # of the layer that is learned anew
 RISE = 0.01  # of the score from half of the rows to all: more of them would help
@@ -56,13 +58,11 @@ def learning_curve(bundle: Bundle, train: Split, judged: Split) -> list[dict[str
     regression, from a quarter, a half and all of `train` (1,000 rows at most), the mean of five draws of each; None of
     a network that has no such linear layer, or of rows that say nothing. The layers below stay as they are: while this
     rises, rows are wanting; where it does not, what those layers see is what limits."""
-    wide = bundle.signature.outputs
-    last = [each for each in bundle.network.modules() if isinstance(each, nn.Linear) and each.out_features == wide]
-    if not last:
-        return None
     rng = np.random.default_rng(0)
     some, few = rng.permutation(len(train))[:ROWS], rng.permutation(len(judged))[:JUDGED]
     if len(some) < FEWEST or len(np.unique(train.y[some])) < 2:
+        return None
+    if not (last := answering(bundle, train.x[:ASKED])):
         return None
     x, asked = (_seen(bundle, last, each) for each in (train.x[some], judged.x[few]))
     curve = []
@@ -72,6 +72,18 @@ def learning_curve(bundle: Bundle, train: Split, judged: Split) -> list[dict[str
         scores = [_scored(bundle.signature, x[each], train.y[some][each], asked, judged.y[few]) for each in drawn]
         curve.append({"rows": float(rows), "score": round(float(np.mean(scores)), 4)})
     return curve
+
+
+def answering(bundle: Bundle, x: Array) -> list[nn.Linear]:
+    """The linear layers of which the network's outputs are the sum, by rows `x`: what one of them gives more, the
+    network does. Layers within may be as wide."""
+    network, wide = bundle.network, bundle.signature.outputs
+    rows = torch.cat(list(Asking(x, bundle.signature, bundle.scaling).batches()))
+    with torch.no_grad():
+        return [
+            each for each in network.modules()
+            if isinstance(each, nn.Linear) and each.out_features == wide and _passed_on(network, each, rows)
+        ]  # fmt: skip
 
 
 def rises(curve: list[dict[str, float]]) -> bool:
@@ -97,6 +109,24 @@ def target_of(about: Mapping[str, Any]) -> dict[str, Any]:
     """Spec and device of the target that a model was searched for; empty where there was none."""
     told = about.get("target", about.get("figures", {}).get("target"))
     return {name: told[name] for name in ("spec", "device") if name in told} if isinstance(told, dict) else {}
+
+
+def _passed_on(network: nn.Module, layer: nn.Module, rows: torch.Tensor) -> bool:
+    """Whether the network asks a layer once, and adds what it gives to its outputs."""
+    plain, asked = network(rows), 0
+    more = max(1.0, float(plain.abs().max()))  # less would be lost in rounding
+
+    def add(module: nn.Module, inputs: tuple[torch.Tensor, ...], given: torch.Tensor) -> torch.Tensor:
+        nonlocal asked
+        asked += 1
+        return given + more
+
+    hook = layer.register_forward_hook(add)
+    try:
+        moved = (network(rows) - plain) / more
+    finally:
+        hook.remove()
+    return asked == 1 and torch.allclose(moved, torch.ones_like(moved), atol=1e-3)
 
 
 def _seen(bundle: Bundle, last: Sequence[nn.Module], x: Array) -> Array:

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import math
 import random
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from itertools import islice
 from typing import Any, final
 
@@ -19,13 +18,22 @@ from azora.networks.morphism import NoMorphism, grow, grown, inherit
 from azora.networks.registry import SHIPPED, make_read_space
 from azora.space import Architecture, Space
 from azora.tasks import Scaling, Signature, Split
+from azora.tasks.preparation import ENCODINGS, IMPUTATIONS, SCALINGS
 from azora.training import RecipeSettings, Training
 from azora.trial import COUNTED
 
 TIMES = (1 / 3, 3.0)  # other rates, as multiples of the gentle one
 AUGMENTATIONS = (0.25, 0.5, 0.75, 1.0)
-OPTIMISERS = ("sgd", "adamw")
 PREPARATION = ("scaling", "encoding", "imputation")  # of a table: it is in the network's inputs
+WORDS = {"optimiser": ("sgd", "adamw"), **dict(zip(PREPARATION, (SCALINGS, ENCODINGS, IMPUTATIONS), strict=True))}
+RANGES = {
+    "learning_rate": (1e-9, 10.0),
+    "weight_decay": (0.0, 1.0),
+    "batch_size": (1, 65_536),
+    "label_smoothing": (0.0, 1.0),
+    "augmentation": (0.0, 1.0),
+    "warmup": (0.0, 1_000.0),
+}  # of a recipe's numbers, far beyond those in which recipes are searched
 
 
 @final
@@ -151,9 +159,8 @@ class Challengers:
 
     def _grown(self) -> Iterator[Challenger]:
         """One decision larger, giving the same answers at first."""
-        for growth in grown(self.space, self.network, self.start, random.Random(self.seed)):
-            if self._within(growth.architecture):
-                yield self._gentle(growth.change, growth.architecture, growth.network)
+        for growth in grown(self.space, self.network, self.start, random.Random(self.seed), self._within):
+            yield self._gentle(growth.change, growth.architecture, growth.network)
 
     def _neighbours(self) -> Iterator[Challenger]:
         """What memory found best: with the same answers at first where it can be grown so, else taught them."""
@@ -172,6 +179,7 @@ class Challengers:
         told = [
             (f"learning rate × {times:.3g}", replace(usual, learning_rate=times * usual.learning_rate))
             for times in TIMES
+            if _fits("learning_rate", times * usual.learning_rate)  # it is carried on, and so may grow again
         ]
         if self.signature.pictures:
             other = [each for each in AUGMENTATIONS if each != usual.augmentation]
@@ -213,8 +221,9 @@ class Challengers:
 
 def beyond(space: Space, architecture: Architecture, limits: Mapping[str, float]) -> list[str]:
     """The counted limits that an architecture does not hold."""
-    costs: Mapping[str, Any] = cost(space, architecture)
-    return [quantity for quantity, most in limits.items() if quantity in COUNTED and costs[quantity] > most]
+    counted = {quantity: most for quantity, most in limits.items() if quantity in COUNTED}
+    costs: Mapping[str, Any] = cost(space, architecture) if counted else {}
+    return [quantity for quantity, most in counted.items() if costs[quantity] > most]
 
 
 def recipe_of(carried: Mapping[str, Any] | None, signature: Signature, scaling: Scaling) -> RecipeSettings:
@@ -226,24 +235,30 @@ def recipe_of(carried: Mapping[str, Any] | None, signature: Signature, scaling: 
     """
     usual = RecipeSettings.default(signature)
     if carried:
-        kinds = {name: type(value) for name, value in asdict(usual).items()}
-        if wrong := [name for name, value in carried.items() if not _fits(name, value, kinds)]:
-            raise BundleError(f"the recipe that the model carries is none: {wrong[0]}={carried[wrong[0]]!r}")
+        if wrong := [name for name, value in carried.items() if not _fits(name, value)]:
+            name = wrong[0]
+            raise BundleError(f"the recipe that the model carries is none: {name}={carried[name]!r}{_range(name)}")
         usual = replace(usual, **carried)
     if scaling.table is not None:
         usual = replace(usual, **{name: getattr(scaling.table, name) for name in PREPARATION})
     return usual
 
 
-def _fits(name: str, value: Any, kinds: Mapping[str, type]) -> bool:
-    """Whether a setting of a recipe can have such a value; numbers are not below zero, and batches have rows."""
-    if name == "optimiser":
-        return value in OPTIMISERS
-    if kinds.get(name) is float:
-        return isinstance(value, int | float) and 0 <= value < math.inf
-    if name == "batch_size":
-        return isinstance(value, int) and value > 0
-    return isinstance(value, kinds.get(name, ()))
+def _fits(name: str, value: Any) -> bool:
+    """Whether a setting of a recipe can have such a value."""
+    if name in RANGES:
+        low, high = RANGES[name]
+        kind = int if name == "batch_size" else int | float
+        return isinstance(value, kind) and not isinstance(value, bool) and bool(low <= value <= high)
+    return value in WORDS[name] if name in WORDS else name == "flip" and isinstance(value, bool)
+
+
+def _range(name: str) -> str:
+    """What a setting can be, for the reader."""
+    if name in RANGES:
+        low, high = RANGES[name]
+        return f"; it is {'a whole number ' if name == 'batch_size' else ''}from {low:g} to {high:g}"
+    return f"; it is {' or '.join(WORDS[name])}" if name in WORDS else ""
 
 
 def _in_turn(sources: Sequence[Iterator[Challenger]]) -> Iterator[Challenger]:

@@ -91,9 +91,14 @@ def improve(
             say(line)
         return Outcome("looked at", analyse(bundle, task, seconds), {})
     with versions.locked():
-        if (settled := versions.settle()) is not None:
-            say(f"an earlier promotion was interrupted before its second look: version {settled} is back")
+        put_back(versions, say)
         return _Cycle(versions, task, seconds, seed, prefer, records, say, promoted).run()
+
+
+def put_back(versions: Versions, say: Say) -> None:
+    """What a promotion replaced that was interrupted before its second look, under the lock of `versions`."""
+    if (settled := versions.settle()) is not None:
+        say(f"an earlier promotion was interrupted before its second look: version {settled} is back")
 
 
 @final
@@ -155,6 +160,7 @@ class _Cycle:
             return False
         if not analysis.fresh:
             self.margin = margin_of(self.kind, self.policy.margin, judged.y, self.bundle.scaling.target_spread)
+        self.sooner = self.sooner and not made.over  # limits that are counted are held by what costs less, be it slower
         self.say(f"a smaller network is looked for{f', within {over[0]}' if over else ''}")
         return True
 

@@ -22,7 +22,7 @@ from azora.tasks import Signature, Split, Task, default_metric, evaluate, interv
 from azora.tasks.array import Array
 from azora.training import outputs
 
-SCORES = ("test_", "validation_", "onnx_", "latency_")
+SCORES = ("test_", "validation_", "onnx_", "latency_", "final_")
 OLD = (
     "reference",
     "boosting",
@@ -33,6 +33,7 @@ OLD = (
     "recalled",
     "deployed",
     "advice",
+    "beyond_size",
 )  # of the search that found the first network
 
 
@@ -49,10 +50,11 @@ def promote(
     """
     onnx: Path | None = versions.folder / ".model.onnx"
     judged = outputs(network, tested.x, best.signature, bundle.scaling)
-    figures = _figures(bundle.about.get("figures", {}), best, task.name, judged, tested.y)
+    figures = _figures(bundle.about.get("figures", {}), best, task, judged, tested.y)
     try:
         assert onnx is not None
         figures["onnx_difference"] = export_onnx(network, best.signature, bundle.scaling, onnx, tested.x[:64])
+        figures["onnx_bytes"] = onnx.stat().st_size
     except BundleError as error:
         figures["onnx_error"], onnx = str(error), None
     about = bundle.about
@@ -69,7 +71,9 @@ def promote(
             "reference": reference_of(tested.x, judged, best.signature),
             "trained_score": score_of(best.signature, outputs(network, own.x, best.signature, bundle.scaling), own.y),
         },
-        card=write_card(figures, best.signature, task.digest, task.test_rows, table and table.table),
+        card=write_card(
+            {**figures, "improved": facts}, best.signature, task.digest, len(tested), table and table.table
+        ),
         carried=carried,
     )  # fmt: skip
 
@@ -86,7 +90,7 @@ def _read(before: Mapping[str, Any]) -> dict[str, Any]:
     return {"reading": before["reading"]} if "reading" in before else {}
 
 
-def _figures(before: Mapping[str, Any], best: Challenger, task: str, answers: Array, y: Array) -> dict[str, Any]:
+def _figures(before: Mapping[str, Any], best: Challenger, task: Task, answers: Array, y: Array) -> dict[str, Any]:
     """What is to be said of the new network: of the old one only how it was found, and no score."""
     kept = {name: value for name, value in before.items() if name not in OLD and not name.startswith(SCORES)}
     about, metric = cost(best.space, best.architecture), default_metric(best.signature)
@@ -94,7 +98,8 @@ def _figures(before: Mapping[str, Any], best: Challenger, task: str, answers: Ar
         **kept,
         **{f"test_{name}": value for name, value in evaluate(best.signature, answers, y).items()},
         "test_interval": {"metric": metric, **interval(metric, y, answers)},
-        "task": task,
+        "task": task.name,
+        "notes": list(task.notes),
         "architecture": dict(best.architecture),
         "key": best.architecture.key,
         "parameters": about["params"],

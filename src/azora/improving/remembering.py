@@ -20,6 +20,7 @@ from azora.space import Architecture, Product, Space
 from azora.strategies.memory import portfolio
 from azora.tasks import Signature
 from azora.training import Recipe
+from azora.trial import REWARD
 
 ASKED = 8  # networks that memory is asked for
 Features = Mapping[str, float]  # of a task, as `azora.meta.describe_task` gives them
@@ -37,10 +38,12 @@ def carried_of(bundle: Bundle) -> Carried | None:
 
 
 def policy_of(bundle: Bundle, carried: Carried | None) -> Policy:
-    """The rules that a model carries, or the usual ones with the limits that it was searched within."""
+    """The rules that a model carries, or the usual ones with the limits that it was searched within. What a reward
+    aimed at is no limit."""
     if carried is not None:
         return carried.policy
-    return Policy.of({"limits": bundle.about.get("figures", {}).get("limits", {})})
+    figures = bundle.about.get("figures", {})
+    return Policy.of({"limits": {} if figures.get("objective") == REWARD else figures.get("limits", {})})
 
 
 def statement(carried: Carried | None) -> str:

@@ -92,8 +92,9 @@ class Versions:
     def keep(self) -> str:
         """Copy what is deployed; its number, which is an old one where it was kept before. What cannot be read is no
         version: it is moved beside them, and the name that it has there is told."""
-        if (mark := self.mark) is None:
+        if self._damaged():
             return self._move_aside()
+        mark = self.mark
         for number in self.numbers():
             if _mark(self.folder / number) == mark:
                 return number
@@ -103,6 +104,14 @@ class Versions:
         shutil.copytree(self.model, part)
         part.rename(self.folder / number)
         return number
+
+    def _damaged(self) -> bool:
+        """Whether what is deployed cannot be read whole: its description, or its weights."""
+        try:
+            read_bundle(self.model)
+        except BundleError:
+            return True
+        return False
 
     def _move_aside(self) -> str:
         before = max((each.name for each in self.folder.glob("damaged-[0-9]*")), default="0")
@@ -122,11 +131,16 @@ class Versions:
         yield before
         (self.folder / PROMOTING).unlink()
 
+    @property
+    def unsettled(self) -> bool:
+        """Whether a promotion did not come to its end."""
+        return (self.folder / PROMOTING).is_file()
+
     def settle(self) -> str | None:
         """Put back what a promotion replaced that did not come to its end; its number, None where there is none, where
         a search has put its own model there since, or where what was replaced cannot be read any more."""
         file = self.folder / PROMOTING
-        if not file.is_file():
+        if not self.unsettled:
             return None
         before, last = file.read_text(encoding="utf-8"), next(iter(self.history()[-1:]), {})
         mark = _mark(self.folder / before)
@@ -179,7 +193,7 @@ class Versions:
             return settled
         if to is not None:
             self._check(to)
-        damaged = self.mark is None
+        damaged = self._damaged()
         if to is None and damaged:
             to = self._newest()
         present = self.keep()
@@ -215,7 +229,7 @@ def _beside(model: Path) -> Path:
 
 
 def _mark(folder: Path) -> str | None:
-    """The start of the SHA-256 of a model's weights, as its description says it; None of one that is damaged."""
+    """The start of the SHA-256 of a model's weights, as its description says it; None where that cannot be read."""
     try:
         found = json.loads((folder / ABOUT).read_text(encoding="utf-8"))["sha256"][WEIGHTS]
     except (OSError, ValueError, KeyError, TypeError):

@@ -39,7 +39,7 @@ class Carried:
         """JSON, bounded: the first record and the seven newest, 24 networks of each, the better half the best."""
         own, others = self.records[:1], self.records[1:]
         kept = [*own, *others[max(0, len(others) - MOST_RECORDS + 1) :]]
-        shown = [replace(each, trials=thinned(each.trials, MOST_TRIALS)).to_json() for each in kept]
+        shown = [_bounded(each).to_json() for each in kept]
         data = {
             "schema": SCHEMA, "strategy": dict(self.strategy), "recipe_searched": self.recipe_searched,
             "recipe": dict(self.recipe), "policy": self.policy.to_json(), "memory": shown,
@@ -76,6 +76,11 @@ class Carried:
     def learned(self, record: Record) -> Carried:
         """With one more record, the newest."""
         return replace(self, records=[*self.records, record])
+
+
+def _bounded(record: Record) -> Record:
+    """The best first: records that were imported are in any order."""
+    return replace(record, trials=thinned(sorted(record.trials, key=record.standing, reverse=True), MOST_TRIALS))
 
 
 def thinned(trials: Sequence[Judgement], most: int) -> list[Judgement]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, final
@@ -11,9 +12,17 @@ from azora.trial import QUANTITIES
 
 KINDS = ("train", "grow", "memory", "recipe")
 PREFERENCES = ("accuracy", "smaller")
-OPEN = {"level": (0.0, 0.5), "share": (0.0, 1.0), "held_out": (0.0, 1.0), "margin": (0.0, 0.5), "cheaper": (0.0, 1.0)}
+LEAST = 1e-9  # of what tests compute with: they divide by much less than that
+OPEN = {
+    "level": (LEAST, 0.5),
+    "share": (0.0, 1.0),
+    "held_out": (0.0, 1.0),
+    "margin": (LEAST, 0.5),
+    "cheaper": (0.0, 1.0),
+}
 RATES = (0.0, 10.0)
 MOST = 64  # challengers
+LARGEST = sys.float_info.max  # what is beyond is no number
 
 
 @final
@@ -66,8 +75,8 @@ class Policy:
         if not isinstance(self.limits, Mapping):
             raise ValueError(f"limits={self.limits!r} must give the most by quantity")
         _check_words("limits", self.limits, QUANTITIES)
-        if wrong := [name for name, most in self.limits.items() if not _number(most) or not most > 0]:
-            raise ValueError(f"the limit of {wrong[0]} is {self.limits[wrong[0]]!r}, and must be above 0")
+        if wrong := [name for name, most in self.limits.items() if not _number(most) or not 0 < most <= LARGEST]:
+            raise ValueError(f"the limit of {wrong[0]} is {self.limits[wrong[0]]!r}, and must be a number above 0")
 
     @classmethod
     def of(cls, settings: Mapping[str, Any]) -> Policy:

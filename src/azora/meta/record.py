@@ -113,6 +113,11 @@ class Record:
         except (KeyError, TypeError, ValueError, AttributeError, OverflowError) as error:
             raise KnowledgeError(f"this is no record of a search: {type(error).__name__}: {error}") from error
 
+    def standing(self, judged: Judgement) -> tuple[float, float]:
+        """More is better: how long it was trained, and its score among those that were trained as long."""
+        length = math.inf if judged.budget is None else judged.budget
+        return length, judged.score if self.maximise else -judged.score
+
     def remembered(self, space: Space, likeness: float) -> Remembered | None:
         """What a search in `space` can take from it: the networks that were trained longest, and those whose longest
         training was shorter behind them. None where fewer than two are points of that space.
@@ -128,7 +133,7 @@ class Record:
                 architecture = space.root.parse(each.decisions)
             except (AzoraError, OverflowError):  # a later azora knows other options
                 continue
-            order = (math.inf if each.budget is None else each.budget, each.score if self.maximise else -each.score)
+            order = self.standing(each)
             if architecture.key not in best or order > best[architecture.key][1]:
                 best[architecture.key] = (architecture, order)
         if len(best) < 2:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import final
 
 import torch
@@ -58,11 +58,17 @@ def grow(space: Space, old: nn.Module, start: Architecture, to: Architecture) ->
     return _checked(new.eval(), old.eval(), signature_of(space).shape)
 
 
-def grown(space: Space, old: nn.Module, start: Architecture, rng: random.Random) -> Iterator[Growth]:
-    """Networks one decision larger than `start`'s that give what it gives, in random order."""
+def grown(
+    space: Space, old: nn.Module, start: Architecture, rng: random.Random,
+    wanted: Callable[[Architecture], bool] = lambda to: True,
+) -> Iterator[Growth]:  # fmt: skip
+    """Networks one decision larger than `start`'s that give what it gives, in random order; what is not `wanted` is not
+    built."""
     near = list(space.neighbours(start))
     rng.shuffle(near)
     for to in near[:MOST_TRIED]:
+        if not wanted(to):
+            continue
         try:
             network = grow(space.root, old, start, to)
         except NoMorphism:
