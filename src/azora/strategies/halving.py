@@ -11,6 +11,7 @@ from dataclasses import dataclass, field, replace
 from typing import final
 
 from azora.errors import ConfigError
+from azora.settings import check_finite, check_whole, given
 from azora.space import Architecture
 from azora.strategies.strategy import Affordable, Strategy
 from azora.trial import Proposal, Report
@@ -53,15 +54,17 @@ class SuccessiveHalving(Strategy):
         rungs: number of rungs; None fits it to what the search can pay for, so that three or more reach the top.
 
     Raises:
-        ConfigError: eta below 2, or no rung.
+        ConfigError: an eta that is no whole number from 2 on (each rung's budget is a multiple of the one below), no
+            rung, or a lowest budget that is not above zero, or not finite.
     """
 
     def __init__(self, inner: Strategy, lowest: float = 1.0, eta: int = 3, rungs: int | None = None) -> None:
         super().__init__(inner.space, inner.seed, inner.objective)
-        if eta < 2:
-            raise ConfigError(f"eta={eta} must be at least 2")
-        if lowest <= 0 or (rungs is not None and rungs < 1):
-            raise ConfigError(f"lowest={lowest} must be above 0 and rungs={rungs} at least 1")
+        check_whole(2, eta=eta)
+        check_whole(1, **given(rungs=rungs))
+        check_finite(lowest=lowest)
+        if lowest <= 0:
+            raise ConfigError(f"lowest={lowest} must be above 0")
         self.inner, self.lowest, self.eta, self.rungs = inner, float(lowest), eta, rungs
         self.ladder = [_Rung() for _ in range(rungs or 1)]
         self.open = rungs is None  # whether rungs may yet be added

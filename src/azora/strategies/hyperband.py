@@ -31,7 +31,7 @@ class Hyperband(Strategy):
         rungs: number of rungs of the first bracket; None fits it to what the search can pay for.
 
     Raises:
-        ConfigError: eta below 2, or no rung.
+        ConfigError: what `SuccessiveHalving` refuses.
     """
 
     def __init__(self, inner: Strategy, lowest: float = 1.0, eta: int = 3, rungs: int | None = None) -> None:

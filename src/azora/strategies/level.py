@@ -9,6 +9,7 @@ from typing import final
 
 from azora.errors import ConfigError
 from azora.fronts import front_ranks
+from azora.settings import check_finite, given
 from azora.strategies.around import Around
 from azora.strategies.strategy import Affordable, Strategy
 from azora.trial import Proposal, Report
@@ -35,11 +36,12 @@ class Level(Around):
             more, of 1 to 30 epochs. Proposals made before that is known get one epoch.
 
     Raises:
-        ConfigError: `epochs` not above zero.
+        ConfigError: `epochs` not above zero, or not finite.
     """
 
     def __init__(self, inner: Strategy, epochs: float | None = None) -> None:
         super().__init__(inner)
+        check_finite(**given(epochs=epochs))
         if epochs is not None and epochs <= 0:
             raise ConfigError(f"epochs={epochs} must be above 0")
         self.epochs = epochs

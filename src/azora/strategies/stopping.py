@@ -10,7 +10,7 @@ from dataclasses import replace
 from typing import final
 
 from azora.errors import ConfigError
-from azora.settings import closest
+from azora.settings import check_finite, closest, given
 from azora.space import Architecture
 from azora.strategies.curves import chance_to_beat
 from azora.strategies.strategy import Affordable, Strategy
@@ -40,7 +40,7 @@ class EarlyStopping(Strategy):
             the first part.
 
     Raises:
-        ConfigError: an unknown rule, or lengths out of order.
+        ConfigError: an unknown rule, or lengths that are out of order or not finite.
     """
 
     def __init__(
@@ -49,6 +49,7 @@ class EarlyStopping(Strategy):
         super().__init__(inner.space, inner.seed, inner.objective)
         if rule not in RULES:
             raise ConfigError(f"rule={rule!r} is not known; {closest(rule, RULES)}")
+        check_finite(lowest=lowest, **given(longest=longest))
         if lowest <= 0 or (longest is not None and longest < lowest):
             raise ConfigError(f"lowest={lowest} must be above 0, and longest={longest} not below it")
         self.inner, self.rule, self.lowest, self.longest = inner, rule, float(lowest), longest
