@@ -283,6 +283,19 @@ def test_halving_fits_its_ladder_so_that_finalists_are_compared() -> None:
     assert len(short.ladder) == 1
 
 
+def test_halving_counts_a_promotion_as_one_judgement_where_these_are_counted() -> None:
+    inner, rng, begun = RegularizedEvolution(tiny_space(), 0), random.Random(0), 0
+    strategy = SuccessiveHalving(inner)
+    strategy.fit(Affordable(1e6, 392))
+    assert len(strategy.ladder) == 5
+    for _ in range(392):
+        proposal = strategy.ask()
+        assert proposal is not None
+        begun += proposal.budget == 1.0
+        strategy.tell(proposal, Report({"accuracy": rng.random()}))
+    assert inner.size == 33 and abs(begun / 8 - inner.size) < 1
+
+
 def test_halving_spends_less_than_a_third_of_its_trials_above_the_lowest_rung() -> None:
     strategy, rng = SuccessiveHalving(RandomSearch(tiny_space(), 0), rungs=3), random.Random(0)
     budgets = []

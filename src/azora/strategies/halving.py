@@ -76,18 +76,19 @@ class SuccessiveHalving(Strategy):
         return self.lowest * float(self.eta) ** rung
 
     def fit(self, affordable: Affordable) -> None:
-        """Each start costs 1 + k·(1 − 1/eta) of the lowest budget when there are k rungs above it."""
-        starts = affordable.units / self.lowest
         self.open = False
         if self.rungs is None:
             above = 0
-            while above < 5 and self._starts(starts, above + 1) / self.eta ** (above + 1) >= FINALISTS:
+            while above < 5 and self._starts(affordable, above + 1) / self.eta ** (above + 1) >= FINALISTS:
                 above += 1
             self.ladder.extend(_Rung() for _ in range(above + 1 - len(self.ladder)))
-        self.inner.fit(Affordable(self._starts(starts, len(self.ladder) - 1)))
+        self.inner.fit(Affordable(self._starts(affordable, len(self.ladder) - 1)))
 
-    def _starts(self, units: float, above: int) -> float:
-        return units / (1 + above * (1 - 1 / self.eta))
+    def _starts(self, affordable: Affordable, above: int) -> float:
+        """How many networks can be begun with so many rungs `above` the lowest: of k rungs, each start costs
+        1 + k·(1 − 1/eta) of the lowest budget and 1 + 1/eta + … + 1/eta**k judgements."""
+        by_clock = affordable.budgets / self.lowest / (1 + above * (1 - 1 / self.eta))
+        return min(by_clock, affordable.judgements / sum(self.eta**-rung for rung in range(above + 1)))
 
     def promotion(self) -> Proposal | None:
         """The network whose turn it is to be trained longer."""

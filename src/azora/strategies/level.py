@@ -33,7 +33,8 @@ class Level(Around):
     Args:
         inner: the strategy that proposes architectures.
         epochs: the budget of every proposal; None fits it to what the search can pay for: forty judgements or
-            more, of 1 to 30 epochs. Proposals made before that is known get one epoch.
+            more, of 1 to 30 epochs. Where judgements are counted, it is an epoch for each forty of them, at most.
+            Proposals made before that is known get one epoch.
 
     Raises:
         ConfigError: `epochs` not above zero, or not finite.
@@ -57,7 +58,8 @@ class Level(Around):
         if self.epochs is None:
             self.length = float(max(1, min(LONGEST, affordable.units // TRIALS)))
             self.open = self.open and self.length > FIRST
-        super().fit(Affordable(affordable.units / self.length))
+        count = min(affordable.budgets / self.length, affordable.judgements)
+        super().fit(Affordable(count, affordable.judgements))
 
     def propose(self, rng: random.Random) -> Proposal | None:
         fresh = self.inner.propose(rng)

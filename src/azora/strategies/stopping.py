@@ -37,7 +37,7 @@ class EarlyStopping(Strategy):
         rule: `median` or `curve`.
         lowest: epochs of the first part.
         longest: epochs of a whole training; None fits it to what the search can pay for: 16 of them, of 2 to 32 times
-            the first part.
+            the first part. Where judgements are counted, each stands for the first part.
 
     Raises:
         ConfigError: an unknown rule, or lengths that are out of order or not finite.
@@ -60,9 +60,12 @@ class EarlyStopping(Strategy):
 
     def fit(self, affordable: Affordable) -> None:
         if self.longest is None:
-            self.end = min(LONGEST * self.lowest, max(2 * self.lowest, affordable.units / NETWORKS))
+            units = min(affordable.budgets, affordable.judgements * self.lowest)
+            self.end = min(LONGEST * self.lowest, max(2 * self.lowest, units / NETWORKS))
             self.open = False
-        self.inner.fit(Affordable(2 * affordable.units / self.end))
+        # Half go on after each part: a network costs half of a whole training, and fewer than two judgements.
+        parts = 2 - self.lowest / self.end
+        self.inner.fit(Affordable(min(2 * affordable.budgets / self.end, affordable.judgements / parts)))
 
     def propose(self, rng: random.Random) -> Proposal | None:
         for key, budget in self.going.items():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import random
 from abc import ABC, abstractmethod
 from collections.abc import Iterable
@@ -16,10 +17,19 @@ from azora.trial import Objective, Proposal, Report
 class Affordable:
     """What the search can still pay for, told once it has been measured.
 
-    `units` is in the unit of `Proposal.budget` (epochs); for evaluators without a budget, in judgements.
+    Args:
+        budgets: what the budgets of all proposals to come may add up to, by the clock; in the unit of `Proposal.budget`
+            (epochs).
+        judgements: how many proposals may yet be judged, however long each of them is.
     """
 
-    units: float
+    budgets: float
+    judgements: float = math.inf
+
+    @property
+    def units(self) -> float:
+        """How many judgements there may be of one unit each: for who names no budgets, how many there will be."""
+        return min(self.budgets, self.judgements)
 
 
 Asked = tuple[str, Proposal]
