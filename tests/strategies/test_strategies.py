@@ -96,6 +96,15 @@ def test_every_registered_strategy_can_be_made_by_name(name: str) -> None:
     assert proposal is not None and proposal.budget == 1.0
 
 
+@pytest.mark.parametrize("name", [*STRATEGIES, "azora.strategies:RandomSearch"])
+def test_for_who_judges_without_training_no_strategy_says_for_how_long(name: str) -> None:
+    strategy = make_strategy(name, tiny_space(), settings={}, lengths=False)
+    proposal = strategy.ask()
+    assert proposal is not None and proposal.budget is None
+    strategy.fit(Affordable(200.0))
+    assert not isinstance(strategy, Level | SuccessiveHalving | Hyperband)
+
+
 @pytest.mark.parametrize("make", MAKERS.values(), ids=MAKERS)
 @pytest.mark.parametrize("workers", [1, 3])
 def test_a_finite_space_is_judged_whole_each_point_once(make: Make, workers: int) -> None:

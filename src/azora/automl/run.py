@@ -24,6 +24,7 @@ from azora.automl.watching import Sight, Watcher
 from azora.automl.winner import KEPT
 from azora.automl.working import FOLDER, clear, make_work
 from azora.errors import BudgetError, ConfigError, StudyError
+from azora.evaluation import heeds_budget
 from azora.evaluation.checkpoints import prune
 from azora.evaluation.sharing import WEIGHTS
 from azora.evaluation.trained import EACH
@@ -291,7 +292,7 @@ class _Run:
     def _strategy(self, name: str, settings: Mapping[str, Any], memory: Sequence[Remembered] = ()) -> Strategy:
         return make_strategy(
             name, self.space, seed=self.job.seed, objectives=self.setting.objectives, settings=settings,
-            lowest=self.pacing.first, data=self.setting.data, memory=memory,
+            lowest=self.pacing.first, data=self.setting.data, memory=memory, lengths=heeds_budget(self.job.evaluator),
         )  # fmt: skip
 
     def _precision(self) -> str:

@@ -88,7 +88,7 @@ class SuccessiveHalving(Strategy):
         """How many networks can be begun with so many rungs `above` the lowest: of k rungs, each start costs
         1 + k·(1 − 1/eta) of the lowest budget and 1 + 1/eta + … + 1/eta**k judgements."""
         by_clock = affordable.budgets / self.lowest / (1 + above * (1 - 1 / self.eta))
-        return min(by_clock, affordable.judgements / sum(self.eta**-rung for rung in range(above + 1)))
+        return min(by_clock, affordable.judgements / sum(float(self.eta) ** -rung for rung in range(above + 1)))
 
     def promotion(self) -> Proposal | None:
         """The network whose turn it is to be trained longer."""
