@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 from collections import deque
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, fields
 from itertools import islice
 from typing import Any, Literal, final, get_args
@@ -145,6 +145,9 @@ class Composed(Strategy):
 
     def fit(self, affordable: Affordable) -> None:
         self.all = max(1.0, len(self.known) + affordable.units)
+
+    def proposers(self) -> Iterable[Strategy]:
+        return filter(None, self.guides)
 
     def propose(self, rng: random.Random) -> Proposal | None:
         if len(self.seen) < self.start or not self.members:

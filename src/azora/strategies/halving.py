@@ -6,7 +6,7 @@ import itertools
 import math
 import random
 from bisect import insort
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field, replace
 from typing import final
 
@@ -89,6 +89,9 @@ class SuccessiveHalving(Strategy):
         1 + k·(1 − 1/eta) of the lowest budget and 1 + 1/eta + … + 1/eta**k judgements."""
         by_clock = affordable.budgets / self.lowest / (1 + above * (1 - 1 / self.eta))
         return min(by_clock, affordable.judgements / sum(float(self.eta) ** -rung for rung in range(above + 1)))
+
+    def proposers(self) -> Iterable[Strategy]:
+        return (self.inner,)
 
     def promotion(self) -> Proposal | None:
         """The network whose turn it is to be trained longer."""

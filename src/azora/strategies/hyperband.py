@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import random
+from collections.abc import Iterable
 from typing import final
 
 from azora.strategies.halving import SuccessiveHalving
@@ -47,6 +48,9 @@ class Hyperband(Strategy):
         self.brackets[0].fit(affordable)
         if self.rungs is None:
             self._add_brackets()
+
+    def proposers(self) -> Iterable[Strategy]:
+        return (self.inner,)  # and not the brackets: they promote by their rule alone, however much time there is
 
     def propose(self, rng: random.Random) -> Proposal | None:
         for bracket in reversed(self.brackets):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import random
 import statistics
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import replace
 from typing import final
 
@@ -66,6 +66,9 @@ class EarlyStopping(Strategy):
         # Half go on after each part: a network costs half of a whole training, and fewer than two judgements.
         parts = 2 - self.lowest / self.end
         self.inner.fit(Affordable(min(2 * affordable.budgets / self.end, affordable.judgements / parts)))
+
+    def proposers(self) -> Iterable[Strategy]:
+        return (self.inner,)
 
     def propose(self, rng: random.Random) -> Proposal | None:
         for key, budget in self.going.items():
