@@ -9,7 +9,7 @@ import math
 import os
 from collections.abc import Callable, Iterable, Mapping
 from numbers import Integral, Real
-from pathlib import Path
+from pathlib import Path, PurePath
 from typing import Any, TypeVar
 
 from azora.errors import ConfigError
@@ -78,12 +78,18 @@ def settings_of(thing: object) -> dict[str, JSON]:
 
 
 def plain(value: JSON) -> JSON:
-    """`value` as JSON gives it back: tuples become lists."""
+    """`value` as JSON gives it back: tuples become lists, paths words, and numbers of numpy Python's."""
     if isinstance(value, Mapping):
         return {str(name): plain(item) for name, item in value.items()}
     if isinstance(value, list | tuple):
         return [plain(item) for item in value]
-    return value
+    if value is None or isinstance(value, str | int | float):
+        return value
+    import numpy as np  # the command line starts without it, and hears of no such values
+
+    if isinstance(value, np.generic):
+        return value.item()
+    return str(value) if isinstance(value, PurePath) else value
 
 
 def _is_json(value: object) -> bool:

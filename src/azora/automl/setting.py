@@ -180,7 +180,7 @@ class Setting:
             "data": self.task.digest,
             "space": dict(self.space_about),
             "strategy": job.strategy,
-            "settings": dict(job.strategy_settings),
+            "settings": plain(job.strategy_settings),
             "evaluator": job.evaluator,
             "objective": ",".join(f"{each.metric}:{'max' if each.maximise else 'min'}" for each in self.objectives),
             "limits": [f"{limit.quantity}={limit.most:g}" for limit in job.limits],
