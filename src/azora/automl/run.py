@@ -107,7 +107,7 @@ def _run(
     except StudyError:
         raise
     except BaseException:
-        if not folder.judged_anything() and not (job.out / FOLDER / WEIGHTS).is_file():
+        if not job.resume and not folder.judged_anything() and not (job.out / FOLDER / WEIGHTS).is_file():
             rmtree(job.out / "checkpoints", ignore_errors=True)
             rmtree(job.out / FOLDER, ignore_errors=True)
             (job.out / "workers.log").unlink(missing_ok=True)
