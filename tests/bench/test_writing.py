@@ -39,7 +39,7 @@ def test_a_table_is_known_by_its_hash_whether_a_name_or_a_path_found_it(
     macro_file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setitem(registry.BENCHMARKS, "small", macro_file)
-    found = compare(Setup(str(macro_file), {"random": {}}, queries=2), runs=2, workers=1)
+    found = compare(Setup(str(macro_file), {"random": {}}, queries=2), runs=2)
     writing.write(found, tmp_path / "path", 0.0)
     writing.write(replace(found, setup=replace(found.setup, table="small")), tmp_path / "name", 0.0)
     hashes = [json.loads((tmp_path / way / "bench.json").read_text())["table_sha256"] for way in ("path", "name")]
