@@ -28,6 +28,13 @@ def test_nothing_is_not_for_ever(words: dict[str, Any], said: str) -> None:
         Job.parse(task="digits", **words)
 
 
+@pytest.mark.parametrize("seed", [-1, 2**32])
+def test_seeds_are_those_that_all_generators_take(seed: int) -> None:
+    with pytest.raises(ConfigError, match=f"seed={seed} must be at least 0 and below 4294967296"):
+        Job.parse(task="digits", seed=seed)
+    assert Job.parse(task="digits", seed=2**32 - 1).seed == 2**32 - 1
+
+
 def test_without_a_budget_there_is_one_unless_judgements_are_counted() -> None:
     assert Job.parse(task="digits").budget == 300.0
     assert Job.parse(task="digits", trials=3).budget is None

@@ -178,9 +178,20 @@ def test_the_strategy_learns_what_can_be_paid_for_once() -> None:
     study = Study(MemoryJournal(), tiny_space())
     strategy = SuccessiveHalving(RandomSearch(tiny_space(), 0))
     search(strategy, InlineExecutor(metrics), study, Budget.of(trials=200))
-    fitted = [units for kind, units, _ in study.history() if kind == "fitted"]
+    fitted = [judgements for kind, _, judgements in study.history() if kind == "fitted"]
     assert fitted == [192.0]
-    assert len(strategy.ladder) == 3
+    assert len(strategy.ladder) == 4
+
+
+def test_where_judgements_are_counted_a_population_is_fitted_to_how_many_there_are() -> None:
+    """However long each of them is; a session that goes on knows it too."""
+    journal, sizes = MemoryJournal(), list[tuple[float, int]]()
+    for trials in (12, 20):
+        study, inner = Study(journal, tiny_space()), RegularizedEvolution(tiny_space())
+        strategy = Level(inner)
+        search(strategy, InlineExecutor(metrics), study, Budget(trials=400, stop=StopAt(study, trials)))
+        sizes.append((strategy.length, inner.size))
+    assert sizes == [(9.0, 49)] * 2
 
 
 class Threads(Executor):
@@ -220,7 +231,7 @@ def test_a_kill_between_the_eighth_report_and_the_fit_changes_nothing() -> None:
     class Killed(Exception):
         pass
 
-    def kill(units: float) -> None:
+    def kill(budgets: float, judgements: float) -> None:
         raise Killed
 
     whole = Study(MemoryJournal(), tiny_space())

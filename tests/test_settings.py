@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import json
+from pathlib import Path
+
+import numpy as np
 import pytest
 
 from azora.errors import ConfigError
-from azora.settings import closest, construct, describe, resolve, settings_of
+from azora.settings import closest, construct, describe, plain, resolve, settings_of
 
 
 class Thing:
@@ -53,6 +57,13 @@ def test_what_was_constructed_can_be_constructed_again() -> None:
 def test_names_that_lead_nowhere(path: str, message: str) -> None:
     with pytest.raises(ConfigError, match=message):
         resolve(path)
+
+
+def test_what_is_no_json_but_means_some_becomes_it() -> None:
+    settings = {"arms": ("a", Path("b")), "share": np.float32(0.5), 3: np.int64(7), "on": np.bool_(True), "none": None}
+    found = plain(settings)
+    assert found == {"arms": ["a", "b"], "share": 0.5, "3": 7, "on": True, "none": None}
+    assert json.loads(json.dumps(found)) == found
 
 
 def test_the_nearest_name_is_suggested_and_otherwise_all() -> None:

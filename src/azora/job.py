@@ -16,6 +16,7 @@ from azora.trial import SUFFIXES, Limit, Objective
 
 DEFAULT_BUDGET = 300.0
 MOST_MEMBERS = 20  # of an ensemble
+SEEDS = 2**32  # numpy's generators and scikit-learn's know no more
 PRECISIONS = ("measure", "float32", "float32-channels-last", "bf16", "bf16-channels-last")
 
 
@@ -100,8 +101,8 @@ class Job:
         _check_device(rest.get("device", "cpu"))
         if (members := rest.get("ensemble", 0)) != 0 and not 2 <= members <= MOST_MEMBERS:
             raise ConfigError(f"ensemble={members} must be 2 to {MOST_MEMBERS}, or 0 for none")
-        if rest.get("seed", 0) < 0:
-            raise ConfigError(f"seed={rest['seed']} must be at least 0")
+        if not 0 <= rest.get("seed", 0) < SEEDS:
+            raise ConfigError(f"seed={rest['seed']} must be at least 0 and below {SEEDS}")
         return cls(
             task=task,
             out=Path(out) if out is not None else Path("runs") / _title(task),

@@ -18,6 +18,7 @@ from azora.trial import Proposal, Report, Trial
 
 LOOK = 0.2  # seconds between looks at the clock while everybody works
 MEASURED = 8  # judgements after which it is known what one costs
+MOST = 1e6  # that a search is told that it can pay for: where no clock is running, a journal holds no infinity
 
 
 def _never() -> float | None:
@@ -128,19 +129,18 @@ def _fit(strategy: Strategy, study: Study, budget: Budget, workers: int, least: 
     if len(_trained(study)) < least or any(kind == "fitted" for kind, _, _ in study.history()):
         return False
     affordable = _affordable(study, budget, workers)
-    study.fitted(affordable.units)
+    study.fitted(affordable.budgets, affordable.judgements)
     strategy.fit(affordable)
     return True
 
 
 def _affordable(study: Study, budget: Budget, workers: int) -> Affordable:
-    """What is left to spend, in units of a proposal's budget, at the pace of the first judgements."""
-    trained = _trained(study)
-    units = [trial.proposal.budget or 1.0 for trial in trained]
-    by_trials = math.inf if budget.trials is None else (budget.trials - len(study.trials)) * sum(units) / len(units)
-    pace = _pace(trained)
+    """What is left to spend: of the time, in units of a proposal's budget at the pace of the first judgements, and of
+    judgements."""
+    pace = _pace(_trained(study))
     by_clock = budget.left() * workers / pace if pace > 0 else math.inf
-    return Affordable(max(0.0, min(by_trials, by_clock, 1e6)))
+    judgements = math.inf if budget.trials is None else float(max(0, budget.trials - len(study.trials)))
+    return Affordable(max(0.0, min(by_clock, MOST)), judgements)
 
 
 def _pace(trained: Sequence[Trial]) -> float:
@@ -177,5 +177,5 @@ def _events(study: Study) -> list[tuple[str, Proposal] | tuple[str, Proposal, Re
         elif kind == "told":
             events.append(("told", first, second))
         else:
-            events.append(("fitted", Affordable(first)))
+            events.append(("fitted", Affordable(first, second)))
     return events

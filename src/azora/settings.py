@@ -8,7 +8,8 @@ import inspect
 import math
 import os
 from collections.abc import Callable, Iterable, Mapping
-from pathlib import Path
+from numbers import Integral, Real
+from pathlib import Path, PurePath
 from typing import Any, TypeVar
 
 from azora.errors import ConfigError
@@ -53,15 +54,20 @@ def construct(kind: Callable[..., T], settings: Mapping[str, JSON], **context: A
 def check_whole(least: int, **settings: JSON) -> None:
     """Raises ConfigError where a setting is no whole number, or one below `least`."""
     for name, value in settings.items():
-        if not isinstance(value, int) or isinstance(value, bool) or value < least:
+        if not isinstance(value, Integral) or isinstance(value, bool) or value < least:
             raise ConfigError(f"{name}={value!r} must be a whole number, at least {least}")
 
 
 def check_finite(**settings: JSON) -> None:
     """Raises ConfigError where a setting is no number, or one that is not finite."""
     for name, value in settings.items():
-        if not isinstance(value, int | float) or isinstance(value, bool) or not math.isfinite(value):
+        if not isinstance(value, Real) or isinstance(value, bool) or not math.isfinite(value):
             raise ConfigError(f"{name}={value!r} must be a finite number")
+
+
+def given(**settings: JSON) -> dict[str, JSON]:
+    """Those that are not None: what is left open needs no check."""
+    return {name: value for name, value in settings.items() if value is not None}
 
 
 def settings_of(thing: object) -> dict[str, JSON]:
@@ -72,12 +78,18 @@ def settings_of(thing: object) -> dict[str, JSON]:
 
 
 def plain(value: JSON) -> JSON:
-    """`value` as JSON gives it back: tuples become lists."""
+    """`value` as JSON gives it back: tuples become lists, paths words, and numbers of numpy Python's."""
     if isinstance(value, Mapping):
         return {str(name): plain(item) for name, item in value.items()}
     if isinstance(value, list | tuple):
         return [plain(item) for item in value]
-    return value
+    if value is None or isinstance(value, str | int | float):
+        return value
+    import numpy as np  # the command line starts without it, and hears of no such values
+
+    if isinstance(value, np.generic):
+        return value.item()
+    return str(value) if isinstance(value, PurePath) else value
 
 
 def _is_json(value: object) -> bool:

@@ -149,6 +149,8 @@ def test_random_search_trains_as_the_strategy_trains(
 def test_random_search_is_compared_with_nothing() -> None:
     with pytest.raises(ConfigError, match="random search already"):
         random_in_place_of(make_strategy("random", tiny_space(), settings={}))
+    with pytest.raises(ConfigError, match="random search already"):
+        random_in_place_of(make_strategy("halving", tiny_space(), settings={"inner": "random"}, lengths=False))
 
 
 def test_the_split_is_said_in_what_is_shared_out() -> None:

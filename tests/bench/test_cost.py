@@ -120,12 +120,26 @@ def test_a_network_without_a_cost_is_named(file: Path, tmp_path: Path) -> None:
         (["--cost", "ms", "--limit", "101%"], "must be a number above zero, or a share of the rows such as 25%"),
         (["--cost", "ms", "--limit", "0.9"], "the least ms in costed is 1"),
         (["--cost", "ms", "--limit", "9", "--floor", "80"], "a front has no limit; say one"),
+        (["--cost", "ms", "--floor", "99"], "no network on the true front has a score above the floor of 99"),
     ],
 )
 def test_mistakes_are_one_line(words: list[str], said: str, file: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["bench", str(file), "--runs", "2", "--queries", "5", *words]) == 2
     err = capsys.readouterr().err
     assert said in err and err.count("\n") == 1
+
+
+def test_a_front_that_is_worth_nothing_is_told_before_anything_is_played(tmp_path: Path) -> None:
+    """More than nine in ten rows share the best score, or held-out scores are no better than the floor."""
+    header, names = [*MACRO_HEADER, "ms"], [row[0] for row in macro_rows()]
+    alike = [[name, *(["90"] * 4 if place % 12 else ["80"] * 4), "1000", "1"] for place, name in enumerate(names)]
+    file = str(write(tmp_path / "alike.csv", header, alike))
+    with pytest.raises(BenchmarkError, match=r"has a score above the floor of 90, which .* say a worse one by --floor"):
+        Setup(file, {}, cost="ms").protocol()
+    Setup(file, {}, cost="ms", floor=80.0).protocol()
+    misled = [[name, "90" if place else "95", "90", "60", "80", "1000", "1"] for place, name in enumerate(names)]
+    with pytest.raises(BenchmarkError, match="has a held-out score above the floor of 80, which"):
+        Setup(str(write(tmp_path / "misled.csv", header, misled)), {}, cost="ms", floor=80.0).protocol()
 
 
 def test_the_command_says_what_the_score_is(file: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -31,7 +31,7 @@ def test_it_asks_and_tells_as_the_loop_does(macro: Table, kind: type[RandomSearc
     search(strategy, InlineExecutor(look_up), study, Budget.of(trials=40))
     asked = [macro.row(trial.proposal.architecture) for trial in study.trials]
     assert lean.rows == asked
-    fitted = [units for what, units, _ in study.history() if what == "fitted"]
+    fitted = [judgements for what, _, judgements in study.history() if what == "fitted"]
     assert fitted == [32.0]  # and evolution's population after it, so the rest would differ if ours were told otherwise
 
 

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import platform
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from azora.bench import writing
+from azora.bench import Setup, compare, registry, writing
 from azora.bench.writing import provenance
 from azora.cores import usable_cores
 
@@ -31,6 +33,17 @@ def test_where_no_file_names_the_processor_the_platform_does(tmp_path: Path, mon
     monkeypatch.setattr(platform, "processor", lambda: "")
     monkeypatch.setattr(platform, "machine", lambda: "riscv64")
     assert provenance()["processor"] == "riscv64"
+
+
+def test_a_table_is_known_by_its_hash_whether_a_name_or_a_path_found_it(
+    macro_file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(registry.BENCHMARKS, "small", macro_file)
+    found = compare(Setup(str(macro_file), {"random": {}}, queries=2), runs=2)
+    writing.write(found, tmp_path / "path", 0.0)
+    writing.write(replace(found, setup=replace(found.setup, table="small")), tmp_path / "name", 0.0)
+    hashes = [json.loads((tmp_path / way / "bench.json").read_text())["table_sha256"] for way in ("path", "name")]
+    assert hashes == [hashlib.sha256(macro_file.read_bytes()).hexdigest()] * 2
 
 
 def test_the_version_of_torch_is_told_without_importing_it() -> None:

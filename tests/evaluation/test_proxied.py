@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 import azora
-from azora.errors import ConfigError
-from azora.evaluation import Evaluator
+from azora.automl.reading import read_events
+from azora.errors import ConfigError, StudyError
+from azora.evaluation import Evaluator, heeds_budget
 from azora.evaluation.proxied import ZeroCost
 from azora.networks.registry import make_space
 from azora.space import Product, Space
@@ -41,6 +44,26 @@ def test_a_search_may_be_for_a_proxy_and_trains_what_it_found(stripes: Task, tmp
     assert result.judged == 12
     assert result.test_accuracy > 0.5
     assert result.validation_naswot > 0
+
+
+def test_nothing_is_judged_twice_for_a_number_that_no_training_changes(
+    stripes: Task, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def over(*_: object) -> None:
+        raise StudyError("the search is over")
+
+    monkeypatch.setattr("azora.automl.run.LastTraining", over)
+    words: dict[str, Any] = {"trials": 30, "workers": 1, "space_settings": SMALL, "evaluator": "zero-cost"}
+    with pytest.raises(StudyError, match="the search is over"):
+        azora.search(stripes, objective="params", out=tmp_path / "out", recipe=False, **words)
+    asked = [event["proposal"] for event in read_events(tmp_path / "out") if event["kind"] == "asked"]
+    assert len(asked) == 30 and {proposal["budget"] for proposal in asked} == {None}
+    assert len({json.dumps(proposal["architecture"]) for proposal in asked}) == 30
+
+
+def test_who_heeds_budgets_is_known_by_name() -> None:
+    assert heeds_budget("trained") and not heeds_budget("zero-cost")
+    assert heeds_budget("evaluators:well")
 
 
 def test_a_search_for_no_proxy_says_which_there_are(stripes: Task, tmp_path: Path) -> None:

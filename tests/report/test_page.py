@@ -135,6 +135,12 @@ def test_other_studies_and_residuals_are_drawn(tmp_path: Path) -> None:
     assert "each of 2 test rows" in page
 
 
+def test_residuals_are_drawn_however_small_or_far_from_zero_targets_are(tmp_path: Path) -> None:
+    pairs = [(1.234e-7, 1.3e-7), (2.5e-7, 2.4e-7), (1.6e9, 1_600_000_130.0)]
+    _, numbers = written(tmp_path, dataclasses.replace(DATA, confusion=None, residuals=pairs))
+    assert list(zip(numbers["true"], numbers["answer"], strict=True)) == pairs
+
+
 def test_the_learning_curve_leaves_out_what_is_no_number(tmp_path: Path) -> None:
     curve = written(tmp_path)[1]["curve"]
     assert curve["loss"] == [2.0, 1.0]

@@ -9,7 +9,7 @@ import pytest
 
 from azora.errors import ConfigError
 from azora.space import Architecture, Categorical, Space
-from azora.strategies import Bandit, LocalSearch, RandomSearch, RegularizedEvolution, Strategy
+from azora.strategies import Bandit, Level, LocalSearch, RandomSearch, RegularizedEvolution, Strategy
 from azora.strategies.registry import make_strategy
 from azora.testing.strategy_contract import Make, StrategyContract
 from azora.trial import Proposal, Report
@@ -93,9 +93,16 @@ def test_it_is_made_by_name_and_inside_of_halving() -> None:
     assert any(each.startswith("promoted") for each in origins) and any(" by " in each for each in origins)
 
 
+def test_arms_may_be_said_with_commas_between() -> None:
+    strategy = make_strategy("bandit", DIGITS, settings={"arms": "evolution,local"})
+    assert isinstance(strategy, Level) and isinstance(strategy.inner, Bandit)
+    assert list(strategy.inner.arms) == ["evolution", "local"]
+
+
 @pytest.mark.parametrize(
     ("settings", "message"),
     [
+        ({"arms": "evolution,bayes"}, "did you mean 'bayesian'"),
         ({"arms": ["evolution"]}, "two strategies at least"),
         ({"arms": ["evolution", "bayes"]}, "did you mean 'bayesian'"),
         ({"arms": ["evolution", "bandit"]}, "no arm of a bandit"),

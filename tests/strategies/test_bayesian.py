@@ -211,7 +211,7 @@ def test_a_surrogate_that_takes_long_is_fitted_seldom() -> None:
     for proposal in made:
         again.replay([("asked", proposal), ("told", proposal, judge(proposal))])
     assert again.ask() == strategy.ask()
-    with pytest.raises(ConfigError, match="refit=0 at least 1"):
+    with pytest.raises(ConfigError, match="refit=0 must be a whole number, at least 1"):
         Bayesian(space, 0, refit=0)
 
 
@@ -275,7 +275,7 @@ def test_every_point_of_a_small_space_is_asked_for_once() -> None:
         ({"surrogate": "tree"}, "there is no surrogate 'tree'; did you mean 'trees'"),
         ({"acquisition": "eii"}, "there is no acquisition 'eii'; did you mean 'ei'"),
         ({"candidates": "nears"}, "there is no candidates 'nears'; did you mean 'near'"),
-        ({"start": 1}, "start=1 must be at least 2"),
+        ({"start": 1}, "start=1 must be a whole number, at least 2"),
         ({"kappa": 1}, "bayesian has no setting 'kappa'"),
     ],
 )

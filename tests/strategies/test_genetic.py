@@ -120,9 +120,9 @@ def test_a_cross_has_the_first_part_of_one_parent_and_the_rest_of_the_other() ->
 @pytest.mark.parametrize(
     ("settings", "message"),
     [
-        ({"population": 1}, "population=1 must be at least 2"),
-        ({"tournament": 0}, "tournament=0 must be at least 1"),
-        ({"elite": -1}, "elite=-1 must be at least 0"),
+        ({"population": 1}, "population=1 must be a whole number, at least 2"),
+        ({"tournament": 0}, "tournament=0 must be a whole number, at least 1"),
+        ({"elite": -1}, "elite=-1 must be a whole number, at least 0"),
         ({"crossover": 1.5}, "crossover=1.5 must be between 0 and 1"),
         ({"rewiring": -0.5}, "rewiring=-0.5 must be between 0 and 1"),
     ],

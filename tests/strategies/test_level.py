@@ -57,6 +57,19 @@ def begun(strategy: Strategy, scores: list[float | None]) -> list[Architecture]:
     return first
 
 
+def test_what_is_counted_or_timed_limits_how_many_there_are() -> None:
+    for affordable, length, size in (
+        (Affordable(4000.0), 30.0, 17),
+        (Affordable(1e6, 392.0), 9.0, 49),
+        (Affordable(1800.0, 392.0), 9.0, 25),
+        (Affordable(40_000.0, 392.0), 9.0, 49),
+    ):
+        inner = RegularizedEvolution(tiny_space(), 0)
+        level = Level(inner)
+        level.fit(affordable)
+        assert (level.length, inner.size) == (length, size)
+
+
 def test_the_best_four_are_the_first_to_be_judged_in_full() -> None:
     strategy = Level(RegularizedEvolution(tiny_space(), 0))
     first = begun(strategy, [0.1, 0.5, None, 0.7, 0.2, 0.6, 0.3, 0.4])

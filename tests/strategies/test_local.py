@@ -131,5 +131,5 @@ def test_numbers_are_climbed_too() -> None:
 def test_settings_out_of_bounds_are_refused() -> None:
     with pytest.raises(ConfigError, match=r"improvement='frist': did you mean 'first'\?"):
         LocalSearch(tiny_space(), 0, improvement="frist")  # type: ignore[arg-type]
-    with pytest.raises(ConfigError, match="starts=0 must be at least 1"):
+    with pytest.raises(ConfigError, match="starts=0 must be a whole number, at least 1"):
         LocalSearch(tiny_space(), 0, starts=0)

@@ -293,7 +293,7 @@ def test_the_portfolio_is_tried_first_and_the_rest_is_the_inner_ones() -> None:
     asked = [strategy.ask() for _ in range(5)]
     assert [each.architecture for each in asked[:3] if each] == portfolio(memory, space, 3)
     assert [each.origin for each in asked if each] == ["did well on other"] * 3 + ["random"] * 2
-    with pytest.raises(ConfigError, match="points=0 must be at least 1"):
+    with pytest.raises(ConfigError, match="points=0 must be a whole number, at least 1"):
         Begun(RandomSearch(space, 0), memory, 0)
 
 

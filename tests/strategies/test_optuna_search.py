@@ -174,8 +174,8 @@ def test_optunas_own_log_is_quiet_meanwhile_and_as_it_was_afterwards(capfd: pyte
     ("settings", "said"),
     [
         ({"sampler": "tpee"}, "sampler='tpee': did you mean 'tpe'"),
-        ({"start": 0}, "start=0 must be at least 1"),
-        ({"population": 3}, "population=3 must be at least 4"),
+        ({"start": 0}, "start=0 must be a whole number, at least 1"),
+        ({"population": 3}, "population=3 must be a whole number, at least 4"),
     ],
 )
 def test_settings_out_of_range_are_refused(settings: Mapping[str, object], said: str) -> None:

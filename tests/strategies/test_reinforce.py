@@ -196,7 +196,7 @@ def test_ranges_hold_all_numbers_and_give_back_their_own(choice: Integer | Real)
     ("settings", "message"),
     [
         ({"policy": "lstn"}, "did you mean 'lstm'"),
-        ({"samples": 0}, "samples=0 and hidden=64 must be at least 1"),
+        ({"samples": 0}, "samples=0 must be a whole number, at least 1"),
         ({"rate": 0.0}, "above 0"),
         ({"entropy": -1.0}, "entropy=-1.0 must be at least 0"),
     ],

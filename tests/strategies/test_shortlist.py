@@ -166,7 +166,7 @@ def test_strategies_take_advice_by_name(name: str, stripes: Task) -> None:
     [
         ({"warm": "synflw"}, "there is no proxy 'synflw'; did you mean 'synflow'?"),
         ({"filter": "fisher"}, "proxy 'fisher' needs rows with labels"),
-        ({"filter": True, "draws": 1}, "draws=1 must be at least 2"),
+        ({"filter": True, "draws": 1}, "draws=1 must be a whole number, at least 2"),
         ({"warm": []}, None),
         ({"data": 3}, "evolution has no setting 'data'"),
     ],

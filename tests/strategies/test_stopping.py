@@ -7,7 +7,7 @@ import math
 import pytest
 
 from azora.errors import ConfigError
-from azora.strategies import Affordable, RandomSearch
+from azora.strategies import Affordable, RandomSearch, RegularizedEvolution
 from azora.strategies.curves import chance_to_beat
 from azora.strategies.stopping import EarlyStopping
 from azora.testing.strategy_contract import Make, StrategyContract, tiny_space
@@ -80,6 +80,12 @@ def test_nothing_goes_on_before_it_is_known_how_long_a_training_is() -> None:
     following = strategy.ask()
     assert following is not None and following.budget == 2.0
     assert strategy.end == 10.0
+
+
+def test_where_judgements_are_counted_a_network_takes_fewer_than_two() -> None:
+    inner = RegularizedEvolution(tiny_space(), 0)
+    EarlyStopping(inner).fit(Affordable(1e6, 760.0))
+    assert inner.size == 48  # an eighth of 386 networks
 
 
 @pytest.mark.parametrize(

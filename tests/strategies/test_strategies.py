@@ -96,6 +96,15 @@ def test_every_registered_strategy_can_be_made_by_name(name: str) -> None:
     assert proposal is not None and proposal.budget == 1.0
 
 
+@pytest.mark.parametrize("name", [*STRATEGIES, "azora.strategies:RandomSearch"])
+def test_for_who_judges_without_training_no_strategy_says_for_how_long(name: str) -> None:
+    strategy = make_strategy(name, tiny_space(), settings={}, lengths=False)
+    proposal = strategy.ask()
+    assert proposal is not None and proposal.budget is None
+    strategy.fit(Affordable(200.0))
+    assert not isinstance(strategy, Level | SuccessiveHalving | Hyperband)
+
+
 @pytest.mark.parametrize("make", MAKERS.values(), ids=MAKERS)
 @pytest.mark.parametrize("workers", [1, 3])
 def test_a_finite_space_is_judged_whole_each_point_once(make: Make, workers: int) -> None:
@@ -281,6 +290,19 @@ def test_halving_fits_its_ladder_so_that_finalists_are_compared() -> None:
     short = SuccessiveHalving(RandomSearch(tiny_space(), 0))
     short.fit(Affordable(6.0))
     assert len(short.ladder) == 1
+
+
+def test_halving_counts_a_promotion_as_one_judgement_where_these_are_counted() -> None:
+    inner, rng, begun = RegularizedEvolution(tiny_space(), 0), random.Random(0), 0
+    strategy = SuccessiveHalving(inner)
+    strategy.fit(Affordable(1e6, 392))
+    assert len(strategy.ladder) == 5
+    for _ in range(392):
+        proposal = strategy.ask()
+        assert proposal is not None
+        begun += proposal.budget == 1.0
+        strategy.tell(proposal, Report({"accuracy": rng.random()}))
+    assert inner.size == 33 and abs(begun / 8 - inner.size) < 1
 
 
 def test_halving_spends_less_than_a_third_of_its_trials_above_the_lowest_rung() -> None:

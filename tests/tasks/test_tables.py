@@ -51,6 +51,20 @@ def test_other_delimiters_a_mark_of_byte_order_and_quotes_are_read(tmp_path: Pat
 
 
 @pytest.mark.parametrize(
+    ("text", "names"),
+    [
+        ('"a;b;c",y\n1,2\n', ["a;b;c", "y"]),
+        ('"a ""x;y;z""";y\n1;2\n', ['a "x;y;z"', "y"]),
+        ('y;"a,b,c"\n1;2\n', ["y", "a,b,c"]),
+        ('"a;b;\nc",y\n1,2\n', ["a;b;\nc", "y"]),
+        ('5" pipe;6" pipe\n1;2\n', ['5" pipe', '6" pipe']),
+    ],
+)
+def test_what_stands_in_quotes_is_no_delimiter(tmp_path: Path, text: str, names: list[str]) -> None:
+    assert list(read_sheet(written(tmp_path, text)).cells) == names
+
+
+@pytest.mark.parametrize(
     ("text", "said"),
     [
         ("", "has nothing in it"),

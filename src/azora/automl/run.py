@@ -24,6 +24,7 @@ from azora.automl.watching import Sight, Watcher
 from azora.automl.winner import KEPT
 from azora.automl.working import FOLDER, clear, make_work
 from azora.errors import BudgetError, ConfigError, StudyError
+from azora.evaluation import heeds_budget
 from azora.evaluation.checkpoints import prune
 from azora.evaluation.sharing import WEIGHTS
 from azora.evaluation.trained import EACH
@@ -106,7 +107,7 @@ def _run(
     except StudyError:
         raise
     except BaseException:
-        if not folder.judged_anything() and not (job.out / FOLDER / WEIGHTS).is_file():
+        if not job.resume and not folder.judged_anything() and not (job.out / FOLDER / WEIGHTS).is_file():
             rmtree(job.out / "checkpoints", ignore_errors=True)
             rmtree(job.out / FOLDER, ignore_errors=True)
             (job.out / "workers.log").unlink(missing_ok=True)
@@ -291,7 +292,7 @@ class _Run:
     def _strategy(self, name: str, settings: Mapping[str, Any], memory: Sequence[Remembered] = ()) -> Strategy:
         return make_strategy(
             name, self.space, seed=self.job.seed, objectives=self.setting.objectives, settings=settings,
-            lowest=self.pacing.first, data=self.setting.data, memory=memory,
+            lowest=self.pacing.first, data=self.setting.data, memory=memory, lengths=heeds_budget(self.job.evaluator),
         )  # fmt: skip
 
     def _precision(self) -> str:

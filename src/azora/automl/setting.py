@@ -17,7 +17,7 @@ from azora.automl.pricing import Pricing, check_target, find_pricing, seconds_fo
 from azora.automl.recollection import Recollection
 from azora.automl.reward import Reward
 from azora.errors import ConfigError, SpaceError
-from azora.evaluation import EVALUATORS
+from azora.evaluation import EVALUATORS, heeds_budget
 from azora.executors.workplace import joint_space
 from azora.job import Job
 from azora.meta.policy import Policy
@@ -106,6 +106,7 @@ class Setting:
                 objectives=objectives,
                 settings=job.strategy_settings,
                 data=task.search_data,
+                lengths=heeds_budget(job.evaluator),
             )
         else:
             check_method(method, space, task.search_data)
@@ -179,7 +180,7 @@ class Setting:
             "data": self.task.digest,
             "space": dict(self.space_about),
             "strategy": job.strategy,
-            "settings": dict(job.strategy_settings),
+            "settings": plain(job.strategy_settings),
             "evaluator": job.evaluator,
             "objective": ",".join(f"{each.metric}:{'max' if each.maximise else 'min'}" for each in self.objectives),
             "limits": [f"{limit.quantity}={limit.most:g}" for limit in job.limits],

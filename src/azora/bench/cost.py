@@ -58,12 +58,12 @@ class Cost:
 
     def share(self, rows: list[int]) -> float:
         """The part of the true front's hypervolume that `rows` dominate."""
-        return self._volume(rows, self.scores) / self._whole
+        return self._volume(rows, self.scores) / self.whole
 
     def held_out(self, rows: list[int]) -> float:
         """The hypervolume of `rows` by the scores that no search saw, as a share of what the true front, which is by
         those that were seen, has by them. May be above 1: who knows all that can be seen can still be misled."""
-        return self._volume(rows, self.held) / self._volume(self.front, self.held)
+        return self._volume(rows, self.held) / self.held_whole
 
     def chosen(self, rows: list[int], seen: Numbers) -> list[int]:
         """Those of `rows` that no other of them beats in cost and in what a search has `seen` of it, (rows,)."""
@@ -74,5 +74,11 @@ class Cost:
         return hypervolume([(float(scores[row]), -float(self.values[row])) for row in rows], self.reference)
 
     @cached_property
-    def _whole(self) -> float:
+    def whole(self) -> float:
+        """The true front's hypervolume by what a search sees; 0 where nothing on it is above the floor."""
         return self._volume(self.front, self.scores)
+
+    @cached_property
+    def held_whole(self) -> float:
+        """The true front's hypervolume by what no search sees."""
+        return self._volume(self.front, self.held)

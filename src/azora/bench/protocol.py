@@ -42,8 +42,8 @@ class Protocol:
     that the search did not see, for which `mean` leaves out each row's last seed.
 
     Raises:
-        BenchmarkError: nothing is left to score with, a fidelity that is not in the table, or a row without what is
-            needed.
+        BenchmarkError: nothing is left to score with, a fidelity that is not in the table, a row without what is
+            needed, or a floor that nothing on the true front is better than.
     """
 
     table: Table
@@ -67,6 +67,7 @@ class Protocol:
         self._whole("score to be judged by", self.scores)
         for numbers in self.seen:
             self._whole("validation score", numbers)
+        self._check_front()
         if self.seconds is not None:
             for numbers in self.cost:
                 self._whole("time of training above zero", np.where(numbers > 0, numbers, np.nan))
@@ -227,6 +228,18 @@ class Protocol:
         last = longest.shape[1] - 1 - longest[:, ::-1].argmax(1)
         others: Mask = known & (place != last[:, None])
         return others
+
+    def _check_front(self) -> None:
+        """What all shares are of must not be nothing, and that is not to be found out when all runs are over."""
+        if self.cost_of is None:
+            return
+        floor, better = self.sign * self.cost_of.reference[0], "above" if self.table.maximise else "below"
+        for scores, whole in (("", self.cost_of.whole), ("held-out ", self.cost_of.held_whole)):
+            if whole <= 0:
+                raise BenchmarkError(
+                    f"{self.table.name}: no network on the true front has a {scores}score {better} the floor of"
+                    f" {floor:g}, which is worth nothing: say a worse one by --floor"
+                )
 
     def _whole(self, what: str, numbers: Numbers) -> None:
         for row in np.flatnonzero(np.isnan(numbers))[:1]:

@@ -17,6 +17,7 @@ from typing import Any
 from azora import __version__
 from azora.bench.comparison import Comparison
 from azora.bench.plot import to_html, to_svg
+from azora.bench.registry import find_file
 from azora.cores import usable_cores
 from azora.errors import BenchmarkError
 
@@ -62,13 +63,13 @@ def _write_curves(comparison: Comparison, writer: Any) -> None:
 
 def _circumstances(comparison: Comparison, wall: float) -> dict[str, Any]:
     setup = comparison.setup
-    file = Path(setup.table)
+    file = find_file(setup.table)
     return {
         "settings": {name: dict(settings) for name, settings in setup.strategies.items()},
         "seeds": {name: {"first": min(runs), "last": max(runs)} for name, runs in comparison.runs.items()},
         "protocol": {"noise": comparison.protocol.kind, "fidelity": setup.fidelity, "queries": setup.queries,
                      "seconds": setup.seconds},
-        "table_sha256": hashlib.sha256(file.read_bytes()).hexdigest() if file.is_file() else None,
+        "table_sha256": hashlib.sha256(file.read_bytes()).hexdigest() if file is not None else None,
         "azora": __version__,
         "commit": commit(),
         "python": platform.python_version(),

@@ -14,7 +14,11 @@ from azora.trial import Proposal
 
 
 class Evaluator(Protocol):
-    """Judges a proposal: a callable that gives metrics by name, or raises. One that fails costs its trial alone."""
+    """Judges a proposal: a callable that gives metrics by name, or raises. One that fails costs its trial alone.
+
+    One to whom `proposal.budget` is all the same says `heeds_budget = False`, its class or function does: then nothing
+    is judged twice, and what strategies are told that they can pay for is in judgements.
+    """
 
     def __call__(self, proposal: Proposal) -> Mapping[str, float]:
         """Metrics of the proposal; at least the one that the search is for."""
@@ -22,6 +26,15 @@ class Evaluator(Protocol):
 
 
 EVALUATORS = {"trained": "azora.evaluation.trained:Trained", "zero-cost": "azora.evaluation.proxied:ZeroCost"}
+
+
+def heeds_budget(name: str) -> bool:
+    """Whether the evaluator called `name` judges by how long a proposal is to be trained; who does not say so does.
+
+    Raises:
+        ConfigError: what is named cannot be found.
+    """
+    return bool(getattr(resolve(EVALUATORS.get(name, name)), "heeds_budget", True))
 
 
 def make_evaluator(

@@ -22,6 +22,8 @@ class ZeroCost:
         ConfigError: there is no such proxy.
     """
 
+    heeds_budget = False
+
     def __init__(self, space: Space, data: SearchData, seed: int = 0, metric: str = "params", rows: int = 64) -> None:
         find_proxies([metric])
         self.space, self.metric, self.seed = space, metric, seed

@@ -269,9 +269,14 @@ def _charts(data: ReportData) -> dict[str, Any]:
         "trained": [round(score, 6) for _, score in data.pairs],
         "relaxed": mixture_chart(data.figures, data.metric),
         "curve": _curve(data.curve),
-        "true": [round(true, 6) for true, _ in data.residuals],
-        "answer": [round(answer, 6) for _, answer in data.residuals],
+        "true": [_digits(true) for true, _ in data.residuals],
+        "answer": [_digits(answer) for _, answer in data.residuals],
     }
+
+
+def _digits(value: float) -> float:
+    """With all that float32 knows of it, however small or large it is."""
+    return float(f"{value:.9g}")
 
 
 def _versus(data: ReportData) -> dict[str, Any]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from azora.strategies.strategy import Affordable, Strategy
 from azora.trial import Proposal, Report
 
@@ -12,6 +14,9 @@ class Around(Strategy):
     def __init__(self, inner: Strategy) -> None:
         super().__init__(inner.space, inner.seed, inner.objective)
         self.inner, self.objectives = inner, inner.objectives
+
+    def proposers(self) -> Iterable[Strategy]:
+        return (self.inner,)
 
     def proposed(self, proposal: Proposal) -> None:
         self.inner.proposed(proposal)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import final
 
 from azora.errors import ConfigError
@@ -45,6 +45,9 @@ class Bandit(Strategy):
         self.helped = {name: [0.0, 0.0] for name in arms}  # how often it did, and did not
         self.reached: dict[float | None, list[Rank]] = {}
         self.judged: set[str] = set()
+
+    def proposers(self) -> Iterable[Strategy]:
+        return self.arms.values()
 
     def propose(self, rng: random.Random) -> Proposal | None:
         drawn = {name: rng.betavariate(1 + yes, 1 + no) for name, (yes, no) in self.helped.items()}

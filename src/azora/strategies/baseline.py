@@ -25,9 +25,9 @@ def random_in_place_of(strategy: Strategy) -> Named:
     Raises:
         ConfigError: it is random search already.
     """
+    if isinstance(strategy.inner if isinstance(strategy, Level) else strategy, RandomSearch):
+        raise ConfigError("the strategy is random search already, so there is nothing to compare it with")
     if isinstance(strategy, Level):
-        if isinstance(strategy.inner, RandomSearch):
-            raise ConfigError("the strategy is random search already, so there is nothing to compare it with")
         return "random", {"epochs": strategy.length}
     if isinstance(strategy, EarlyStopping):
         if isinstance(strategy.inner, RandomSearch):

@@ -12,7 +12,7 @@ from typing import TypeVar, final
 import numpy as np
 
 from azora.errors import ConfigError
-from azora.settings import closest
+from azora.settings import check_whole, closest
 from azora.space import Architecture, Space
 from azora.strategies.acquisition import Acquisition, ExpectedImprovement, ThompsonSampling, UpperConfidenceBound
 from azora.strategies.candidates import Candidates, Evolved, Near, fresh
@@ -102,7 +102,8 @@ class Bayesian(Strategy):
         refit: every how many judgements the surrogate is fitted anew, for one that takes long.
 
     Raises:
-        ConfigError: an unknown name, a start below 2, no judgement to fit after, or a proxy that cannot be had.
+        ConfigError: an unknown name, a start that is no whole number from 2 on, a refit that is none from 1 on, or a
+            proxy that cannot be had.
     """
 
     def __init__(
@@ -120,8 +121,8 @@ class Bayesian(Strategy):
         refit: int = 1,
     ) -> None:
         super().__init__(space, seed, objective)
-        if start < 2 or refit < 1:
-            raise ConfigError(f"start={start} must be at least 2 and refit={refit} at least 1")
+        check_whole(2, start=start)
+        check_whole(1, refit=refit)
         self.surrogate = part("surrogate", surrogate, SURROGATES)
         self.acquisition = part("acquisition", acquisition, ACQUISITIONS)
         self.candidates = part("candidates", candidates, CANDIDATES)

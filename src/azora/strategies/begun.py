@@ -6,7 +6,7 @@ import random
 from collections.abc import Sequence
 from typing import final
 
-from azora.errors import ConfigError
+from azora.settings import check_whole
 from azora.space import Architecture
 from azora.strategies.around import Around
 from azora.strategies.memory import ALIKE, Remembered, portfolio
@@ -26,13 +26,12 @@ class Begun(Around):
         points: how many proposals are made for it, at most.
 
     Raises:
-        ConfigError: no point.
+        ConfigError: points that are no whole number from 1 on.
     """
 
     def __init__(self, inner: Strategy, memory: Sequence[Remembered] = (), points: int = 10) -> None:
         super().__init__(inner)
-        if points < 1:
-            raise ConfigError(f"points={points} must be at least 1")
+        check_whole(1, points=points)
         self.memory, self.points = tuple(memory), points
         self.seen: set[str] = set()
         self._planned: list[Architecture] | None = None

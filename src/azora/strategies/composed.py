@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import random
 from collections import deque
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, fields
 from itertools import islice
 from typing import Any, Literal, final, get_args
 
 from azora.errors import ConfigError
-from azora.settings import closest
+from azora.settings import check_finite, check_whole, closest
 from azora.space import Architecture, Categorical, Choice, Integer, Real, Space, Subset
 from azora.strategies.bayesian import ACQUISITIONS, SURROGATES, Bayesian
 from azora.strategies.candidates import MOST_LOOKED_AT, Candidates, Value, fresh
@@ -73,12 +73,13 @@ class Phase:
         _check_name("otherwise", self.otherwise, get_args(Otherwise))
         _check_name("surrogate", self.surrogate, tuple(SURROGATES))
         _check_name("acquisition", self.acquisition, tuple(ACQUISITIONS))
+        check_whole(1, pool=self.pool, draws=self.draws, refit=self.refit)
+        check_finite(changes=self.changes, rewiring=self.rewiring, resizing=self.resizing)
         if not (0 <= self.guided <= 1 and 0 < self.until <= 1):
             raise ConfigError(f"guided={self.guided} must be from 0 to 1, until={self.until} above 0 and at most 1")
-        if min(self.pool, self.draws, self.refit) < 1 or self.changes <= 0 or min(self.rewiring, self.resizing) < 0:
+        if self.changes <= 0 or min(self.rewiring, self.resizing) < 0:
             raise ConfigError(
-                f"pool={self.pool}, draws={self.draws} and refit={self.refit} must be at least 1,"
-                f" changes={self.changes} above 0,"
+                f"changes={self.changes} must be above 0,"
                 f" rewiring={self.rewiring} and resizing={self.resizing} at least 0"
             )
 
@@ -114,7 +115,7 @@ class Composed(Strategy):
         replacement: who leaves a full population: the "oldest", the "worst", or "none".
 
     Raises:
-        ConfigError: no phase, a start or population below 2, or what `Phase` refuses.
+        ConfigError: no phase, a start or population that is no whole number from 2 on, or what `Phase` refuses.
     """
 
     def __init__(
@@ -129,10 +130,9 @@ class Composed(Strategy):
     ) -> None:
         super().__init__(space, seed, objective)
         _check_name("replacement", replacement, get_args(Replacement))
-        if not phases or start < 2 or population < 2:
-            raise ConfigError(
-                f"{len(phases)} phases must be one at least, start={start} and population={population} at least 2"
-            )
+        check_whole(2, start=start, population=population)
+        if not phases:
+            raise ConfigError("phases=[]: a composed strategy has one at least, such as [{}]")
         self.phases = [dict(each) for each in phases]
         self.start, self.population, self.replacement = start, population, replacement
         self._phases = [Phase.of(each) for each in phases]
@@ -145,6 +145,9 @@ class Composed(Strategy):
 
     def fit(self, affordable: Affordable) -> None:
         self.all = max(1.0, len(self.known) + affordable.units)
+
+    def proposers(self) -> Iterable[Strategy]:
+        return filter(None, self.guides)
 
     def propose(self, rng: random.Random) -> Proposal | None:
         if len(self.seen) < self.start or not self.members:

@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from typing import final
 
 from azora.errors import ConfigError
+from azora.settings import check_whole, given
 from azora.space import Architecture, Option, Space
 from azora.strategies.fresh import familiar, stranger, walk
 from azora.strategies.member import Member, rank, tournament
@@ -31,7 +32,8 @@ class RegularizedEvolution(Strategy):
         start: architectures, or their decisions, to judge first: all of them, even beyond `population`.
 
     Raises:
-        ConfigError: a population below 1, a tournament outside 1 to `population`, or a crossover outside 0 to 1.
+        ConfigError: a population that is no whole number from 1 on, a tournament that is none from 1 to `population`,
+            or a crossover outside 0 to 1.
         SpaceError: one of `start` is not of this space.
     """
 
@@ -48,9 +50,8 @@ class RegularizedEvolution(Strategy):
         start: Sequence[Mapping[str, Option]] = (),
     ) -> None:
         super().__init__(space, seed, objective)
-        if population is not None and population < 1:
-            raise ConfigError(f"population={population} must be at least 1")
-        if tournament is not None and not 1 <= tournament <= (population or tournament):
+        check_whole(1, **given(population=population, tournament=tournament))
+        if tournament is not None and tournament > (population or tournament):
             raise ConfigError(f"tournament={tournament} must be between 1 and population={population}")
         if not 0 <= crossover <= 1:
             raise ConfigError(f"crossover={crossover} must be between 0 and 1")

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import final
 
-from azora.errors import ConfigError
+from azora.settings import check_whole
 from azora.strategies.around import Around
 from azora.strategies.shortlist import Shortlist
 from azora.strategies.strategy import Strategy
@@ -31,7 +31,7 @@ class Filtered(Around):
         draws: how many proposals are compared.
 
     Raises:
-        ConfigError: fewer than two draws, or a proxy that cannot be had.
+        ConfigError: draws that are no whole number from 2 on, or a proxy that cannot be had.
     """
 
     def __init__(
@@ -42,8 +42,7 @@ class Filtered(Around):
         data: SearchData | None = None,
     ) -> None:
         super().__init__(inner)
-        if draws < 2:
-            raise ConfigError(f"draws={draws} must be at least 2")
+        check_whole(2, draws=draws)
         self.proxies, self.draws = tuple(proxies), draws
         self.shortlist = Shortlist(inner.space, proxies, data, inner.seed)
 

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from typing import final
 
 from azora.errors import ConfigError
+from azora.settings import check_whole, given
 from azora.space import Choice, Space, Subset
 from azora.strategies.fresh import familiar, stranger, walk
 from azora.strategies.member import Member, rank, tournament
@@ -52,12 +53,9 @@ class Genetic(Strategy):
         elite: int | None = None,
     ) -> None:
         super().__init__(space, seed, objective)
-        if population is not None and population < 2:
-            raise ConfigError(f"population={population} must be at least 2")
-        if tournament < 1:
-            raise ConfigError(f"tournament={tournament} must be at least 1")
-        if elite is not None and elite < 0:
-            raise ConfigError(f"elite={elite} must be at least 0")
+        check_whole(2, **given(population=population))
+        check_whole(1, tournament=tournament)
+        check_whole(0, **given(elite=elite))
         for name, share in (("crossover", crossover), ("mutation", mutation), ("rewiring", rewiring)):
             if share is not None and not 0 <= share <= 1:
                 raise ConfigError(f"{name}={share} must be between 0 and 1")

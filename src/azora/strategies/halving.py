@@ -6,11 +6,12 @@ import itertools
 import math
 import random
 from bisect import insort
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field, replace
 from typing import final
 
 from azora.errors import ConfigError
+from azora.settings import check_finite, check_whole, given
 from azora.space import Architecture
 from azora.strategies.strategy import Affordable, Strategy
 from azora.trial import Proposal, Report
@@ -53,15 +54,17 @@ class SuccessiveHalving(Strategy):
         rungs: number of rungs; None fits it to what the search can pay for, so that three or more reach the top.
 
     Raises:
-        ConfigError: eta below 2, or no rung.
+        ConfigError: an eta that is no whole number from 2 on (each rung's budget is a multiple of the one below), no
+            rung, or a lowest budget that is not above zero, or not finite.
     """
 
     def __init__(self, inner: Strategy, lowest: float = 1.0, eta: int = 3, rungs: int | None = None) -> None:
         super().__init__(inner.space, inner.seed, inner.objective)
-        if eta < 2:
-            raise ConfigError(f"eta={eta} must be at least 2")
-        if lowest <= 0 or (rungs is not None and rungs < 1):
-            raise ConfigError(f"lowest={lowest} must be above 0 and rungs={rungs} at least 1")
+        check_whole(2, eta=eta)
+        check_whole(1, **given(rungs=rungs))
+        check_finite(lowest=lowest)
+        if lowest <= 0:
+            raise ConfigError(f"lowest={lowest} must be above 0")
         self.inner, self.lowest, self.eta, self.rungs = inner, float(lowest), eta, rungs
         self.ladder = [_Rung() for _ in range(rungs or 1)]
         self.open = rungs is None  # whether rungs may yet be added
@@ -73,18 +76,22 @@ class SuccessiveHalving(Strategy):
         return self.lowest * float(self.eta) ** rung
 
     def fit(self, affordable: Affordable) -> None:
-        """Each start costs 1 + k·(1 − 1/eta) of the lowest budget when there are k rungs above it."""
-        starts = affordable.units / self.lowest
         self.open = False
         if self.rungs is None:
             above = 0
-            while above < 5 and self._starts(starts, above + 1) / self.eta ** (above + 1) >= FINALISTS:
+            while above < 5 and self._starts(affordable, above + 1) / self.eta ** (above + 1) >= FINALISTS:
                 above += 1
             self.ladder.extend(_Rung() for _ in range(above + 1 - len(self.ladder)))
-        self.inner.fit(Affordable(self._starts(starts, len(self.ladder) - 1)))
+        self.inner.fit(Affordable(self._starts(affordable, len(self.ladder) - 1)))
 
-    def _starts(self, units: float, above: int) -> float:
-        return units / (1 + above * (1 - 1 / self.eta))
+    def _starts(self, affordable: Affordable, above: int) -> float:
+        """How many networks can be begun with so many rungs `above` the lowest: of k rungs, each start costs
+        1 + k·(1 − 1/eta) of the lowest budget and 1 + 1/eta + … + 1/eta**k judgements."""
+        by_clock = affordable.budgets / self.lowest / (1 + above * (1 - 1 / self.eta))
+        return min(by_clock, affordable.judgements / sum(float(self.eta) ** -rung for rung in range(above + 1)))
+
+    def proposers(self) -> Iterable[Strategy]:
+        return (self.inner,)
 
     def promotion(self) -> Proposal | None:
         """The network whose turn it is to be trained longer."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import random
+from collections.abc import Iterable
 from typing import final
 
 from azora.strategies.halving import SuccessiveHalving
@@ -31,7 +32,7 @@ class Hyperband(Strategy):
         rungs: number of rungs of the first bracket; None fits it to what the search can pay for.
 
     Raises:
-        ConfigError: eta below 2, or no rung.
+        ConfigError: what `SuccessiveHalving` refuses.
     """
 
     def __init__(self, inner: Strategy, lowest: float = 1.0, eta: int = 3, rungs: int | None = None) -> None:
@@ -47,6 +48,9 @@ class Hyperband(Strategy):
         self.brackets[0].fit(affordable)
         if self.rungs is None:
             self._add_brackets()
+
+    def proposers(self) -> Iterable[Strategy]:
+        return (self.inner,)  # and not the brackets: they promote by their rule alone, however much time there is
 
     def propose(self, rng: random.Random) -> Proposal | None:
         for bracket in reversed(self.brackets):

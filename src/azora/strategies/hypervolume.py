@@ -12,6 +12,7 @@ import numpy as np
 
 from azora.errors import ConfigError
 from azora.fronts import crowding, front_ranks
+from azora.settings import check_whole
 from azora.space import Architecture, Space
 from azora.strategies.bayesian import CANDIDATES, MIDDLING, SURROGATES, Identity, levels_of, part, spread
 from azora.strategies.candidates import Candidates, Near
@@ -92,7 +93,7 @@ class HypervolumeSearch(Strategy):
         candidates: as `Bayesian` has them; None is `Near` with more parents, for a front is longer than a peak is wide.
 
     Raises:
-        ConfigError: not two objectives, an unknown name, or a start below 2.
+        ConfigError: not two objectives, an unknown name, or a start that is no whole number from 2 on.
     """
 
     def __init__(
@@ -107,8 +108,7 @@ class HypervolumeSearch(Strategy):
         if len(objectives) != 2:
             raise ConfigError(f"{len(objectives)} objectives: an area is of two")
         super().__init__(space, seed, objectives[0])
-        if start < 2:
-            raise ConfigError(f"start={start} must be at least 2")
+        check_whole(2, start=start)
         self.objectives, self.start = tuple(objectives), start
         self.surrogate = part("surrogate", surrogate, SURROGATES)
         self.candidates = part("candidates", candidates or Near(PARENTS, CLOSE, FAR), CANDIDATES)

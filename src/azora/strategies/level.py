@@ -9,6 +9,7 @@ from typing import final
 
 from azora.errors import ConfigError
 from azora.fronts import front_ranks
+from azora.settings import check_finite, given
 from azora.strategies.around import Around
 from azora.strategies.strategy import Affordable, Strategy
 from azora.trial import Proposal, Report
@@ -32,14 +33,16 @@ class Level(Around):
     Args:
         inner: the strategy that proposes architectures.
         epochs: the budget of every proposal; None fits it to what the search can pay for: forty judgements or
-            more, of 1 to 30 epochs. Proposals made before that is known get one epoch.
+            more, of 1 to 30 epochs. Where judgements are counted, it is an epoch for each forty of them, at most.
+            Proposals made before that is known get one epoch.
 
     Raises:
-        ConfigError: `epochs` not above zero.
+        ConfigError: `epochs` not above zero, or not finite.
     """
 
     def __init__(self, inner: Strategy, epochs: float | None = None) -> None:
         super().__init__(inner)
+        check_finite(**given(epochs=epochs))
         if epochs is not None and epochs <= 0:
             raise ConfigError(f"epochs={epochs} must be above 0")
         self.epochs = epochs
@@ -55,7 +58,8 @@ class Level(Around):
         if self.epochs is None:
             self.length = float(max(1, min(LONGEST, affordable.units // TRIALS)))
             self.open = self.open and self.length > FIRST
-        super().fit(Affordable(affordable.units / self.length))
+        count = min(affordable.budgets / self.length, affordable.judgements)
+        super().fit(Affordable(count, affordable.judgements))
 
     def propose(self, rng: random.Random) -> Proposal | None:
         fresh = self.inner.propose(rng)

@@ -6,7 +6,7 @@ import random
 from typing import Literal, final, get_args
 
 from azora.errors import ConfigError
-from azora.settings import closest
+from azora.settings import check_whole, closest
 from azora.space import Architecture, Space
 from azora.strategies.fresh import familiar, stranger
 from azora.strategies.member import Member, rank
@@ -31,7 +31,7 @@ class LocalSearch(Strategy):
             points, then random ones.
 
     Raises:
-        ConfigError: another improvement, or no start.
+        ConfigError: another improvement, or starts that are no whole number from 1 on.
     """
 
     def __init__(
@@ -45,8 +45,7 @@ class LocalSearch(Strategy):
         super().__init__(space, seed, objective)
         if improvement not in get_args(Improvement):
             raise ConfigError(f"improvement={improvement!r}: {closest(str(improvement), get_args(Improvement))}")
-        if starts < 1:
-            raise ConfigError(f"starts={starts} must be at least 1")
+        check_whole(1, starts=starts)
         self.improvement, self.starts = improvement, starts
         self.top: Member | None = None  # where the climb stands
         self.around: dict[str, Architecture] = {}  # its neighbours, in the order in which they are looked at

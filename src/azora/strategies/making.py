@@ -204,9 +204,10 @@ def bandit(
     memory: Sequence[Remembered] = (),
 ) -> Strategy:
     """Several strategies side by side, of which who helps is asked more often, every network trained equally long."""
-    if "bandit" in arms:
+    names = names_of(arms)
+    if "bandit" in names:
         raise ConfigError("arms: a bandit is no arm of a bandit; take those that it would choose among")
-    chosen = {name: _inner(name, space, seed, objective) for name in arms}
+    chosen = {name: _inner(name, space, seed, objective) for name in names}
     return Level(begun(Bandit(chosen, forgetting), memory), epochs)
 
 

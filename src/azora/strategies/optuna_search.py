@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal, final, get_args
 
 from azora.errors import ConfigError, SpaceError
-from azora.settings import closest
+from azora.settings import check_whole, closest, given
 from azora.space import Architecture, Categorical, Integer, Option, Real, Space
 from azora.strategies.fresh import familiar, stranger, walk
 from azora.strategies.strategy import Affordable, Strategy
@@ -75,10 +75,8 @@ class OptunaSearch(Strategy):
         super().__init__(space, seed, objectives[0])
         if sampler not in get_args(Sampler):
             raise ConfigError(f"sampler={sampler!r}: {closest(str(sampler), get_args(Sampler))}")
-        if start < 1:
-            raise ConfigError(f"start={start} must be at least 1")
-        if population is not None and population < 4:
-            raise ConfigError(f"population={population} must be at least 4")
+        check_whole(1, start=start)
+        check_whole(4, **given(population=population))
         if sampler == "cmaes":
             _check_numbers(space, objectives)
         from azora.optuna import parameters  # where Optuna is not installed, this says so

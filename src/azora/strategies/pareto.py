@@ -10,6 +10,7 @@ from typing import final
 
 from azora.errors import ConfigError, SpaceError
 from azora.fronts import crowding, front_ranks
+from azora.settings import check_whole, given
 from azora.space import Architecture, Space
 from azora.strategies.fresh import familiar, stranger
 from azora.strategies.strategy import Affordable, Strategy
@@ -48,7 +49,7 @@ class ParetoEvolution(Strategy):
         crossover: the share of children that are crosses of two parents.
 
     Raises:
-        ConfigError: a population below 4, or a share outside 0 to 1.
+        ConfigError: a population that is no whole number from 4 on, or a share outside 0 to 1.
     """
 
     def __init__(
@@ -60,8 +61,7 @@ class ParetoEvolution(Strategy):
         crossover: float = 0.5,
     ) -> None:
         super().__init__(space, seed, objectives[0])
-        if population is not None and population < 4:
-            raise ConfigError(f"population={population} must be at least 4")
+        check_whole(4, **given(population=population))
         if not 0 <= crossover <= 1:
             raise ConfigError(f"crossover={crossover} must be between 0 and 1")
         self.objectives, self.population, self.crossover = tuple(objectives), population, crossover

@@ -12,8 +12,11 @@ from azora.errors import ConfigError
 from azora.settings import closest, construct, resolve
 from azora.space import Space
 from azora.strategies import making
+from azora.strategies.halving import SuccessiveHalving
+from azora.strategies.hyperband import Hyperband
 from azora.strategies.level import Level
 from azora.strategies.memory import ALIKE, Remembered
+from azora.strategies.stopping import EarlyStopping
 from azora.strategies.strategy import Strategy
 from azora.tasks import SearchData
 from azora.trial import Objective
@@ -197,13 +200,15 @@ def make_strategy(
     lowest: float = 1.0,
     data: SearchData | None = None,
     memory: Sequence[Remembered] = (),
+    lengths: bool = True,
 ) -> Strategy:
     """The strategy that `find_maker` finds, with its settings.
 
     `lowest` is the budget, in epochs, of a network's first training, for those strategies that have such a setting and
     where `settings` does not say; `data` is for those that look at rows before anything is trained, `memory` for those
-    that begin with what other tasks taught. Of several objectives, a strategy for one takes the first alone, so it is
-    refused.
+    that begin with what other tasks taught. Without `lengths`, for who judges a network alike however long it is to be
+    trained, what would train some for longer, or all equally long, is left off. Of several objectives, a strategy for
+    one takes the first alone, so it is refused.
 
     Raises:
         ConfigError: an unknown name or setting (the nearest is suggested), something that is no strategy, or one that
@@ -217,8 +222,16 @@ def make_strategy(
     if name in STRATEGIES:
         if given := {"data", "memory"} & settings.keys():
             raise ConfigError(f"{name} has no setting {given.pop()!r}; rows are those of the task")
-        return construct(STRATEGIES[name].make, settings, **context, lowest=lowest, data=data, memory=memory)
+        known = construct(STRATEGIES[name].make, settings, **context, lowest=lowest, data=data, memory=memory)
+        return known if lengths else _proposing(known)
     made = construct(make, settings, **context)
     if not isinstance(made, Strategy):
         raise ConfigError(f"{name} gives a {type(made).__name__}, which is not an azora.strategies.Strategy")
-    return Level(made)
+    return Level(made) if lengths else _proposing(made)
+
+
+def _proposing(strategy: Strategy) -> Strategy:
+    """What proposes architectures in `strategy`, without what says how long each is trained."""
+    while isinstance(strategy, Level | SuccessiveHalving | Hyperband | EarlyStopping):
+        strategy = strategy.inner
+    return strategy

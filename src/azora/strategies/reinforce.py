@@ -7,7 +7,7 @@ from bisect import bisect_left, bisect_right, insort
 from typing import final, get_args
 
 from azora.errors import ConfigError
-from azora.settings import closest
+from azora.settings import check_finite, check_whole, closest, given
 from azora.space import Architecture, Space
 from azora.strategies.fresh import stranger, walk
 from azora.strategies.member import Rank, rank
@@ -60,8 +60,8 @@ class Reinforce(Strategy):
         super().__init__(space, seed, objective)
         if policy not in get_args(Kind):
             raise ConfigError(f"policy={policy!r}: {closest(str(policy), get_args(Kind))}")
-        if samples < 1 or hidden < 1:
-            raise ConfigError(f"samples={samples} and hidden={hidden} must be at least 1")
+        check_whole(1, samples=samples, hidden=hidden)
+        check_finite(entropy=entropy, **given(rate=rate, clip=clip))
         if entropy < 0 or (rate is not None and rate <= 0) or (clip is not None and clip <= 0):
             raise ConfigError(f"entropy={entropy} must be at least 0, rate={rate} and clip={clip} above 0")
         self.policy, self.samples, self.rate, self.entropy = policy, samples, rate, entropy

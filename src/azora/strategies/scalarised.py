@@ -56,6 +56,7 @@ class Scalarised(Strategy):
             inner.learn(proposal, Report(error="failed") if number is None else Report({"scalar": number}))
         for proposal in self.pending.values():
             inner.proposed(proposal)
+        inner.until(self.deadline)
         return inner.propose(rng)
 
     def proposed(self, proposal: Proposal) -> None:

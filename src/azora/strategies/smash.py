@@ -5,7 +5,8 @@ from __future__ import annotations
 import random
 from typing import final
 
-from azora.errors import ConfigError, SpaceError
+from azora.errors import SpaceError
+from azora.settings import check_whole, given
 from azora.space import Architecture, Space
 from azora.strategies.fresh import stranger
 from azora.strategies.member import FAILED, Member, rank
@@ -33,7 +34,7 @@ class Smash(Strategy):
         climb: proposals of the chain; None goes on as long as the search does.
 
     Raises:
-        ConfigError: fewer samples than 1, or another number below 0.
+        ConfigError: samples that are no whole number from 1 on, or another that is none from 0 on.
     """
 
     def __init__(
@@ -46,10 +47,8 @@ class Smash(Strategy):
         climb: int | None = None,
     ) -> None:
         super().__init__(space, seed, objective)
-        if samples < 1 or perturbations < 0 or (climb is not None and climb < 0):
-            raise ConfigError(
-                f"samples={samples}, perturbations={perturbations}, climb={climb}: at least 1, 0 and 0 must they be"
-            )
+        check_whole(1, samples=samples)
+        check_whole(0, perturbations=perturbations, **given(climb=climb))
         self.samples, self.perturbations, self.climb = samples, perturbations, climb
         self.drawn: Member | None = None  # the best of the samples
         self.best: Member | None = None  # of all

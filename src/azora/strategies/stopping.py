@@ -5,12 +5,12 @@ from __future__ import annotations
 import math
 import random
 import statistics
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import replace
 from typing import final
 
 from azora.errors import ConfigError
-from azora.settings import closest
+from azora.settings import check_finite, closest, given
 from azora.space import Architecture
 from azora.strategies.curves import chance_to_beat
 from azora.strategies.strategy import Affordable, Strategy
@@ -37,10 +37,10 @@ class EarlyStopping(Strategy):
         rule: `median` or `curve`.
         lowest: epochs of the first part.
         longest: epochs of a whole training; None fits it to what the search can pay for: 16 of them, of 2 to 32 times
-            the first part.
+            the first part. Where judgements are counted, each stands for the first part.
 
     Raises:
-        ConfigError: an unknown rule, or lengths out of order.
+        ConfigError: an unknown rule, or lengths that are out of order or not finite.
     """
 
     def __init__(
@@ -49,6 +49,7 @@ class EarlyStopping(Strategy):
         super().__init__(inner.space, inner.seed, inner.objective)
         if rule not in RULES:
             raise ConfigError(f"rule={rule!r} is not known; {closest(rule, RULES)}")
+        check_finite(lowest=lowest, **given(longest=longest))
         if lowest <= 0 or (longest is not None and longest < lowest):
             raise ConfigError(f"lowest={lowest} must be above 0, and longest={longest} not below it")
         self.inner, self.rule, self.lowest, self.longest = inner, rule, float(lowest), longest
@@ -59,9 +60,15 @@ class EarlyStopping(Strategy):
 
     def fit(self, affordable: Affordable) -> None:
         if self.longest is None:
-            self.end = min(LONGEST * self.lowest, max(2 * self.lowest, affordable.units / NETWORKS))
+            units = min(affordable.budgets, affordable.judgements * self.lowest)
+            self.end = min(LONGEST * self.lowest, max(2 * self.lowest, units / NETWORKS))
             self.open = False
-        self.inner.fit(Affordable(2 * affordable.units / self.end))
+        # Half go on after each part: a network costs half of a whole training, and fewer than two judgements.
+        parts = 2 - self.lowest / self.end
+        self.inner.fit(Affordable(min(2 * affordable.budgets / self.end, affordable.judgements / parts)))
+
+    def proposers(self) -> Iterable[Strategy]:
+        return (self.inner,)
 
     def propose(self, rng: random.Random) -> Proposal | None:
         for key, budget in self.going.items():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import random
 from abc import ABC, abstractmethod
 from collections.abc import Iterable
@@ -16,10 +17,19 @@ from azora.trial import Objective, Proposal, Report
 class Affordable:
     """What the search can still pay for, told once it has been measured.
 
-    `units` is in the unit of `Proposal.budget` (epochs); for evaluators without a budget, in judgements.
+    Args:
+        budgets: what the budgets of all proposals to come may add up to, by the clock; in the unit of `Proposal.budget`
+            (epochs).
+        judgements: how many proposals may yet be judged, however long each of them is.
     """
 
-    units: float
+    budgets: float
+    judgements: float = math.inf
+
+    @property
+    def units(self) -> float:
+        """How many judgements there may be of one unit each: for who names no budgets, how many there will be."""
+        return min(self.budgets, self.judgements)
 
 
 Asked = tuple[str, Proposal]
@@ -36,7 +46,8 @@ class Strategy(ABC):
     being shown the journal's events again, without thinking twice. `ask` may be called again before earlier
     proposals are told, and may think: the time is charged to the study.
 
-    `deadline` (a `time.monotonic` value, or None) is when the search ends; a strategy that thinks looks at it.
+    `deadline` (a `time.monotonic` value, or None) is when the search ends; a strategy that thinks looks at it. Who asks
+    other strategies names them in `proposers`, so that they know of it too.
     """
 
     def __init__(self, space: Space, seed: int = 0, objective: Objective | None = None) -> None:
@@ -67,10 +78,21 @@ class Strategy(ABC):
         """Keys of architectures that may be asked for again at a larger budget; None: nothing ever is."""
         return None
 
+    def proposers(self) -> Iterable[Strategy]:
+        """The strategies whose proposals this one hands on."""
+        return ()
+
+    @final
+    def until(self, deadline: float | None) -> None:
+        """Tell this strategy, and all that it asks, when the search ends."""
+        self.deadline = deadline
+        for each in self.proposers():
+            each.until(deadline)
+
     @final
     def ask(self, deadline: float | None = None) -> Proposal | None:
         """The next proposal, or None when there is nothing to try for now."""
-        self.deadline = deadline
+        self.until(deadline)
         proposal = self.propose(random.Random(f"{self.seed}:{self.asked}"))
         if proposal is not None:
             self.asked += 1

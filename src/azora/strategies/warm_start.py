@@ -8,7 +8,7 @@ from typing import final
 
 import numpy as np
 
-from azora.errors import ConfigError
+from azora.settings import check_whole
 from azora.space import Architecture
 from azora.strategies.around import Around
 from azora.strategies.shortlist import Shortlist
@@ -37,7 +37,7 @@ class WarmStart(Around):
         proxies: see `Shortlist`; so is `data`.
 
     Raises:
-        ConfigError: no point, or a proxy that cannot be had.
+        ConfigError: points that are no whole number from 1 on, or a proxy that cannot be had.
     """
 
     def __init__(
@@ -48,8 +48,7 @@ class WarmStart(Around):
         data: SearchData | None = None,
     ) -> None:
         super().__init__(inner)
-        if points < 1:
-            raise ConfigError(f"points={points} must be at least 1")
+        check_whole(1, points=points)
         self.points, self.proxies = points, tuple(proxies)
         self.shortlist = Shortlist(inner.space, proxies, data, inner.seed)
         self.seen: set[str] = set()

@@ -117,7 +117,7 @@ class Study:
         return sorted(found, key=lambda trial: objectives[0].score(trial.report), reverse=True)
 
     def history(self) -> Iterator[tuple[str, Any, Any]]:
-        """`("asked", number, proposal)`, `("told", proposal, report)` and `("fitted", units, None)`, in order."""
+        """In order: `("asked", number, proposal)`, `("told", proposal, report)`, `("fitted", budgets, judgements)`."""
         return iter(self._history)
 
     # What becomes known -----------------------------------------------------------------------------------------
@@ -148,9 +148,10 @@ class Study:
         """A judgement was interrupted by the end of the budget, or by the user: it is for the next session, if any."""
         self._add("cut", number=number, why=why)
 
-    def fitted(self, units: float) -> None:
-        """The strategy was told what the search can pay for."""
-        self._add("fitted", units=units)
+    def fitted(self, budgets: float, judgements: float = math.inf) -> None:
+        """The strategy was told what the search can pay for: budgets that add up to so much, and so many judgements."""
+        counted: dict[str, Any] = {} if judgements == math.inf else {"judgements": judgements}
+        self._add("fitted", units=budgets, **counted)
 
     def measured(self, measures: Mapping[str, Any]) -> None:
         """What was measured of this machine, and must be the same when the study goes on."""
@@ -213,7 +214,7 @@ class Study:
                 self.pending = dict(sorted({**self.pending, **self._cut}.items()))
                 self._cut.clear()
             case "fitted":
-                self._history.append(("fitted", event["units"], None))
+                self._history.append(("fitted", event["units"], event.get("judgements", math.inf)))
             case "phase":
                 self.phase = event["name"]
                 self.phases.setdefault(event["name"], float(event["elapsed"]))

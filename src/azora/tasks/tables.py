@@ -18,6 +18,7 @@ from azora.tasks.array import Array
 
 MISSING = frozenset({"", "na", "n/a", "nan", "null", "none", "?"})  # in any case
 DELIMITERS = ",;\t|"
+QUOTED = re.compile(rf'(?<![^{DELIMITERS}])"(?:[^"]|"")*"?')  # a name in quotes, which ends at the line's end at latest
 MOST_CATEGORIES = 100
 LARGEST = float(np.finfo(np.float32).max)
 DATE = re.compile(r"\d{1,4}[-/.]\d{1,2}[-/.]\d{1,4}([ T]\d{1,2}:\d{2}(:\d{2})?.*)?|\d{1,2}:\d{2}(:\d{2})?")
@@ -212,4 +213,6 @@ def _number(name: str, row: int, cell: str) -> float:
 
 
 def _delimiter(head: str) -> str:
-    return max(DELIMITERS, key=head.count)
+    """What is most often between the names of the first line; within quotes it is a part of a name."""
+    bare = QUOTED.sub("", head)
+    return max(DELIMITERS, key=bare.count)
