@@ -52,12 +52,14 @@ def deliver(
     best: Trial,
     winner: Winner,
     out: Path,
+    given: Mapping[str, Any],
     measured: Measured | None = None,
     reference: Winner | None = None,
 ) -> tuple[Result, Split]:
     """Judge the winner on the test split, this once, and write everything into `out`.
 
     Args:
+        given: what this session had, and whether it was interrupted: by it another one knows whether to go on.
         measured: the winner on the job's target.
         reference: a fixed network, to stand beside it.
 
@@ -69,7 +71,7 @@ def deliver(
     found = outputs(winner.network, test.x, signature, winner.scaling)
     test_metrics = evaluate(signature, found, test.y)
     # The clock of search and final training stops here; what follows is writing.
-    figures = _figures(setting, study, best, winner, study.elapsed)
+    figures = _figures(setting, study, best, winner, study.elapsed) | {"given": dict(given)}
     figures |= _on_target(setting, winner, measured) | boosting_figures(setting, study, best) | dict(winner.facts)
     beside = compared(out, setting.space, study, setting.objectives, setting.job.budget is not None)
     curves = beside.pop("curves", {})
