@@ -12,7 +12,7 @@ from torch import nn
 
 from azora.automl.nearest import Nearest
 from azora.errors import ConfigError, TargetError
-from azora.hardware import Deployable, Measured, Measuring, Predictor, TargetFile, build_predictor, find_target
+from azora.hardware import Deployable, Measured, Measuring, Predictor, Target, TargetFile, build_predictor, find_target
 from azora.hardware.command_target import repeats
 from azora.hardware.files import ENDING, default_file, is_file_name
 from azora.job import Job
@@ -140,9 +140,9 @@ def find_pricing(
     built, notes = default_file(target, networks, about, data.signature), list[str]()
     if built.is_file():
         found = TargetFile.load(built)
-        if found.is_here and dict(found.versions) == dict(target.versions()):
+        if (why := _unfit(found, target, about, data.signature)) is None:
             return Pricing(space, found)
-        notes.append(f"{built} is of another device or version of {target.spec}: networks were measured here anew")
+        notes.append(f"{built} {why}: networks were measured here anew")
     begun = time.monotonic()
     measuring = Measuring(target, networks, seconds, BRIEFLY)
     try:
@@ -154,6 +154,17 @@ def find_pricing(
     if "repeated" in facts:
         notes.append(f"{target.spec}: {repeats(facts['repeated'])}")
     return Pricing(space, TargetFile.of(target, about, predictor, facts), spent, notes)
+
+
+def _unfit(found: TargetFile, target: Target, about: Mapping[str, Any], signature: Signature) -> str | None:
+    """Why a search cannot go by a predictor that has the name of its own; None where it can."""
+    if not found.is_here or dict(found.versions) != dict(target.versions()):
+        return f"is of another device or version of {target.spec}"
+    try:
+        found.check(about, signature)
+    except TargetError:
+        return "is for another space or input"
+    return None
 
 
 def _kept(wanted: str, kept: Path, about: Mapping[str, Any], signature: Signature) -> TargetFile:
