@@ -119,7 +119,7 @@ class Job:
         )
 
     def given(self) -> dict[str, Any]:
-        """What another session of the same search may be given otherwise and ends differently for, as JSON."""
+        """What another session of the same search may be given otherwise, and would end differently by, as JSON."""
         names = ("budget", "trials", "stop_at", "reference", "boosting", "ensemble", "policy")
         return {name: plain(getattr(self, name)) for name in names}
 
@@ -127,7 +127,7 @@ class Job:
         """Whether this is more time or trials than an earlier session was `given`, or wants something else of them."""
         now, amounts = self.given(), ("budget", "trials")
         more = any(_amount(now[name]) > _amount(given[name]) for name in amounts)
-        return more or any(now[name] != given[name] for name in now.keys() - amounts)
+        return more or any(now[name] != given.get(name) for name in now.keys() - amounts)
 
 
 def _amount(given: float | None) -> float:
