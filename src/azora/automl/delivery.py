@@ -16,7 +16,7 @@ from azora.automl.baseline import compared
 from azora.automl.boosting import figures as boosting_figures
 from azora.automl.carrying import carried_by
 from azora.automl.clocked import clock_of
-from azora.automl.forms import INT8, beyond_size, form_of_spec
+from azora.automl.forms import beyond_size, told_in_eight_bits
 from azora.automl.result import Result
 from azora.automl.setting import Setting
 from azora.automl.threads import one_thread
@@ -91,7 +91,7 @@ def deliver(
         figures["notes"].append(f"{winner.space.name} ships, no network: it carries no search, and cannot be improved")
     figures |= _ship(setting, winner, figures, out, carried, _known(setting, winner, test.x, found))
     figures["notes"] += [figures["beyond_size"]] if "beyond_size" in figures else []
-    figures["notes"] += told_in_eight_bits(figures)
+    figures["notes"] += told_in_eight_bits(figures, out)
     _write_report(setting, study, winner, found, test.y, figures, curves, pairs, out)
     result = Result(out, figures)
     result.write()
@@ -159,17 +159,6 @@ def _on_target(setting: Setting, winner: Winner, measured: Measured | None) -> d
         target |= {"bytes": measured.bytes} if measured.bytes else {}
         target |= {} if measured.energy is None else {"energy_mj": round(measured.energy, 4)}
     return {**found, "target": target}
-
-
-def told_in_eight_bits(figures: Mapping[str, Any]) -> list[str]:
-    """A note where the target runs other files than what is delivered."""
-    form = form_of_spec(figures.get("target", {}).get("spec", "")) or ""
-    if not form.endswith(INT8):
-        return []
-    return [
-        f"networks were measured in eight bits; model.onnx and the test figures are of the network in float32, and"
-        f" azora export {figures['out']} --format {form} writes the other file"
-    ]
 
 
 def _front(setting: Setting, study: Study) -> dict[str, Any]:

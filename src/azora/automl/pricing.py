@@ -75,6 +75,15 @@ class Pricing:
         """Whether the target runs files, so that they have a size."""
         return any(measured.bytes for _, measured in self.predictor.rows)
 
+    def check_files(self, asked: Sequence[str]) -> None:
+        """Refuse what is `asked` of sizes of files where the target has none: such limits would always hold.
+
+        Raises:
+            ConfigError: with the first of it.
+        """
+        if asked and not self.has_files:
+            raise ConfigError(f"{asked[0]}: {self.file.spec} has no files whose size could be limited or compared")
+
     @property
     def here(self) -> bool:
         """Whether networks can be measured again."""
@@ -232,6 +241,11 @@ def on_target(limits: Sequence[Limit]) -> list[Limit]:
 def costs_of(measured: Measured) -> dict[str, float]:
     """`latency` (ms) and `size` (bytes)."""
     return {"latency": measured.latency.median, "size": float(measured.bytes)}
+
+
+def limits_of_files(limits: Sequence[Limit]) -> list[str]:
+    """Those that are of the size of the target's files, in words."""
+    return [f"limit {limit}" for limit in limits if limit.quantity == "size"]
 
 
 def beyond(limits: Sequence[Limit], measured: Measured, tolerance: float = 0.0) -> Limit | None:
