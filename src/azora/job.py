@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -11,7 +12,7 @@ from typing import Any
 from azora.clock import parse_seconds
 from azora.cores import usable_cores
 from azora.errors import AzoraError, BudgetError, ConfigError
-from azora.settings import closest
+from azora.settings import closest, plain
 from azora.trial import SUFFIXES, Limit, Objective
 
 DEFAULT_BUDGET = 300.0
@@ -117,6 +118,21 @@ class Job:
             knowledge=knowledge if knowledge is None or "://" in str(knowledge) else Path(knowledge),
             **rest,
         )
+
+    def given(self) -> dict[str, Any]:
+        """What another session of the same search may be given otherwise, and would end differently by, as JSON."""
+        names = ("budget", "trials", "stop_at", "reference", "boosting", "ensemble", "policy")
+        return {name: plain(getattr(self, name)) for name in names}
+
+    def asks_for_more(self, given: Mapping[str, Any]) -> bool:
+        """Whether this is more time or trials than an earlier session was `given`, or wants something else of them."""
+        now, amounts = self.given(), ("budget", "trials")
+        more = any(_amount(now[name]) > _amount(given[name]) for name in amounts)
+        return more or any(now[name] != given.get(name) for name in now.keys() - amounts)
+
+
+def _amount(given: float | None) -> float:
+    return math.inf if given is None else given
 
 
 def _several(words: str | Sequence[str] | None) -> Sequence[str]:

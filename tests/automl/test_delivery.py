@@ -10,6 +10,7 @@ import pytest
 
 import azora
 from azora.automl import delivery
+from azora.automl.forms import told_in_eight_bits
 from azora.errors import BundleError
 from azora.export import read_bundle
 from azora.tasks import METRICS, Task
@@ -57,7 +58,7 @@ def test_what_new_data_are_compared_with_is_of_rows_that_nobody_learned(slopes: 
     ],
 )
 def test_a_target_in_eight_bits_is_told_from_what_is_delivered(spec: str, form: str | None) -> None:
-    notes = delivery.told_in_eight_bits({"target": {"spec": spec}, "out": "runs/x"})
+    notes = told_in_eight_bits({"target": {"spec": spec}}, Path("runs/x"))
     assert [note.partition(", and ")[2] for note in notes] == (
         [] if form is None else [f"azora export runs/x --format {form} writes the other file"]
     )

@@ -11,8 +11,10 @@ import torch
 
 from azora.automl.deployment import deploy
 from azora.automl.forms import form_of
+from azora.automl.shipping import Shipped
+from azora.errors import TargetError, UnsteadyError
 from azora.export import write_bundle
-from azora.hardware import find_target
+from azora.hardware import Measured, Measurement, find_target
 from azora.job import Job
 from azora.networks.complexity import cost
 from azora.networks.decide import As
@@ -81,3 +83,29 @@ def test_what_cannot_be_measured_is_said(stripes: Task, tmp_path: Path, figures:
     lost = shipped(stripes, tmp_path / "out", figures, "command:retries=0:false {model}", "latency=1us")
     assert "on_target" not in lost and not lost["holds"], "nobody knows whether it keeps its limit"
     assert "the file that ships could not be measured: false ended with 1" in lost["notes"][0]
+
+
+def test_one_unsteady_look_ends_nothing_and_none_that_was_steady_is_lost(
+    stripes: Task, tmp_path: Path, figures: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def deployed(*looks: float | TargetError) -> dict[str, Any]:
+        """What came of these looks, milliseconds or errors, at a file whose limit is 2 ms."""
+        left, file = list(looks), tmp_path / "model.onnx"
+
+        def look(*words: Any) -> Measured:
+            if isinstance(found := left.pop(0), TargetError):
+                raise found
+            return Measured(Measurement(found), 1000)
+
+        monkeypatch.setattr("azora.automl.deployment.ship", lambda *words: Shipped(file, {"file": str(file)}, True))
+        monkeypatch.setattr("azora.automl.deployment.measure_file", look)
+        return shipped(stripes, tmp_path / "out", figures, "onnxruntime", "latency=2ms")
+
+    unsteady, gone = UnsteadyError("they vary by 80%"), TargetError("no device found")
+    assert deployed(unsteady, 1.5)["on_target"]["latency_ms"] == 1.5
+    slow = deployed(9.0, unsteady, 8.0)
+    assert slow["on_target"]["latency_ms"] == 8.0 and not slow["holds"]
+    assert deployed(9.0, gone)["on_target"]["latency_ms"] == 9.0
+    for looks, why in (([unsteady] * 3, "they vary by 80%"), ([gone], "no device found")):
+        lost = deployed(*looks)
+        assert lost["notes"] == [f"the file that ships could not be measured: {why}"] and "on_target" not in lost

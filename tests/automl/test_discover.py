@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import copy
 import json
 from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.automl.test_target_search import WORDS, judge_here
 
 import azora
 from azora.automl.advice import advise
@@ -99,6 +101,25 @@ def test_it_chooses_searches_ships_and_compares(stripes: Task, tmp_path: Path) -
     assert reference["gain"] == pytest.approx(figures["test_accuracy"] - reference["test_accuracy"])
     assert reference["gain_low"] <= reference["gain"] <= reference["gain_high"]
     assert f"{reference['test_accuracy']:.4f} test accuracy after as long a training" in result.summary()
+
+
+def test_a_kill_while_the_file_is_written_costs_no_second_training(
+    stripes: Task, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    judge_here(monkeypatch)
+    words: dict[str, Any] = {**WORDS, "target": None, "trials": 2, "out": tmp_path / "out"}
+
+    def killed(*some: Any) -> Any:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("azora.automl.discover.deploy", killed)
+    with pytest.raises(KeyboardInterrupt):
+        azora.discover(copy.copy(stripes), **words)
+    monkeypatch.setattr("azora.automl.discover.deploy", lambda *some: {"file": "model.onnx", "notes": ["it ships"]})
+    monkeypatch.setattr("azora.automl.last_training.train_winner", killed)
+    monkeypatch.setattr(Task, "read_test", killed)
+    result = azora.discover(copy.copy(stripes), resume=True, **words)
+    assert result.deployed["file"] == "model.onnx" and result.notes[-1] == "it ships"
 
 
 def test_where_the_limits_leave_no_usual_network_there_is_none_beside_it(stripes: Task, tmp_path: Path) -> None:

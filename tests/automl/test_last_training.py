@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, cast
@@ -220,8 +220,54 @@ def test_more_time_or_trials_are_searched_with_though_the_last_training_was_kill
         azora.search(copy.copy(stripes), out=out, **PLAIN)
     monkeypatch.setattr(last_training, "train_winner", train)
     assert azora.search(copy.copy(stripes), out=out, resume=True, **{**PLAIN, "trials": 9}).trials == 9
-    # What is finished is read; what was judged after it is delivered.
-    assert azora.search(copy.copy(stripes), out=out, resume=True, **{**PLAIN, "trials": 9}).trials == 9
+
+
+def nothing_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    """From here on, nothing may be trained, and no test rows read."""
+
+    def refuse(*words: Any, **more: Any) -> Any:
+        raise AssertionError("again")
+
+    monkeypatch.setattr(last_training, "train_winner", refuse)
+    monkeypatch.setattr(Task, "read_test", refuse)
+
+
+@pytest.mark.parametrize("more", [{}, {"budget": "10m"}])
+def test_what_is_finished_is_read(
+    more: Mapping[str, Any], stripes: Task, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    out, words = tmp_path / "out", {**PLAIN, "trials": 3, **more}
+    first = azora.search(copy.copy(stripes), out=out, **words)
+    assert first.seconds < 500, "there is time left"
+    nothing_again(monkeypatch)
+    weights = (out / "model" / "weights.safetensors").read_bytes()
+    for fewer in ({}, {"trials": 2}):
+        again = azora.search(copy.copy(stripes), out=out, resume=True, **{**words, **fewer})
+        assert again.figures == first.figures
+    assert (out / "model" / "weights.safetensors").read_bytes() == weights
+
+
+@pytest.mark.parametrize("more", [{"trials": 4}, {"trials": None, "budget": "60s"}, {"stop_at": 0.9}, {"ensemble": 2}])
+def test_what_is_finished_goes_on_where_more_or_something_else_is_asked(
+    more: Mapping[str, Any], stripes: Task, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    out, words = tmp_path / "out", {**PLAIN, "trials": 3}
+    azora.search(copy.copy(stripes), out=out, **words)
+    nothing_again(monkeypatch)
+    with pytest.raises(AssertionError, match="again"):
+        azora.search(copy.copy(stripes), out=out, resume=True, **{**words, **more})
+
+
+def test_what_was_interrupted_goes_on_though_it_has_a_result(stripes: Task, tmp_path: Path) -> None:
+    out, stop = tmp_path / "out", threading.Event()
+
+    class Interrupts(Watcher):
+        def see(self, sight: Any) -> None:
+            stop.set()
+
+    first = run(Job.parse(task=copy.copy(stripes), out=out, **PLAIN), stop=stop, watch=Interrupts())
+    assert first.given["interrupted"] and first.trials < 6
+    assert azora.search(copy.copy(stripes), out=out, resume=True, **PLAIN).trials == 6
 
 
 def test_the_time_is_told_of_all_sessions_whatever_their_order() -> None:

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import contextlib
+import csv
 import io
 import json
+import random
 import shutil
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -14,10 +17,16 @@ import pytest
 
 import devices
 from azora.automl import specialise
+from azora.automl.shipping import ship
 from azora.cli.main import main
-from azora.errors import TargetError
+from azora.errors import ConfigError, TargetError
+from azora.hardware import Measured, Measurement, Predictor, Target, TargetFile
+from azora.hardware.choosing import draw_distinct
+from azora.hardware.onnx_target import OnnxRuntime
 from azora.model import Model
 from azora.networks.complexity import cost, parameters
+from azora.networks.registry import make_space
+from azora.space import Product
 from azora.study import SqlJournal
 from azora.training import Training, TrainingDiverged
 from azora.trial import Limit
@@ -193,7 +202,7 @@ def test_what_cannot_be_measured_gives_place_and_what_was_not_is_told(
     monkeypatch.setenv("AZORA_HOME", str(tmp_path / "home"))
     specialiser, limits = specialise.Specialiser(home / "ofa", "devices:Counted"), [Limit("latency", 10.0)]
     first, measure, refused = specialiser.specialise(limits), devices.Counted.measure, list[int]()
-    assert first.measured is not None and "note" not in first.figures()
+    assert first.measured is not None and first.figures()["notes"] == []
 
     def measures(self: devices.Counted, deployable: Any, seconds: float = 0.1) -> Any:
         if parameters(deployable.network) in refused:
@@ -210,6 +219,66 @@ def test_what_cannot_be_measured_gives_place_and_what_was_not_is_told(
     away = specialiser.specialise(limits)
     assert away.measured is None
     told = "not measured: devices:Counted was measured on another device, where latency "
-    assert away.figures()["note"].startswith(told)
+    assert away.figures()["notes"][0].startswith(told)
     specialiser.write(away, tmp_path / "away")
     assert told in (tmp_path / "away" / "README.md").read_text(encoding="utf-8")
+
+
+def test_a_limit_of_size_is_refused_where_the_target_has_no_files(
+    home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("AZORA_HOME", str(tmp_path / "home"))
+    specialiser = specialise.Specialiser(home / "ofa", "devices:Fileless")
+    with pytest.raises(ConfigError, match="limit size ≤ 1,000: devices:Fileless has no files whose size could be"):
+        specialiser.within([Limit("size", 1000.0)])
+
+
+def test_a_table_of_latencies_is_asked_for_the_network_without_its_recipe(home: Path, tmp_path: Path) -> None:
+    specialiser, table = specialise.Specialiser(home / "ofa"), tmp_path / "table.csv"
+    networks = specialiser.space.root
+    assert isinstance(networks, Product)
+    with table.open("w", newline="", encoding="utf-8") as file:
+        rows = csv.writer(file)
+        rows.writerow(["architecture", "phone"])
+        for each in networks.parts["network"]:
+            rows.writerow([json.dumps(dict(each)), each["width_1"]])
+    specialiser = specialise.Specialiser(home / "ofa", f"table:{table}:phone")
+    made = specialiser.specialise([Limit("latency", 9.0)])
+    assert made.architecture["network.width_1"] == 8
+    assert made.measured is not None and made.measured.latency.median == 8.0
+
+
+def test_what_a_search_has_left_is_enough_though_its_last_training_was_killed(home: Path, tmp_path: Path) -> None:
+    out = copy(home, tmp_path)
+    shutil.rmtree(out / "model")
+    specialiser = specialise.Specialiser(out)
+    specialiser.write(specialiser.specialise([Limit("macs", 70_000.0)]), tmp_path / "made")
+    about = json.loads((tmp_path / "made" / "model.json").read_text(encoding="utf-8"))
+    assert about["task"]["name"] == "stripes" and about["values"] == list(specialiser.data.train.values)
+
+
+def test_where_it_will_run_is_kept_and_told_with_what_is_not_as_it_was_measured(home: Path, tmp_path: Path) -> None:
+    bare = specialise.Specialiser(home / "ofa")
+    file = elsewhere(bare, OnnxRuntime(), tmp_path / "fp32.target.json")
+    small = specialise.Specialiser(home / "ofa", str(file))
+    written = small.write(small.specialise([Limit("size", 1000.0)]), tmp_path / "small")
+    assert written["target"] == {"spec": "onnxruntime:threads=1,precision=fp32", "device": {"processor": "another"}}
+    assert written["onnx_bytes"] == (tmp_path / "small" / "model.onnx").stat().st_size > 1000
+    assert "beyond the limit size ≤ 1,000" in written["beyond_size"] == written["notes"][-1]
+    shipped = ship(tmp_path / "small", "onnx", tmp_path / "small.onnx")
+    assert "beyond the limit size ≤ 1,000" in shipped.figures["beyond_size"]
+
+    eight = specialise.Specialiser(home / "ofa", str(elsewhere(bare, OnnxRuntime(precision="int8"), file)))
+    written = eight.write(eight.specialise([Limit("latency", 10.0)]), tmp_path / "eight")
+    assert "model.onnx and the validation figures are of the network in float32" in written["notes"][-1]
+    assert f"azora export {tmp_path / 'eight'} --format onnx-int8" in written["notes"][-1]
+    assert written["notes"][-1] in (tmp_path / "eight" / "README.md").read_text(encoding="utf-8")
+
+
+def elsewhere(specialiser: specialise.Specialiser, target: Target, file: Path) -> Path:
+    """A predictor of another device of this kind, where all files are small and all networks quick."""
+    about, signature = specialiser.about["space"], specialiser.data.signature
+    networks = make_space(about["name"], signature, **about["settings"])
+    rows = [(each, Measured(Measurement(1.0), 500)) for each in draw_distinct(networks, 12, random.Random(0))]
+    made = TargetFile.of(target, about, Predictor(networks, rows, "layers"))
+    return replace(made, fingerprint={"processor": "another"}).save(file)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import random
 from collections.abc import Sequence
 from functools import partial
@@ -13,6 +14,7 @@ import pytest
 import torch
 
 import devices
+from azora.cli.main import main
 from azora.errors import TargetError
 from azora.hardware import (
     Deployable,
@@ -338,6 +340,48 @@ def test_what_was_not_checked_says_so_and_what_measured_is_let_go(
     with pytest.raises(TargetError, match="no memory for"):
         make_target_file("devices:Picky:every=0", *words, measurements=8, out=file)
     assert closed
+
+
+class Away(devices.Counted):
+    """Cannot measure from one call to another.
+
+    Args:
+        first, last: the numbers of these calls.
+    """
+
+    def __init__(self, first: int, last: float) -> None:
+        self.first, self.last, self.calls = first, last, 0
+
+    def measure(self, deployable: Deployable, seconds: float = 0.1) -> Measured:
+        self.calls += 1
+        if self.first <= self.calls <= self.last:
+            raise TargetError(f"call {self.calls}: no answer")
+        return super().measure(deployable)
+
+
+@pytest.mark.parametrize(
+    ("last", "networks", "unchecked"),
+    [(11, 3, None), (math.inf, None, "call 11: no answer")],
+)
+def test_what_was_measured_is_kept_where_networks_not_seen_cannot_be(
+    last: float,
+    networks: int | None,
+    unchecked: str | None,
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+) -> None:
+    target = Away(9, last)  # of eight measured networks, each in one call, the next are not seen
+    monkeypatch.setattr("azora.hardware.making.find_target", lambda spec: target)
+    monkeypatch.setattr("azora.hardware.predictor.REGRESSORS", {"layers": ("layers", None)})
+    file = tmp_path / "a.target.json"
+    _, made = make_target_file(
+        "leaving", "digits", "nb201", {"width": 4, "depth": 1}, measurements=8, check=6, out=file
+    )
+    told = json.loads(file.read_text(encoding="utf-8"))
+    assert len(told["measured"]) == len(made.predictor.rows) == 8
+    assert (told["validation"] and told["validation"]["networks"]) == networks
+    assert len(told["skipped"]) == 3 and told.get("unchecked") == unchecked
+    assert main(["target", "show", str(file)]) == 0
 
 
 def test_too_few_measurements_are_refused_before_anything_is_measured(space: Space) -> None:

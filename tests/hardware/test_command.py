@@ -50,7 +50,9 @@ def test_the_last_number_counts_and_the_file_is_a_network(script: Path, network:
         ("mean 1,234.5 ms", 1234.5),
         ("12,345,678", 12345678.0),
         ("0.5,1.25,200.5", 200.5),
-        ("min,max: 12,3456", 3456.0),
+        ("12,3.5", 3.5),
+        ("min,mean,max: 12,34,56", 56.0),
+        ("1,5 s of warm-up, mean 12.5 ms", 12.5),
     ],
 )
 def test_numbers_are_read_from_what_people_print(script: Path, network: Deployable, printed: str, ms: float) -> None:
@@ -68,6 +70,10 @@ def test_numbers_are_read_from_what_people_print(script: Path, network: Deployab
         ("echo 1e999", "printed no milliseconds above zero: '1e999'"),
         ("echo nan inf", "printed no milliseconds above zero: 'nan inf'"),
         ("printf 'ms \\377\\376 none'", "printed no milliseconds above zero"),
+        ("echo 12,5 ms", "printed what may be one number or two: '12,5 ms'; print milliseconds with a point before"),
+        ("echo latency 1.234,5 ms", "printed what may be one number or two: 'latency 1.234,5 ms'"),
+        ("echo min,max: 12,3456.", "printed what may be one number or two: 'min,max: 12,3456.'"),
+        ("echo 1,5e-3", "printed what may be one number or two: '1,5e-3'"),
         ("echo warned >&2; echo 'no device found' >&2; exit 3", "sh ended with 3: no device found"),
         ("echo 'no such model'; exit 1", "sh ended with 1: no such model"),
         ("exit 4", "sh ended with 4: nothing said"),

@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 
 import devices
+from azora.automl.pricing import find_pricing
 from azora.errors import AzoraError, TargetError
 from azora.hardware import Measuring, Predictor, Target, TargetFile, build_predictor, find_target
 from azora.hardware.choosing import draw_distinct
@@ -19,7 +20,7 @@ from azora.hardware.files import FORMAT, default_file, folder
 from azora.hardware.predictor import QUICK, REGRESSORS
 from azora.networks.registry import make_space
 from azora.space import Space
-from azora.tasks import Signature
+from azora.tasks import Signature, from_arrays
 
 PICTURES = Signature("classification", (1, 8, 8), 10)
 ABOUT = {"name": "nb201", "settings": {"width": 4, "depth": 1}}
@@ -254,6 +255,52 @@ def test_every_target_space_and_input_has_its_place(tmp_path: Path, monkeypatch:
     monkeypatch.delenv("AZORA_HOME")
     monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path / "data"))
     assert folder() == tmp_path / "data" / "azora" / "targets"
+
+
+MINE = """
+import torch
+from azora.space import Categorical, Space
+from torch import nn
+
+
+class One(Space):
+    layers = 1
+
+    def __init__(self, signature):
+        self.signature = signature
+        super().__init__("plain", [Categorical("width", tuple(range(4, 44)))])
+
+    def build(self, decide):
+        width = decide.number("width")
+        hidden = [part for _ in range(self.layers) for part in (nn.LazyLinear(width), nn.ReLU())]
+        network = nn.Sequential(nn.Flatten(), *hidden, nn.LazyLinear(self.signature.outputs))
+        network(torch.zeros(1, *self.signature.shape))
+        return network
+
+
+class Two(One):
+    layers = 3
+"""
+
+
+def test_two_spaces_of_ones_own_and_of_one_name_have_predictors_of_their_own(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("AZORA_HOME", str(tmp_path))
+    monkeypatch.syspath_prepend(str(tmp_path))
+    (tmp_path / "spaces_of_one_name.py").write_text(MINE)
+    data = from_arrays(np.zeros((20, 6, 6), np.uint8), np.arange(20) % 2, name="dots").search_data
+    abouts = [{"name": f"spaces_of_one_name:{name}", "settings": {}} for name in ("One", "Two")]
+    spaces = [make_space(about["name"], data.signature) for about in abouts]
+    places = [
+        default_file(devices.Counted(), space, about, data.signature)
+        for space, about in zip(spaces, abouts, strict=True)
+    ]
+    assert len(set(places)) == 2
+    found = find_pricing("devices:Counted", spaces[0], abouts[0], data).file.save(places[1])  # by an earlier version
+    other = find_pricing("devices:Counted", spaces[1], abouts[1], data)
+    assert other.notes == [f"{found} is for another space or input: networks were measured here anew"]
+    assert other.file.about == abouts[1]
 
 
 def test_errors_are_for_the_user() -> None:

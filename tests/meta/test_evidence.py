@@ -123,6 +123,15 @@ def test_only_searches_by_one_evaluator_with_a_recipe_or_without_are_compared() 
     assert experienced(untrained) == [] and len(experienced(untrained, evaluator="zero-cost")) == 1
 
 
+def test_only_searches_in_one_space_with_equal_last_trainings_are_compared() -> None:
+    first = record("one", "evolution", 0.8, reference=False)
+    wide = replace(record("one", "spos", 0.9, reference=False), space={"name": "cells × recipe", "fingerprint": "wide"})
+    others = [wide, record("one", "enas", 0.7, reference=True), record("one", "random", 0.7)]
+    assert experienced([first, *others]) == []
+    (found,) = experienced([first, record("one", "gdas", 0.7, reference=False), *others])
+    assert found.scores == {"evolution": [0.8], "gdas": [0.7]}
+
+
 def test_searches_that_came_to_nothing_are_told_of_their_strategy() -> None:
     nothing = [record("one", name, 0.8, outcome=None, failed=True) for name in ("spos", "enas")]
     (found,) = experienced([record("one", "evolution", 0.1), record("one", "spos", 0.9), *nothing])

@@ -16,7 +16,7 @@ from azora.automl.baseline import compared
 from azora.automl.boosting import figures as boosting_figures
 from azora.automl.carrying import carried_by
 from azora.automl.clocked import clock_of
-from azora.automl.forms import INT8, beyond_size, form_of_spec
+from azora.automl.forms import beyond_size, told_in_eight_bits
 from azora.automl.result import Result
 from azora.automl.setting import Setting
 from azora.automl.threads import one_thread
@@ -52,12 +52,14 @@ def deliver(
     best: Trial,
     winner: Winner,
     out: Path,
+    given: Mapping[str, Any],
     measured: Measured | None = None,
     reference: Winner | None = None,
 ) -> tuple[Result, Split]:
     """Judge the winner on the test split, this once, and write everything into `out`.
 
     Args:
+        given: what this session had, and whether it was interrupted: by it another one knows whether to go on.
         measured: the winner on the job's target.
         reference: a fixed network, to stand beside it.
 
@@ -69,7 +71,7 @@ def deliver(
     found = outputs(winner.network, test.x, signature, winner.scaling)
     test_metrics = evaluate(signature, found, test.y)
     # The clock of search and final training stops here; what follows is writing.
-    figures = _figures(setting, study, best, winner, study.elapsed)
+    figures = _figures(setting, study, best, winner, study.elapsed) | {"given": dict(given)}
     figures |= _on_target(setting, winner, measured) | boosting_figures(setting, study, best) | dict(winner.facts)
     beside = compared(out, setting.space, study, setting.objectives, setting.job.budget is not None)
     curves = beside.pop("curves", {})
@@ -89,7 +91,7 @@ def deliver(
         figures["notes"].append(f"{winner.space.name} ships, no network: it carries no search, and cannot be improved")
     figures |= _ship(setting, winner, figures, out, carried, _known(setting, winner, test.x, found))
     figures["notes"] += [figures["beyond_size"]] if "beyond_size" in figures else []
-    figures["notes"] += told_in_eight_bits(figures)
+    figures["notes"] += told_in_eight_bits(figures, out)
     _write_report(setting, study, winner, found, test.y, figures, curves, pairs, out)
     result = Result(out, figures)
     result.write()
@@ -157,17 +159,6 @@ def _on_target(setting: Setting, winner: Winner, measured: Measured | None) -> d
         target |= {"bytes": measured.bytes} if measured.bytes else {}
         target |= {} if measured.energy is None else {"energy_mj": round(measured.energy, 4)}
     return {**found, "target": target}
-
-
-def told_in_eight_bits(figures: Mapping[str, Any]) -> list[str]:
-    """A note where the target runs other files than what is delivered."""
-    form = form_of_spec(figures.get("target", {}).get("spec", "")) or ""
-    if not form.endswith(INT8):
-        return []
-    return [
-        f"networks were measured in eight bits; model.onnx and the test figures are of the network in float32, and"
-        f" azora export {figures['out']} --format {form} writes the other file"
-    ]
 
 
 def _front(setting: Setting, study: Study) -> dict[str, Any]:

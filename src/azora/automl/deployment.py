@@ -12,7 +12,7 @@ import numpy as np
 from azora.automl.last_training import LOOKS, TOLERANCE
 from azora.automl.shipping import ship
 from azora.automl.threads import torch_threads
-from azora.errors import AzoraError, BundleError, TargetError
+from azora.errors import AzoraError, BundleError, TargetError, UnsteadyError
 from azora.export.formats import FORMATS, Session
 from azora.export.onnx import OnnxSession
 from azora.hardware import Measured, Target, find_target, measure_calls
@@ -106,11 +106,26 @@ def _here(about: Mapping[str, Any]) -> Target | None:
 
 
 def _measure(target: Target, form: str, file: Path, one: Array, limits: Sequence[Limit]) -> Measured:
-    """The quickest of some measurements, or the first within the limit: the machine may have had other work."""
+    """The quickest of some measurements, or the first within the limit: the machine may have had other work.
+
+    Raises:
+        TargetError: none of them could be made.
+    """
     most = min((limit.most for limit in limits if limit.quantity == "latency"), default=float("inf"))
-    found: list[Measured] = []
-    while len(found) < LOOKS and (not found or found[-1].latency.median > most * (1.0 + TOLERANCE)):
-        found.append(measure_file(target, form, file, one))
+    found, failed = list[Measured](), list[TargetError]()
+    for _ in range(LOOKS):
+        try:
+            found.append(measure_file(target, form, file, one))
+        except UnsteadyError as error:
+            failed.append(error)
+            continue
+        except TargetError as error:  # the device has gone: what was measured before is not lost for it
+            failed.append(error)
+            break
+        if found[-1].latency.median <= most * (1.0 + TOLERANCE):
+            break
+    if not found:
+        raise failed[-1]
     return min(found, key=lambda each: each.latency.median)
 
 

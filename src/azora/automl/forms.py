@@ -51,3 +51,20 @@ def beyond_size(figures: Mapping[str, Any], form: str, size: int) -> str | None:
     if form_of_spec(figures.get("target", {}).get("spec", "")) != form:
         return None
     return f"the file that ships has {size:,} bytes, {size / most - 1:.1%} beyond the limit {Limit('size', most)}"
+
+
+def told_in_eight_bits(figures: Mapping[str, Any], out: Path, rows: str = "test") -> list[str]:
+    """A note where the target runs other files than what is delivered.
+
+    Args:
+        figures: with their `target`.
+        out: the model's folder, or the search's.
+        rows: what the figures are of.
+    """
+    form = form_of_spec(figures.get("target", {}).get("spec", "")) or ""
+    if not form.endswith(INT8):
+        return []
+    return [
+        f"networks were measured in eight bits; model.onnx and the {rows} figures are of the network in float32, and"
+        f" azora export {out} --format {form} writes the other file"
+    ]

@@ -12,7 +12,7 @@ from torch import nn
 
 from azora.automl.nearest import Nearest
 from azora.errors import ConfigError, TargetError
-from azora.hardware import Deployable, Measured, Measuring, Predictor, TargetFile, build_predictor, find_target
+from azora.hardware import Deployable, Measured, Measuring, Predictor, Target, TargetFile, build_predictor, find_target
 from azora.hardware.command_target import repeats
 from azora.hardware.files import ENDING, default_file, is_file_name
 from azora.job import Job
@@ -74,6 +74,15 @@ class Pricing:
     def has_files(self) -> bool:
         """Whether the target runs files, so that they have a size."""
         return any(measured.bytes for _, measured in self.predictor.rows)
+
+    def check_files(self, asked: Sequence[str]) -> None:
+        """Refuse what is `asked` of sizes of files where the target has none: such limits would always hold.
+
+        Raises:
+            ConfigError: with the first of it.
+        """
+        if asked and not self.has_files:
+            raise ConfigError(f"{asked[0]}: {self.file.spec} has no files whose size could be limited or compared")
 
     @property
     def here(self) -> bool:
@@ -140,9 +149,9 @@ def find_pricing(
     built, notes = default_file(target, networks, about, data.signature), list[str]()
     if built.is_file():
         found = TargetFile.load(built)
-        if found.is_here and dict(found.versions) == dict(target.versions()):
+        if (why := _unfit(found, target, about, data.signature)) is None:
             return Pricing(space, found)
-        notes.append(f"{built} is of another device or version of {target.spec}: networks were measured here anew")
+        notes.append(f"{built} {why}: networks were measured here anew")
     begun = time.monotonic()
     measuring = Measuring(target, networks, seconds, BRIEFLY)
     try:
@@ -154,6 +163,17 @@ def find_pricing(
     if "repeated" in facts:
         notes.append(f"{target.spec}: {repeats(facts['repeated'])}")
     return Pricing(space, TargetFile.of(target, about, predictor, facts), spent, notes)
+
+
+def _unfit(found: TargetFile, target: Target, about: Mapping[str, Any], signature: Signature) -> str | None:
+    """Why a search cannot go by a predictor that has the name of its own; None where it can."""
+    if not found.is_here or dict(found.versions) != dict(target.versions()):
+        return f"is of another device or version of {target.spec}"
+    try:
+        found.check(about, signature)
+    except TargetError:
+        return "is for another space or input"
+    return None
 
 
 def _kept(wanted: str, kept: Path, about: Mapping[str, Any], signature: Signature) -> TargetFile:
@@ -221,6 +241,11 @@ def on_target(limits: Sequence[Limit]) -> list[Limit]:
 def costs_of(measured: Measured) -> dict[str, float]:
     """`latency` (ms) and `size` (bytes)."""
     return {"latency": measured.latency.median, "size": float(measured.bytes)}
+
+
+def limits_of_files(limits: Sequence[Limit]) -> list[str]:
+    """Those that are of the size of the target's files, in words."""
+    return [f"limit {limit}" for limit in limits if limit.quantity == "size"]
 
 
 def beyond(limits: Sequence[Limit], measured: Measured, tolerance: float = 0.0) -> Limit | None:

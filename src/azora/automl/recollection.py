@@ -175,7 +175,7 @@ def record_of(
     space = {"name": study.space.name, "fingerprint": study.space.root.fingerprint}
     facts = {
         "strategy": job.strategy, "evaluator": job.evaluator, "seed": job.seed, "budget": job.budget,
-        "device": job.device,
+        "device": job.device, "reference": job.reference,
         "workers": job.workers, "limits": sorted({limit.quantity for limit in job.limits}),
         "amounts": sorted(f"{limit.quantity}={limit.most:g}" for limit in job.limits), "target": job.target,
         "settings": dict(job.strategy_settings), "data": task.digest, "test": task.test_digest,

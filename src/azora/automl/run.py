@@ -147,7 +147,7 @@ class _Run:
 
     def go(self) -> Result:
         study, job = self.study, self.job
-        if study.finished and self._left() < 1.0:
+        if self._over():
             return Result.read(job.out)
         if study.phase != "final" or study.finished or self._more():
             rmtree(self.checkpoints / KEPT, ignore_errors=True)  # another may be best, and have another time
@@ -170,12 +170,22 @@ class _Run:
         )
         best, winner, measured = last.ship(best)
         reference = last.reference(winner)
-        result, self.test = deliver(self.setting, study, best, winner, job.out, measured, reference)
+        given = {**job.given(), "interrupted": self.stop.is_set()}
+        result, self.test = deliver(self.setting, study, best, winner, job.out, given, measured, reference)
         study.finish(result.figures)
         rmtree(self.checkpoints, ignore_errors=True)
         clear(self.setting)
         self._leave(result.figures)
         return result
+
+    def _over(self) -> bool:
+        """Whether the search is finished, was not interrupted, and no more is asked of it than when it ended. Another
+        last training would be a shorter one, and another reading of the test rows."""
+        if self.study.result is None or not self.study.finished:
+            return False
+        given = self.study.result.get("given")  # nothing in studies of earlier days
+        unchanged = given is not None and not given["interrupted"] and not self.job.asks_for_more(given)
+        return unchanged or self._left() < 1.0
 
     def _leave(self, figures: Mapping[str, Any]) -> None:
         """Leave in memory what was found, if there is one."""

@@ -13,7 +13,7 @@ from azora.automl.baseline import BASELINES, check_baseline
 from azora.automl.beside import bands
 from azora.automl.nearest import Nearest
 from azora.automl.pricing import FILE as PREDICTOR
-from azora.automl.pricing import Pricing, check_target, find_pricing, seconds_for
+from azora.automl.pricing import Pricing, check_target, find_pricing, limits_of_files, seconds_for
 from azora.automl.recollection import Recollection
 from azora.automl.reward import Reward
 from azora.errors import ConfigError, SpaceError
@@ -118,7 +118,8 @@ class Setting:
                 job.target, space, about, task.search_data, kept=kept, seconds=seconds_for(job.budget), seed=job.seed
             )
         if pricing is not None:
-            _check_files(pricing, job)
+            wanted = [f"objective {each.metric}" for each in job.objectives if each.metric == "size"]
+            pricing.check_files([*limits_of_files(job.limits), *wanted])
         known = STRATEGIES.get(job.strategy) if method is None else None
         heard = ALIKE if method is not None and method.hears() else None if known is None else known.hears
         memory = Recollection.of(job, task, space, heard)
@@ -215,14 +216,6 @@ def _method(job: Job) -> Method | None:
     if method is not None and job.evaluator != "trained":
         raise ConfigError(f"{method.name} brings its own evaluator, so there is no other for it than trained")
     return method
-
-
-def _check_files(pricing: Pricing, job: Job) -> None:
-    """Raises ConfigError where sizes of files are asked for, and the target has none."""
-    limits = [f"limit {limit}" for limit in job.limits if limit.quantity == "size"]
-    wanted = [f"objective {each.metric}" for each in job.objectives if each.metric == "size"]
-    if (asked := [*limits, *wanted]) and not pricing.has_files:
-        raise ConfigError(f"{asked[0]}: {pricing.file.spec} has no files whose size could be limited or compared")
 
 
 def _objectives(job: Job, signature: Signature) -> tuple[Objective, ...]:

@@ -15,8 +15,9 @@ from torch import nn
 
 from azora import __version__
 from azora.automl.delivery import network_part
+from azora.automl.forms import beyond_size, told_in_eight_bits
 from azora.automl.nearest import Nearest
-from azora.automl.pricing import beyond, costs_of, find_pricing, nothing_holds, on_target
+from azora.automl.pricing import beyond, costs_of, find_pricing, limits_of_files, nothing_holds, on_target
 from azora.automl.reading import read_events
 from azora.automl.setting import Within, find_task
 from azora.automl.working import FOLDER
@@ -26,8 +27,9 @@ from azora.evaluation.sharing import ABOUT, calibration_of, load_state, start_sh
 from azora.executors.inline import judge
 from azora.executors.workplace import joint_space
 from azora.export import export_onnx, write_bundle
+from azora.export.bundle import ABOUT as BUNDLE
 from azora.export.bundle import read_about
-from azora.hardware import Deployable, Measured
+from azora.hardware import Measured
 from azora.methods.phases import ROWS, of_networks
 from azora.networks.complexity import cost
 from azora.space import Architecture, Space
@@ -78,7 +80,7 @@ class Specialised:
             **{f"validation_{name}": value for name, value in self.metrics.items()},
             "tuned_epochs": self.tuned,
             "seconds": round(self.seconds, 2),
-            **({} if self.note is None else {"note": self.note}),
+            "notes": [] if self.note is None else [self.note],
         }
 
 
@@ -184,7 +186,7 @@ class Specialiser:
             if self.pricing is None or not self.pricing.here:
                 return each, network, None
             try:
-                measured = self.pricing.measure(Deployable(network, self.data.signature, self.training.scaling, each))
+                measured = self.pricing.measure(self.pricing.deployable(network, each, self.training.scaling))
             except TargetError as error:
                 failed = error
                 continue
@@ -199,9 +201,12 @@ class Specialiser:
 
         Raises:
             SpaceError: neither the smallest network nor any that was judged is; what came nearest is told.
+            ConfigError: a limit is of a device, and none is known, or of files, and the target has none.
         """
         if self.pricing is None and (on := on_target(limits)):
             raise ConfigError(f"limit {on[0]} is of a device: say which, such as --target onnxruntime")
+        if self.pricing is not None:
+            self.pricing.check_files(limits_of_files(limits))
         inside = Within(self.networks, tuple(limits), self.pricing)
         if not any(map(inside, (self.smallest, *self.reports))):
             raise inside.nothing()
@@ -255,19 +260,25 @@ class Specialiser:
     def write(self, made: Specialised, folder: Path) -> dict[str, Any]:
         """A model folder, as a search leaves one; gives the figures in it."""
         known = {"task": self.about["task"], "seed": self.about["seed"], "azora": __version__, "shared": str(self.out)}
-        figures = made.figures() | known
+        figures = made.figures() | known | self._target()
         folder.parent.mkdir(parents=True, exist_ok=True)
         file = folder.parent / f".{folder.name}.onnx"
         onnx: Path | None = file
         try:
             sample = self.data.validation.x[:64]
             figures["onnx_difference"] = export_onnx(made.network, self.data.signature, made.scaling, file, sample)
+            figures["onnx_bytes"] = file.stat().st_size
+            if (said := beyond_size(figures, "onnx", figures["onnx_bytes"])) is not None:
+                figures["beyond_size"] = said
+                figures["notes"].append(said)
         except BundleError as error:
             figures["onnx_error"], onnx = str(error), None
+        figures["notes"] += told_in_eight_bits(figures, folder, "validation")
         task = {"name": self.about["task"], "sha256": self.about["data"]}
         facts: dict[str, Any] = {"task": task, "figures": figures}
         if self.data.signature.pictures:
-            shipped = read_about(self.out / "model")
+            model = self.out / "model"  # none where the last training was killed
+            shipped = read_about(model) if (model / BUNDLE).is_file() else {}
             facts["values"] = shipped.get("values", self.data.train.values)
             facts["task"] = {**shipped.get("task", {}), **task}  # how its files were read
         write_bundle(
@@ -284,6 +295,13 @@ class Specialiser:
         return figures
 
     # Inside -----------------------------------------------------------------------------------------------------
+
+    def _target(self) -> dict[str, Any]:
+        """Where the networks will run: by it others know what the limits are of."""
+        if self.pricing is None:
+            return {}
+        file = self.pricing.file
+        return {"target": {"spec": file.spec, "device": dict(file.fingerprint)}}
 
     def _judged(self, folder: Path) -> dict[Architecture, Report]:
         journal = SqlJournal(folder / JOURNAL)
@@ -347,11 +365,11 @@ def _card(figures: Mapping[str, Any]) -> str:
     tuned = (
         f"fine-tuned for {figures['tuned_epochs']:.1f} epochs" if figures["tuned_epochs"] else "not trained by itself"
     )
-    note = f"It was {figures['note']}.\n\n" if "note" in figures else ""
+    notes = "".join(f"Note: {note}.\n\n" for note in figures["notes"])
     return (
         f"# {figures['task']}: a network taken out of shared weights by azora\n\n"
         f"It is the best within {limits} that was found in the weights of the search in `{figures['shared']}`; it was"
-        f" {tuned}.\nThe validation figures are those by which it was chosen; the test rows were not read.\n\n{note}"
+        f" {tuned}.\nThe validation figures are those by which it was chosen; the test rows were not read.\n\n{notes}"
         "| | |\n|---|---|\n" + "\n".join(lines) + f"\n\nArchitecture `{figures['key']}`:\n\n"
         f"```json\n{json.dumps(figures['architecture'], indent=1)}\n```\n"
     )

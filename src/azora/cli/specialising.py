@@ -44,14 +44,15 @@ def specialise(
             if seconds is not None:
                 made = specialiser.tune(made, data, seconds)
             folder = (to or out / "specialised") / text.replace("=", "-").replace(",", "-").replace(" ", "")
-            found.append(specialiser.write(made, folder) | {"out": str(folder)})
+            figures = specialiser.write(made, folder)
+            found.append(figures | {"out": str(folder)})
             if not as_json:
                 metric = specialiser.objective.metric
                 there = "" if made.measured is None else f"{made.measured.latency.median:.4g} ms, "
                 typer.echo(
                     f"{text}: {there}{made.cost['macs']:,} multiply-accumulates, {made.cost['params']:,} parameters,"
                     f" validation {metric} {made.metrics[metric]:.4f}, in {made.seconds:.1f}s; {folder}"
-                    f"{'' if made.note is None else f' ({made.note})'}"
+                    f"{''.join(f' ({note})' for note in figures['notes'])}"
                 )
     if as_json:
         typer.echo(json.dumps({"networks": found}))

@@ -120,7 +120,7 @@ def _figures(made: TargetFile, file: Path) -> dict[str, Any]:
         **({} if table is None else {"r2": round(table.r2, 4)}),
         **{
             name: made.facts[name]
-            for name in ("errors", "validation", "skipped", "repeated", "seconds", "from")
+            for name in ("errors", "validation", "unchecked", "skipped", "repeated", "seconds", "from")
             if name in made.facts
         },
     }
@@ -151,7 +151,8 @@ def _lines(made: TargetFile, figures: dict[str, Any]) -> Iterator[str]:
             f" 10 %, mean difference {checked['again_error']:.1%}: no predictor can be better than that"
         )
     else:
-        yield f"{'not seen':<18}not checked on networks that it has not seen: no time for it, or --check below 3"
+        why = figures.get("unchecked", "no time for it, or --check below 3")
+        yield f"{'not seen':<18}not checked on networks that it has not seen: {why}"
     if skipped := figures.get("skipped"):
         yield f"{'left out':<18}{len(skipped)} networks that could not be run: {skipped[0]}"
     if "repeated" in figures:

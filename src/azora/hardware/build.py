@@ -63,7 +63,8 @@ class Measuring:
     Args:
         space: of networks.
         seconds: for all of them; None has no end.
-        beside: an earlier measuring of the same target, whose reference is gone on with (see `Steady`).
+        beside: an earlier measuring of the same target, whose reference is gone on with (see `Steady`). Where the first
+            networks of this one cannot be measured, the last of that one tells whether the target works at all.
         each: seconds of repeated answers of one.
         fewest: so many are measured however little time there is: usually those that anything can be fitted to.
     """
@@ -82,10 +83,11 @@ class Measuring:
         self._rows: list[Row] = []
         self._in_a_row = 0  # of the last networks could not be measured
         self._steady: Steady | None = None
+        self._known: Sequence[Row] = ()  # what could be measured before
         self._tried = set[Decisions]()
         self._end, self._fewest = math.inf if seconds is None else time.monotonic() + seconds, fewest
         if beside is not None:
-            self._steady = beside._steady
+            self._steady, self._known = beside._steady, beside._rows
 
     @property
     def rows(self) -> list[Row]:
@@ -155,7 +157,8 @@ class Measuring:
 
     def _works(self) -> bool:
         """Whether the last that could be measured still can be: else the device has gone."""
-        return bool(self._rows) and isinstance(self._measured([self._rows[-1][0]])[0], Measured)
+        known = [*self._known[-1:], *self._rows[-1:]]
+        return bool(known) and isinstance(self._measured([known[-1][0]])[0], Measured)
 
     def _past(self, end: float) -> bool:
         enough = len(self._rows) >= self._fewest or self._in_a_row >= MOST_FAILURES

@@ -141,11 +141,23 @@ class Command(Target):
         return self._milliseconds(out)
 
     def _milliseconds(self, text: str) -> float:
-        numbers = [found.replace(",", "") for found in NUMBER.findall(text)]
-        if not numbers or not 0 < float(numbers[-1]) < float("inf"):
-            shown = " ".join(text.split())[-80:]
+        numbers, shown = list(NUMBER.finditer(text)), " ".join(text.split())[-80:]
+        if not numbers or not 0 < (found := float(numbers[-1][0].replace(",", ""))) < float("inf"):
             raise TargetError(f"{self._words[0]} printed no milliseconds above zero: {shown!r}")
-        return float(numbers[-1])
+        if _in_two_ways(text, numbers[-1]):
+            raise TargetError(
+                f"{self._words[0]} printed what may be one number or two: {shown!r}; print milliseconds with a point"
+                " before their decimals"
+            )
+        return found
+
+
+def _in_two_ways(text: str, last: re.Match[str]) -> bool:
+    """Whether the comma before the last number may be a decimal one: no decimals follow it, and no other comma tells
+    that they are between numbers."""
+    if re.search(r"\.\d", last[0]) or (digits := re.search(r"[\d.,]*\d,$", text[: last.start()])) is None:
+        return False
+    return digits[0].count(",") == 1
 
 
 def _run_alone(words: list[str], timeout: float) -> tuple[int, str, str]:

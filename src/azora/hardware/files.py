@@ -248,6 +248,8 @@ def default_file(target: Target, space: Space, about: Mapping[str, Any], signatu
     """The file of a target, a space and an input, in `folder()`."""
     import hashlib
 
-    told = json.dumps([target.spec, lasting(about, signature)["settings"], list(signature.shape), signature.outputs])
-    mark = hashlib.sha256(told.encode()).hexdigest()[:8]
+    kept = lasting(about, signature)
+    told = [target.spec, kept["settings"], list(signature.shape), signature.outputs]
+    told += [kept["name"]] if ":" in kept["name"] else []  # two classes of the user's may have one `space.name`
+    mark = hashlib.sha256(json.dumps(told).encode()).hexdigest()[:8]
     return folder() / f"{target.name}-{space.name}-{mark}{ENDING}"

@@ -55,7 +55,7 @@ def make_target_file(
         predictor = build_predictor(measuring, measurements, seed, seen)
         left = None if seconds is None else seconds - (time.monotonic() - begun)
         with closing(Measuring(target, networks, left, fewest=0, beside=measuring)) as checking:
-            checked = validate(checking, predictor, check, seed, seen)
+            checked = _checked(checking, predictor, check, seed, seen)
     measuring.failures += checking.failures
     made = TargetFile.of(target, about, predictor, _facts(checked, measuring, begun))
     return made.save(out or default_file(target, networks, about, signature)), made
@@ -104,7 +104,7 @@ def transfer_target_file(
                 f"{target.spec}: {len(rows)} networks could be measured, {LEAST_TRANSFER} at least are wanted; {why}"
             )
         predictor = Predictor(networks, rows, others=others)
-        facts = _facts(validate(measuring, predictor, check, seed, seen), measuring, begun)
+        facts = _facts(_checked(measuring, predictor, check, seed, seen), measuring, begun)
     sources = [{"target": each.spec, "device": dict(each.fingerprint)} for each in files]
     made = TargetFile.of(target, first.about, predictor, {**facts, "from": sources})
     return made.save(out or default_file(target, networks, first.about, first.signature)), made
@@ -114,9 +114,18 @@ def _sides(signature: Signature) -> tuple[tuple[int, ...], int]:
     return signature.shape, signature.outputs
 
 
-def _facts(checked: Validation | None, measuring: Measuring, begun: float) -> dict[str, Any]:
+def _checked(measuring: Measuring, predictor: Predictor, check: int, seed: int, seen: Seen) -> Validation | str | None:
+    """What `validate` finds, or why the target ended it: what was measured for the predictor is good, and is kept."""
+    try:
+        return validate(measuring, predictor, check, seed, seen)
+    except TargetError as error:
+        return str(error)
+
+
+def _facts(checked: Validation | str | None, measuring: Measuring, begun: float) -> dict[str, Any]:
     return {
-        "validation": None if checked is None else checked.to_json(),
+        "validation": checked.to_json() if isinstance(checked, Validation) else None,
+        **({"unchecked": checked} if isinstance(checked, str) else {}),
         **measuring.facts,
         "seconds": round(time.monotonic() - begun, 1),
     }

@@ -184,11 +184,12 @@ def space_of(name: str) -> str:
 
 
 def experienced(records: Sequence[Record], test: str = "", evaluator: str = TRAINED) -> list[Experience]:
-    """What a memory says of strategies: searches judged on the same test rows, in one space, with a recipe or without,
-    within the same time and limits (by amount, on the same target), by at least two strategies without settings; a
-    search's score is its outcome on those rows, and one that came to nothing is told of its strategy too. That is why
-    searches whose test rows have the digest `test` say nothing: what is chosen for rows must not have seen their test.
-    Nor do those say anything that had limits of which no amount is known, or another `evaluator`.
+    """What a memory says of strategies: searches judged on the same test rows, in one space of the same settings, with
+    a recipe or without, with a usual network beside the winner or without, within the same time and limits (by amount,
+    on the same target), by at least two strategies without settings; a search's score is its outcome on those rows, and
+    one that came to nothing is told of its strategy too. That is why searches whose test rows have the digest `test`
+    say nothing: what is chosen for rows must not have seen their test. Nor do those say anything that had limits of
+    which no amount is known, or another `evaluator`.
     """
     grouped: dict[_Case, dict[str, list[float]]] = defaultdict(lambda: defaultdict(list))
     features: dict[_Case, Mapping[str, float]] = {}
@@ -225,7 +226,9 @@ class _Case:
     rows: str
     metric: str
     space: str
+    fingerprint: str  # by which spaces of one name and other settings differ
     seconds: float
+    halved: bool | None  # whether a usual network had half of the last training; nothing is known of older searches
     workers: int
     limits: tuple[str, ...]
     amounts: tuple[str, ...]
@@ -244,11 +247,11 @@ def _case_of(record: Record, test: str, evaluator: str) -> _Case | None:
         return None  # whoever had the narrower limits would pass for the worse strategy
     try:
         limits, amounts = (tuple(map(str, facts.get(name, ()))) for name in ("limits", "amounts"))
-        target = facts.get("target")
+        target, reference = facts.get("target"), facts.get("reference")
         return _Case(
-            record.task, str(rows), record.metric, record.space["name"], float(seconds),
-            int(facts.get("workers", 1)), limits, amounts, None if target is None else str(target),
-            str(facts.get("device", "cpu")),
+            record.task, str(rows), record.metric, record.space["name"], record.space["fingerprint"], float(seconds),
+            None if reference is None else bool(reference), int(facts.get("workers", 1)), limits, amounts,
+            None if target is None else str(target), str(facts.get("device", "cpu")),
         )  # fmt: skip
     except (TypeError, ValueError):  # a record of another program's
         return None
