@@ -105,8 +105,7 @@ class Differentiable(Method):
         if derive not in DERIVATIONS:
             raise ConfigError(f"there is no derive {derive!r}; {closest(derive, DERIVATIONS)}")
         self.name, self.share, self.epochs, self.size, self.derive = preset, share, float(epochs), size, derive
-        self.target = target
-        settings = PRESETS[preset].settings
+        self.target, settings = target, PRESETS[preset].settings
         relaxed = {
             "noise": _value(noise), "temperature": _value(temperature), "channels": channels, "edges": edges,
             "skip": skip, "rest": rest,

@@ -72,14 +72,13 @@ def from_arrays(
         raise TaskError(f"{name}: x and y must be given")
     pairs = {"": (x, y), "_test": (x_test, y_test), "_validation": (x_validation, y_validation)}
     given = _given(pairs, channels_last, holes=table is not None)
-    notes = [*notes, *_rounded(np.asarray(x), table)]
     rows, labels = _labelled(given, classes, kind)
     rows["train"] = replace(rows["train"], groups=_groups(groups, len(rows["train"].x)))
     shape = tuple(rows["train"].x.shape[1:])
-    mirrored = (flips is None or flips) and len(shape) == 3
-    raw = 0 if table is None else shape[0]
+    mirrored, raw = (flips is None or flips) and len(shape) == 3, 0 if table is None else shape[0]
     shape, traits = (shape, ()) if table is None else ((table.width,), table.traits)
     signature = Signature(labels.kind, shape, labels.outputs, labels.names, mirrored, raw, traits)
+    notes = [*notes, *_rounded(np.asarray(x), table)]
     return Task(name, signature, *_three(rows, labels, seed), table=table, notes=notes)
 
 
