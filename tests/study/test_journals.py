@@ -13,6 +13,7 @@ import pytest
 from azora.errors import StudyError
 from azora.study import Journal, MemoryJournal, SqlJournal
 from azora.study.journal import _write_ahead
+from azora.study.looking import read_journal
 from azora.testing import JournalContract
 
 
@@ -86,13 +87,14 @@ def test_an_answer_of_busy_to_the_change_of_mode_is_waited_out() -> None:
         _write_ahead(Cursor(sqlite3.SQLITE_NOTADB))
 
 
-def test_a_newer_schema_is_refused_in_words(tmp_path: Path) -> None:
+@pytest.mark.parametrize("open_it", [SqlJournal, read_journal])
+def test_a_newer_schema_is_refused_in_words(tmp_path: Path, open_it: Callable[[Path], object]) -> None:
     SqlJournal(tmp_path / "study.db").close()
     with sqlite3.connect(tmp_path / "study.db") as other:
         other.execute("update about set schema = 99")
     other.close()
     with pytest.raises(StudyError, match="has schema 99, this azora reads up to 1; use a newer azora"):
-        SqlJournal(tmp_path / "study.db")
+        open_it(tmp_path / "study.db")
 
 
 def test_what_is_no_database_is_refused_in_words(tmp_path: Path) -> None:

@@ -63,15 +63,9 @@ def test_a_database_of_something_else_is_refused_and_left_as_it_was(tmp_path: Pa
     assert (tmp_path / "study.db").read_bytes() == before
 
 
-def test_damage_and_newer_schemas_are_told(tmp_path: Path) -> None:
+def test_damage_is_told(tmp_path: Path) -> None:
     (tmp_path / "broken.db").write_bytes(b"not a database at all" * 100)
     with pytest.raises(StudyError, match="cannot be read"):
         read_journal(tmp_path / "broken.db")
     with pytest.raises(StudyError, match="cannot be opened"):
         check_journal(tmp_path / "broken.db")
-    SqlJournal(tmp_path / "study.db").close()
-    with sqlite3.connect(tmp_path / "study.db") as other:
-        other.execute("update about set schema = 99")
-    other.close()
-    with pytest.raises(StudyError, match="has schema 99, this azora reads up to 1; use a newer azora"):
-        read_journal(tmp_path / "study.db")
