@@ -12,6 +12,7 @@ from torch import Tensor, nn
 
 from azora.errors import SpaceError
 from azora.networks.choice_costs import choice_costs
+from azora.networks.complexity import cost, signature_of
 from azora.networks.decide import As, Everything
 from azora.networks.derivation import Derivation
 from azora.networks.masked import Masked, maskable, open_numbers
@@ -89,7 +90,7 @@ def mlp(normalisation: str) -> Space:
 def test_channels_beyond_what_is_decided_have_no_say(make: Callable[[], Space]) -> None:
     space = make()
     made, name = mixed(space).eval(), maskable(space)[0]
-    architecture, x = space.sample(random.Random(1)), torch.rand(3, *space.root.signature.shape)  # type: ignore[attr-defined]
+    architecture, x = space.sample(random.Random(1)), torch.rand(3, *signature_of(space).shape)
     numbers = sorted(made.options[name])
     some = space.architecture(**{**architecture, name: numbers[0]})
     made.decide(some)
@@ -110,7 +111,7 @@ def test_every_number_learns(kind: str) -> None:
     for draw in range(8):  # single paths teach two options at a time
         made.logits.values.grad = None
         made.draw(Moment(0.5, True, torch.Generator().manual_seed(draw)))
-        loss(made, torch.randn(4, *PICTURES.shape)).backward()  # type: ignore[no-untyped-call]
+        loss(made, torch.randn(4, *PICTURES.shape)).backward()
         gradient = made.logits.values.grad
         assert gradient is not None
         learned |= {name for name in maskable(space) if gradient[made.logits.spans[name]].any()}
@@ -151,9 +152,8 @@ def test_a_number_is_to_be_asked_for_before_modules_are_narrowed_by_it() -> None
 def test_a_limit_that_nothing_meets_is_told_with_what_the_smallest_network_has() -> None:
     space = stages(widths=((8, 16, 64), (8, 64)), depths=(1,))
     made, table = mixed(space), choice_costs(space, "macs", PICTURES.shape, masked=maskable(space))
-    counted: Callable[[Any], int] = lambda one: space.root.cost(one)["macs"]  # type: ignore[index] # noqa: E731
-    least = min(counted(one) for one in space)
-    never = space.constrain(lambda one: counted(one) < least, "few macs")
+    least = min(cost(space, one)["macs"] for one in space)
+    never = space.constrain(lambda one: cost(space, one)["macs"] < least, "few macs")
     with pytest.raises(SpaceError, match=rf"\(few macs\): the cheapest has {least:,} macs"):
         Derivation(never, made.options, table).strongest(made.strengths())
 
@@ -215,8 +215,7 @@ def test_numbers_are_derived_and_within_a_limit() -> None:
         made.logits["width_0"][2] = made.logits["width_1"][1] = 3.0
     free = Derivation(space, made.options, table).strongest(made.strengths())
     assert (free["width_0"], free["width_1"]) == (8, 12)
-    counted: Callable[[Any], float] = lambda one: space.root.cost(one)["macs"]  # type: ignore[index] # noqa: E731
-    limit = sorted(counted(space.sample(rng)) for _ in range(40))[8]
-    part = space.constrain(lambda one: counted(one) <= limit, "few")
+    limit = sorted(cost(space, space.sample(rng))["macs"] for _ in range(40))[8]
+    part = space.constrain(lambda one: cost(space, one)["macs"] <= limit, "few")
     within = Derivation(part, made.options, table).strongest(made.strengths())
-    assert counted(within) <= limit < counted(free)
+    assert cost(space, within)["macs"] <= limit < cost(space, free)["macs"]

@@ -24,7 +24,7 @@ from azora.networks.masked import maskable
 from azora.networks.mixture import Relaxed
 from azora.networks.relaxation import Relaxation
 from azora.networks.shapes_only import ShapesOnly
-from azora.settings import closest
+from azora.settings import closest, given
 from azora.space import Architecture, Product, Space
 from azora.strategies import Strategy
 from azora.strategies.evolution import RegularizedEvolution
@@ -115,8 +115,8 @@ class Differentiable(Method):
             "rate": rate, "logits_rate": logits_rate, "batch_size": batch_size, "frozen": frozen, "beta": beta,
             "stop": stop, "adapt": adapt, "masked": masked,
         }  # fmt: skip
-        relaxation: Relaxation = replace(settings.relaxation, **_given(relaxed))
-        self.settings = replace(settings, relaxation=relaxation, **_given(others))
+        relaxation: Relaxation = replace(settings.relaxation, **given(**relaxed))
+        self.settings = replace(settings, relaxation=relaxation, **given(**others))
         if target is not None:
             check_target(self.settings, target)
 
@@ -277,10 +277,6 @@ def _remember(work: Work, architecture: Architecture, report: Report) -> None:
 
 def _of_one_recipe(space: Space) -> Space:
     return of_networks(space) if isinstance(space.root, Product) else space
-
-
-def _given(settings: Mapping[str, Any]) -> dict[str, Any]:
-    return {name: value for name, value in settings.items() if value is not None}
 
 
 def _value(value: Any) -> Any:

@@ -50,8 +50,8 @@ class Decide(Protocol):
     def narrowed(self, name: str, module: nn.Module) -> nn.Module:
         """A module, of which as many channels come out as the number `name` says.
 
-        The module itself, where that is known; where it is not, a network that says so of whatever gives so many
-        channels can have the number mixed (`azora.networks.masked`).
+        The number is asked for first. The module itself, where that is known; where it is not, a network that says so
+        of whatever gives so many channels can have the number mixed (`azora.networks.masked`).
         """
 
     def category(self, name: str) -> Option:

@@ -67,10 +67,11 @@ class StudyFolder:
     def _look(self, resume: bool) -> None:
         """Raises StudyError where what is there cannot be gone on with, or is not to be."""
         try:
-            check_journal(self.path / JOURNAL)
-            if not resume:
-                about = read_about(self.path)
-                raise StudyError(f"{self.path} holds a study ({about}); go on with --resume or choose another --out")
+            if resume:
+                check_journal(self.path / JOURNAL)
+                return
+            about = read_about(self.path)
+            raise StudyError(f"{self.path} holds a study ({about}); go on with --resume or choose another --out")
         except StudyError:
             self.release()
             raise
