@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -48,6 +49,7 @@ def test_a_device_that_is_not_there_is_said_before_anything_is_begun(monkeypatch
         check_names(Job.parse(task="digits", device="cuda"))
     monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
     monkeypatch.setattr(torch.cuda, "device_count", lambda: 2)
+    monkeypatch.setattr(torch.cuda, "get_device_properties", lambda _: SimpleNamespace(total_memory=2**33))
     check_names(Job.parse(task="digits", device="cuda:1"))
     with pytest.raises(ConfigError, match=r"device cuda:2 is not there: torch .* finds 2 CUDA devices"):
         check_names(Job.parse(task="digits", device="cuda:2"))

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from azora.clock import parse_seconds
-from azora.cores import usable_cores
+from azora.cores import usable_workers
 from azora.errors import AzoraError, BudgetError, ConfigError
 from azora.settings import closest, plain
 from azora.trial import SUFFIXES, Limit, Objective
@@ -111,7 +111,7 @@ class Job:
             trials=trials,
             objectives=tuple(Objective.parse(text) for text in _several(objective)),
             limits=tuple(Limit.parse(text) for text in limits),
-            workers=workers or usable_cores(),
+            workers=workers or usable_workers(rest.get("device", "cpu")),
             worker_memory=None if worker_memory is None else _bytes(worker_memory),
             trial_timeout=None if trial_timeout is None else _seconds(trial_timeout),
             beside=tuple(Path(each) for each in beside),

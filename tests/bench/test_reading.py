@@ -277,7 +277,7 @@ def broken(tmp_path: Path, raw: bytes) -> Path:
     return tmp_path / "table.csv"
 
 
-MACRO = gzip.compress("\n".join(map(",".join, [MACRO_HEADER, *macro_rows()])).encode())
+MACRO = gzip.compress("\n".join(map(",".join, [MACRO_HEADER, *macro_rows()])).encode(), mtime=0)
 
 
 @pytest.mark.parametrize(

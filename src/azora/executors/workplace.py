@@ -12,7 +12,7 @@ from azora.networks.complexity import cost
 from azora.networks.registry import make_space
 from azora.space import Product, Space
 from azora.tasks import SearchData, Signature
-from azora.training import Recipe
+from azora.training import Recipe, warm_up
 from azora.trial import QUANTITIES, Proposal
 
 
@@ -32,6 +32,7 @@ class Workplace:
         import torch
 
         torch.set_num_threads(int(setup["threads"]))
+        warm_up(setup["device"])
         data = SearchData.load(Path(setup["data"]))
         space = joint_space(setup["space"], data.signature)
         evaluate = make_evaluator(

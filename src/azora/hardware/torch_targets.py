@@ -10,6 +10,7 @@ from typing import Any, final
 import torch
 from torch import Tensor
 
+from azora.cores import cuda_devices
 from azora.errors import ConfigError, TargetError
 from azora.export.deployed import Deployed
 from azora.hardware.target import Deployable, Loaded, TimedTarget, check_threads, here
@@ -90,8 +91,7 @@ class Cuda(TimedTarget):
         return {**here(), "gpu": torch.cuda.get_device_name(self.device)}
 
     def _check(self) -> None:
-        if not torch.cuda.is_available() or self.device >= torch.cuda.device_count():
-            found = torch.cuda.device_count() if torch.cuda.is_available() else 0
+        if self.device >= (found := cuda_devices()):
             raise TargetError(f"cuda:device={self.device} is not there: torch finds {found} CUDA devices")
 
 

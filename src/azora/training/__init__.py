@@ -4,7 +4,7 @@ from azora.training.fit import Training, TrainingDiverged
 from azora.training.fit_shared import SharedTraining, fit_shared
 from azora.training.fit_split import SplitTraining, disagreements
 from azora.training.hyper_optimiser import HyperOptimiser
-from azora.training.mode import MODES, Mode, check_device, choose_mode, fastest_mode
+from azora.training.mode import MODES, Mode, check_device, choose_mode, fastest_mode, warm_up
 from azora.training.outputs import outputs
 from azora.training.paths import PATHS, Paths, check_paths, make_paths
 from azora.training.recipe import Recipe, RecipeSettings
@@ -31,4 +31,5 @@ __all__ = [
     "fit_shared",
     "make_paths",
     "outputs",
+    "warm_up",
 ]

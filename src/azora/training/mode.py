@@ -13,6 +13,7 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
+from azora.cores import cuda_devices
 from azora.errors import ConfigError
 from azora.settings import closest
 from azora.tasks import Signature
@@ -28,9 +29,16 @@ def check_device(device: str) -> None:
     """
     if device == "cpu":
         return
-    found = torch.cuda.device_count() if torch.cuda.is_available() else 0
+    found = cuda_devices()
     if int(device.partition(":")[2] or 0) >= found:
         raise ConfigError(f"device {device} is not there: torch {torch.__version__} finds {found} CUDA devices")
+
+
+def warm_up(device: str) -> None:
+    """Have loaded what trains on a CUDA device: its first step takes seconds, which should be no network's."""
+    if device != "cpu":
+        signature = Signature("classification", (1, 8, 8), 2)
+        _trainer(Mode(), signature, device, lambda: _stand_in(signature), 8)()
 
 
 @dataclass(frozen=True)
