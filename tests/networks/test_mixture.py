@@ -121,7 +121,7 @@ def test_a_draw_that_is_held_runs_its_paths_wherever_the_logits_go(kind: str) ->
 @pytest.mark.parametrize("training", [False, True])
 def test_gradients_with_partial_channels_weighed_inputs_and_a_skip_beside(training: bool) -> None:
     relaxation = Relaxation(channels=2, edges=True, skip=0.5, spread=0.5)
-    made = doubled(Darts(PICTURES, width=4, layers=3), relaxation).train(training)
+    made = doubled(Darts(PICTURES, width=8, layers=3), relaxation).train(training)
     x = random_of(2, 3, 8, 8)
 
     def value() -> Tensor:
@@ -455,12 +455,21 @@ def test_bypassed_channels_go_through_unchanged(stride: int, training: bool) -> 
 
 def test_partial_networks_have_smaller_options_and_the_same_shapes() -> None:
     x = torch.randn(2, 3, 8, 8)
-    space = Darts(PICTURES, width=8, layers=3)
+    space = Darts(PICTURES, width=16, layers=3)
     whole, part = Relaxed(space), Relaxed(space, Relaxation(channels=4, edges=True))
     assert whole(x).shape == part(x).shape == (2, 4)
     assert part.logits["normal_inputs_5"].shape == (5,) and "normal_inputs_5" not in whole.logits
     convolution = part.get_submodule("network.cells.0.edges.0_2.sep_conv_3x3.0.1")
-    assert isinstance(convolution, nn.Conv2d) and convolution.in_channels == 2
+    assert isinstance(convolution, nn.Conv2d) and convolution.in_channels == 4
+
+
+@pytest.mark.parametrize(("width", "taken"), [(4, 4), (8, 4), (12, 4), (16, 4), (32, 8)])
+def test_a_part_has_four_channels_at_least(width: int, taken: int) -> None:
+    made = Relaxed(NB201(PICTURES, width=width, depth=1), Relaxation(channels=4))
+    (first, *_) = [each for each in made.modules() if isinstance(each, Mixed)]
+    convolution = next(each for each in first.modules() if isinstance(each, nn.Conv2d))
+    assert convolution.in_channels == taken
+    assert made(torch.randn(2, 3, 8, 8)).shape == (2, 4)
 
 
 def test_inputs_are_weighed_against_each_other() -> None:

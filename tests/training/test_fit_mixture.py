@@ -276,7 +276,8 @@ def test_two_processes_make_the_same_steps(stripes: Task, settings: MixtureSetti
 def test_gradients_of_all_stages_have_room(stripes: Task) -> None:
     """Who joins in the first stage stays in the next, which may be larger, and in the last, which may be smaller."""
     stages = Stage(), Stage(options=3, channels=1, deeper=2), Stage(options=2, channels=2)
-    made, sizes = training(stripes, MixtureSettings(Relaxation(channels=4), stages=stages)), list[int]()
+    space = make_space("nb201", stripes.signature, width=16, depth=1)
+    made, sizes = training(stripes, MixtureSettings(Relaxation(channels=4), stages=stages), space=space), list[int]()
     told = made.numbers
     for stage in range(3):
         made.share = stage / 3

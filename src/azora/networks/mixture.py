@@ -17,6 +17,8 @@ from azora.networks.mixed import Mixed
 from azora.networks.relaxation import Gate, Moment, Relaxation
 from azora.space import Architecture, Option, Space, Subset
 
+FEWEST_CHANNELS = 4  # of a part: PC-DARTS' smallest have so many, and on fewer all options look alike
+
 
 @final
 class Logits:
@@ -80,7 +82,7 @@ class Mixture(Undecided):
                     f"{name!r} does not say how many channels its modules have (azora.networks.decide.OfChannels), so"
                     " a part of them cannot be taken"
                 )
-            parts = min(parts, make.channels)
+            parts = max(1, min(parts, make.channels // FEWEST_CHANNELS))
             made = make.of(make.channels // parts)
         self.options[name] = values
         mixed = Mixed(name, {module_name(value): made(value) for value in values}, self.gates, parts)

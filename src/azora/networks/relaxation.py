@@ -34,7 +34,8 @@ class Relaxation:
         cooling: "linear" (GDAS) or "exponential" (FBNet), between these.
         rest: of "gumbel", whether the weights of what was not drawn are added as numbers, as the authors' first code
             does: every logit then has the gradient of its own weight's upstream, whatever its option would have said.
-        channels: of 1 / `channels` of the channels options are applied, the others go by (PC-DARTS, Xu et al., 2020).
+        channels: of 1 / `channels` of the channels, but of four at least, options are applied; the others go by (PC-
+            DARTS, Xu et al., 2020).
         edges: whether the inputs of a node are weighed against each other too (PC-DARTS' edge normalisation).
         skip: weight at the start of a skip that every choice has beside its options; in a training of the published
             length it falls to 0 on a line (DARTS-, Chu et al., 2021), in a shorter one as much less far: where it fades
