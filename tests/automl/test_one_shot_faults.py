@@ -22,6 +22,7 @@ from azora.errors import AzoraError
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
 
 BUDGET, LATE = 60.0, 6.0  # seconds; and by how many it may be missed
+AFTER = 20.0  # for what comes after the clock (test rows, ONNX file, report), on a machine that is slow and busy
 SHARING, INHERITING, SEARCH, FINAL = PHASES = ("search:sharing", "search:inheriting", "search", "final")
 WORDS = ["--strategy", "spos", "--budget", f"{BUDGET:g}s", "--seed", "0"]
 LITTLE = [
@@ -119,7 +120,7 @@ def test_after_a_kill_it_goes_on_in_the_phase(phase: str, tmp_path: Path) -> Non
         time.sleep(0.1)
     printed, err = process.communicate(timeout=60)
     assert process.returncode == 0, err
-    assert time.monotonic() - clock < BUDGET - worked + LATE + 5.0  # what comes after the clock: test rows, report
+    assert time.monotonic() - clock < BUDGET - worked + LATE + AFTER
     figures = json.loads(printed)
     assert figures["seconds"] < BUDGET + LATE
     assert figures["test_accuracy"] > 0.9
