@@ -106,6 +106,7 @@ def test_what_a_file_does_not_hold_to_is_said(
     assert all(each.startswith(begin) for each, begin in zip(found, said, strict=True))
 
 
+@pytest.mark.slow
 def test_executorchs_files_are_asked_without_azora(
     script: ModuleType, home: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
