@@ -22,7 +22,8 @@ from azora.tasks import Reading, Signature, load_task
 
 LEAST_TRANSFER = 3
 CHECKING = 0.35  # share of the time that is kept for networks not seen, which are measured twice
-PACE = 0.9  # share of the time that is shared out among the networks: the rest is for fitting, and for slow ones
+PACE = 0.9  # share of the time that is shared out among the networks: the rest is for slow ones
+FITTING = 30.0  # seconds that are kept for it: without them, networks not seen would have none in a short time
 
 
 def make_target_file(
@@ -52,7 +53,7 @@ def make_target_file(
     signature = load_task(task, seed=0, reading=Reading.of({"label": label} if label else {})).signature
     name = default_space(signature) if space == "auto" else space
     networks, about = make_space(name, signature, **settings), {"name": name, "settings": dict(settings)}
-    slot = _slot(seconds, measurements + 2 * check)
+    slot = _slot(None if seconds is None else seconds - FITTING, measurements + 2 * check)
     first = None if seconds is None else (1 - CHECKING) * seconds
     with closing(Measuring(target, networks, first, slot=slot)) as measuring:
         predictor = build_predictor(measuring, measurements, seed, seen)
@@ -115,7 +116,7 @@ def transfer_target_file(
 
 
 def _slot(seconds: float | None, networks: int) -> float:
-    """Seconds for each of so many networks; 0 where there is no end, or nothing to measure."""
+    """Seconds for each of so many networks; 0 or less where there is no end, nothing to measure, or no time."""
     return PACE * seconds / networks if seconds is not None and networks else 0.0
 
 
