@@ -4,10 +4,25 @@
 0.5 0.75] [--seed 0] [--target onnxruntime]` measures the target for the space of each method (`azora target build`, a
 hundred networks at most; what is there is not measured again), takes for limits what that share of random networks of
 the space stays within, and runs `azora search` with each: one JSON a run under `benchmarks/results/limits/`, and a run
-that has its file is not run again. Then what was shipped is timed once more, after all searches, in ten turns with the
-others, unless its model is no longer under `--keep`; `latency_ms` is what the search measured itself at its end.
-`--words "--limit memory=400kB"` adds words to each search, whose runs are then called by `--name`, or else by a number
-that stands for the words.
+that has its file is not run again. One that fails (no network is within the limits, say) has its error there, and the
+others go on; to have it anew, remove its file and its folder under `--keep`. Then what was shipped is timed once more
+on the target, after all searches, in ten turns with the others, unless its model is no longer under `--keep`:
+`again_ms` in each run's JSON, and `within`, whether that is within the limit, but for 5 % of measuring, and every other
+limit is kept as well. `latency_ms` is what the search measured itself at its end. The verdict counts the runs that are
+within, and says for each method whether accuracy rises with the limit; the exit code is 1 where a run failed or is
+beyond a limit.
+
+`--words` adds words to each search, whose runs are then called by `--name`, or else by a number that stands for the
+words. Latency and memory limited together, twice:
+
+    python benchmarks/quality/limits.py DATA.npz --methods evolution --shares 0.5 --words "--limit memory=1MB"
+    python benchmarks/quality/limits.py DATA.npz --methods spos --shares 0.5 --words "--limit memory=1MB"
+
+The same limit as an aim (MnasNet's reward in its soft and its hard form), beside the run of `--methods evolution
+--shares 0.5` in which it is hard; an aim may be missed, so that no verdict is given on it:
+
+    python benchmarks/quality/limits.py DATA.npz --methods evolution --shares 0.5 --name soft- --words "--reward soft"
+    python benchmarks/quality/limits.py DATA.npz --methods evolution --shares 0.5 --name hard- --words "--reward hard"
 """
 
 from __future__ import annotations
@@ -22,12 +37,20 @@ import statistics
 import subprocess
 import sys
 import zlib
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from azora.bench.writing import provenance
+
+if TYPE_CHECKING:
+    from azora.hardware import Deployable, Target
+    from azora.hardware.target import TimedTarget
 
 RESULTS = Path(__file__).parents[1] / "results" / "limits"
 NETWORKS = 300  # random ones, whose predicted latencies say what a limit is
@@ -37,6 +60,11 @@ KEPT = (
     "test_accuracy", "test_interval", "validation_accuracy", "judged", "trials", "seconds", "final_seconds",
     "final_epochs", "parameters", "macs", "memory", "target", "limits", "reference",
 )  # fmt: skip
+SHOWN = (
+    "method", "share", "limit_ms", "again_ms", "within", "test_accuracy", "macs", "memory", "target", "error",
+)  # fmt: skip
+INTERRUPTED = {code for number in (1, 2, 15) for code in (128 + number, -number)}  # hang-up, Ctrl-C and kill
+COUNTED = {"macs": "macs", "params": "parameters", "memory": "memory"}  # figures of the limits that are counted
 
 
 def space_of(method: str, data: Path) -> tuple[str, dict[str, Any]]:
@@ -86,8 +114,23 @@ def limits_of(file: Path, shares: list[float]) -> list[float]:
     return [round(float(each), 4) for each in np.quantile(found, shares)]
 
 
+class Failed(Exception):
+    """A command of azora's that ended with an error, and its last line."""
+
+
 def azora(words: list[str]) -> dict[str, Any]:
-    done = subprocess.run([sys.executable, "-m", "azora", *words], stdout=subprocess.PIPE, text=True, check=True)
+    """What a command prints with --json.
+
+    Raises:
+        Failed: it ended with an error.
+        KeyboardInterrupt: it was interrupted, and can be gone on with.
+    """
+    done = subprocess.run([sys.executable, "-m", "azora", *words], capture_output=True, text=True)
+    sys.stderr.write(done.stderr)
+    if done.returncode in INTERRUPTED:
+        raise KeyboardInterrupt
+    if done.returncode:
+        raise Failed(f"exit code {done.returncode}: {(done.stderr.strip().splitlines() or ['nothing was said'])[-1]}")
     found: dict[str, Any] = json.loads(done.stdout)
     return found
 
@@ -100,62 +143,155 @@ def search(words: argparse.Namespace, method: str, predictor: Path, limit: float
     return {name: figures[name] for name in KEPT if name in figures}
 
 
-def timed(files: list[Path], shape: tuple[int, ...]) -> list[float]:
-    """Milliseconds of one answer of each file: the median over turns of the median over calls."""
-    from azora.export import OnnxSession, median_ms
+def recorded(file: Path, asked: Mapping[str, Any], searching: Callable[[], dict[str, Any]]) -> dict[str, Any]:
+    """What the file of a run says; where there is none, what came of searching is written first, an error as well."""
+    if not file.is_file():
+        on = provenance()
+        try:
+            figures = searching()
+        except Failed as error:
+            figures = {"error": str(error)}
+        write(file, {**asked, **figures, "on": on})
+    found: dict[str, Any] = json.loads(file.read_text())
+    return found
 
-    row = np.zeros((1, *shape), dtype=np.float32)
-    sessions, times = [OnnxSession(file) for file in files], [list[float]() for _ in files]
-    for _ in range(TURNS):
-        for session, found in zip(sessions, times, strict=True):
-            found.append(median_ms(lambda session=session: session.run(row), runs=CALLS))
+
+def write(file: Path, run: Mapping[str, Any]) -> None:
+    file.write_text(json.dumps(run, indent=1) + "\n")
+
+
+@dataclass(frozen=True)
+class Model:
+    """A network as a target takes it, and its ONNX file."""
+
+    deployable: Deployable
+    onnx: Path
+
+
+def model_in(out: Path) -> Model:
+    """What a search has shipped."""
+    from azora.export import read_bundle
+    from azora.hardware import Deployable
+
+    bundle = read_bundle(out / MODEL.parent)
+    return Model(Deployable(bundle.network, bundle.signature, bundle.scaling), out / MODEL)
+
+
+def timed(target: Target, models: Sequence[Model]) -> list[float]:
+    """Milliseconds of one answer of each on the target: the median over turns of the median over calls; where the
+    target is no runtime of this process, what it measures by itself."""
+    from azora.export import median_ms
+    from azora.hardware.target import TimedTarget
+
+    if not isinstance(target, TimedTarget):
+        return [round(target.measure(each.deployable).latency.median, 4) for each in models]
+    with ExitStack() as stack:
+        calls = [stack.enter_context(loaded(target, each)) for each in models]
+        times = [list[float]() for _ in calls]
+        for _ in range(TURNS):
+            for call, found in zip(calls, times, strict=True):
+                found.append(median_ms(call, runs=CALLS))
     return [round(statistics.median(found), 4) for found in times]
 
 
-def again(outs: list[Path], shape: tuple[int, ...]) -> dict[Path, float]:
-    """Milliseconds of what was shipped into these folders, as far as it is still there."""
+@contextmanager
+def loaded(target: TimedTarget, model: Model) -> Iterator[Callable[[], object]]:
+    """One answer of the model on the target: of the very file that ships, where the target runs such files."""
+    from azora.export import OnnxSession
+    from azora.hardware.onnx_target import OnnxRuntime
+
+    if isinstance(target, OnnxRuntime) and target.precision == "fp32":
+        session = OnnxSession(model.onnx, target.threads)
+        row = np.zeros((1, *model.deployable.signature.raw_shape), dtype=np.float32)
+        yield lambda: session.run(row)
+        return
+    with target.load(model.deployable) as one:
+        yield one.call
+
+
+def those_there(outs: Sequence[Path]) -> list[Path]:
+    """The folders whose model is still in them; of the others it is said that theirs is not."""
     there = [out for out in outs if (out / MODEL).is_file()]
     for out in outs:
         if out not in there:
             print(f"{out / MODEL} is not there: its latency is not measured again", file=sys.stderr)
-    return dict(zip(there, timed([out / MODEL for out in there], shape), strict=True))
+    return there
 
 
-def run(words: argparse.Namespace) -> dict[Path, dict[str, Any]]:
-    """All searches that are asked for, by the folders they write; a run that has its file is not run again."""
-    found: dict[Path, dict[str, Any]] = {}
+def run(words: argparse.Namespace) -> dict[Path, Path]:
+    """All searches that are asked for: the files of the runs, by the folders that they write."""
+    found: dict[Path, Path] = {}
     for method in words.methods:
         predictor = predictor_of(words, *space_of(method, words.data))
         for share, limit in zip(words.shares, limits_of(predictor, words.shares), strict=True):
             stem = stem_of(words, method, share)
             file, out = RESULTS / f"{stem}.json", words.keep / stem
-            if not file.is_file():
-                on, figures = provenance(), search(words, method, predictor, limit, out)
-                asked = {"method": method, "share": share, "limit_ms": limit, "words": words.words}
-                asked |= {"budget": words.budget, "seed": words.seed}
-                file.write_text(json.dumps({**asked, **figures, "on": on}, indent=1) + "\n")
-            found[out] = json.loads(file.read_text())
+            asked = {"method": method, "share": share, "limit_ms": limit, "words": words.words}
+            asked |= {"budget": words.budget, "seed": words.seed}
+            recorded(file, asked, partial(search, words, method, predictor, limit, out))
+            found[out] = file
     return found
 
 
-def main() -> None:
-    from azora.tasks import load_task
+def measure_again(target: Target, files: Mapping[Path, Path]) -> None:
+    """Times what was shipped once more, and writes it into the files of the runs."""
+    runs = {out: json.loads(file.read_text()) for out, file in files.items()}
+    there = those_there([out for out, each in runs.items() if "error" not in each])
+    for out, ms in zip(there, timed(target, [model_in(out) for out in there]), strict=True):
+        write(files[out], {**runs[out], "again_ms": ms, "within": is_within(runs[out], ms)})
+
+
+def is_within(run: Mapping[str, Any], ms: float) -> bool:
+    """Whether a run keeps its limits: what is measured, but for 5 %, and what is counted or was read from the file."""
+    from azora.automl.last_training import TOLERANCE
+
+    costs = {name: run[figure] for name, figure in COUNTED.items() if figure in run}
+    costs |= {"size": run["target"]["bytes"]} if "bytes" in run["target"] else {}
+    others = all(costs[name] <= most for name, most in run["limits"].items() if name in costs)
+    return ms <= run["limit_ms"] * (1.0 + TOLERANCE) and others
+
+
+def verdict(runs: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    """How many runs with hard limits failed, and are within them, of how many that were measured again; and for each
+    method the accuracies by rising limits, and whether they rise."""
+    hard = [each for each in runs if "--reward" not in each["words"]]
+    measured = [each["within"] for each in hard if "within" in each]
+    return {
+        "failed": sum("error" in each for each in runs),
+        "measured_again": len(measured),
+        "within": sum(measured),
+        "accuracy_by_limit": {
+            method: rising(hard, method) for method in dict.fromkeys(each["method"] for each in hard)
+        },
+    }
+
+
+def rising(runs: Sequence[Mapping[str, Any]], method: str) -> dict[str, Any]:
+    """Test accuracies of a method by rising limits, and whether none is below the one before it and the last is above
+    the first; None, where there are not two."""
+    found = sorted(
+        (run["limit_ms"], run["test_accuracy"]) for run in runs if run["method"] == method and "error" not in run
+    )
+    accuracies = [accuracy for _, accuracy in found]
+    rises = accuracies == sorted(accuracies) and accuracies[-1] > accuracies[0] if len(accuracies) > 1 else None
+    return {"accuracies": accuracies, "rises": rises}
+
+
+def main() -> int:
+    from azora.hardware import find_target
 
     words = arguments()
     os.environ["AZORA_HOME"] = str(words.keep / "home")
     RESULTS.mkdir(parents=True, exist_ok=True)
     words.keep.mkdir(parents=True, exist_ok=True)
-    found = run(words)
-    ms = again(list(found), load_task(str(words.data)).signature.shape)
-    lines = [
-        {
-            "method": each["method"], "share": each["share"], "limit_ms": each["limit_ms"],
-            "latency_ms": each["target"].get("latency_ms"), "again_ms": ms.get(out),
-            "test_accuracy": each["test_accuracy"], "macs": each["macs"],
-        }
-        for out, each in found.items()
-    ]  # fmt: skip
-    print(json.dumps({"data": words.data.stem, "budget": words.budget, "runs": lines}, indent=1))
+    target = find_target(words.target)
+    files = run(words)
+    measure_again(target, files)
+    runs = [json.loads(file.read_text()) for file in files.values()]
+    lines = [{name: each[name] for name in SHOWN if name in each} for each in runs]
+    found = verdict(runs)
+    print(json.dumps({"data": words.data.stem, "budget": words.budget, "runs": lines, "verdict": found}, indent=1))
+    return int(found["failed"] > 0 or found["within"] < found["measured_again"])
 
 
 def arguments() -> argparse.Namespace:
@@ -173,4 +309,4 @@ def arguments() -> argparse.Namespace:
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

@@ -186,3 +186,19 @@ def test_a_file_that_is_not_as_good_as_asked_is_told_by_the_exit_code(
 ) -> None:
     monkeypatch.setattr("azora.automl.discover.discover", lambda job, **more: Result(job.out, {"deployed": deployed}))
     assert main(["discover", "digits", "--no-memory", "--json"]) == 1
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(1500)
+def test_a_limit_of_latency_holds_from_the_search_to_the_file_that_ships(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("AZORA_HOME", str(tmp_path / "home"))
+    words: dict[str, Any] = {"target": "onnxruntime", "limits": ["latency=5ms"], "trials": 2, "workers": 1}
+    figures = azora.discover("digits", out=tmp_path / "out", **words).figures
+    assert figures["target"]["measured_networks"] >= 8 and figures["target"]["latency_ms"] <= 5.25
+    deployed = figures["deployed"]
+    assert deployed["holds"] and deployed["on_target"]["latency_ms"] <= 5.25
+    assert Path(deployed["file"]).parent == tmp_path / "out" / "deploy"
+    assert deployed["test_accuracy"] == pytest.approx(figures["test_accuracy"], abs=0.01)
+    assert figures["reference"]["gain_low"] <= figures["reference"]["gain"] <= figures["reference"]["gain_high"]

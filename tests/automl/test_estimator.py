@@ -17,6 +17,7 @@ from sklearn.preprocessing import StandardScaler
 from sklearn.utils.estimator_checks import check_estimator
 
 from azora import AutoML, AutoMLRegressor, Task
+from azora.automl.result import Result
 from azora.errors import AzoraError
 from azora.job import Job
 from azora.study.folder import JOURNAL
@@ -47,6 +48,9 @@ def test_it_gives_the_labels_it_was_given(fitted: AutoML, iris: tuple[Any, Any])
     assert fitted.result_["judged"] == 1
     assert fitted.get_params()["strategy"] == "auto"
     assert fitted.result_["strategy"] == fitted.result_["advice"]["strategy"] == "halving"
+    reference = fitted.result_["reference"]
+    assert reference["gain_low"] <= reference["gain"] <= reference["gain_high"]
+    assert fitted.deployed_ is None and "deployed" not in fitted.result_
 
 
 def test_more_than_ten_labels_keep_their_places() -> None:
@@ -98,6 +102,44 @@ def test_numbers_are_predicted_in_their_shape() -> None:
 def test_a_folder_keeps_the_search(iris: tuple[Any, Any], tmp_path: Path) -> None:
     AutoML(**WORDS, out=str(tmp_path / "kept")).fit(*iris)
     assert {"report.html", "result.json", "model", "study.db"} <= {each.name for each in (tmp_path / "kept").iterdir()}
+
+
+@pytest.mark.parametrize("target", ["onnxruntime:precision=int8", "devices:Counted"])
+def test_the_file_for_the_target_is_kept_with_what_it_is_worth(
+    target: str, iris: tuple[Any, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of the files of one's own class nothing is known, and it is searched for all the same."""
+    heard = list[Job]()
+
+    def done(job: Job, **more: Any) -> Result:
+        heard.append(job)
+        (job.out / "deploy").mkdir(parents=True)
+        file = job.out / "deploy" / "model.int8.onnx"
+        file.write_bytes(b"eight bits")
+        deployed = {"deployed": {"file": str(file), "holds": True}} if "int8" in target else {}
+        return Result(job.out, {"advice": {"strategy": "halving"}, **deployed})
+
+    for name in ("discover", "run"):
+        monkeypatch.setattr(f"azora.automl.estimator.{name}", done)
+    monkeypatch.setattr("azora.automl.estimator.Model.load", lambda folder: "model")
+    estimator = AutoML(**WORDS, target=target)
+    estimator._search(iris[0], np.unique(iris[1], return_inverse=True)[1], "classification")
+    assert (heard[0].reference, heard[0].strategy) == (
+        ("int8" not in target),
+        "auto" if "int8" in target else "halving",
+    )
+    assert estimator.deployed_ == (b"eight bits" if "int8" in target else None)
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(1500)
+def test_a_target_and_a_limit_are_kept_to_the_file_that_ships(iris: tuple[Any, Any]) -> None:
+    x, y = iris
+    fitted = AutoML(**WORDS, target="onnxruntime", limits=["latency=20ms"]).fit(x[::2], y[::2])
+    deployed = fitted.result_["deployed"]
+    assert deployed["holds"] and deployed["on_target"]["latency_ms"] <= 21
+    assert fitted.deployed_ is not None and len(fitted.deployed_) == deployed["bytes"]
+    assert fitted.score(x[1::2], y[1::2]) > 0.85
 
 
 @pytest.mark.parametrize(

@@ -27,10 +27,11 @@ from azora.hardware import (
     find_target,
     validate,
 )
-from azora.hardware.build import FIRST, MOST_FAILURES, STEPS, _doubtful, agreement
+from azora.hardware.build import FIRST, LONGEST, MOST_FAILURES, STEPS, _doubtful, agreement
 from azora.hardware.choosing import draw_distinct
 from azora.hardware.making import CHECKING, make_target_file
-from azora.hardware.predictor import FEWEST, QUICK
+from azora.hardware.measurement import SECONDS
+from azora.hardware.predictor import FEWEST, QUICK, REGRESSORS
 from azora.networks.complexity import cost
 from azora.networks.decide import As
 from azora.networks.registry import make_space
@@ -318,7 +319,35 @@ def test_a_file_is_made_within_its_time(clock: Clock, monkeypatch: pytest.Monkey
     )  # fmt: skip
     assert len(made.predictor.rows) == (1 - CHECKING) * 60
     assert made.facts["validation"]["networks"] == CHECKING * 60 // 2
-    assert made.facts["seconds"] <= 61
+    assert made.facts["seconds"] <= 60
+
+
+class Patient(devices.Counted):
+    """Half a second of a clock to make a network, and then as many as its answers are to take."""
+
+    def __init__(self, clock: Clock) -> None:
+        self.clock, self.asked = clock, list[float]()
+
+    def measure(self, deployable: Deployable, seconds: float = 0.1) -> Measured:
+        self.clock.now += 0.5 + seconds
+        self.asked.append(seconds)
+        return super().measure(deployable)
+
+
+@pytest.mark.parametrize(("check", "answers"), [(4, LONGEST), (15, 0.76), (40, SECONDS)])
+def test_what_is_left_of_the_time_goes_into_longer_measurements_and_is_never_exceeded(
+    check: int, answers: float, clock: Clock, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    target = Patient(clock)
+    monkeypatch.setattr("azora.hardware.making.find_target", lambda spec: target)
+    monkeypatch.setattr("azora.hardware.predictor.REGRESSORS", {QUICK: REGRESSORS[QUICK]})
+    _, made = make_target_file(
+        "patient", "digits", "nb201", {"width": 4, "depth": 1}, measurements=20, check=check, seconds=100.0,
+        out=tmp_path / "a.target.json",
+    )  # fmt: skip
+    assert target.asked[0] == SECONDS and target.asked[10] == pytest.approx(answers, abs=0.01)
+    assert min(target.asked[1:]) >= SECONDS and made.facts["seconds"] <= 100.0
+    assert made.facts["validation"]["networks"] == check
 
 
 def test_what_was_not_checked_says_so_and_what_measured_is_let_go(

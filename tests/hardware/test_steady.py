@@ -13,7 +13,7 @@ from azora.hardware import Deployable, Measured
 from azora.hardware.build import Measuring
 from azora.hardware.choosing import draw_distinct
 from azora.hardware.measurement import measure_calls
-from azora.hardware.steady import Steady
+from azora.hardware.steady import FEWER, ROUNDS, Steady
 from azora.hardware.target import Loaded, TimedTarget
 from azora.networks.complexity import parameters
 from azora.networks.decide import As
@@ -106,10 +106,52 @@ def test_one_measuring_goes_on_with_the_reference_of_another(clock: Clock, space
     assert target.open == 1
     for (_, before), (_, after) in zip(one, other, strict=True):
         assert after.latency.median == pytest.approx(before.latency.median, rel=0.1)
-        assert after.latency.runs >= 30 and after.bytes == before.bytes
+        assert after.latency.runs + after.latency.outliers >= ROUNDS and after.bytes == before.bytes
 
 
 def test_a_reference_that_does_not_run_is_refused(clock: Clock, space: Space) -> None:
     network = space.build(As(space.sample(random.Random(0))))
     with pytest.raises(TargetError, match="too many"):
         Steady(Uneven(clock, 0), Deployable.bare(network, ROWS))
+
+
+def test_turns_that_vary_or_drift_are_had_again_and_outliers_are_told(
+    clock: Clock, space: Space, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made = Deployable.bare(space.build(As(space.sample(random.Random(0)))), ROWS)
+    steady, asked = Steady(Uneven(clock), made), list[set[int]]()
+    rounds = iter(
+        [
+            {0: [1.0] * 9 + [4.0], 1: [1.0] * 5 + [1.5] * 5, 2: [1.0, 1.3] * 5},
+            {1: [1.5] * 10, 2: [1.3] * 10},
+        ]
+    )
+
+    def turns(loaded: Mapping[int, Loaded], seconds: float) -> dict[int, list[float]]:
+        asked.append(set(loaded))
+        return next(rounds)
+
+    monkeypatch.setattr(steady, "_turns", turns)
+    disturbed, grown, varied = (each.latency for each in steady.shares([made] * 3, 0.3) if isinstance(each, Measured))
+    assert asked == [{0, 1, 2}, {1, 2}]
+    assert (disturbed.median, disturbed.runs, disturbed.outliers, disturbed.repeated) == (1.0, 9, 1, False)
+    assert (grown.median, grown.repeated) == (1.5, True)
+    assert (varied.median, varied.repeated) == (1.3, True)
+
+
+def test_more_time_gives_more_turns(clock: Clock, space: Space) -> None:
+    made = Deployable.bare(space.build(As(space.sample(random.Random(0)))), ROWS)
+    steady = Steady(Uneven(clock), made)
+    for seconds, most in ((0.1, FEWER), (0.3, ROUNDS), (0.9, 3 * ROUNDS)):
+        (found,) = steady.shares([made], seconds)
+        assert isinstance(found, Measured)
+        assert found.latency.runs + found.latency.outliers == most * (1 + found.latency.repeated)
+
+
+def test_networks_that_were_measured_again_are_counted(
+    clock: Clock, space: Space, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("azora.hardware.steady._uneven", lambda shares: True)
+    measuring = Measuring(Uneven(clock), space)
+    measuring(draw_distinct(space, 3, random.Random(0)), "measuring")
+    assert measuring.facts == {"repeated": 3}

@@ -23,6 +23,14 @@ class TestTargets(TargetContract):
         return find_target(request.param)
 
 
+@pytest.mark.filterwarnings("ignore")  # ExecuTorch's own, of its passes
+class TestExecutorch(TargetContract):
+    @pytest.fixture(params=["executorch", "executorch:precision=int8"])
+    def target(self, request: pytest.FixtureRequest) -> Target:
+        pytest.importorskip("executorch")
+        return find_target(request.param)
+
+
 class TestCommand(TargetContract):
     @pytest.fixture
     def target(self, tmp_path: Path) -> Target:

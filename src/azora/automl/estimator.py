@@ -14,19 +14,23 @@ from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from azora.automl.choosing import AUTO, choose_strategy
+from azora.automl.discover import discover
+from azora.automl.forms import form_of_spec, spec_of
 from azora.automl.run import run
 from azora.errors import AzoraError
 from azora.job import Job
 from azora.model import Model
 from azora.scratch import scratch_folder
 from azora.study.folder import JOURNAL
-from azora.tasks import from_arrays
+from azora.tasks import Task, from_arrays
 from azora.tasks.array import Array
 
 
 class _Searches(BaseEstimator):  # type: ignore[misc]
-    """What both have in common. `result_` are the figures of `result.json` and the `advice` by which the strategy was
-    chosen, `model_` is the network that was found."""
+    """What both have in common. `result_` are the figures of `result.json`: among them `advice`, by which the strategy
+    was chosen, `reference`, a usual network beside the winner, with the gain's interval, and of a target that runs
+    files `deployed`, what the file for it is worth. `model_` is the network that was found, `deployed_` are the bytes
+    of that file, or None."""
 
     def __init__(
         self,
@@ -57,12 +61,12 @@ class _Searches(BaseEstimator):  # type: ignore[misc]
                     target=self.target, limits=self.limits, strategy=self.strategy, space=self.space,
                     workers=self.workers, seed=seed,
                 )  # fmt: skip
-                advice = choose_strategy(job, task)
-                figures = dict(run(replace(job, strategy=advice.strategy)).figures)
+                self.result_ = _whole(job, task)
                 self.model_ = Model.load(folder)
             except AzoraError as error:
                 raise ValueError(str(error)) from error
-        self.result_: Mapping[str, Any] = {**figures, "advice": advice.to_json()}
+            shipped = self.result_.get("deployed")
+            self.deployed_: bytes | None = None if shipped is None else Path(shipped["file"]).read_bytes()
 
     def _rows(self, x: Any) -> Array:
         """Inputs as they were at the fit.
@@ -74,6 +78,17 @@ class _Searches(BaseEstimator):  # type: ignore[misc]
         check_is_fitted(self, "model_")
         found: Array = validate_data(self, x, reset=False, allow_nd=True, dtype="numeric")
         return found
+
+
+def _whole(job: Job, task: Task) -> Mapping[str, Any]:
+    """The figures of a search with a usual network beside the winner, and of the file for the target, if it runs any:
+    nothing is known of those of tables and of one's own classes."""
+    spec = None if job.target is None else spec_of(job.target)
+    if spec is not None and form_of_spec(spec) is not None:
+        return discover(job).figures
+    advice = choose_strategy(job, task)
+    figures = run(replace(job, strategy=advice.strategy, reference=True)).figures
+    return {**figures, "advice": advice.to_json()}
 
 
 def _free(out: Path) -> Path:
@@ -88,7 +103,10 @@ def _free(out: Path) -> Path:
 class AutoML(ClassifierMixin, _Searches):  # type: ignore[misc]
     """A classifier: a network of azora's own design, found within a budget.
 
-    Inputs are rows of numbers (N, F), or pictures (N, H, W) or (N, H, W, C). `fit` does what `azora.search` does.
+    Inputs are rows of numbers (N, F), or pictures (N, H, W) or (N, H, W, C). `fit` does what `azora.discover` does;
+    without a `target` no file is written for one. Answers are those of the network in float32, whatever the target's
+    precision: what the file in eight bits is worth is in `result_["deployed"]`, and so is whether it keeps the limits
+    (`holds`), which no error tells.
 
     Args:
         budget: wall-clock time of a fit, such as "10m"; not looked at where `trials` is given.

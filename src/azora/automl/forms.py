@@ -23,10 +23,15 @@ def form_of(target: str | None) -> str:
     """
     if target is None:
         return "onnx"
-    spec = TargetFile.load(Path(target)).spec if is_file_name(target) else find_target(target).spec
+    spec = spec_of(target)
     if (form := form_of_spec(spec)) is None:
         raise TargetError(f"nothing is known of the files that {spec} runs; use azora search, and azora export")
     return form
+
+
+def spec_of(target: str) -> str:
+    """The whole name of a target, or of the one that a predictor's file is of."""
+    return TargetFile.load(Path(target)).spec if is_file_name(target) else find_target(target).spec
 
 
 def form_of_spec(spec: str) -> str | None:

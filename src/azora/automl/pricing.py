@@ -13,8 +13,8 @@ from torch import nn
 from azora.automl.nearest import Nearest
 from azora.errors import ConfigError, TargetError
 from azora.hardware import Deployable, Measured, Measuring, Predictor, Target, TargetFile, build_predictor, find_target
-from azora.hardware.command_target import repeats
 from azora.hardware.files import ENDING, default_file, is_file_name
+from azora.hardware.measurement import repeats
 from azora.job import Job
 from azora.networks.decide import As
 from azora.networks.registry import make_space

@@ -127,7 +127,7 @@ def _figures(made: TargetFile, file: Path) -> dict[str, Any]:
 
 
 def _lines(made: TargetFile, figures: dict[str, Any]) -> Iterator[str]:
-    from azora.hardware.command_target import repeats
+    from azora.hardware.measurement import repeats
 
     times = [measured.latency.median for _, measured in made.predictor.rows]
     where = made.fingerprint.get("processor") or made.fingerprint.get("command") or "a device"

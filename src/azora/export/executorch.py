@@ -61,7 +61,7 @@ def write_executorch(
     part = file.with_name(f".{file.name}.{os.getpid()}.part")
     found: dict[str, int] = {}
     try:
-        with quiet(), torch.no_grad():
+        with quiet(), torch.no_grad(), torch.random.fork_rng(devices=[]):  # eight bits draw example inputs
             program = torch.export.export(deployed, one)
             if rows is not None:
                 quantised, found = _quantised(program.module(), rows)

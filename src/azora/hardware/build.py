@@ -27,6 +27,7 @@ from azora.strategies.surrogates import Array
 FIRST = 0.6  # share of the measurements that are chosen before anything is known
 STEPS = 4  # rounds for the rest
 WITHIN = 0.1
+LONGEST = 5 * SECONDS  # of a network's answers: beyond it, they tell little more
 MOST_FAILURES = 3  # one after another: whether the target works at all is looked at then
 
 Decisions = tuple[tuple[str, Option], ...]
@@ -66,6 +67,8 @@ class Measuring:
         beside: an earlier measuring of the same target, whose reference is gone on with (see `Steady`). Where the first
             networks of this one cannot be measured, the last of that one tells whether the target works at all.
         each: seconds of repeated answers of one.
+        slot: seconds of the clock that one may take, from what it is made of to its last answer. Of what making it
+            leaves, more than `each` are answers, `LONGEST` at most.
         fewest: so many are measured however little time there is: usually those that anything can be fitted to.
     """
 
@@ -77,8 +80,10 @@ class Measuring:
         each: float = SECONDS,
         fewest: int = FEWEST,
         beside: Measuring | None = None,
+        slot: float = 0.0,
     ) -> None:
-        self.target, self.space, self.signature, self.each = target, space, signature_of(space), each
+        self.target, self.space, self.signature = target, space, signature_of(space)
+        self.each, self.slot = each, slot
         self.failures: list[str] = []
         self._rows: list[Row] = []
         self._in_a_row = 0  # of the last networks could not be measured
@@ -86,8 +91,10 @@ class Measuring:
         self._known: Sequence[Row] = ()  # what could be measured before
         self._tried = set[Decisions]()
         self._end, self._fewest = math.inf if seconds is None else time.monotonic() + seconds, fewest
+        self._aside, self._count = 0.0, 0  # seconds beside answers, and of how many networks
         if beside is not None:
             self._steady, self._known = beside._steady, beside._rows
+            self._aside, self._count = beside._aside, beside._count
 
     @property
     def rows(self) -> list[Row]:
@@ -111,7 +118,7 @@ class Measuring:
     @property
     def over(self) -> bool:
         """Whether its time is."""
-        return self._past(self._end)
+        return self._fits(self._end) == 0
 
     @property
     def tried(self) -> int:
@@ -135,14 +142,12 @@ class Measuring:
         """
         found: list[Row] = []
         now = time.monotonic()
-        end = now + share * (self._end - now)
-        size = GROUP if isinstance(self.target, TimedTarget) else 1
-        for start in range(0, len(architectures), size):
-            if self._past(end):
-                break
-            some = architectures[start : start + size]
+        end, start = now + share * (self._end - now), 0
+        while start < len(architectures) and (fits := self._fits(end)):
+            some = architectures[start : start + fits]
+            start += len(some)
             self._tried.update(tuple(architecture.items()) for architecture in some)
-            for architecture, each in zip(some, self._measured(some), strict=True):
+            for architecture, each in zip(some, self._clocked(some), strict=True):
                 if isinstance(each, Measured):
                     self._rows.append((architecture, each))
                     found.append(self._rows[-1])
@@ -158,16 +163,33 @@ class Measuring:
     def _works(self) -> bool:
         """Whether the last that could be measured still can be: else the device has gone."""
         known = [*self._known[-1:], *self._rows[-1:]]
-        return bool(known) and isinstance(self._measured([known[-1][0]])[0], Measured)
+        return bool(known) and isinstance(self._measured([known[-1][0]], self.each)[0], Measured)
 
-    def _past(self, end: float) -> bool:
+    def _seconds(self) -> float:
+        """Of the next network's answers: what making it leaves of its slot, by what making others took."""
+        if not self._count:
+            return self.each
+        return max(self.each, min(LONGEST, self.slot - max(0.0, self._aside / self._count)))
+
+    def _fits(self, end: float) -> int:
+        """How many networks there is time for now; as many as are measured together, while there are too few."""
+        together = GROUP if isinstance(self.target, TimedTarget) else 1
+        one = self._seconds() + self._aside / max(1, self._count)
+        fits = int(min(together, max(0.0, end - time.monotonic()) / max(one, 1e-9) + 0.01))
         enough = len(self._rows) >= self._fewest or self._in_a_row >= MOST_FAILURES
-        return time.monotonic() >= end and enough
+        return fits if enough else together
 
-    def _measured(self, architectures: Sequence[Architecture]) -> list[Measured | TargetError]:
+    def _clocked(self, architectures: Sequence[Architecture]) -> list[Measured | TargetError]:
+        seconds, begun = self._seconds(), time.monotonic()
+        found = self._measured(architectures, seconds)
+        self._aside += time.monotonic() - begun - seconds * len(architectures)
+        self._count += len(architectures)
+        return found
+
+    def _measured(self, architectures: Sequence[Architecture], seconds: float) -> list[Measured | TargetError]:
         deployables = [self._deployable(architecture) for architecture in architectures]
         if not isinstance(self.target, TimedTarget):
-            return [_tried(self.target, each, self.each) for each in deployables]
+            return [_tried(self.target, each, seconds) for each in deployables]
         for each in deployables if self._steady is None else ():
             try:  # the first that runs: those that are chosen first are the usual ones
                 self._steady = Steady(self.target, each)
@@ -175,8 +197,8 @@ class Measuring:
             except TargetError:
                 continue
         if self._steady is None:
-            return [_tried(self.target, each, self.each) for each in deployables]
-        return self._steady.shares(deployables, self.each)
+            return [_tried(self.target, each, seconds) for each in deployables]
+        return self._steady.shares(deployables, seconds)
 
     def _scaled(self, row: Row) -> Row:
         """A row in milliseconds."""

@@ -180,12 +180,5 @@ def _run_alone(words: list[str], timeout: float) -> tuple[int, str, str]:
     return process.returncode, out, said
 
 
-def repeats(networks: int) -> str:
-    """A line for the reader, of networks whose first runs varied."""
-    return (
-        f"{networks} networks varied by more than {MOST_SPREAD:.0%} in {RUNS} runs, and were run {MORE_RUNS} times more"
-    )
-
-
 def _varies(times: list[float]) -> bool:
     return max(times) - min(times) > MOST_SPREAD * statistics.median(times)

@@ -22,6 +22,8 @@ from azora.tasks import Reading, Signature, load_task
 
 LEAST_TRANSFER = 3
 CHECKING = 0.35  # share of the time that is kept for networks not seen, which are measured twice
+PACE = 0.9  # share of the time that is shared out among the networks: the rest is for slow ones
+FITTING = 30.0  # seconds that are kept for it: without them, networks not seen would have none in a short time
 
 
 def make_target_file(
@@ -51,10 +53,13 @@ def make_target_file(
     signature = load_task(task, seed=0, reading=Reading.of({"label": label} if label else {})).signature
     name = default_space(signature) if space == "auto" else space
     networks, about = make_space(name, signature, **settings), {"name": name, "settings": dict(settings)}
-    with closing(Measuring(target, networks, None if seconds is None else (1 - CHECKING) * seconds)) as measuring:
+    slot = _slot(None if seconds is None else seconds - FITTING, measurements + 2 * check)
+    first = None if seconds is None else (1 - CHECKING) * seconds
+    with closing(Measuring(target, networks, first, slot=slot)) as measuring:
         predictor = build_predictor(measuring, measurements, seed, seen)
         left = None if seconds is None else seconds - (time.monotonic() - begun)
-        with closing(Measuring(target, networks, left, fewest=0, beside=measuring)) as checking:
+        slot = _slot(left, 2 * check)
+        with closing(Measuring(target, networks, left, fewest=0, beside=measuring, slot=slot)) as checking:
             checked = _checked(checking, predictor, check, seed, seen)
     measuring.failures += checking.failures
     made = TargetFile.of(target, about, predictor, _facts(checked, measuring, begun))
@@ -108,6 +113,11 @@ def transfer_target_file(
     sources = [{"target": each.spec, "device": dict(each.fingerprint)} for each in files]
     made = TargetFile.of(target, first.about, predictor, {**facts, "from": sources})
     return made.save(out or default_file(target, networks, first.about, first.signature)), made
+
+
+def _slot(seconds: float | None, networks: int) -> float:
+    """Seconds for each of so many networks; 0 or less where there is no end, nothing to measure, or no time."""
+    return PACE * seconds / networks if seconds is not None and networks else 0.0
 
 
 def _sides(signature: Signature) -> tuple[tuple[int, ...], int]:

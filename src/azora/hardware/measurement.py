@@ -25,7 +25,7 @@ class Measurement:
     Args:
         median: of the runs that nothing disturbed.
         spread: the distance of their quartiles, as a share of the median.
-        runs: how many there were.
+        runs: how many there were; of networks that take turns (`Steady`) these are turns.
         outliers: how many more were left out, far from the median of all.
         drift: how much longer the last third took than the first, as a share: a processor that grows hot, or gets
             company, shows here.
@@ -49,6 +49,11 @@ class Measurement:
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> Measurement:
         return cls(**{name: data[name] for name in cls.__dataclass_fields__ if name in data})
+
+
+def repeats(networks: int) -> str:
+    """A line for the reader, of networks whose first runs varied."""
+    return f"{networks} networks varied too much in their first runs, and were run again"
 
 
 def measure_calls(call: Callable[[], object], *, seconds: float = SECONDS, runs: int = 200) -> Measurement:

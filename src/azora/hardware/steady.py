@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import statistics
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
+from dataclasses import replace
 from typing import final
 
 from azora.errors import TargetError
-from azora.hardware.measurement import WARM_UP, Measurement
-from azora.hardware.target import Deployable, Measured, TimedTarget
+from azora.hardware.measurement import DRIFT, WARM_UP, summarise
+from azora.hardware.target import Deployable, Loaded, Measured, TimedTarget
 
 GROUP = 8  # networks that are loaded at once and take turns
 ROUNDS, FEWER, BRIEF = 10, 5, 0.2  # turns of each; fewer where a network has less than so many seconds
+TURN = 0.03  # seconds of a turn: where there is time for more, turns are more and not longer
 OWN = 0.75  # share of a network's seconds that are its own: the others are the reference's
 FEWEST = 3  # calls of a turn
 
@@ -49,46 +51,49 @@ class Steady:
         return statistics.median(self._times)
 
     def shares(self, deployables: Sequence[Deployable], seconds: float) -> list[Found]:
-        """What each of them costs, its latency in units of the reference's; the error where it cannot be run.
+        """What each of them costs, its latency in units of the reference's; the error where it cannot be run. Where the
+        turns of one vary or drift by more than a tenth, it has as many again, and all of them count.
 
         Args:
             seconds: of answers of each, those of the reference beside it included.
         """
         found: list[Found | None] = [None] * len(deployables)
         with ExitStack() as stack:
-            loaded = []
+            loaded: dict[int, Loaded] = {}
             for place, each in enumerate(deployables):
                 try:
                     one = stack.enter_context(self.target.load(each))
                     _warm(one.call)
-                    loaded.append((place, one))
+                    loaded[place] = one
                 except TargetError as error:
                     found[place] = error
-            rounds = ROUNDS if seconds >= BRIEF else FEWER
-            turns: list[list[float]] = [[] for _ in loaded]
-            counts = [0] * len(loaded)
-            for _ in range(rounds):
-                for turn, (_, one) in enumerate(loaded):
-                    own = _burst(one.call, OWN * seconds / rounds)
-                    beside = statistics.median(_burst(self._reference, (1.0 - OWN) * seconds / rounds))
-                    self._times.append(beside)
-                    turns[turn].append(statistics.median(own) / beside)
-                    counts[turn] += len(own)
-            for turn, (place, one) in enumerate(loaded):
-                found[place] = Measured(_summary(turns[turn], counts[turn]), one.bytes)
+            turns = self._turns(loaded, seconds)
+            more = self._turns({place: one for place, one in loaded.items() if _uneven(turns[place])}, seconds)
+            for place, one in loaded.items():
+                latency = summarise([*turns[place], *more.get(place, ())])
+                found[place] = Measured(replace(latency, repeated=place in more), one.bytes)
         return [each for each in found if each is not None]
+
+    def _turns(self, loaded: Mapping[int, Loaded], seconds: float) -> dict[int, list[float]]:
+        """The shares of each, turn by turn."""
+        rounds = FEWER if seconds < BRIEF else max(ROUNDS, round(seconds / TURN))
+        found: dict[int, list[float]] = {place: [] for place in loaded}
+        for _ in range(rounds):
+            for place, one in loaded.items():
+                own = statistics.median(_burst(one.call, OWN * seconds / rounds))
+                beside = statistics.median(_burst(self._reference, (1.0 - OWN) * seconds / rounds))
+                self._times.append(beside)
+                found[place].append(own / beside)
+        return found
 
     def close(self) -> None:
         """Let the reference go."""
         self._kept.close()
 
 
-def _summary(shares: Sequence[float], calls: int) -> Measurement:
-    median = statistics.median(shares)
-    quarters = statistics.quantiles(shares, n=4)
-    third = max(1, len(shares) // 3)
-    drift = statistics.median(shares[-third:]) / statistics.median(shares[:third]) - 1.0
-    return Measurement(median, (quarters[2] - quarters[0]) / median, calls, 0, drift)
+def _uneven(shares: Sequence[float]) -> bool:
+    found = summarise(shares)
+    return max(found.spread, abs(found.drift)) > DRIFT
 
 
 def _burst(call: Callable[[], object], seconds: float) -> list[float]:
