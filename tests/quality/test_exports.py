@@ -49,6 +49,7 @@ def told(
     return code, json.loads(capsys.readouterr().out)
 
 
+@pytest.mark.slow
 def test_every_format_is_asked_on_the_validation_rows(
     script: ModuleType, home: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
 ) -> None:
