@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import json
 import sys
+from contextlib import nullcontext
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -101,3 +102,57 @@ def test_classes_are_reweighted_and_no_picture_is_in_two_looks() -> None:
     assert len(set(np.concatenate([each for each, _ in parts]))) == sum(len(each) for each, _ in parts)
     shares = [float((labels < 5).mean()) for _, labels in parts]
     assert shares == pytest.approx([0.9, 0.9, 0.1], abs=0.01)
+
+
+@pytest.fixture
+def stubbed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Searches that find the weights `first`, and looks that promote others; a file of pictures."""
+
+    def searched(x: Any, y: Any, out: Path, *rest: Any) -> Path:
+        (out / "out" / "model").mkdir(parents=True)
+        (out / "out" / "model" / WEIGHTS).write_bytes(b"first")
+        return out / "out" / "model"
+
+    def promote(model: Path, task: Task, seconds: float, seed: int, promoted: Any = None) -> Any:
+        if promoted is not None:  # and put back, as is promised
+            promoted(model)
+            return SimpleNamespace(what="rolled back", facts={"p": 0.01}, analysis=SimpleNamespace(drift=None))
+        (model / WEIGHTS).write_bytes(b"other")
+        return SimpleNamespace(what="promoted", facts={"p": 0.01}, analysis=SimpleNamespace(drift=None))
+
+    class Back:
+        def __init__(self, model: Path) -> None:
+            self.model = model
+
+        def locked(self) -> Any:
+            return nullcontext()
+
+        def roll_back(self, to: None) -> None:
+            (self.model / WEIGHTS).write_bytes(b"first")
+
+    stubs = {"_searched": searched, "improve": promote, "Versions": Back, "_spoil": lambda folder: None}
+    for name, stub in stubs.items():
+        monkeypatch.setattr(improving, name, stub)
+    monkeypatch.setattr(improving, "_accuracy", lambda model, x, y: 0.5)
+    monkeypatch.setattr(improving, "_answers", lambda model, x: np.full(len(x), "7"))
+    rng = np.random.default_rng(0)
+    x, y = rng.integers(0, 256, (2_000, 6, 6, 1), dtype=np.uint8), np.arange(2_000) % 10
+    np.savez(tmp_path / "pictures.npz", x_train=x, y_train=y, x_test=x[:300], y_test=y[:300])
+    return tmp_path / "pictures.npz"
+
+
+def test_streams_and_cycles_go_through(stubbed: Path, tmp_path: Path) -> None:
+    found = improving.reweighted(asked(tmp_path / "out", what="reweighted", seeds=1, data=stubbed))
+    told = found["seeds"]["0"]["found"]
+    assert [each["half"] for each in told["shift"]["looks"]] == [0, 0, 1, 1]
+    assert [told[stream]["promoted_without_a_shift"] for stream in ("shift", "none")] == [2, 4]
+    assert told["none"]["of_these_no_better"] == 4
+    found = improving.fashion(asked(tmp_path / "out", what="fashion", seeds=1, data=stubbed, budget="60s"))
+    told = found["seeds"]["0"]["found"]
+    assert [each["step"] for each in told["steps"]] == ["search", "look", "rollback", "look"]
+    assert told["promoted"] == [True, True] and told["steps"][2]["as_it_was"] is True
+    found = improving.cycles(asked(tmp_path / "out", what="cycles", seeds=1))
+    told = found["seeds"]["0"]["found"]
+    assert improving.missing(found) == []
+    for regression in ("weights", "labels"):
+        assert [each["injected"] for each in told[regression]["looks"]] == [False, True, False, False, False]

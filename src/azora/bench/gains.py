@@ -45,8 +45,11 @@ class Gains:
         return list(self._threads.map(lambda run: self._played(settings, run), runs))
 
     def close(self) -> None:
-        """Nothing is left running."""
-        self._threads.shutdown(cancel_futures=True)
+        """Nothing is left running: whoever waits for an answer finds that there will be none."""
+        self._threads.shutdown(wait=False, cancel_futures=True)
+        for player in list(self._players):
+            player.kill()
+        self._threads.shutdown()
         for player in self._players:
             player.close()
 
@@ -78,8 +81,11 @@ class _Player:
             raise BenchmarkError(answer["error"])
         return float(answer["gain"])
 
-    def close(self) -> None:
+    def kill(self) -> None:
         self._process.kill()
+
+    def close(self) -> None:
+        self.kill()
         self._process.wait()
         self._lines.close()
         if self._process.stdin is not None:
