@@ -136,7 +136,7 @@ def stubbed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setattr(improving, "_accuracy", lambda model, x, y: 0.5)
     monkeypatch.setattr(improving, "_answers", lambda model, x: np.full(len(x), "7"))
     rng = np.random.default_rng(0)
-    x, y = rng.integers(0, 256, (2_000, 6, 6, 1), dtype=np.uint8), np.arange(2_000) % 10
+    x, y = rng.integers(0, 256, (8_000, 6, 6, 1), dtype=np.uint8), rng.integers(0, 10, 8_000)
     np.savez(tmp_path / "pictures.npz", x_train=x, y_train=y, x_test=x[:300], y_test=y[:300])
     return tmp_path / "pictures.npz"
 
