@@ -286,9 +286,10 @@ def _weighted(rows: Rows, half: int) -> Rows:
     """In the order that they have, nine times as many of the classes of one half as of those of the other."""
     x, y = rows
     common = np.isin(y, np.array_split(np.unique(y), 2)[half])
-    few = np.flatnonzero(~common)[: int(common.sum()) // COMMON]
-    kept = np.sort(np.concatenate([np.flatnonzero(common), few]))
-    return x[kept], y[kept]
+    others = np.flatnonzero(~common)
+    few = others[np.linspace(0, len(others) - 1, int(common.sum()) // COMMON).astype(int)]  # all along the rows
+    chosen = np.sort(np.concatenate([np.flatnonzero(common), few]))
+    return x[chosen], y[chosen]
 
 
 def fashion(words: argparse.Namespace) -> dict[str, Any]:

@@ -102,6 +102,7 @@ def test_classes_are_reweighted_and_no_picture_is_in_two_looks() -> None:
     assert len(set(np.concatenate([each for each, _ in parts]))) == sum(len(each) for each, _ in parts)
     shares = [float((labels < 5).mean()) for _, labels in parts]
     assert shares == pytest.approx([0.9, 0.9, 0.1], abs=0.01)
+    assert float((parts[0][1][-100:] < 5).mean()) == pytest.approx(0.9, abs=0.08), "all along the rows"
 
 
 @pytest.fixture
