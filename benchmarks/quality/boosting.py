@@ -1,11 +1,12 @@
 """azora discover on tables, beside scikit-learn's gradient boosting with its default settings.
 
-`python benchmarks/quality/boosting.py [--budget 40] [--seeds 3] [--only wine …] [--no-boosting]` writes five of
-scikit-learn's tables and one of words and holes as CSV, discovers a model for each by the command line, and prints
-JSON. Boosting learns from the same rows (all but the test's), words as categories, and both are judged on the same test
-rows, which are the same for all seeds: by accuracy, or R² for numbers. `gain` is azora's figure less boosting's, its
-interval the middle 95 % over resamples of the test rows, all seeds together (paired bootstrap): azora is at or above
-boosting where `high` is not below zero. With `--no-boosting` azora has networks alone.
+`python benchmarks/quality/boosting.py [--budget 40] [--seeds 3] [--only wine …] [--no-boosting] [--work runs/boosting]`
+writes five of scikit-learn's tables and one of words and holes as CSV, discovers a model for each by the command line,
+and prints JSON. Boosting learns from the same rows (all but the test's), words as categories, and both are judged on
+the same test rows, which are the same for all seeds: by accuracy, or R² for numbers. `gain` is azora's figure less
+boosting's, its interval the middle 95 % over resamples of the test rows, all seeds together (paired bootstrap): azora
+is at or above boosting where `high` is not below zero and no run failed. With `--no-boosting` azora has networks alone.
+Each run is kept in `--work` at once, be it one that failed, and with the same settings is not run again.
 """
 
 from __future__ import annotations
@@ -17,11 +18,13 @@ import statistics
 import subprocess
 import sys
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from keeping import kept
 from sklearn.datasets import load_breast_cancer, load_diabetes, load_iris, load_wine, make_friedman1
 from sklearn.ensemble import HistGradientBoostingClassifier, HistGradientBoostingRegressor
 
@@ -99,40 +102,69 @@ def boosted(task: Task, x: Array, seed: int) -> Array:
 
 
 def discovered(file: Path, words: argparse.Namespace, seed: int, out: Path) -> dict[str, Any]:
-    """One discovery by the command line; its figures."""
+    """One discovery by the command line; its figures.
+
+    Raises:
+        RuntimeError: it failed; with the last line that it said.
+    """
     command = [sys.executable, "-m", "azora", "discover", str(file), "--label", "target"]
     command += ["--budget", f"{words.budget:g}s", "--seed", str(seed), "--out", str(out), "--no-memory", "--json"]
     command += ["--quiet", *(["--no-boosting"] if words.no_boosting else [])]
-    figures: dict[str, Any] = json.loads(subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True).stdout)
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    if done.returncode:
+        raise RuntimeError((done.stderr.strip().splitlines() or [f"it ended with {done.returncode}"])[-1])
+    figures: dict[str, Any] = json.loads(done.stdout)
     return figures
+
+
+def measured(file: Path, words: argparse.Namespace, seed: int, task: Task, x: Array) -> dict[str, Any]:
+    """One run: what both answer for the test rows `x`, or why there is nothing."""
+    on = provenance()
+    with tempfile.TemporaryDirectory() as scratch:
+        try:
+            figures = discovered(file, words, seed, Path(scratch) / "out")
+            model = Model.load(Path(scratch) / "out")
+            classifies = task.signature.kind == "classification"
+            said = model.predict_proba(x) if classifies else model.predict(x).reshape(-1, 1)
+            run = _run(figures)
+        except Exception as error:
+            return {"error": f"{type(error).__name__}: {error}", "on": on}
+    answers = {"azora": np.asarray(said).tolist(), "boosting": boosted(task, x, seed).tolist()}
+    return {"run": run, "answers": answers, "on": on}
 
 
 def compared(name: str, words: argparse.Namespace, folder: Path) -> dict[str, Any]:
     """All seeds of one table."""
-    file, runs, ours, theirs = write(name, folder), [], [], []
+    file, runs = write(name, folder), []
+    asked = {"budget": words.budget, "no_boosting": words.no_boosting}
     for seed in range(words.seeds):
-        out = folder / f"{name}{seed}"
-        figures = discovered(file, words, seed, out)
         task = load_task(file, seed=seed, reading=Reading(label="target"))
         test = task.read_test()
-        model = Model.load(out)
-        classifies = task.signature.kind == "classification"
-        ours.append(model.predict_proba(test.x) if classifies else model.predict(test.x).reshape(-1, 1))
-        theirs.append(boosted(task, test.x, seed))
-        runs.append(_run(figures))
-    metric = METRICS["accuracy" if classifies else "r2"].measure
-    rng = np.random.default_rng(0)
-    resamples = rng.integers(0, len(test), (RESAMPLES, len(test)))
-    pairs = list(zip(ours, theirs, strict=True))
+        run = partial(measured, file, words, seed, task, test.x)
+        runs.append(kept(words.work / f"{name}-seed{seed}.json", asked, run))
+    failed = [run["error"] for run in runs if "error" in run]
+    pairs = [[np.array(run["answers"][one]) for one in ("azora", "boosting")] for run in runs if "error" not in run]
+    told = {"runs": [run.get("run") for run in runs], "failed": failed}
+    return (
+        {**summary(task.signature.kind, test.y, pairs, whole=not failed), **told}
+        if pairs
+        else {**told, "at_or_above": False}
+    )
+
+
+def summary(kind: str, y: Array, pairs: Sequence[Sequence[Array]], whole: bool) -> dict[str, Any]:
+    """Figures of both over seeds; `pairs` are their answers for the test rows, which are the same for all seeds."""
+    name, rng = "accuracy" if kind == "classification" else "r2", np.random.default_rng(0)
+    metric, resamples = METRICS[name].measure, rng.integers(0, len(y), (RESAMPLES, len(y)))
     gains = [
-        np.mean([metric(test.y[rows], one[rows]) - metric(test.y[rows], other[rows]) for one, other in pairs])
+        np.mean([metric(y[rows], one[rows]) - metric(y[rows], other[rows]) for one, other in pairs])
         for rows in resamples
     ]
     low, high = np.percentile(gains, (2.5, 97.5))
-    azora, boosting = ([metric(test.y, each) for each in several] for several in (ours, theirs))
+    azora, boosting = ([metric(y, pair[at]) for pair in pairs] for at in (0, 1))
     return {
-        "metric": "accuracy" if classifies else "r2",
-        "test_rows": len(test),
+        "metric": name,
+        "test_rows": len(y),
         "azora": [round(value, 4) for value in azora],
         "boosting": [round(value, 4) for value in boosting],
         "azora_mean": round(statistics.mean(azora), 4),
@@ -140,8 +172,7 @@ def compared(name: str, words: argparse.Namespace, folder: Path) -> dict[str, An
         "gain": round(statistics.mean(azora) - statistics.mean(boosting), 4),
         "low": round(float(low), 4),
         "high": round(float(high), 4),
-        "at_or_above": bool(high >= 0),
-        "runs": runs,
+        "at_or_above": whole and bool(high >= 0),
     }
 
 
@@ -158,6 +189,7 @@ def main() -> None:
     parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--only", nargs="*", choices=TABLES, default=list(TABLES))
     parser.add_argument("--no-boosting", action="store_true", help="let no trees stand beside the networks")
+    parser.add_argument("--work", type=Path, default=Path("runs/boosting"))
     words, on = parser.parse_args(), provenance()
     with tempfile.TemporaryDirectory() as folder:
         tables = {name: compared(name, words, Path(folder)) for name in words.only}

@@ -10,7 +10,8 @@ to meta-train on) and `x_test`, `y_test` (other characters). A tenth of the firs
 processor. `scratch` adapts, from new weights for every task, the architecture that `metanas` favours.
 
 A meta-training is one for tasks of 1 and of 5 shots, has 10 shots, and ends in the folder `--work`; each evaluation is
-a JSON file in `--out`. What is there already is not done again. `--summary` prints a table of what is there.
+a JSON file in `--out`, whose `commit` is that of the meta-training. What is there already with the same settings is not
+done again, what is there with others ends the run. `--summary` prints a table of what is there.
 """
 
 from __future__ import annotations
@@ -27,12 +28,14 @@ from typing import Any
 
 import numpy as np
 import torch
+from keeping import as_json, refuse_others
 
 from azora.adapting import Adapting, AdaptingSettings, Episodes, Layers, load_adapting, save_adapting
 from azora.adapting.folder import ABOUT
 from azora.bench.writing import commit, provenance
 from azora.networks.complexity import parameters
 from azora.networks.decide import As
+from azora.settings import describe
 from azora.space import Architecture
 from azora.tasks import Scaling, Signature, Split, read_npz
 from azora.tasks.array import Array
@@ -45,6 +48,11 @@ STEPS = {"metanas": 10, "base": 10, "fixed": 10, "scratch": 30}  # of an adaptat
 FIXED = "conv_3x3"
 BY_SUPPORT = 100  # episodes that are judged with the support rows' statistics as well
 EPISODES = 600  # unless others are asked for, which the names of files say
+SAME = (
+    "on", "ways", "queries", "shots", "seed", "episodes", "meta_training_seconds", "adaptation_steps", "width",
+    "settings",
+)  # fmt: skip
+"""What an evaluation hangs on, beside the commit and the machine."""
 PAIRED = ("on", "shots", "seed", "meta_training_seconds", "episodes")  # what two evaluations share that can be compared
 Rows = tuple[Array, Array]
 
@@ -74,12 +82,17 @@ def made(method: str, scaling: Scaling, words: argparse.Namespace) -> Adapting:
     return Adapting(space, scaling, settings, everywhere(space, FIXED) if method == "fixed" else None, words.seed)
 
 
-def meta_trained(method: str, rows: Rows, scaling: Scaling, words: argparse.Namespace) -> Adapting:
-    """From `--work`, or trained and put there."""
+def meta_trained(
+    method: str, rows: Rows, scaling: Scaling, words: argparse.Namespace
+) -> tuple[Adapting, dict[str, Any]]:
+    """From `--work`, or trained and put there; with the facts of the training, whenever that was."""
     folder = words.work / f"{method}-{words.seconds:g}s-seed{words.seed}"
-    if (folder / ABOUT).is_file():
-        return load_adapting(folder)
     adapting = made(method, scaling, words)
+    wanted = asked(adapting, words)
+    if (folder / ABOUT).is_file():
+        facts: dict[str, Any] = json.loads((folder / ABOUT).read_text(encoding="utf-8"))["facts"]
+        refuse_others(folder, facts.get("asked", {}), wanted)
+        return load_adapting(folder), facts
     episodes = Episodes(*rows, WAYS, TRAIN_SHOTS, 0, scaling, seed=words.seed, turns=True)
     of, begun, said = commit(), time.process_time(), [0.0]
 
@@ -93,8 +106,20 @@ def meta_trained(method: str, rows: Rows, scaling: Scaling, words: argparse.Name
 
     adapting.learn(episodes, words.seconds, clock=time.process_time, seen=seen)
     seconds = round(time.process_time() - begun, 1)
-    save_adapting(adapting, folder, {"seconds": seconds, "taken_out": adapting.taken_out, "commit": of})
-    return adapting
+    facts = {"seconds": seconds, "taken_out": adapting.taken_out, "commit": of, "asked": wanted}
+    save_adapting(adapting, folder, facts)
+    return adapting, facts
+
+
+def asked(adapting: Adapting, words: argparse.Namespace) -> dict[str, Any]:
+    """All that a meta-training hangs on, as JSON has it."""
+    fixed = adapting.learner.architecture
+    told = {
+        "settings": asdict(adapting.settings), "space": describe(adapting.learner.space), "ways": WAYS,
+        "shots": TRAIN_SHOTS, "architecture": fixed and fixed.to_json(), "scaling": adapting.scaling.to_json(),
+        "seconds": words.seconds, "seed": words.seed,
+    }  # fmt: skip
+    return as_json(told)
 
 
 def from_scratch(adapting: Adapting, number: int) -> Adapting:
@@ -145,13 +170,16 @@ def half(each: Array) -> float:
     return float(1.96 * each.std(ddof=1) / math.sqrt(len(each)))
 
 
-def about(method: str, adapting: Adapting, words: argparse.Namespace) -> dict[str, Any]:
-    on = provenance()
+def about(
+    method: str, adapting: Adapting, facts: dict[str, Any], shots: int, words: argparse.Namespace
+) -> dict[str, Any]:
     return {
         "method": method,
         "on": words.on,
         "ways": WAYS,
         "queries": QUERIES,
+        "shots": shots,
+        "episodes": words.episodes,
         "seed": words.seed,
         "meta_training_seconds": words.seconds,
         "meta_steps": adapting.done,
@@ -161,8 +189,8 @@ def about(method: str, adapting: Adapting, words: argparse.Namespace) -> dict[st
         "favoured": dict(adapting.favoured()),
         "prior": {name: {k: round(v, 3) for k, v in of.items()} for name, of in adapting.prior().items()},
         "parameters_of_favoured": parameters(adapting.learner.space.build(As(adapting.favoured()))),
-        "commit": on["commit"],
-        "machine": {**on, "threads": 1},
+        "commit": facts["commit"],
+        "machine": {**provenance(), "threads": 1},
     }
 
 
@@ -211,14 +239,16 @@ def main() -> None:
     words.out.mkdir(parents=True, exist_ok=True)
     rows, scaling = characters(words.data)
     for method in words.methods:
-        adapting = meta_trained("metanas" if method == "scratch" else method, rows["train"], scaling, words)
+        adapting, facts = meta_trained("metanas" if method == "scratch" else method, rows["train"], scaling, words)
         for shots in words.shots:
             file = file_of(words, method, shots)
+            cell = as_json(about(method, adapting, facts, shots, words))
             if file.is_file():
+                there = json.loads(file.read_text(encoding="utf-8"))
+                refuse_others(file, there, {name: cell[name] for name in SAME})
                 continue
             # Of one seed for all methods, so that differences can be taken episode by episode.
             episodes = Episodes(*rows[words.on], WAYS, shots, QUERIES, scaling, seed=1_000_000 + words.seed)
-            cell = about(method, adapting, words) | {"shots": shots, "episodes": words.episodes}
             cell |= judged(method, adapting, episodes, words.episodes, STEPS[method])
             file.write_text(json.dumps(cell, indent=1) + "\n", encoding="utf-8")
             print(method, shots, cell["transductive"], cell["decided"], cell["most_common"][:1], flush=True)

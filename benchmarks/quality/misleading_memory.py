@@ -26,6 +26,7 @@ from azora.bench.reading import read_cost
 from azora.bench.registry import find_table
 from azora.bench.writing import provenance
 from azora.meta import Record, write_records
+from tasks import rounded
 
 
 def memories(source: str, others: list[str]) -> Iterator[tuple[str, Record]]:
@@ -57,10 +58,10 @@ def shuffled(record: Record, share: float) -> Record:
 
 
 def regrets(setup: Setup, runs: int, name: str) -> dict[str, Any]:
-    """By queries: mean, and of what was seen."""
+    """By queries: mean, and of what was seen; None where a run has none."""
     figures = compare(setup, runs=runs, workers=os.cpu_count() or 1).figures[name]
     return {
-        f"{place:g}": {"held out": round(each.regret or 0.0, 3), "seen": round(each.seen_regret or 0.0, 3)}
+        f"{place:g}": {"held out": rounded(each.regret), "seen": rounded(each.seen_regret)}
         for place, each in figures.items()
     }
 

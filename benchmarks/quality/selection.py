@@ -1,17 +1,19 @@
 """Whether the strategy for a task can be chosen by evidence: strategies × tasks × budgets × seeds, trained for real.
 
 `python benchmarks/quality/selection.py run DATA [--budgets 45 90] [--seeds 4] [--processes 2]` lets each strategy
-search `cells` on the fourteen tasks of `tasks.py` (cut from the seven data sets in the folder DATA, 600 rows each), on
-one core each: a line a run in `benchmarks/results/selection/runs.jsonl`, and a run that is there is not run again,
-unless it failed: then there is another line, and the last of a run counts.
+search `cells` on the fourteen tasks of `tasks.py` (cut from the seven data sets in the folder DATA, 1,000 rows each),
+on one core each: a line a run in `benchmarks/results/selection/runs.jsonl`. A run that is there is not run again, be it
+one that failed: that is a result as well. With `--again` those that failed are; the last line of a run counts.
 
 `python benchmarks/quality/selection.py pack DATA` writes what is there as the evidence that comes with azora.
 
-`python benchmarks/quality/selection.py score` chooses for each case by the cases of *other* data sets, on half of the
-seeds, and looks at the accuracy of what was chosen on the other half (and the other way round). Regret is to the best
-strategy of a case, as a share of what lies between its best and its worst. Beside it stand the strategy that is the
-best over all other data sets, the rules, chance, and the oracle: the best on the half that chooses. Prints JSON, with
-the middle 95 % over resamples of data sets.
+`python benchmarks/quality/selection.py score DATA` chooses for each case by the cases of *other* data sets, on the even
+seeds, and looks at the accuracy of what was chosen on the odd ones (and the other way round). A run that failed counts
+as the worst accuracy that any run had on that task in that time. Regret is to the best strategy of a case, as a share
+of what lies between its best and its worst. Beside it stand the strategy that is the best over all other data sets,
+the rules (what azora's own say of that very search), chance, and the oracle: the best on the half that chooses. Cases
+that lack a strategy in one of the halves are left out, and counted. Prints JSON, with the middle 95 % over resamples of
+data sets.
 """
 
 from __future__ import annotations
@@ -25,7 +27,7 @@ import tempfile
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import replace
+from contextlib import suppress
 from itertools import product
 from pathlib import Path
 from queue import SimpleQueue
@@ -35,16 +37,20 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 import numpy as np
 
-from azora.automl.advice import advise
+from azora.automl.choosing import by_rules
 from azora.bench.writing import provenance
+from azora.job import Job
 from azora.meta import describe_task
 from azora.meta.evidence import FILE, Experience, Situation, choose, read_evidence, write_evidence
-from azora.tasks import Scaling, SearchData, Signature
+from azora.tasks import load_task
 from tasks import TASKS, task
 
 RUNS = Path(__file__).parents[1] / "results" / "selection" / "runs.jsonl"
 STRATEGIES = ("halving", "evolution", "bayesian", "spos", "darts-", "random")
+SPACE = "cells"
+PATIENCE = 300.0  # seconds beyond its budget after which a search is ended
 Key = tuple[str, float, str, int]
+Runs = Mapping[Key, Mapping[str, Any]]
 
 
 def key_of(line: Mapping[str, Any]) -> Key:
@@ -52,93 +58,129 @@ def key_of(line: Mapping[str, Any]) -> Key:
 
 
 def read_runs() -> dict[Key, dict[str, Any]]:
-    """The last line of each run."""
-    lines = RUNS.read_text(encoding="utf-8").splitlines() if RUNS.is_file() else []
-    return {key_of(line): line for line in map(json.loads, lines)}
+    """The last line of each run; what a kill cut short is no line."""
+    found = {}
+    for text in RUNS.read_text(encoding="utf-8").splitlines() if RUNS.is_file() else []:
+        with suppress(json.JSONDecodeError):
+            line = json.loads(text)
+            found[key_of(line)] = line
+    return found
 
 
-def run(data: Path, budgets: Sequence[float], seeds: int, strategies: Sequence[str], processes: int) -> None:
+def write_task(data: Path, name: str, folder: Path) -> Path:
+    """A task as each search is given it."""
+    _, train, validation, test = task(str(data), name)
+    x, y = (np.concatenate([getattr(train, each), getattr(validation, each)]) for each in "xy")
+    file = folder / f"{name}.npz"
+    np.savez(file, x_train=x, y_train=y, x_test=test.x, y_test=test.y)
+    return file
+
+
+def run(
+    data: Path, budgets: Sequence[float], seeds: int, strategies: Sequence[str], processes: int, again: bool
+) -> None:
     RUNS.parent.mkdir(parents=True, exist_ok=True)
-    known = {key for key, line in read_runs().items() if "error" not in line}
+    known = {key for key, line in read_runs().items() if not (again and "error" in line)}
     on, cores = provenance(), SimpleQueue[int]()
     for core in sorted(os.sched_getaffinity(0))[:processes]:
         cores.put(core)
     asked = product(range(seeds), budgets, TASKS, strategies)
     todo = [key for seed, seconds, name, strategy in asked if (key := (name, seconds, strategy, seed)) not in known]
+    torn = RUNS.is_file() and not RUNS.read_bytes().endswith(b"\n")  # by a kill
     with tempfile.TemporaryDirectory() as scratch, ThreadPoolExecutor(processes) as pool:
         for name in TASKS:
-            _, train, validation, test = task(str(data), name)
-            x, y = (np.concatenate([getattr(train, each), getattr(validation, each)]) for each in "xy")
-            np.savez(Path(scratch) / f"{name}.npz", x_train=x, y_train=y, x_test=test.x, y_test=test.y)
+            write_task(data, name, Path(scratch))
         with RUNS.open("a", encoding="utf-8") as file:
+            file.write("\n" if torn else "")
             for line in pool.map(lambda key: searched(key, Path(scratch), cores), todo):
                 file.write(json.dumps({**line, "on": on}) + "\n")
                 file.flush()
 
 
 def searched(key: Key, folder: Path, cores: SimpleQueue[int]) -> dict[str, Any]:
-    """One search on a core of its own; what it says where it fails."""
-    name, seconds, strategy, seed = key
-    core = cores.get()
-    with tempfile.TemporaryDirectory() as out:
-        command = ["taskset", "-c", str(core), sys.executable, "-m", "azora", "search", str(folder / f"{name}.npz")]
-        command += ["--budget", f"{seconds:g}s", "--strategy", strategy, "--seed", str(seed), "--workers", "1"]
-        command += ["--space", "cells", "--no-memory", "--json", "--quiet", "--out", f"{out}/out"]
-        done = subprocess.run(command, capture_output=True, text=True, check=False)
-    cores.put(core)
+    """One search on a core of its own; what it says where it fails, in whatever way: the night goes on."""
     line: dict[str, Any] = dict(zip(("task", "seconds", "strategy", "seed"), key, strict=True))
+    core = cores.get()
+    try:
+        with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as out:
+            return {**line, **figures(key, folder, core, Path(out))}
+    except Exception as error:
+        return {**line, "error": f"{type(error).__name__}: {error}"}
+    finally:
+        cores.put(core)
+
+
+def figures(key: Key, folder: Path, core: int, out: Path) -> dict[str, Any]:
+    """Raises RuntimeError, TimeoutExpired, KeyError or ValueError: the search failed, hung, or said something else."""
+    name, seconds, strategy, seed = key
+    command = ["taskset", "-c", str(core), sys.executable, "-m", "azora", "search", str(folder / f"{name}.npz")]
+    command += ["--budget", f"{seconds:g}s", "--strategy", strategy, "--seed", str(seed), "--workers", "1"]
+    command += ["--space", SPACE, "--no-memory", "--json", "--quiet", "--out", str(out / "out")]
+    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=seconds + PATIENCE)
     if done.returncode:
-        return {**line, "error": (done.stderr.strip().splitlines() or [f"it ended with {done.returncode}"])[-1]}
-    figures = json.loads(done.stdout)
+        raise RuntimeError((done.stderr.strip().splitlines() or [f"it ended with {done.returncode}"])[-1])
+    told = json.loads(done.stdout)
     kept = ("test_accuracy", "validation_accuracy", "judged")
-    return {**line, **{each: figures[each] for each in kept}, "took": figures["seconds"]}
+    return {**{each: told[each] for each in kept}, "took": told["seconds"]}
 
 
-def experiences(described: Mapping[str, Mapping[str, float]]) -> list[Experience]:
-    """A case for each task and budget, by test accuracy."""
-    grouped: dict[tuple[str, float], dict[str, list[float]]] = defaultdict(lambda: defaultdict(list))
-    for (name, seconds, strategy, _), line in sorted(read_runs().items()):
-        found = grouped[name, seconds][strategy]
+def experiences(runs: Runs, described: Mapping[str, Mapping[str, float]], part: int | None = None) -> list[Experience]:
+    """A case for each task and budget, by test accuracy: of the even (0) or odd (1) seeds, or of all. A run that failed
+    has the worst accuracy that any run of that task and budget has; a case of nothing but failures is none."""
+    worst: dict[tuple[str, float], float] = {}
+    for (name, seconds, _, _), line in runs.items():
         if "error" not in line:
-            found.append(line["test_accuracy"])
+            worst[name, seconds] = min(line["test_accuracy"], worst.get((name, seconds), 1.0))
+    grouped: dict[tuple[str, float], dict[str, list[float]]] = defaultdict(lambda: defaultdict(list))
+    for (name, seconds, strategy, seed), line in sorted(runs.items()):
+        if part in (None, seed % 2) and (name, seconds) in worst:
+            grouped[name, seconds][strategy].append(line.get("test_accuracy", worst[name, seconds]))
     return [
-        Experience(name, Situation(described[name], "cells", seconds), scores, name.rsplit("_", 1)[0])
+        Experience(name, Situation(described[name], SPACE, seconds), scores, name.rsplit("_", 1)[0])
         for (name, seconds), scores in grouped.items()
     ]
 
 
 def pack(data: Path) -> None:
-    described = {}
-    for name in TASKS:
-        signature, train, validation, _ = task(str(data), name)
-        described[name] = describe_task(SearchData(signature, train, validation, Scaling.of(train, False)))
+    with tempfile.TemporaryDirectory() as scratch:
+        described = {
+            name: describe_task(load_task(write_task(data, name, Path(scratch))).search_data) for name in TASKS
+        }
     FILE.parent.mkdir(exist_ok=True)
-    FILE.write_text(write_evidence(experiences(described)), encoding="utf-8")
+    FILE.write_text(write_evidence(experiences(read_runs(), described)), encoding="utf-8")
 
 
-def half(experience: Experience, part: int) -> Experience:
-    """With every other seed."""
-    return replace(experience, scores={name: tuple(found[part::2]) for name, found in experience.scores.items()})
+def ruled(data: Path, cases: Sequence[Experience]) -> dict[tuple[str, float], str]:
+    """What azora's rules say of the searches of each case."""
+    found, asked = {}, sorted({(each.task, each.situation.seconds) for each in cases})
+    with tempfile.TemporaryDirectory() as scratch:
+        for name, seconds in asked:
+            read = load_task(write_task(data, name, Path(scratch)))
+            job = Job.parse(task=read, out=scratch, budget=f"{seconds:g}s", workers=1, space=SPACE, strategy="auto")
+            found[name, seconds] = by_rules(job, read).strategy
+    return found
 
 
-def regrets(part: int, cases: Sequence[Experience]) -> list[dict[str, Any]]:
-    """Of each case: how far each way to choose is behind, chosen on seeds of one part and scored on the others."""
-    found = []
-    for case in cases:
-        known = [half(each, part) for each in cases if each.data != case.data]
-        means = {name: float(np.mean(own)) if own else 0.0 for name, own in half(case, 1 - part).scores.items()}
+def regrets(
+    known: Sequence[Experience], scored: Sequence[Experience], rules: Mapping[tuple[str, float], str]
+) -> list[dict[str, Any]]:
+    """Of each case of `scored`: how far each way to choose is behind, chosen by `known`, which are other seeds."""
+    found, same = [], {(each.task, each.situation.seconds): each for each in known}
+    for case in scored:
+        place = (case.task, case.situation.seconds)
+        means = {name: float(np.mean(own)) for name, own in case.scores.items()}
         best, worst = max(means.values()), min(means.values())
         lost = {name: (best - mean) / max(1e-9, best - worst) for name, mean in means.items()}
-        own = half(case, part).ranks(means)
+        elsewhere = [each for each in known if each.data != case.data]
         general: dict[str, list[float]] = defaultdict(list)
-        for each in known:
+        for each in elsewhere:
             for name, rank in each.ranks(means).items():
                 general[name].append(rank)
-        chosen = choose(known, case.situation, list(means))
+        chosen, own = choose(elsewhere, case.situation, list(means)), same[place].ranks(means)
         ways = {
-            "chosen": chosen.strategy if chosen else ruled(case),
+            "chosen": chosen.strategy if chosen else rules[place],
             "best single": min(general, key=lambda name: float(np.mean(general[name]))),
-            "rules": ruled(case),
+            "rules": rules[place],
             "oracle": min(own, key=lambda name: own[name]),
         }
         line: dict[str, Any] = {way: lost[name] for way, name in ways.items()}
@@ -146,14 +188,32 @@ def regrets(part: int, cases: Sequence[Experience]) -> list[dict[str, Any]]:
     return found
 
 
-def ruled(case: Experience) -> str:
-    pictures = Signature("classification", (1, 14, 14), 5)
-    return advise(pictures, 600, case.situation.seconds, case.situation.workers).strategy
+def halves(runs: Runs, described: Mapping[str, Mapping[str, float]]) -> tuple[list[list[Experience]], int]:
+    """The cases by even and by odd seeds, those alone that have every strategy in both; and how many have not."""
+    names = {strategy for _, _, strategy, _ in runs}
+    both = [experiences(runs, described, part) for part in (0, 1)]
+    whole = [{(each.task, each.situation.seconds) for each in part if set(each.scores) == names} for part in both]
+    kept = whole[0] & whole[1]
+    asked = {(name, seconds) for name, seconds, _, _ in runs}
+    return [[each for each in part if (each.task, each.situation.seconds) in kept] for part in both], len(asked - kept)
 
 
-def score(resamples: int = 2_000) -> dict[str, Any]:
-    cases, on = read_evidence(), provenance()
-    lines = [line for part in (0, 1) for line in regrets(part, cases)]
+def score(data: Path, resamples: int = 2_000) -> dict[str, Any]:
+    runs, on = read_runs(), provenance()
+    (even, odd), left_out = halves(runs, {each.task: each.situation.features for each in read_evidence(FILE)})
+    rules = ruled(data, even)
+    return {
+        "on": on,
+        "cases": len(even),
+        "left out": left_out,
+        "runs": len(runs),
+        "failed": sum("error" in line for line in runs.values()),
+        **summary([*regrets(even, odd, rules), *regrets(odd, even, rules)], resamples),
+    }
+
+
+def summary(lines: Sequence[Mapping[str, Any]], resamples: int) -> dict[str, Any]:
+    """Means over cases, and the middle 95 % over resamples of data sets."""
     names, rng = sorted({line["data"] for line in lines}), np.random.default_rng(0)
     ways = [way for way in lines[0] if way != "data"]
     by_data = {
@@ -163,36 +223,40 @@ def score(resamples: int = 2_000) -> dict[str, Any]:
         [np.concatenate([by_data[name] for name in rng.choice(names, len(names))]).mean(0) for _ in range(resamples)]
     )
     means = dict(zip(ways, np.concatenate(list(by_data.values())).mean(0).round(4).tolist(), strict=True))
-    place = {way: number for number, way in enumerate(ways)}
-    behind = drawn[:, place["chosen"]] - drawn[:, place["best single"]]
-    gap = means["best single"] - means["oracle"]
+    at = dict(zip(ways, drawn.T, strict=True))
+    gap, gaps = means["best single"] - means["oracle"], at["best single"] - at["oracle"]
+    closed = (at["best single"] - at["chosen"])[gaps > 0] / gaps[gaps > 0]
     return {
-        "on": on,
-        "cases": len(cases),
-        "runs": len(read_runs()),
-        "failed": sum("error" in line for line in read_runs().values()),
         "regret": means,
-        "interval": {way: np.percentile(drawn[:, at], (2.5, 97.5)).round(4).tolist() for way, at in place.items()},
+        "interval": {way: middle(own) for way, own in at.items()},
         "closed": None if gap <= 0 else round((means["best single"] - means["chosen"]) / gap, 3),
-        "chosen above best single": np.percentile(behind, (2.5, 97.5)).round(4).tolist(),
+        "closed interval": middle(closed) if len(closed) else None,
+        "resamples with a gap to close": len(closed) / resamples,
+        "chosen above best single": middle(at["chosen"] - at["best single"]),
     }
+
+
+def middle(each: np.ndarray) -> list[float]:
+    found: list[float] = np.percentile(each, (2.5, 97.5)).round(4).tolist()
+    return found
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("what", choices=("run", "pack", "score"))
-    parser.add_argument("data", type=Path, nargs="?")
+    parser.add_argument("data", type=Path)
     parser.add_argument("--budgets", type=float, nargs="+", default=[45.0, 90.0])
     parser.add_argument("--seeds", type=int, default=4)
     parser.add_argument("--strategies", nargs="+", default=list(STRATEGIES))
     parser.add_argument("--processes", type=int, default=2)
+    parser.add_argument("--again", action="store_true")
     words = parser.parse_args()
     if words.what == "score":
-        print(json.dumps(score(), indent=1))
+        print(json.dumps(score(words.data), indent=1))
     elif words.what == "pack":
         pack(words.data)
     else:
-        run(words.data, words.budgets, words.seeds, words.strategies, words.processes)
+        run(words.data, words.budgets, words.seeds, words.strategies, words.processes, words.again)
 
 
 if __name__ == "__main__":

@@ -5,13 +5,15 @@ the seven data sets in the folder DATA, brings their pictures to 14 × 14 pixels
 `digits-cells` on each: 600 rows, 6 epochs, one seed a task; 400 rows to search by and up to 1,000 held out. One JSON a
 training is appended to OUT/TASK.jsonl; a training that is there is not done again, so it can be had in parts.
 
-`python benchmarks/quality/tasks.py pack DATA OUT RESULTS` writes what is there as a table a task (TASK.csv.gz and
-TASK.toml, with the features of the task), for `azora bench`.
+`python benchmarks/quality/tasks.py pack DATA OUT RESULTS [--networks 200]` writes what is there as a table a task
+(TASK.csv.gz and TASK.toml, with the features of the task), for `azora bench`; not before all networks of all tasks are
+trained.
 
 `python benchmarks/quality/tasks.py score RESULTS [--runs 30]` searches each table with a memory of all tasks of *other*
 data sets (a hundred networks of each, drawn anew for each run), and without: regret after 5, 10 and 25 networks, of
 what the search saw and of what it did not, of `bayesian` (cold), `transfer`, `portfolio` and random search. Prints
-JSON.
+JSON: how many networks each table has, and means over tasks with the middle 95 % over resamples of data sets. A regret
+that there is none of, as a search ended before that, is null, and so is its mean.
 """
 
 from __future__ import annotations
@@ -23,7 +25,6 @@ import io
 import json
 import multiprocessing
 import os
-import statistics
 import sys
 import tempfile
 import time
@@ -149,12 +150,16 @@ def train_all(folder: Path, out: Path, networks: int, processes: int) -> None:
                     opened.flush()
 
 
-def pack(data: Path, out: Path, results: Path) -> None:
+def pack(data: Path, out: Path, results: Path, networks: int) -> None:
+    wanted = set(codes()[:networks])
+    done = {name: {each["code"]: each for each in read(out / f"{name}.jsonl")} for name in TASKS}
+    if short := [f"{name} has {len(wanted & own.keys())}" for name, own in done.items() if not wanted <= own.keys()]:
+        raise SystemExit(
+            f"of {len(wanted)} networks {', '.join(short)}: train the rest, or ask for fewer by --networks"
+        )
     results.mkdir(parents=True, exist_ok=True)
     for name in TASKS:
-        trained = sorted(read(out / f"{name}.jsonl"), key=lambda each: each["code"])
-        if not trained:
-            continue
+        trained = [done[name][code] for code in sorted(wanted)]
         signature, rows, validation, _ = task(str(data), name)
         features = describe_task(SearchData(signature, rows, validation, Scaling.of(rows, False)))
         space, text = DigitsCells(signature), io.StringIO()
@@ -175,39 +180,60 @@ def score(results: Path, runs: int, recall: int) -> dict[str, Any]:
     found, on = dict[str, Any](), provenance()
     with tempfile.TemporaryDirectory() as scratch:
         for name, file in files.items():
-            source = name.rsplit("_", 1)[0]
+            source, networks = name.rsplit("_", 1)[0], find_table(str(file)).networks
             others = [each for other, each in records.items() if other.rsplit("_", 1)[0] != source]
             memory = Path(scratch) / f"{name}.json"
             memory.write_text(write_records(others), encoding="utf-8")
-            found[name] = {}
+            found[name] = {"networks": networks}
             for strategy in STRATEGIES:
                 recalls = {} if strategy == "bayesian" else {"memory": str(memory), "recall": recall}
-                queries = min(25, find_table(str(file)).networks)
-                setup = Setup(str(file), {"random": {}, strategy: {}}, queries=queries, **recalls)
+                setup = Setup(str(file), {"random": {}, strategy: {}}, queries=min(25, networks), **recalls)
                 figures = compare(setup, runs=runs, workers=os.cpu_count() or 1).figures
                 for each in ("random", strategy):
                     found[name][each] = {
-                        f"{place:g}": {
-                            "held out": round(figure.regret or 0.0, 3),
-                            "seen": round(figure.seen_regret or 0.0, 3),
-                        }
+                        f"{place:g}": {"held out": rounded(figure.regret), "seen": rounded(figure.seen_regret)}
                         for place, figure in figures[each].items()
                     }
-    return {"runs": runs, "recall": recall, "on": on, "tasks": found, "mean": _means(found)}
+    return {"runs": runs, "recall": recall, "on": on, "tasks": found, "mean": means(found)}
 
 
-def _means(found: dict[str, Any]) -> dict[str, Any]:
-    """Over tasks: the mean regret of each strategy, and of its share of the cold search's."""
-    means: dict[str, Any] = {}
+def rounded(figure: float | None) -> float | None:
+    """None stays what it is: no figure, and not a perfect one."""
+    return None if figure is None else round(figure, 3)
+
+
+def means(found: dict[str, Any], resamples: int = 2_000) -> dict[str, Any]:
+    """Over tasks: the mean regret of each strategy, and of its share of the cold search's; with the middle 95 % over
+    resamples of the data sets that the tasks were cut from. At the places that all tasks have; None where one has no
+    figure."""
+    tasks, sources = list(found), [name.rsplit("_", 1)[0] for name in found]
+    names, rng = sorted(set(sources)), np.random.default_rng(0)
+    cut = {name: [at for at, source in enumerate(sources) if source == name] for name in names}
+    drawn = [[at for name in rng.choice(names, len(names)) for at in cut[name]] for _ in range(resamples)]
+    told: dict[str, Any] = {}
     for strategy in ("random", *STRATEGIES):
-        means[strategy] = {}
-        for place in next(iter(found.values()))["random"]:
+        told[strategy] = {}
+        for place in (
+            each for each in found[tasks[0]]["random"] if all(each in found[name]["random"] for name in tasks)
+        ):
             for kind in ("seen", "held out"):
-                own = [each[strategy][place][kind] for each in found.values()]
-                cold = [each["bayesian"][place][kind] for each in found.values()]
-                told = {"mean": round(statistics.mean(own), 3), "of cold": round(sum(own) / max(1e-9, sum(cold)), 3)}
-                means[strategy].setdefault(place, {})[kind] = told
-    return means
+                own, cold = ([found[name][one][place][kind] for name in tasks] for one in (strategy, "bayesian"))
+                told[strategy].setdefault(place, {})[kind] = mean(own, cold, drawn)
+    return told
+
+
+def mean(own: list[float | None], cold: list[float | None], drawn: list[list[int]]) -> dict[str, Any]:
+    if None in own or None in cold:
+        return {"mean": None, "of cold": None}
+    mine, theirs = np.array(own, float), np.array(cold, float)
+    by_mean = [mine[rows].mean() for rows in drawn]
+    shares = [mine[rows].sum() / max(1e-9, theirs[rows].sum()) for rows in drawn]
+    return {
+        "mean": round(float(mine.mean()), 3),
+        "mean interval": np.percentile(by_mean, (2.5, 97.5)).round(3).tolist(),
+        "of cold": round(float(mine.sum() / max(1e-9, theirs.sum())), 3),
+        "of cold interval": np.percentile(shares, (2.5, 97.5)).round(3).tolist(),
+    }
 
 
 def main() -> None:
@@ -222,7 +248,7 @@ def main() -> None:
     if words.what == "train":
         train_all(*words.folders, words.networks, words.processes)
     elif words.what == "pack":
-        pack(*words.folders)
+        pack(*words.folders, words.networks)
     else:
         print(json.dumps(score(words.folders[0], words.runs, words.recall), indent=1))
 

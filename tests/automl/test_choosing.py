@@ -15,6 +15,7 @@ from azora.automl.discover import discover
 from azora.errors import SpaceError
 from azora.job import Job
 from azora.meta import Judgement, Knowledge, Record, describe_task
+from azora.meta.evidence import Experience, Situation, write_evidence
 from azora.tasks import Task, from_arrays
 
 
@@ -45,6 +46,28 @@ def test_what_was_best_on_tasks_like_it_is_taken(stripes: Task, tmp_path: Path) 
     advice = choose_strategy(job_for(stripes, tmp_path, records), stripes)
     assert advice.strategy == "evolution"  # of what azora has: a memory names nothing that is then imported
     assert "by 3 cases" in advice.why and "number 1 of 2" in advice.why
+
+
+def test_cases_that_come_with_azora_count_with_those_of_the_memory_and_without_one(
+    stripes: Task, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    scores = {"halving": (0.8, 0.81), "evolution": (0.9, 0.91)}
+    like = Situation(describe_task(stripes.search_data), "cells", 60.0)
+    shipped = [Experience(name, like, scores, name) for name in ("one", "two")]
+    file = tmp_path / "evidence.json"
+    monkeypatch.setattr("azora.meta.evidence.FILE", file)
+    alone = Job.parse(task=stripes, out=tmp_path, budget="60s", workers=1, strategy="auto")
+    assert "leave time to train many" in choose_strategy(alone, stripes).why, "none come with it"
+
+    file.write_text(write_evidence(shipped), encoding="utf-8")
+    advice = choose_strategy(alone, stripes)
+    assert advice.strategy == "evolution" and "by 2 cases" in advice.why
+    untrained = choose_strategy(replace(alone, evaluator="zero-cost"), stripes)
+    assert "leave time to train many" in untrained.why, "they are of trained networks"
+    pairs = (("halving", 0.9), ("evolution", 0.8))
+    records = [searched(stripes, str(number), *each) for number in range(4) for each in pairs]
+    both = choose_strategy(job_for(stripes, tmp_path / "memory", records), stripes)
+    assert both.strategy == "halving" and "by 6 cases" in both.why
 
 
 @pytest.mark.parametrize(("spec", "taken"), [(None, "evolution"), ("there", "optuna")])

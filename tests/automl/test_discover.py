@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import copy
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from tests.automl.test_target_search import WORDS, judge_here
 
@@ -18,6 +20,8 @@ from azora.automl.result import Result
 from azora.automl.watching import Watcher
 from azora.cli.main import main
 from azora.errors import TargetError
+from azora.export.bundle import read_bundle
+from azora.improving.remembering import carried_of
 from azora.job import Job
 from azora.tasks import Signature, Task
 
@@ -135,6 +139,23 @@ def test_from_python_the_strategy_is_chosen_too(stripes: Task, monkeypatch: pyte
     azora.discover(stripes, trials=3)
     azora.discover(stripes, strategy="random")
     assert [(job.strategy, job.trials) for job in heard] == [("auto", 3), ("random", None)]
+
+
+def test_on_the_command_line_a_model_is_told_to_carry_its_search(
+    stripes: Task, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file, out, rows = tmp_path / "stripes.npz", tmp_path / "out", stripes.everything()
+    np.savez(file, x_train=rows.x[:, 0], y_train=rows.y)
+    brief = {"budget": None, "trials": 1, "workers": 1}
+    monkeypatch.setattr("azora.automl.discover.discover", lambda job, **more: discover(replace(job, **brief), **more))
+    words = ["--self-improving", "--policy", "level=0.01", "--no-memory", "--quiet", "--json"]
+    assert main(["discover", str(file), "--out", str(out), *words]) == 0
+    assert json.loads(capsys.readouterr().out)["strategy"] == "halving"
+    there = carried_of(read_bundle(out / "model"))
+    assert there is not None and there.policy.level == 0.01
+    assert there.strategy["name"] == "halving" and len(there.records[0].trials) == 1
+    assert main(["improve", str(out), "--data", str(file), "--dry-run"]) == 0
+    assert "the model carries its policy, and a memory of 1 networks" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(

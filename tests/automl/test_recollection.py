@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 from tests.bench.made import MACRO_HEADER, macro_rows, write
 
-from azora.automl.recollection import FILE, Recollection
+from azora.automl.recollection import FILE, Recollection, record_of
 from azora.automl.run import run
 from azora.automl.setting import Setting
 from azora.automl.watching import Watcher
@@ -166,6 +166,31 @@ def test_only_one_network_that_had_the_whole_time_speaks_of_its_strategy(slopes:
     with Knowledge(tmp_path / "m.db") as memory:
         assert [each.facts["budget"] for each in memory.records()] == [None, 60.0]
     study.close()
+
+
+def test_all_trainings_of_a_network_are_kept_and_the_longest_stands_for_it(
+    slopes: Task, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    job = Job.parse(task=slopes, out=tmp_path / "out", trials=1, workers=1, space="mlp")
+    setting = Setting.of(job)
+    study = StudyFolder(tmp_path / "out", resume=False).study(setting.space, setting.about(), time.monotonic())
+    one, other = (setting.space.sample(random.Random(seed)) for seed in range(2))
+    for network, length, report in (
+        (one, 3.0, Report({"r2": 0.5}, 2.0)), (one, 1.0, Report({"r2": 0.9}, 1.0)),
+        (other, 1.0, Report({"r2": 0.7}, 1.0)), (one, 9.0, Report(error="lost")),
+    ):  # fmt: skip
+        study.told(study.asked(Proposal(network, length)), report, known=False)
+    record = record_of(job, study, Objective("r2"), slopes, {})
+    study.close()
+    assert [(each.budget, each.score, each.others) for each in record.trials] == [
+        (3.0, 0.5, ((1.0, 0.9, 1.0),)), (1.0, 0.7, ()),
+    ]  # fmt: skip
+    with Knowledge(tmp_path / "m.db") as memory:
+        memory.remember(record)
+        assert memory.records() == [record]
+    assert main(["memory", "show", "--json", "--knowledge", str(tmp_path / "m.db")]) == 0
+    (shown,) = json.loads(capsys.readouterr().out)["studies"]
+    assert (shown["networks"], shown["best"]) == (2, 0.5)
 
 
 def test_a_search_that_came_to_nothing_is_left_as_evidence_alone(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import random
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -20,6 +21,7 @@ from azora.bench.compositions import (
     decisions_of,
     settings_of,
 )
+from azora.bench.gains import Gains, Run
 from azora.bench.meta_search import FIRST_SEED, Judging, meta_search, strategies_space, tasks_of
 from azora.bench.play import play
 from azora.cli.main import main
@@ -29,7 +31,7 @@ from azora.strategies import Composed, RandomSearch
 from azora.strategies.bayesian import SURROGATES
 from azora.strategies.registry import make_strategy
 from azora.testing.strategy_contract import tiny_space
-from azora.trial import Proposal
+from azora.trial import Proposal, Report, Trial
 
 
 def test_every_point_is_a_strategy() -> None:
@@ -119,8 +121,48 @@ def test_a_longer_judgement_goes_on_from_a_shorter_one() -> None:
     assert long["runs"] == 4.0
 
 
+def test_processes_give_what_one_gives_and_a_run_that_fails_is_told() -> None:
+    tasks = tasks_of(["digits-cells"], 10)
+    one, several = Gains(tasks, 0), Gains(tasks, 2)
+    try:
+        runs = [(0, seed) for seed in range(3)]
+        assert several.play(EVOLUTION, runs) == one.play(EVOLUTION, runs)
+        with pytest.raises(BenchmarkError, match="there is no"):
+            several.play({**EVOLUTION, "fidelity": "guess"}, runs)
+        several._players[0]._process.kill()
+        with pytest.raises(BenchmarkError, match=r"was lost \(exit code -9\)"):
+            for _ in range(9):  # until it is that one's turn
+                several.play(EVOLUTION, runs)
+        assert len(several.play(EVOLUTION, runs)) == 3
+    finally:
+        several.close()
+    assert all(player._process.poll() is not None for player in several._players)
+
+
+def test_a_resumed_search_takes_up_the_runs_that_were_made() -> None:
+    tasks, point = tasks_of(["digits-cells"], 10), Compositions().architecture(**decisions_of(EVOLUTION))
+    first, played = Judging(tasks), list[Run]()
+    trials = [
+        Trial(0, Proposal(point, budget=2.0), Report(first(Proposal(point, budget=2.0))), 1.0),
+        Trial(1, Proposal(point, budget=6.0), Report({}, error="lost"), 2.0),
+    ]
+    again = Judging(tasks)
+    again.take_up(trials)
+    once = again.runs.play
+
+    def play(settings: Mapping[str, object], runs: Sequence[Run]) -> list[float]:
+        played.extend(runs)
+        return once(settings, runs)
+
+    again.runs.play = play  # type: ignore[method-assign]
+    assert again(Proposal(point, budget=3.0)) == first(Proposal(point, budget=3.0))
+    assert played == [(0, 2)]
+
+
 def test_the_search_finds_a_strategy_that_can_be_used(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     words = ["meta-search", "digits-cells", "--queries", "10", "--fixed", "evolution", "--out", str(tmp_path / "a")]
+    assert main([*words, "--trials", "6", "--workers", "0"]) == 2
+    assert "--workers 0: one at least" in capsys.readouterr().err
     assert main([*words, "--trials", "6", "--json"]) == 0
     found = json.loads(capsys.readouterr().out)
     learned = json.loads((tmp_path / "a" / "learned.json").read_text())

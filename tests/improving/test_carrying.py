@@ -6,13 +6,16 @@ import json
 import random
 import re
 import shutil
+import subprocess
+import sys
 from collections.abc import Callable
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
-from tests.improving.made import accuracy, blobs, deployed
+from tests.improving.made import NAMES, accuracy, blobs, deployed
 
 from azora.automl.run import run
 from azora.cli.main import main
@@ -100,6 +103,20 @@ def test_the_command_line_needs_nothing_else(alone: Path, capsys: pytest.Capture
     assert main(["improve", "model", "--data", "digits", "--prefer", "small"]) == 2
     assert main(["improve", "model", "--data", "digits", "--knowledge", "nowhere.db"]) == 2
     assert "there is no memory at nowhere.db" in capsys.readouterr().err and not Path("nowhere.db").exists()
+
+
+@pytest.mark.slow
+def test_the_command_line_improves_a_copied_model_in_another_home(alone: Path) -> None:
+    rows = blobs(3000, 6, turned=1.0).everything()
+    np.savez("new.npz", x_train=rows.x, y_train=NAMES[rows.y])
+    fresh = blobs(1500, 8, turned=1.0)
+    before = accuracy(alone, fresh)
+    command = [sys.executable, "-m", "azora", "improve", str(alone), "--data", "new.npz", "--budget", "60s", "--json"]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout)["what"] == "promoted" and accuracy(alone, fresh) > before + 0.1
+    assert "carries its policy, and a memory of 3 networks" in done.stderr
+    assert not Path("../elsewhere").exists()
 
 
 def rewrite(model: Path, how: Callable[[dict[str, Any]], object]) -> None:

@@ -226,6 +226,31 @@ def test_what_limits_is_told_by_rows_that_the_model_was_trained_on(tmp_path: Pat
     assert analyse(read_bundle(model), task).limits == "unknown"  # its own rows say nothing of others
 
 
+def test_what_limits_says_which_kind_comes_first(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    task, fresh = blobs(2000, 0), blobs(900, 3)
+    bundle = read_bundle(deployed(tmp_path, task))
+    score = analyse(bundle, fresh).score
+    made = Challengers(bundle, (), Policy.of({}), 0)
+    changes = [made.some(1, first=first)[0].change for first in (None, "recipe", "grow")]
+    assert changes[0] == "trained on" and changes[1].startswith("trained on, learning rate ×")
+    assert not changes[2].startswith("trained on")
+    limited = Challengers(bundle, (), Policy.of({"kinds": "train", "limits": {"latency": 1.0}}), 0)
+    assert limited.some(1, first="grow")[0].change == "trained on", "only what the policy allows"
+    asked: list[str | None] = []
+
+    def some(self: Challengers, count: int, *, smaller: bool, first: str | None) -> list[Challenger]:
+        asked.append(first)
+        return []
+
+    monkeypatch.setattr(Challengers, "some", some)
+    for own, data in (
+        (score + 0.01, fresh), (score + 0.09, fresh),
+        (score + 0.09, blobs(900, 3, turned=1.0)), (score + 0.09, blobs(900, 3, classes=4)),
+    ):  # fmt: skip
+        improve(deployed(tmp_path, task, trained_score=own), data, BRIEF)
+    assert asked == ["grow", "recipe", None, None]
+
+
 def test_a_shift_is_recovered_from(tmp_path: Path) -> None:
     model = deployed(tmp_path, blobs(2000, 0))
     before, shifted = accuracy(model, blobs(1500, 8)), blobs(1500, 8, turned=1.0)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from pathlib import Path
 
 import numpy as np
@@ -18,6 +19,15 @@ def test_features_of_pictures(stripes: Task) -> None:
     assert found["balance"] == pytest.approx(1.0, abs=0.01)
     assert found["linear"] > 0.9 and found["probe_0"] > 0.9
     assert all(0.0 <= found[name] <= 1.0 for name in ("nearest", "tiny", "probe_1", "probe_2", "mean", "dark"))
+
+
+def test_features_of_thousands_of_pictures_take_less_than_five_seconds(stripes: Task) -> None:
+    describe_task(stripes.search_data)  # imports apart
+    x = np.random.default_rng(0).integers(0, 256, (5_000, 28, 28), dtype=np.uint8)
+    task = from_arrays(x, np.arange(5_000) % 10)
+    begun = time.process_time()
+    assert describe_task(task.search_data)["log_rows"] > 8.0
+    assert time.process_time() - begun < 5.0
 
 
 def test_features_of_numbers(slopes: Task) -> None:

@@ -40,8 +40,13 @@ def changed(name: str, value: str) -> str:
 
 def test_records_come_back_from_a_file(tmp_path: Path) -> None:
     file = tmp_path / "memory.json"
-    file.write_text(write_records([record(), record(id="2")]), encoding="utf-8")
-    assert read_records(file) == [record(), record(id="2")]
+    trained = Judgement({"a": 1, "b": "x"}, 0.6, 9.0, 3.0, others=((1.0, 0.9, 0.5), (3.0, 0.7, 1.0)))
+    records = [record(), record(id="2", trials=[*record().trials, trained])]
+    file.write_text(write_records(records), encoding="utf-8")
+    assert read_records(file) == records
+    assert file.read_text(encoding="utf-8").count('"others"') == 1
+    found = records[1].remembered(two(), 1.0)
+    assert found is not None and dict(found.best(1)[0])["a"] == 1, "what it was trained for longest decides"
 
 
 def test_what_was_trained_longest_says_most() -> None:
@@ -92,6 +97,8 @@ def test_the_most_alike_tasks_are_recalled_and_of_one_task_its_longest_search() 
         (changed("score", "NaN"), "the score nan is not a finite number"),
         (changed("budget", "1e999"), "the budget inf is not a finite number"),
         (changed("seconds", "-Infinity"), "the time -inf is not a finite number"),
+        (changed("seconds", '0, "others": [{"budget": 1, "score": NaN}]'), "the score nan is not a finite number"),
+        (changed("seconds", '0, "others": 7'), "no record of a search"),
         (changed("params", "NaN"), "the cost params nan is not a finite number"),
         (changed("log_rows", "NaN"), "the log_rows nan is not a finite number"),
         (changed("seed", "NaN"), "no record of a search"),

@@ -13,7 +13,7 @@ from azora.errors import SpaceError
 from azora.executors.workplace import joint_space
 from azora.job import Job
 from azora.meta import Knowledge, describe_task
-from azora.meta.evidence import Situation, choose, experienced, space_of
+from azora.meta.evidence import TRAINED, Experience, Situation, choose, experienced, shipped_cases, space_of
 from azora.methods import METHODS, find_method
 from azora.networks.complexity import cost
 from azora.networks.registry import default_space, make_space
@@ -36,16 +36,17 @@ def choose_strategy(job: Job, task: Task) -> Advice:
     the rules speak (`advise`).
 
     Raises:
-        KnowledgeError: the memory cannot be read.
+        KnowledgeError: the memory, or the cases that come with azora, cannot be read.
     """
     if job.strategy != AUTO:
         return Advice(job.strategy, "it was asked for")
     if job.resume and (begun := strategy_of(job.out)) is not None:
         return Advice(begun, "the search was begun with it")
-    return _by_evidence(job, task) or _by_rules(job, task)
+    return _by_evidence(job, task) or by_rules(job, task)
 
 
-def _by_rules(job: Job, task: Task) -> Advice:
+def by_rules(job: Job, task: Task) -> Advice:
+    """What the stated rules say of `job`, whatever is known of other cases."""
     seconds = job.budget
     if seconds is not None and job.target is not None:
         seconds -= seconds_for(seconds) or 0.0  # networks may have to be measured first
@@ -102,21 +103,28 @@ def _apart(job: Job) -> str:
 
 
 def _by_evidence(job: Job, task: Task) -> Advice | None:
-    if job.knowledge is None or job.budget is None or len(job.objectives) > 1:
+    if job.budget is None or len(job.objectives) > 1:
         return None
-    with Knowledge(job.knowledge) as knowledge:
-        cases = experienced(knowledge.records(), task.test_digest, job.evaluator)
-    if not cases:
+    cases = _cases(job, task)
+    space = space_of(str(default_space(task.signature) if job.space == "auto" else job.space))
+    # Only what has searched this space: others may be unable to. And nothing is imported that a memory names.
+    tried = {name for case in cases if case.situation.space == space for name in case.scores}
+    candidates = tried & (_installed() if _apart(job) else _installed() | {*METHODS})
+    if len(candidates) < 2:
         return None
-    space = default_space(task.signature) if job.space == "auto" else job.space
     limits = tuple(sorted({limit.quantity for limit in job.limits}))
     features = describe_task(task.search_data)
-    situation = Situation(features, space_of(str(space)), job.budget, job.workers, limits, job.device)
-    # Only what has searched this space: others may be unable to. And nothing is imported that a memory names.
-    tried = {name for case in cases if case.situation.space == situation.space for name in case.scores}
-    able = _installed() if _apart(job) else _installed() | {*METHODS}
-    found = choose(cases, situation, tried & able)
+    found = choose(cases, Situation(features, space, job.budget, job.workers, limits, job.device), candidates)
     return None if found is None else Advice(found.strategy, found.why)
+
+
+def _cases(job: Job, task: Task) -> list[Experience]:
+    """Those that come with azora, which are of trained networks, and those of the job's memory."""
+    cases = shipped_cases() if job.evaluator == TRAINED else []
+    if job.knowledge is None:
+        return cases
+    with Knowledge(job.knowledge) as knowledge:
+        return [*cases, *experienced(knowledge.records(), task.test_digest, job.evaluator)]
 
 
 def _installed() -> set[str]:

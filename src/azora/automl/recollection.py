@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -167,7 +168,8 @@ def record_of(
     outcome: float | None = None,
     failed: bool = False,
 ) -> Record:
-    """What `study` found, of 400 networks at most, the best first; `features` are of its task, `outcome` what the
+    """What `study` found, of 400 networks at most, the best first, each by its longest training and with its others
+    beside; `features` are of its task, `outcome` what the
     chosen network has on its test split: it says how good the strategy was, to searches on other data alone. So does
     that a search `failed`: in all of its time it came to no network."""
     # What a strategy came to in one time is another fact than what it came to in ten times as much.
@@ -182,7 +184,8 @@ def record_of(
         "outcome": outcome, **({"failed": True} if failed else {}),
         "azora": __version__, "when": datetime.now(UTC).isoformat(timespec="seconds"),
     }  # fmt: skip
-    judged = [_judgement(trial, objective) for trial in study.ranked(objective)]
+    trainings = _trainings(study.trials, objective)
+    judged = [_judgement(trial, trainings, objective) for trial in study.ranked(objective)]
     return Record(
         hashlib.sha256(told).hexdigest()[:16], task.name, features, space, objective.metric, objective.maximise,
         thinned(judged, MOST), facts,
@@ -194,8 +197,25 @@ def _same_rows(record: Record, task: Task) -> bool:
     return record.facts.get("test") == task.test_digest or record.facts.get("data") == task.digest
 
 
-def _judgement(trial: Trial, objective: Objective) -> Judgement:
+Trainings = Mapping[str, Mapping[float | None, Trial]]  # of a network, by its key, those for so many epochs
+
+
+def _trainings(trials: Sequence[Trial], objective: Objective) -> Trainings:
+    found: dict[str, dict[float | None, Trial]] = {}
+    for trial in trials:
+        if objective.score(trial.report) > -math.inf:
+            found.setdefault(trial.proposal.architecture.key, {}).setdefault(trial.proposal.budget, trial)
+    return found
+
+
+def _judgement(trial: Trial, trainings: Trainings, objective: Objective) -> Judgement:
     metrics = trial.report.metrics
     costs = {name: metrics[name] for name in QUANTITIES if name in metrics}
     architecture, budget = trial.proposal.architecture, trial.proposal.budget
-    return Judgement(dict(architecture), metrics[objective.metric], budget, trial.report.seconds, costs)
+    others = sorted(
+        (length, other.report.metrics[objective.metric], round(other.report.seconds, 3))
+        for length, other in trainings[architecture.key].items()
+        if length is not None and length != budget
+    )
+    score = metrics[objective.metric]
+    return Judgement(dict(architecture), score, budget, trial.report.seconds, costs, tuple(others))

@@ -16,6 +16,7 @@ import numpy as np
 from azora import __version__
 from azora.bench.compositions import BAYESIAN, EVOLUTION, Compositions, decisions_of, settings_of
 from azora.bench.curves import Curve
+from azora.bench.gains import Gains
 from azora.bench.play import play
 from azora.bench.protocol import Protocol
 from azora.bench.registry import find_file
@@ -28,7 +29,7 @@ from azora.space import Architecture, Option, Space
 from azora.strategies import RandomSearch
 from azora.strategies.registry import make_strategy
 from azora.study import Study, StudyFolder
-from azora.trial import Objective, Proposal
+from azora.trial import Objective, Proposal, Trial
 
 LEARNED = "learned.json"
 FIRST_RUNS = 2  # on each table, of a strategy that is judged for the first time
@@ -38,6 +39,7 @@ PLACES = (25, 50, 100, 150)  # queries at which a strategy is scored, as far as 
 LEAST = 1e-3  # points of regret: what random search itself finds cannot be divided by
 BRIEF = 0.2  # of a query: what the briefest training counts, for it is begun, and thought about, as a long one is
 GAIN = Objective("gain")
+RUN = "gain_of_run_"  # and its number: in a report, what each run was worth, the mean over tables
 STRUCTURE = ("phases", "source", "guided", "surrogate", "acquisition", "otherwise", "replacement", "fidelity")
 BASES: Mapping[str, Mapping[str, Any]] = {"evolution": EVOLUTION, "bayesian": BAYESIAN}
 
@@ -63,15 +65,29 @@ class Task:
     @classmethod
     def of(cls, table: str, queries: int) -> Task:
         """Raises BenchmarkError: there is no such table, or it is too small for so many queries."""
+        made = cls._read(table, queries)
+        space, objective = made.protocol.table.space, made.protocol.objective
+        regrets = [made.regret(RandomSearch(space, FIRST_SEED + seed, objective)) for seed in range(RANDOM_RUNS)]
+        made.random = np.maximum(np.mean(regrets, axis=0), LEAST)
+        return made
+
+    @classmethod
+    def _read(cls, table: str, queries: int) -> Task:
+        """Random search's regret is not known yet."""
         setup = Setup(table, {}, queries=queries)
         protocol = setup.protocol()
         protocol.check_queries()
-        protocol = _by_length(protocol, queries)
         places = tuple(place for place in PLACES if place <= queries) or (queries,)
-        made = cls(setup, protocol, places, np.ones(len(places)))
-        space, objective = protocol.table.space, protocol.objective
-        regrets = [made.regret(RandomSearch(space, FIRST_SEED + seed, objective)) for seed in range(RANDOM_RUNS)]
-        made.random = np.maximum(np.mean(regrets, axis=0), LEAST)
+        return cls(setup, _by_length(protocol, queries), places, np.ones(len(places)))
+
+    def to_json(self) -> dict[str, Any]:
+        """What another process makes the same of."""
+        return {"table": self.setup.table, "queries": self.setup.queries, "random": self.random.tolist()}
+
+    @classmethod
+    def from_json(cls, told: Mapping[str, Any]) -> Task:
+        made = cls._read(told["table"], told["queries"])
+        made.random = np.array(told["random"])
         return made
 
     def regret(self, strategy: Any) -> np.ndarray[Any, Any]:
@@ -115,20 +131,34 @@ def _by_length(protocol: Protocol, queries: int) -> Protocol:
 @final
 class Judging:
     """Judges a strategy by runs on every table: its proposal's budget says how many. A longer judgement goes on from a
-    shorter one: no run is made twice."""
+    shorter one: no run is made twice.
 
-    def __init__(self, tasks: Sequence[Task]) -> None:
-        self.tasks = tasks
+    Args:
+        workers: see `Gains`.
+    """
+
+    def __init__(self, tasks: Sequence[Task], workers: int = 0) -> None:
+        self.tasks, self.runs = tasks, Gains(tasks, workers)
         self.gains: dict[str, list[float]] = {}
 
     def __call__(self, proposal: Proposal) -> Mapping[str, float]:
         settings = settings_of(proposal.architecture)
         known = self.gains.setdefault(proposal.architecture.key, [])
-        runs = max(1, round(proposal.budget or 1.0))
-        for seed in range(len(known), runs):
-            known.append(float(np.mean([task.gain(settings, seed) for task in self.tasks])))
+        runs, places = max(1, round(proposal.budget or 1.0)), range(len(self.tasks))
+        wanted = range(len(known), runs)
+        played = self.runs.play(settings, [(place, seed) for seed in wanted for place in places])
+        known += [float(each) for each in np.reshape(played, (len(wanted), len(places))).mean(1)]
         gains = known[:runs]
-        return {GAIN.metric: float(np.mean(gains)), "deviation": float(np.std(gains)), "runs": float(runs)}
+        told = {GAIN.metric: float(np.mean(gains)), "deviation": float(np.std(gains)), "runs": float(runs)}
+        return told | {f"{RUN}{seed}": gain for seed, gain in enumerate(gains)}
+
+    def take_up(self, trials: Sequence[Trial]) -> None:
+        """The runs that an earlier session made."""
+        for trial in trials:
+            metrics, known = trial.report.metrics, self.gains.get(trial.proposal.architecture.key, [])
+            gains = [metrics[f"{RUN}{seed}"] for seed in range(len(metrics)) if f"{RUN}{seed}" in metrics]
+            if trial.report.ok and len(gains) > len(known):
+                self.gains[trial.proposal.architecture.key] = gains
 
 
 def tasks_of(tables: Sequence[str], queries: int) -> list[Task]:
@@ -211,6 +241,7 @@ def meta_search(
     fixed: str | None = None,
     seed: int = 0,
     resume: bool = False,
+    workers: int = 0,
     told: Callable[[Study], None] = lambda study: None,
 ) -> Found:
     """Search for a search strategy by how it does on `tables`, and write the best to OUT/learned.json.
@@ -218,6 +249,7 @@ def meta_search(
     Args:
         strategy: what searches, by the name of one of azora's own; its budgets are numbers of runs.
         fixed: "evolution" or "bayesian": this structure, whose numbers alone are searched.
+        workers: processes that play runs, on a core each; 0 plays them in this one. What is found does not hang on it.
         told: called after every judgement.
 
     Raises:
@@ -234,14 +266,20 @@ def meta_search(
             "tables": [task.describe() for task in tasks],
         }  # fmt: skip
         study = folder.study(space, about, begun)
-        search(searching, InlineExecutor(Judging(tasks)), study, budget, told)
+        judging = Judging(tasks, workers)
+        judging.take_up(study.trials)
+        try:
+            search(searching, InlineExecutor(judging), study, budget, told)
+        finally:
+            judging.runs.close()
         best = study.best(GAIN)
         if best is None:
             failed = next((trial.report.error for trial in study.trials if trial.report.error), "no time was left")
             raise BenchmarkError(f"no strategy could be judged: {failed}")
         facts = {"by": strategy, "seed": seed, "judged": study.judged, "seconds": round(study.elapsed, 1)}
         facts |= {} if fixed is None else {"fixed": fixed}
-        file, metrics = out / LEARNED, best.report.metrics
+        file = out / LEARNED
+        metrics = {name: value for name, value in best.report.metrics.items() if not name.startswith(RUN)}
         learned = write_learned(file, best.proposal.architecture, metrics, tasks, facts)
         judged = study.judged
         study.close()

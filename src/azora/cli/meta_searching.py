@@ -11,7 +11,8 @@ import typer
 
 from azora.cli.searching import interruptible
 from azora.clock import parse_seconds
-from azora.errors import BudgetError
+from azora.cores import usable_cores
+from azora.errors import BudgetError, ConfigError
 
 if TYPE_CHECKING:
     from azora.study import Study
@@ -28,6 +29,7 @@ def meta_search(
     ] = None,
     out: Annotated[Path, typer.Option(help="Folder for the study and learned.json.")] = Path("runs/meta-search"),
     seed: Annotated[int, typer.Option(help="Seed of the search.")] = 0,
+    workers: Annotated[int | None, typer.Option(help="Processes (default: as many as cores).")] = None,
     resume: Annotated[bool, typer.Option("--resume", help="Go on with the study in OUT.")] = False,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Print the result alone.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object on stdout.")] = False,
@@ -35,6 +37,8 @@ def meta_search(
     """Search for a search strategy: its parts, their order and their numbers, by how it does on tables."""
     if (budget is None) == (trials is None):
         raise BudgetError("say how long to search: --budget 30m, or --trials 100")
+    if workers is not None and workers < 1:
+        raise ConfigError(f"--workers {workers}: one at least")
     from azora.bench.meta_search import GAIN
     from azora.bench.meta_search import meta_search as do
     from azora.loop import Budget
@@ -52,7 +56,7 @@ def meta_search(
         limits.stop = stop
         found = do(
             tables, out=out, budget=limits, queries=queries, strategy=strategy, fixed=fixed, seed=seed, resume=resume,
-            told=told,
+            workers=workers or usable_cores(), told=told,
         )  # fmt: skip
     if as_json:
         typer.echo(json.dumps({"judged": found.judged, "file": str(found.file), **found.learned}))

@@ -130,14 +130,14 @@ def _opened(knowledge: str | None) -> Knowledge:
 
 
 def _shown(record: Record) -> dict[str, Any]:
-    scores = [each.score for each in record.trials]
+    longest = max(record.trials, key=record.standing, default=None)
     return {
         "id": record.id,
         "task": record.task,
         "space": record.space["name"],
-        "networks": len(scores),
+        "networks": len(record.trials),
         "metric": record.metric,
-        "best": (max if record.maximise else min)(scores) if scores else None,
+        "best": None if longest is None else longest.score,
         "strategy": record.facts.get("strategy", ""),
         "when": record.facts.get("when", ""),
         "features": dict(record.features),

@@ -21,6 +21,7 @@ from azora.training import outputs
 
 BINS = 10  # of confidence
 UNKNOWN = "unknown"
+FIRST = {"data": "recipe", "capacity": "grow"}
 WORST = 5  # classes and confusions that are told
 GAP = 0.03  # by how much better its own rows are answered than new ones where more data, not more network, is wanted
 SHARE = 0.1  # of a look's time, at most, for a profile and for a learning curve, each
@@ -61,6 +62,13 @@ class Analysis:
     heavy: Sequence[Mapping[str, Any]] = ()
     curve: Sequence[Mapping[str, float]] | None = None
     same: bool = False
+
+    @property
+    def first(self) -> str | None:
+        """The kind of challenger that answers what limits, as a policy names it. None where that is not known, and
+        where the data have other classes or drifted: these make such a gap as well, and are answered by training on."""
+        drifted = any(each["drifted"] for each in self.drift or ())
+        return None if drifted or self.fresh or self.missing else FIRST.get(self.limits)
 
     def to_json(self) -> dict[str, Any]:
         return asdict(self)

@@ -122,8 +122,9 @@ class Challengers:
         self.deployed: Mapping[str, float] = cost(own, own.parse(bundle.about["architecture"]))
         self.over = beyond(self.space, self.start, policy.limits)
 
-    def some(self, count: int, *, smaller: bool = False) -> list[Challenger]:
-        """`count` of them at most, of each kind in turn: by the policy, or `smaller` ones alone.
+    def some(self, count: int, *, smaller: bool = False, first: str | None = None) -> list[Challenger]:
+        """`count` of them at most, of each kind in turn: by the policy, but of the kind `first` before the others; or
+        `smaller` ones alone.
 
         Of a model whose limits cannot be counted (latency, size of a file), only the network itself is trained on.
         What costs more than counted limits allow is left out; where the deployed network does (with its new classes)
@@ -133,6 +134,7 @@ class Challengers:
         kinds = self.policy.kinds
         if any(quantity not in COUNTED for quantity in self.policy.limits):
             kinds = tuple(each for each in kinds if each not in ("grow", "memory"))
+        kinds = tuple(sorted(kinds, key=lambda kind: kind != first))
         sources = [self._smaller()] if smaller else [makers[kind]() for kind in kinds]
         return list(islice(_in_turn(sources), count))
 

@@ -145,7 +145,7 @@ class _Cycle:
         smaller = self._smaller(made, analysis, judged)
         self._check_rows()
         count = min(self.policy.challengers, int(self._seconds() // LEAST_SECONDS))
-        found = made.some(count, smaller=smaller)
+        found = made.some(count, smaller=smaller, first=analysis.first)
         if not self.heard:
             self.say("the memory that was named has no say in this look")
         if still := sorted({each for challenger in found for each in self._beyond(challenger)}):

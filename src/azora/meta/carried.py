@@ -79,8 +79,9 @@ class Carried:
 
 
 def _bounded(record: Record) -> Record:
-    """The best first: records that were imported are in any order."""
-    return replace(record, trials=thinned(sorted(record.trials, key=record.standing, reverse=True), MOST_TRIALS))
+    """The best first: records that were imported are in any order. Each by its longest training alone."""
+    kept = thinned(sorted(record.trials, key=record.standing, reverse=True), MOST_TRIALS)
+    return replace(record, trials=[replace(each, others=()) for each in kept])
 
 
 def thinned(trials: Sequence[Judgement], most: int) -> list[Judgement]:

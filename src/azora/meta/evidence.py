@@ -18,7 +18,7 @@ from azora.meta.record import Record
 
 FORMAT = 1
 TRAINED = "trained"  # the evaluator of searches that do not say
-FILE = Path(__file__).parent / "data" / "evidence.json"
+FILE = Path(__file__).parent / "data" / "evidence.json"  # the cases that come with azora, where there are any
 SPREAD = 2.0  # logarithms of time, and of values to learn from for each second, by which two cases differ much
 OTHER = {"space": 0.5, "limits": 0.7, "device": 0.7}  # what is left of a likeness where these are others
 PRIOR = 2.0  # cases just alike that the mean over all cases is worth; so many of a middling rank are added to those
@@ -157,8 +157,17 @@ def _why(
     return f"expected rank {ordered[best]:.2f} of 0 to 1{behind}, by {len(found)} cases; the most alike: {cases}"
 
 
-def read_evidence(file: Path = FILE) -> list[Experience]:
-    """The cases in a file. None comes with azora yet, so the file must be named.
+def shipped_cases() -> list[Experience]:
+    """The cases that come with azora; none where there is no such file.
+
+    Raises:
+        KnowledgeError: it cannot be read, or it is of a newer format.
+    """
+    return read_evidence(FILE) if FILE.is_file() else []
+
+
+def read_evidence(file: Path) -> list[Experience]:
+    """The cases in a file.
 
     Raises:
         KnowledgeError: there is none, it cannot be read, or it is of a newer format.

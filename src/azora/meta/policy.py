@@ -34,7 +34,7 @@ class Policy:
         challengers: how many networks are trained at most.
         kinds: what they may be, each in its turn: the deployed network trained on ("train") or with another recipe
             ("recipe"), one that is a decision larger and begins with the same answers ("grow"), what memory found best
-            ("memory"). A tuple, or words with commas between.
+            ("memory"). A tuple, or words with commas between; the kind that answers what limits has the first turn.
         level: of all tests between two promotions together.
         share: of the time of a look, for training.
         rate: of the usual learning rate, for what has learned already.

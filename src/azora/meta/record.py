@@ -15,6 +15,7 @@ from azora.strategies.memory import Remembered
 
 FORMAT = 1
 MOST_BYTES = 200_000_000
+OTHER = ("budget", "score", "seconds")
 
 
 @final
@@ -28,6 +29,7 @@ class Judgement:
         budget: the epochs that it was trained for; None where nobody says.
         seconds: of the judgement.
         costs: parameters, multiply-accumulates and the like, where they are known.
+        others: what else it was trained for, the shortest first: epochs, score and seconds. `score` is of the longest.
     """
 
     decisions: Mapping[str, Any]
@@ -35,6 +37,7 @@ class Judgement:
     budget: float | None = None
     seconds: float = 0.0
     costs: Mapping[str, float] = field(default_factory=dict)
+    others: Sequence[tuple[float | None, float, float]] = ()
 
     def to_json(self) -> dict[str, Any]:
         return {
@@ -43,16 +46,16 @@ class Judgement:
             "budget": self.budget,
             "seconds": round(self.seconds, 3),
             "costs": dict(self.costs),
+            **({"others": [dict(zip(OTHER, each, strict=True)) for each in self.others]} if self.others else {}),
         }
 
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> Judgement:
         """Raises ValueError, TypeError or KeyError where this is none."""
-        budget = data.get("budget")
         costs = {str(name): _finite(f"cost {name}", value) for name, value in data.get("costs", {}).items()}
-        length = None if budget is None else _finite("budget", budget)
-        seconds = _finite("time", data.get("seconds", 0.0))
-        return cls(dict(data["decisions"]), _finite("score", data["score"]), length, seconds, costs)
+        budget, score, seconds = _training(data)
+        others = tuple(_training(each) for each in data.get("others", ()))
+        return cls(dict(data["decisions"]), score, budget, seconds, costs, others)
 
 
 @final
@@ -143,6 +146,13 @@ class Record:
         return Remembered(
             self.task, tuple(each for each, _ in found), tuple(places[order] for _, order in found), likeness
         )
+
+
+def _training(data: Mapping[str, Any]) -> tuple[float | None, float, float]:
+    """How long a network was trained, what it came to, and the seconds of that. Raises as `Judgement.from_json`."""
+    budget = data.get("budget")
+    length = None if budget is None else _finite("budget", budget)
+    return length, _finite("score", data["score"]), _finite("time", data.get("seconds", 0.0))
 
 
 def _finite(word: str, value: Any) -> float:

@@ -1,0 +1,43 @@
+"""What a benchmark measured is kept in files, and is not measured again."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+
+def kept(file: Path, asked: Mapping[str, Any], measure: Callable[[], dict[str, Any]]) -> dict[str, Any]:
+    """From the file, or measured and put there at one stroke. `asked` is all that it hangs on, beside the commit.
+
+    Raises:
+        SystemExit: what is there was measured with other settings.
+    """
+    wanted = as_json(asked)
+    if file.is_file():
+        there: dict[str, Any] = json.loads(file.read_text(encoding="utf-8"))
+        refuse_others(file, there["asked"], wanted)
+        return there
+    found = {"asked": wanted, **measure()}
+    write(file, found)
+    return found
+
+
+def refuse_others(where: Path, there: Mapping[str, Any], wanted: Mapping[str, Any]) -> None:
+    """Raises SystemExit: what is there was made with other settings."""
+    if other := sorted(name for name, value in wanted.items() if there.get(name) != value):
+        raise SystemExit(f"{where} was made with other {', '.join(other)}; name another folder, or remove it")
+
+
+def write(file: Path, found: Mapping[str, Any]) -> None:
+    file.parent.mkdir(parents=True, exist_ok=True)
+    part = file.with_suffix(".part")
+    part.write_text(json.dumps(found, indent=1) + "\n", encoding="utf-8")
+    part.replace(file)
+
+
+def as_json(told: Mapping[str, Any]) -> dict[str, Any]:
+    """As it is read back."""
+    found: dict[str, Any] = json.loads(json.dumps(dict(told)))
+    return found

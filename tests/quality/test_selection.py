@@ -1,0 +1,105 @@
+"""What the benchmark of choosing says of failures, seeds and rules."""
+
+from __future__ import annotations
+
+import subprocess
+from pathlib import Path
+from queue import SimpleQueue
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+import pytest
+from tests.quality.scripts import script
+
+from azora.meta.evidence import Experience, Situation
+
+selection = script("selection")
+DESCRIBED = {name: {"nearest": 0.5} for name in ("mnist_a", "mnist_b", "bhmsds_a")}
+
+
+def runs(scores: dict[str, list[float | None]], name: str = "mnist_a") -> dict[Any, dict[str, Any]]:
+    """A strategy's accuracy by seed; None where it failed."""
+    return {
+        (name, 45.0, strategy, seed): {"error": "lost"} if one is None else {"test_accuracy": one}
+        for strategy, own in scores.items()
+        for seed, one in enumerate(own)
+    }
+
+
+def test_what_failed_counts_as_the_worst_of_its_task_and_time() -> None:
+    told = {"halving": [0.8, 0.9], "spos": [None, None], "random": [0.7, None]}
+    (case,) = selection.experiences({**runs(told), **runs({"halving": [None]}, "mnist_b")}, DESCRIBED)
+    assert case.scores == {"halving": [0.8, 0.9], "spos": [0.7, 0.7], "random": [0.7, 0.7]}
+    assert case.ranks(("halving", "spos", "random"))["halving"] == 0.0
+
+
+def test_halves_are_by_the_number_of_the_seed() -> None:
+    told = runs({"halving": [None, 0.9, 0.7, 0.95], "spos": [0.8, 0.85, 0.81, 0.86]})
+    told |= runs({"halving": [0.5, 0.5], "spos": [0.5]}, "mnist_b")  # a night that ended early
+    (even, odd), left_out = selection.halves(told, DESCRIBED)
+    assert [each.scores for each in even] == [{"halving": [0.7, 0.7], "spos": [0.8, 0.81]}]
+    assert [each.scores for each in odd] == [{"halving": [0.9, 0.95], "spos": [0.85, 0.86]}]
+    assert left_out == 1
+
+
+def test_regrets_are_of_other_seeds_and_say_how_much_of_the_gap_is_closed() -> None:
+    known, scored = [], []
+    for place, name in enumerate(("mnist_a", "bhmsds_a", "mnist_b")):
+        situation, data = Situation(DESCRIBED[name], "cells", 45.0), name.rsplit("_", 1)[0]
+        good, bad = ("halving", "spos") if place else ("spos", "halving")
+        for cases in (known, scored):
+            cases.append(Experience(name, situation, {good: [0.9], bad: [0.7], "random": [0.5]}, data))
+    rules = {(name, 45.0): "random" for name in DESCRIBED}
+    lines = selection.regrets(known, scored, rules)
+    assert [line["data"] for line in lines] == ["mnist", "bhmsds", "mnist"]
+    assert [line["oracle"] for line in lines] == [0.0] * 3 and [line["rules"] for line in lines] == [1.0] * 3
+    assert lines[0]["best single"] == pytest.approx(0.5), "bhmsds says halving"
+    usual = {"chosen": 0.0, "best single": 0.5, "rules": 1.0, "oracle": 0.0, "chance": 0.5, "data": "mnist"}
+    told = selection.summary([usual, {**usual, "best single": 0.0, "data": "bhmsds"}], 200)
+    assert told["closed"] == 1.0 and told["closed interval"] == [1.0, 1.0]
+    assert 0.6 < told["resamples with a gap to close"] < 0.9, "none where bhmsds alone was drawn"
+
+
+def test_rules_are_azoras_for_the_very_search(tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    x, y = rng.integers(0, 256, (1_100, 14, 14, 3), dtype=np.uint8), np.arange(1_100) % 5
+    np.savez(tmp_path / "cifar10_full.npz", x_train=x, y_train=y, x_test=x[:50], y_test=y[:50])
+    cases = [Experience("cifar10_full_a", Situation({}, "cells", seconds), {}) for seconds in (45.0, 450.0)]
+    # 800 rows of three colours, of which 600 of one would leave time to train.
+    assert selection.ruled(tmp_path, cases) == {("cifar10_full_a", 45.0): "spos", ("cifar10_full_a", 450.0): "halving"}
+
+
+@pytest.mark.parametrize(
+    ("came", "said"),
+    [
+        (subprocess.TimeoutExpired("azora", 345.0), "TimeoutExpired"),
+        (SimpleNamespace(returncode=0, stdout="no JSON", stderr=""), "JSONDecodeError"),
+        (SimpleNamespace(returncode=0, stdout="{}", stderr=""), "KeyError: 'test_accuracy'"),
+        (SimpleNamespace(returncode=2, stdout="", stderr="one\nthe last"), "RuntimeError: the last"),
+    ],
+)
+def test_a_search_that_hangs_or_answers_oddly_is_a_line(
+    came: Any, said: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[dict[str, Any]] = []
+
+    def run(command: list[str], **words: Any) -> Any:
+        asked.append(words)
+        if isinstance(came, Exception):
+            raise came
+        return came
+
+    monkeypatch.setattr(selection.subprocess, "run", run)
+    cores = SimpleQueue[int]()
+    cores.put(3)
+    line = selection.searched(("mnist_a", 45.0, "spos", 1), tmp_path, cores)
+    assert said in line["error"] and (line["task"], line["seed"]) == ("mnist_a", 1)
+    assert cores.get_nowait() == 3 and asked[0]["timeout"] == 345.0
+
+
+def test_a_line_that_a_kill_cut_short_is_no_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(selection, "RUNS", tmp_path / "runs.jsonl")
+    whole = '{"task": "mnist_a", "seconds": 45.0, "strategy": "spos", "seed": 1, "error": "lost"}'
+    selection.RUNS.write_text(f'{whole}\n{{"task": "mni', encoding="utf-8")
+    assert list(selection.read_runs()) == [("mnist_a", 45.0, "spos", 1)]
