@@ -26,7 +26,7 @@ from azora.executors import InlineExecutor
 from azora.loop import Budget, search
 from azora.settings import closest
 from azora.space import Architecture, Option, Space
-from azora.strategies import RandomSearch
+from azora.strategies import RandomSearch, Strategy
 from azora.strategies.registry import make_strategy
 from azora.study import Study, StudyFolder
 from azora.trial import Objective, Proposal, Trial
@@ -266,16 +266,7 @@ def meta_search(
             "tables": [task.describe() for task in tasks],
         }  # fmt: skip
         study = folder.study(space, about, begun)
-        judging = Judging(tasks, workers)
-        judging.take_up(study.trials)
-        try:
-            search(searching, InlineExecutor(judging), study, budget, told)
-        finally:
-            judging.runs.close()
-        best = study.best(GAIN)
-        if best is None:
-            failed = next((trial.report.error for trial in study.trials if trial.report.error), "no time was left")
-            raise BenchmarkError(f"no strategy could be judged: {failed}")
+        best = _best(searching, Judging(tasks, workers), study, budget, told)
         facts = {"by": strategy, "seed": seed, "judged": study.judged, "seconds": round(study.elapsed, 1)}
         facts |= {} if fixed is None else {"fixed": fixed}
         file = out / LEARNED
@@ -286,3 +277,21 @@ def meta_search(
         return Found(best.proposal.architecture, metrics, judged, file, learned)
     finally:
         folder.release()
+
+
+def _best(searching: Strategy, judging: Judging, study: Study, budget: Budget, told: Callable[[Study], None]) -> Trial:
+    """The best that is known when the search has ended.
+
+    Raises:
+        BenchmarkError: nothing could be judged.
+    """
+    judging.take_up(study.trials)
+    try:
+        search(searching, InlineExecutor(judging), study, budget, told)
+    finally:
+        judging.runs.close()
+    best = study.best(GAIN)
+    if best is None:
+        failed = next((trial.report.error for trial in study.trials if trial.report.error), "no time was left")
+        raise BenchmarkError(f"no strategy could be judged: {failed}")
+    return best
