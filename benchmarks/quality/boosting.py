@@ -145,11 +145,9 @@ def compared(name: str, words: argparse.Namespace, folder: Path) -> dict[str, An
     failed = [run["error"] for run in runs if "error" in run]
     pairs = [[np.array(run["answers"][one]) for one in ("azora", "boosting")] for run in runs if "error" not in run]
     told = {"runs": [run.get("run") for run in runs], "failed": failed}
-    return (
-        {**summary(task.signature.kind, test.y, pairs, whole=not failed), **told}
-        if pairs
-        else {**told, "at_or_above": False}
-    )
+    if not pairs:
+        return {**told, "at_or_above": False}
+    return {**summary(task.signature.kind, test.y, pairs, whole=not failed), **told}
 
 
 def summary(kind: str, y: Array, pairs: Sequence[Sequence[Array]], whole: bool) -> dict[str, Any]:

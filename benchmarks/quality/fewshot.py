@@ -28,7 +28,7 @@ from typing import Any
 
 import numpy as np
 import torch
-from keeping import as_json, refuse_others
+from keeping import as_json, refuse_others, write
 
 from azora.adapting import Adapting, AdaptingSettings, Episodes, Layers, load_adapting, save_adapting
 from azora.adapting.folder import ABOUT
@@ -250,7 +250,7 @@ def main() -> None:
             # Of one seed for all methods, so that differences can be taken episode by episode.
             episodes = Episodes(*rows[words.on], WAYS, shots, QUERIES, scaling, seed=1_000_000 + words.seed)
             cell |= judged(method, adapting, episodes, words.episodes, STEPS[method])
-            file.write_text(json.dumps(cell, indent=1) + "\n", encoding="utf-8")
+            write(file, cell)
             print(method, shots, cell["transductive"], cell["decided"], cell["most_common"][:1], flush=True)
 
 

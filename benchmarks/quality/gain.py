@@ -25,7 +25,8 @@ from typing import TYPE_CHECKING, Any
 
 from equal_time import RESULTS as TRAINED
 from equal_time import resnet_of, run_resnet
-from limits import Model, model_in, predictor_of, recorded, search, space_of, stem_of, those_there, timed, write
+from keeping import write
+from limits import Model, model_in, predictor_of, recorded, search, space_of, stem_of, those_there, timed
 from scipy.stats import t
 
 from azora.automl.last_training import TOLERANCE
@@ -44,7 +45,7 @@ def resnet_runs(words: argparse.Namespace) -> list[float]:
         file = TRAINED / f"{words.data.stem}-{words.budget:g}s-resnet-{seed}.json"
         if not file.is_file():
             on, figures = provenance(), run_resnet(words.data, words.budget, seed)
-            file.write_text(json.dumps({"system": "resnet", "seed": seed, "on": on, **figures}, indent=1) + "\n")
+            write(file, {"system": "resnet", "seed": seed, "on": on, **figures})
         found.append(json.loads(file.read_text())["test_accuracy"])
     return found
 

@@ -45,6 +45,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from keeping import write
 
 from azora.bench.writing import provenance
 
@@ -154,10 +155,6 @@ def recorded(file: Path, asked: Mapping[str, Any], searching: Callable[[], dict[
         write(file, {**asked, **figures, "on": on})
     found: dict[str, Any] = json.loads(file.read_text())
     return found
-
-
-def write(file: Path, run: Mapping[str, Any]) -> None:
-    file.write_text(json.dumps(run, indent=1) + "\n")
 
 
 @dataclass(frozen=True)

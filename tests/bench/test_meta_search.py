@@ -128,7 +128,7 @@ def test_processes_give_what_one_gives_and_a_run_that_fails_is_told() -> None:
         runs = [(0, seed) for seed in range(3)]
         assert several.play(EVOLUTION, runs) == one.play(EVOLUTION, runs)
         with pytest.raises(BenchmarkError, match="there is no"):
-            several.play({**EVOLUTION, "fidelity": "guess"}, runs)
+            several.play({**EVOLUTION, "fidelity": "guess"}, runs[:1])  # no other run is left behind, to meet the kill
         several._players[0]._process.kill()
         with pytest.raises(BenchmarkError, match=r"was lost \(exit code -9\)"):
             for _ in range(9):  # until it is that one's turn
@@ -139,7 +139,7 @@ def test_processes_give_what_one_gives_and_a_run_that_fails_is_told() -> None:
     assert all(player._process.poll() is not None for player in several._players)
 
 
-def test_a_resumed_search_takes_up_the_runs_that_were_made() -> None:
+def test_a_resumed_search_takes_up_the_runs_that_were_made(monkeypatch: pytest.MonkeyPatch) -> None:
     tasks, point = tasks_of(["digits-cells"], 10), Compositions().architecture(**decisions_of(EVOLUTION))
     first, played = Judging(tasks), list[Run]()
     trials = [
@@ -154,7 +154,7 @@ def test_a_resumed_search_takes_up_the_runs_that_were_made() -> None:
         played.extend(runs)
         return once(settings, runs)
 
-    again.runs.play = play  # type: ignore[method-assign]
+    monkeypatch.setattr(again.runs, "play", play)
     assert again(Proposal(point, budget=3.0)) == first(Proposal(point, budget=3.0))
     assert played == [(0, 2)]
 

@@ -2,29 +2,20 @@
 
 from __future__ import annotations
 
-import importlib
 import json
 import sys
-from collections.abc import Iterator
 from pathlib import Path
-from types import ModuleType
 from typing import Any
 
 import numpy as np
 import pytest
 from tests.automl.test_shipping import write
+from tests.quality.scripts import script
 
 from azora import Task
 from azora.tasks import load_task
 
-QUALITY = Path(__file__).parents[2] / "benchmarks" / "quality"
-
-
-@pytest.fixture
-def script(monkeypatch: pytest.MonkeyPatch) -> Iterator[ModuleType]:
-    monkeypatch.syspath_prepend(QUALITY)
-    yield importlib.import_module("exports")
-    sys.modules.pop("exports", None)
+exports = script("exports")
 
 
 @pytest.fixture(scope="module")
@@ -40,25 +31,23 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def told(
-    script: ModuleType, home: Path, words: list[str], monkeypatch: pytest.MonkeyPatch, capsys: Any
-) -> tuple[int, dict[str, Any]]:
+def told(home: Path, words: list[str], monkeypatch: pytest.MonkeyPatch, capsys: Any) -> tuple[int, dict[str, Any]]:
     argv = ["exports", str(home / "out"), "--task", str(home / "stripes.npz"), *words]
     monkeypatch.setattr(sys, "argv", argv)
-    code = script.main()
+    code = exports.main()
     return code, json.loads(capsys.readouterr().out)
 
 
 @pytest.mark.slow
 def test_every_format_is_asked_on_the_validation_rows(
-    script: ModuleType, home: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
+    home: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
 ) -> None:
     def never(self: Task) -> Any:
         raise AssertionError("the test rows are read once, elsewhere")
 
     monkeypatch.setattr(Task, "read_test", never)
     words = ["--formats", "onnx", "onnx-int8", "torch", "--files", str(tmp_path / "files")]
-    code, found = told(script, home, words, monkeypatch, capsys)
+    code, found = told(home, words, monkeypatch, capsys)
     assert code == 0 and found["holds"]
     assert list(found["formats"]) == ["onnx", "onnx-int8", "torch"]
     rows = len(load_task(home / "stripes.npz").validation)
@@ -66,25 +55,25 @@ def test_every_format_is_asked_on_the_validation_rows(
         assert figures["faults"] == [] and figures["validation_rows"] == rows
         assert figures["latency_ms"] > 0 and 0 <= figures["difference"] < (0.5 if "int8" in form else 1e-4)
     assert found["formats"]["onnx-int8"]["ratio"] < 1
-    monkeypatch.setattr(script, "MOST_DIFFERENCE", -1.0)
-    code, found = told(script, home, ["--formats", "onnx"], monkeypatch, capsys)
+    monkeypatch.setattr(exports, "MOST_DIFFERENCE", -1.0)
+    code, found = told(home, ["--formats", "onnx"], monkeypatch, capsys)
     assert code == 1 and "differs from torch" in found["formats"]["onnx"]["faults"][0]
 
 
 def test_a_format_that_cannot_be_written_is_a_fault_and_no_end(
-    script: ModuleType, home: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    home: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     from azora.errors import BundleError
 
-    ship = script.ship
+    ship = exports.ship
 
     def refuses(out: Path, form: str, *rest: Any) -> Any:
         if form == "torch":
             raise BundleError("no word for it")
         return ship(out, form, *rest)
 
-    monkeypatch.setattr(script, "ship", refuses)
-    code, found = told(script, home, ["--formats", "torch", "onnx"], monkeypatch, capsys)
+    monkeypatch.setattr(exports, "ship", refuses)
+    code, found = told(home, ["--formats", "torch", "onnx"], monkeypatch, capsys)
     assert code == 1 and not found["holds"]
     assert found["formats"]["torch"] == {"faults": ["no word for it"]} and found["formats"]["onnx"]["faults"] == []
 
@@ -99,19 +88,17 @@ def test_a_format_that_cannot_be_written_is_a_fault_and_no_end(
         ({"difference": 0.3, "drop": 0.0, "float_bytes": 1_000_000, "ratio": 0.36}, True, ["has 0.36 of the bytes"]),
     ],
 )
-def test_what_a_file_does_not_hold_to_is_said(
-    figures: dict[str, float], eight_bits: bool, said: list[str], script: ModuleType
-) -> None:
-    found = script.faults(figures, eight_bits)
+def test_what_a_file_does_not_hold_to_is_said(figures: dict[str, float], eight_bits: bool, said: list[str]) -> None:
+    found = exports.faults(figures, eight_bits)
     assert len(found) == len(said)
     assert all(each.startswith(begin) for each, begin in zip(found, said, strict=True))
 
 
 @pytest.mark.slow
 def test_executorchs_files_are_asked_without_azora(
-    script: ModuleType, home: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    home: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     pytest.importorskip("executorch")
-    code, found = told(script, home, ["--formats", "executorch", "executorch-int8"], monkeypatch, capsys)
+    code, found = told(home, ["--formats", "executorch", "executorch-int8"], monkeypatch, capsys)
     assert code == 0, found
     assert found["formats"]["executorch"]["difference"] <= 1e-4

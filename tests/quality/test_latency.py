@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import importlib
 import json
 import random
 import sys
-from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from types import ModuleType
@@ -14,23 +12,20 @@ from typing import Any
 
 import numpy as np
 import pytest
+from tests.quality.scripts import script
 
-QUALITY = Path(__file__).parents[2] / "benchmarks" / "quality"
 PRICES = {"none": 0.0, "skip_connect": 0.1, "avg_pool_3x3": 1.0, "nor_conv_1x1": 1.5, "nor_conv_3x3": 4.0}
 DEVICES = {"lat_ms_gpu_1": 0.2, "lat_ms_gpu_32": 0.5, "lat_ms_phone": 3.0, "lat_ms_pi": 1.0}  # milliseconds of a start
 
 
 @pytest.fixture
-def script(monkeypatch: pytest.MonkeyPatch) -> Iterator[ModuleType]:
-    monkeypatch.syspath_prepend(QUALITY)
-    module = importlib.import_module("latency")
+def latency(monkeypatch: pytest.MonkeyPatch) -> ModuleType:
+    module = script("latency")
     for name in ("POOL", "JUDGED"):
         monkeypatch.setattr(module, name, 30)
     monkeypatch.setattr("azora.hardware.predictor.POOL", 30)
     monkeypatch.setattr("azora.hardware.predictor.REGRESSORS", {"layers": ("layers", None)})
-    yield module
-    for name in ("latency", "supernet_rank"):
-        sys.modules.pop(name, None)
+    return module
 
 
 @pytest.fixture
@@ -46,22 +41,22 @@ def table(tmp_path: Path) -> Path:
     return tmp_path / "table.csv"
 
 
-def test_a_new_device_is_adapted_from_predictors_and_not_from_what_nobody_has(script: ModuleType, table: Path) -> None:
-    published = script.Published.read(table)
-    found = script.run_of(published, 0, 25, 5)
+def test_a_new_device_is_adapted_from_predictors_and_not_from_what_nobody_has(latency: ModuleType, table: Path) -> None:
+    published = latency.Published.read(table)
+    found = latency.run_of(published, 0, 25, 5)
     assert min(found["family"]["lat_ms_phone"], found["family_known"]["lat_ms_phone"]) > 0.5
     judged = np.random.default_rng(0).permutation(90)[-30:]
     times = published.times.copy()
     times[judged, :2] = np.random.default_rng(1).permutation(times[judged, :2])  # of other devices, judged cells alone
-    other = script.run_of(replace(published, times=times), 0, 25, 5)
+    other = latency.run_of(replace(published, times=times), 0, 25, 5)
     for kind, same in (("device", True), ("family", True), ("device_known", False), ("family_known", False)):
         assert (other[kind]["lat_ms_phone"] == found[kind]["lat_ms_phone"]) is same, kind
 
 
 def test_each_run_is_kept_and_not_run_again(
-    script: ModuleType, table: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    latency: ModuleType, table: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    out, asked, run_of = table.with_name("out.json"), list[int](), script.run_of
+    out, asked, run_of = table.with_name("out.json"), list[int](), latency.run_of
 
     def runs(published: Any, run: int, *rest: Any) -> Any:
         if run == 1 and not asked.count(1):
@@ -70,16 +65,16 @@ def test_each_run_is_kept_and_not_run_again(
         asked.append(run)
         return run_of(published, run, *rest)
 
-    monkeypatch.setattr(script, "run_of", runs)
+    monkeypatch.setattr(latency, "run_of", runs)
     words = ["latency", str(table), "--measured", "25", "--few", "5", "--runs", "2", "--out", str(out)]
     monkeypatch.setattr(sys, "argv", words)
     with pytest.raises(KeyboardInterrupt):
-        script.main()
-    script.main()
+        latency.main()
+    latency.main()
     assert asked == [0, 1, 1]
     told = json.loads(capsys.readouterr().out)
     assert told == json.loads(out.read_text()) and told["runs"] == 2
     assert [len(values) for values in told["family"]["devices"].values()] == [2] * len(DEVICES)
     monkeypatch.setattr(sys, "argv", [*words, "--few", "6"])
     with pytest.raises(SystemExit):
-        script.main()
+        latency.main()

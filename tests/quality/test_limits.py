@@ -2,47 +2,42 @@
 
 from __future__ import annotations
 
-import importlib
 import json
 import subprocess
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import ModuleType
 from typing import Any
 
 import pytest
 import torch
+from tests.quality.scripts import script
 from torch import nn
 
 import devices
 from azora.hardware import Deployable, find_target
 from azora.tasks import Signature
 
-QUALITY = Path(__file__).parents[2] / "benchmarks" / "quality"
-SCRIPTS = ("limits", "gain", "equal_time")
 LIMITS = [1.0, 2.0, 4.0]
 FIGURES = {"limits": {"latency": 1.0}, "target": {"spec": "onnxruntime:threads=1,precision=fp32"}, "macs": 1}
 
 
 @pytest.fixture
-def limits(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[ModuleType]:
-    monkeypatch.syspath_prepend(QUALITY)
-    module = importlib.import_module("limits")
+def limits(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> ModuleType:
+    module = script("limits")
     monkeypatch.setattr(module, "RESULTS", tmp_path / "results")
     for name in ("space_of", "predictor_of"):
         monkeypatch.setattr(module, name, lambda *given: ("cells", {}))
     monkeypatch.setattr(module, "limits_of", lambda file, shares: LIMITS)
     monkeypatch.setattr(module, "provenance", dict)  # it asks git
     monkeypatch.setattr(module, "model_in", lambda out: out)
-    yield module
-    for name in SCRIPTS:
-        sys.modules.pop(name, None)
+    return module
 
 
 @pytest.fixture
 def gain(limits: ModuleType, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> ModuleType:
-    module = importlib.import_module("gain")
+    module = script("gain")
     for name in ("RESULTS", "TRAINED"):
         monkeypatch.setattr(module, name, tmp_path / "results")
     for name in ("space_of", "predictor_of"):
