@@ -23,8 +23,15 @@ from azora.space import Space
 from azora.tasks import Signature
 
 NAMES = sorted(OPERATIONS.keys() - {"noise"})
+DENSE = ("none", "skip_connect", "conv_1x1", "conv_3x3", "avg_pool_3x3")
 PICTURES = Signature("classification", (3, 9, 8), 4)
 SPACES = {"darts": Darts(PICTURES, width=4, layers=3, none=True), "nb201": NB201(PICTURES, width=4, depth=1)}
+
+
+@pytest.fixture(autouse=True)
+def always_fast(monkeypatch: pytest.MonkeyPatch) -> None:
+    """However small a problem is."""
+    monkeypatch.setattr(fast_mixture, "FEW", 0)
 
 
 def noise(*shape: int, seed: int = 0, dtype: torch.dtype = torch.float64) -> Tensor:
@@ -134,10 +141,10 @@ def of_all(channels: int, stride: int, gate: Gate, parts: int = 1, names: Sequen
 def both_ways(made: nn.Module, x: Tensor, of: Sequence[Tensor], monkeypatch: pytest.MonkeyPatch) -> None:
     torch.manual_seed(5)
     found = made(x)
-    monkeypatch.setattr(fast_mixture, "serves", lambda x: False)
-    torch.manual_seed(5)
-    expected = made(x)
-    monkeypatch.undo()
+    with monkeypatch.context() as alone:
+        alone.setattr(fast_mixture, "serves", lambda x: False)
+        torch.manual_seed(5)
+        expected = made(x)
     torch.testing.assert_close(found, expected)
     same(gradients(found, of), gradients(expected, of))
 
@@ -179,6 +186,22 @@ def test_skips_are_dropped(monkeypatch: pytest.MonkeyPatch) -> None:
     weights = noise(len(NAMES)).requires_grad_()
     made = of_all(8, 1, Gate(weights, tuple(range(len(NAMES))), drop=0.5))
     both_ways(made, x, [x, weights], monkeypatch)
+
+
+@pytest.mark.parametrize(("names", "size", "together"), [(DENSE, 6, False), (DENSE, 64, True), (NAMES, 6, True)])
+def test_dense_options_of_a_small_input_run_one_by_one(
+    names: Sequence[str], size: int, together: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(fast_mixture, "FEW", 4 * 64 * 64)
+    ways = list[int]()
+
+    def mixed(x: Tensor, weights: Tensor, *_: object) -> Tensor:
+        ways.append(len(weights))
+        return x
+
+    monkeypatch.setattr(fast_mixture, "mixed", mixed)
+    of_all(4, 1, Gate(noise(len(names)), tuple(range(len(names)))), names=names)(noise(4, 4, size, size))
+    assert bool(ways) is together
 
 
 def test_running_statistics_are_left_alone() -> None:

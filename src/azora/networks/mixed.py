@@ -74,9 +74,10 @@ class Mixed(nn.ModuleDict):
     def _weighed(self, x: Tensor, gate: Gate) -> Tensor:
         modules = list(self.values())
         runs = [place for place in gate.runs if place not in self.nothing] or list(gate.runs)[:1]
-        if runs and self._is_fast(x):
+        run = [modules[place] for place in runs]
+        if runs and self._is_fast(x) and fast_mixture.pays(x, run):
             norms = [self._norms.get(place) for place in runs]
-            out = fast_mixture.mixed(x, gate.weights[runs], [modules[place] for place in runs], norms, gate.drop)
+            out = fast_mixture.mixed(x, gate.weights[runs], run, norms, gate.drop)
         else:
             out = self._one_by_one(x, gate, runs)
         if gate.rest:
