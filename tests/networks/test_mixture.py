@@ -541,6 +541,20 @@ def test_the_skip_beside_falls_to_nothing() -> None:
     torch.testing.assert_close(mixed(x) - alone, 0.9 * x)
 
 
+@pytest.mark.parametrize(
+    ("name", "stride", "weight"), [("skip_connect", 1, 0.5), ("skip_connect", 2, 0.5), ("noise", 1, 0.0)]
+)
+def test_there_is_a_skip_beside_where_one_of_the_options_is_a_skip(name: str, stride: int, weight: float) -> None:
+    """What it does for the others would win for nothing else: noise would, beside a skip, cost little."""
+    options = {each: make_operation(each, 2, stride) for each in ("conv_3x3", name)}
+    mixed, x = Mixed("choice", options, taken := dict[str, Gate]()), random_of(2, 2, 4, 4).float()
+    taken["choice"] = Gate(torch.tensor([1.0, 0.0]), (0,))
+    alone = mixed(x)
+    taken["choice"] = Gate(torch.tensor([1.0, 0.0]), (0,), skip=0.5)
+    beside = x if stride == 1 else nn.functional.avg_pool2d(x, 2)
+    torch.testing.assert_close(mixed(x) - alone, weight * beside)
+
+
 def test_skips_are_dropped_only_while_training_and_ever_less() -> None:
     taken: dict[str, Gate] = {}
     mixed, x = (

@@ -77,8 +77,8 @@ PRESETS: Mapping[str, Preset] = {
     ),
     "darts-": Preset(
         MixtureSettings(Relaxation(skip=1.0)),
-        "a skip beside every choice, which fades, so that the skip among the options does not win for what it gives"
-        " all others",
+        "a skip beside every choice that has one, which fades, so that the skip among the options does not win for"
+        " what it gives all others",
         "Chu et al. 2021",
         "when searches end in skips",
     ),

@@ -12,10 +12,11 @@ from torch import Tensor, nn
 from azora.networks import fast_mixture
 from azora.networks.relaxation import Gate
 from azora.networks.statistics import BatchNorm
-from azora.operations import Zero
+from azora.operations import FactorizedReduction, Zero
 from azora.operations.once import channels_last
 
 POOLINGS = (nn.MaxPool2d, nn.AvgPool2d)
+SKIPS = (nn.Identity, FactorizedReduction)
 
 
 @final
@@ -23,7 +24,8 @@ class Mixed(nn.ModuleDict):
     """The options of one choice of a module, all run and weighed as the choice's gate says. (B, C, H, W) → as they do.
 
     Poolings are normalised here, and normalisations inside of options have no scale and shift (Liu et al., 2019):
-    weights would otherwise say nothing of what an option is worth. `none` is never run where another option is. While
+    weights would otherwise say nothing of what an option is worth. `none` is never run where another option is. The
+    skip beside all options is there where one of them is a skip: it is what that one would win for otherwise. While
     training on pictures on a processor, options are run as `azora.networks.fast_mixture` says.
 
     Args:
@@ -35,6 +37,7 @@ class Mixed(nn.ModuleDict):
         super().__init__(options)
         self.choice, self.gates, self.parts = choice, gates, parts
         self.nothing = frozenset(place for place, each in enumerate(options.values()) if isinstance(each, Zero))
+        self.skips = any(isinstance(each, SKIPS) for each in options.values())
         for module in self.modules():
             if isinstance(module, BatchNorm) and module.affine:
                 module.weight.requires_grad_(False)
@@ -83,7 +86,8 @@ class Mixed(nn.ModuleDict):
         if gate.rest:
             others = [place for place in range(len(modules)) if place not in runs]
             out = out + gate.weights[others].sum()
-        if gate.skip > 0 and runs and out.shape[1] == x.shape[1]:  # where channels change, nothing can be skipped
+        # Where channels change, nothing can be skipped.
+        if gate.skip > 0 and self.skips and runs and out.shape[1] == x.shape[1]:
             out = out + gate.skip * _resized(x, out)
         return out if gate.edge is None else gate.edge * out
 

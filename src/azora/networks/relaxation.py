@@ -37,9 +37,10 @@ class Relaxation:
         channels: of 1 / `channels` of the channels, but of four at least, options are applied; the others go by (PC-
             DARTS, Xu et al., 2020).
         edges: whether the inputs of a node are weighed against each other too (PC-DARTS' edge normalisation).
-        skip: weight at the start of a skip that every choice has beside its options; in a training of the published
-            length it falls to 0 on a line (DARTS-, Chu et al., 2021), in a shorter one as much less far: where it fades
-            faster than weights can learn to do without, the skip among the options takes its place.
+        skip: weight at the start of a skip that a choice has beside its options, where one of these is a skip; in a
+            training of the published length it falls to 0 on a line (DARTS-, Chu et al., 2021), in a shorter one as
+            much less far: where it fades faster than weights can learn to do without, the skip among the options takes
+            its place.
         drop: dropout of skips at the start, so that they do not win by being trained first; it falls to 0 on a line (P-
             DARTS, Chen et al., 2019).
         noise: half-width, at the start and at the end, of the uniform noise that is added to the weights while the
@@ -167,7 +168,7 @@ class Gate:
         runs: the numbers of the options that are run.
         rest: whether the weights of the others are added as numbers.
         edge: what the sum is multiplied by (None: 1).
-        skip: weight of the auxiliary skip.
+        skip: weight of the auxiliary skip, for a choice that has a skip.
         drop: dropout of the options that are skips.
     """
 
