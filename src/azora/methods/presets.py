@@ -63,9 +63,13 @@ PRESETS: Mapping[str, Preset] = {
     ),
     "drnas": Preset(
         MixtureSettings(
-            Relaxation("dirichlet", channels=4), spread=1e-3, stages=(Stage(), Stage(options=4, channels=2)), frozen=0.4
+            Relaxation("dirichlet", channels=4, edges=True),
+            spread=1e-3,
+            stages=(Stage(), Stage(options=4, channels=2)),
+            frozen=0.4,
         ),
-        "draws the weights from a Dirichlet distribution that learns; two stages, the second with the best options",
+        "draws the weights from a Dirichlet distribution that learns; two stages, the second with the best options;"
+        " weighs the inputs of a node, as pc-darts does: where channels go by, noise would win for it otherwise",
         "Chen et al. 2021",
         "on spaces of cells",
     ),
