@@ -4,9 +4,10 @@
 each system with each seed, one after the other, writes one JSON a run under `benchmarks/results/one_shot/`, and prints
 all of them with means. A run that has its file is not run again. The systems are methods by name; `enas-random`, whose
 controller draws at random; `random-SPACE`, random search on the space of that method (`spos`: cells, `ofa`: stages)
-for the same time; and `eight-SPACE`: eight random networks of it that are quick enough for the budget, each trained as
-the last training of a search is, for as long as that took in the method's run of the same seed, which must have been
-run; `eight-of-METHOD` is the same for any method, such as `eight-of-darts-`. The test split decides nothing here: it is
+for the same time; and `eight-SPACE`: eight random networks of it that are quick enough for the budget and have from
+half to twice the parameters of the winner of that method's run of the same seed, which must have been run; each is
+trained as the last training of a search is, for as long as that took there; `eight-of-METHOD` is the same for any
+method, such as `eight-of-darts-`. The test split decides nothing here: it is
 read for the figures.
 """
 
@@ -24,6 +25,7 @@ import tempfile
 import time
 from collections.abc import Mapping
 from concurrent.futures import ProcessPoolExecutor, as_completed
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -33,7 +35,8 @@ RESULTS = Path(__file__).parents[1] / "results" / "one_shot"
 OF_SPACE = {"cells": "spos", "stages": "ofa"}
 OF = "of-"
 WORDS = {"enas-random": ["--strategy", "enas", "--set", "controller=random"]}
-RANDOM_NETWORKS = 8
+RANDOM_NETWORKS, DRAWS = 8, 10_000
+WITHIN = 0.5, 2.0  # of the winner's parameters
 KEPT = (
     "test_accuracy", "validation_accuracy", "one_shot", "judged", "trials", "seconds", "final_seconds", "final_epochs",
     "parameters", "macs", "architecture", "machine",
@@ -74,11 +77,17 @@ def setting_of(data: Path, seconds: float, seed: int, method: str, out: Path) ->
     return Setting.of(Job.parse(task=data, budget=seconds, seed=seed, strategy=method, out=out))
 
 
-def drawn(data: Path, seconds: float, seed: int, method: str) -> list[dict[str, Any]]:
-    """Decisions of random networks of the method's space, within what is quick enough for the budget."""
+def drawn(data: Path, seconds: float, seed: int, method: str, parameters: int) -> list[dict[str, Any]]:
+    """Decisions of random networks of the method's space, within what is quick enough for the budget, about as large
+    as one of so many parameters.
+
+    Raises:
+        RuntimeError: there are not as many.
+    """
     from azora.automl.pacing import Pacing
     from azora.automl.threads import one_thread
     from azora.methods.phases import of_networks
+    from azora.networks.complexity import cost
     from azora.study import StudyFolder
     from azora.training import choose_mode
 
@@ -88,8 +97,15 @@ def drawn(data: Path, seconds: float, seed: int, method: str) -> list[dict[str, 
         pacing = Pacing(setting, study, setting.within_limits())
         pacing.measure(choose_mode(setting.job.precision, setting.data.signature, setting.job.device).name)
         space, rng = of_networks(pacing.space()), random.Random(f"eight {seed}")
-        networks = [dict(space.sample(rng)) for _ in range(RANDOM_NETWORKS)]
+        found = (space.sample(rng) for _ in range(DRAWS))
+        least, most = (share * parameters for share in WITHIN)
+        networks = [
+            dict(each)
+            for each in islice((n for n in found if least <= cost(space, n)["params"] <= most), RANDOM_NETWORKS)
+        ]
         study.close()
+    if len(networks) < RANDOM_NETWORKS:
+        raise RuntimeError(f"{len(networks)} of {DRAWS} random networks have {least:.0f} to {most:.0f} parameters")
     return networks
 
 
@@ -115,7 +131,8 @@ def train_one(data: Path, seconds: float, seed: int, method: str, each: float, d
         test = setting.task.read_test()
         answers = outputs(winner.network, test.x, setting.task.signature, winner.scaling)
         accuracy = evaluate(setting.task.signature, answers, test.y)["accuracy"]
-    return {"test_accuracy": accuracy, "epochs": round(winner.epochs, 2)}
+        parameters = sum(each.numel() for each in winner.network.parameters())
+    return {"test_accuracy": accuracy, "epochs": round(winner.epochs, 2), "parameters": parameters}
 
 
 def to_one_core(cores: Any) -> None:
@@ -124,18 +141,20 @@ def to_one_core(cores: Any) -> None:
 
 
 def run_eight(
-    data: Path, seconds: float, seed: int, method: str, each: float, file: Path, *, apart: bool
+    data: Path, seconds: float, seed: int, method: str, beside: Mapping[str, Any], file: Path, *, apart: bool
 ) -> dict[str, Any]:
-    """Random networks of the method's space, within what is quick enough for the budget, each trained for `each` s.
+    """Random networks of the method's space, within what is quick enough for the budget, each trained for as long as
+    the winner `beside` them, and about as large.
 
     What is finished is kept beside `file` until all are. With `apart` each has one core, and as many are trained side
     by side as there are cores: for methods that had one core themselves.
     """
     kept, mine = file.with_suffix(".part"), sorted(os.sched_getaffinity(0))
+    each = beside["final_seconds"]
     if apart:
         os.sched_setaffinity(0, mine[:1])
     if not kept.is_file():
-        kept.write_text(json.dumps({"networks": drawn(data, seconds, seed, method), "found": {}}))
+        kept.write_text(json.dumps({"networks": drawn(data, seconds, seed, method, beside["parameters"]), "found": {}}))
     part = json.loads(kept.read_text())
     left = {number: one for number, one in enumerate(part["networks"]) if str(number) not in part["found"]}
     spawn = multiprocessing.get_context("spawn")
@@ -167,7 +186,7 @@ def run(
     if kind == "eight":
         method = space.removeprefix(OF) if space.startswith(OF) else OF_SPACE[space]
         before = json.loads(file.with_name(file.name.replace(system, method)).read_text())
-        return run_eight(data, seconds, seed, method, before["final_seconds"], file, apart=apart)
+        return run_eight(data, seconds, seed, method, before, file, apart=apart)
     if kind == "random":
         name, settings = space_of(OF_SPACE[space], data)
         words = ["--strategy", "random", "--space", name]
