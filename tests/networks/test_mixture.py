@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+import subprocess
+import sys
 import random
 from collections.abc import Callable, Mapping
 from contextlib import nullcontext
@@ -623,3 +625,23 @@ def test_recalibrated_statistics_are_plain_means_over_batches() -> None:
 
 def _keeper(given: list[Tensor]) -> Callable[[nn.Module, tuple[Tensor, ...]], None]:
     return lambda module, inputs: given.append(inputs[0].detach().clone())
+
+
+COMPILER = """
+import sys
+from azora.networks.mixture import Relaxed
+from azora.networks.nb201 import NB201
+from azora.networks.relaxation import KINDS, Relaxation
+from azora.networks.shapes_only import ShapesOnly
+from azora.tasks import Signature
+with ShapesOnly():
+    for kind in KINDS:
+        Relaxed(NB201(Signature("classification", (3, 8, 8), 10), 4, 1), Relaxation(kind, channels=1))
+print("torch._dynamo" in sys.modules or "sympy" in sys.modules)
+"""
+
+
+def test_a_mixture_that_is_only_checked_does_not_need_the_compiler() -> None:
+    """Which takes seconds to import, of a search's budget."""
+    done = subprocess.run([sys.executable, "-c", COMPILER], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "False"

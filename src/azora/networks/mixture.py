@@ -33,7 +33,8 @@ class Logits:
         ends = [0, *accumulate(sizes.values())]
         self.spans = {name: slice(*span) for name, span in zip(sizes, pairwise(ends), strict=True)}
         generator = torch.Generator().manual_seed(seed)
-        self.values = nn.Parameter(spread * torch.randn(ends[-1], generator=generator))
+        # On the processor where all else has shapes alone, too: torch would import its compiler to compute with them.
+        self.values = nn.Parameter(spread * torch.randn(ends[-1], generator=generator, device="cpu"))
 
     def __getitem__(self, name: str) -> Tensor:
         return self.values[self.spans[name]]
