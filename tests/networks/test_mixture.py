@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import math
+import random
 import subprocess
 import sys
-import random
 from collections.abc import Callable, Mapping
 from contextlib import nullcontext
 
