@@ -7,8 +7,7 @@ controller draws at random; `random-SPACE`, random search on the space of that m
 for the same time; and `eight-SPACE`: eight random networks of it that are quick enough for the budget and have from
 half to twice the parameters of the winner of that method's run of the same seed, which must have been run; each is
 trained as the last training of a search is, for as long as that took there; `eight-of-METHOD` is the same for any
-method, such as `eight-of-darts-`. The test split decides nothing here: it is
-read for the figures.
+method, such as `eight-of-darts-`. The test split decides nothing here: it is read for the figures.
 """
 
 from __future__ import annotations
@@ -113,6 +112,7 @@ def train_one(data: Path, seconds: float, seed: int, method: str, each: float, d
     """One network, trained as the last training of a search is, for `each` seconds; its figures of the test split."""
     from azora.automl.threads import one_thread
     from azora.automl.winner import train_winner
+    from azora.networks.complexity import parameters
     from azora.tasks import evaluate
     from azora.training import outputs
 
@@ -131,8 +131,7 @@ def train_one(data: Path, seconds: float, seed: int, method: str, each: float, d
         test = setting.task.read_test()
         answers = outputs(winner.network, test.x, setting.task.signature, winner.scaling)
         accuracy = evaluate(setting.task.signature, answers, test.y)["accuracy"]
-        parameters = sum(each.numel() for each in winner.network.parameters())
-    return {"test_accuracy": accuracy, "epochs": round(winner.epochs, 2), "parameters": parameters}
+    return {"test_accuracy": accuracy, "epochs": round(winner.epochs, 2), "parameters": parameters(winner.network)}
 
 
 def to_one_core(cores: Any) -> None:

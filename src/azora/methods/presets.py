@@ -63,13 +63,14 @@ PRESETS: Mapping[str, Preset] = {
     ),
     "drnas": Preset(
         MixtureSettings(
+            # Theirs has no edges; where channels go by, noise won without them.
             Relaxation("dirichlet", channels=4, edges=True),
             spread=1e-3,
             stages=(Stage(), Stage(options=4, channels=2)),
             frozen=0.4,
         ),
         "draws the weights from a Dirichlet distribution that learns; two stages, the second with the best options;"
-        " weighs the inputs of a node, as pc-darts does: where channels go by, noise would win for it otherwise",
+        " weighs the inputs of a node too",
         "Chen et al. 2021",
         "on spaces of cells",
     ),

@@ -26,7 +26,7 @@ class Mixed(nn.ModuleDict):
     Poolings are normalised here, and normalisations inside of options have no scale and shift (Liu et al., 2019):
     weights would otherwise say nothing of what an option is worth. `none` is never run where another option is. The
     skip beside all options is there where one of them is a skip: it is what that one would win for otherwise. While
-    training on pictures on a processor, options are run as `azora.networks.fast_mixture` says.
+    training on pictures on a processor, options are run as `azora.networks.fast_mixture` says, where that pays.
 
     Args:
         gates: what to do until the next draw, by choice.
