@@ -17,7 +17,7 @@ SOURCE = ROOT / "src" / "azora"
 # From the ground up; modules of one line do not import each other. The page draws some of these lines as one floor.
 FLOORS = [
     {"errors"},
-    {"settings", "clock", "cores", "memory", "scratch", "fronts"},
+    {"settings", "clock", "cores", "memory", "scratch", "machine", "fronts"},
     {"space"},
     {"tasks", "operations", "optuna"},
     {"trial"},

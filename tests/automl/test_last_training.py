@@ -96,7 +96,7 @@ def last(stop: threading.Event) -> LastTraining:
     job = SimpleNamespace(budget=None, precision="float32", reference=False)
     study = SimpleNamespace(measures={}, alive=lambda: None, elapsed=9.0)
     parts: tuple[Any, ...] = (
-        SimpleNamespace(job=job),
+        SimpleNamespace(job=job, until=None),
         study,
         None,
         Path(),
@@ -175,9 +175,10 @@ def test_who_interrupts_a_search_waits_two_thirds_as_long_at_most() -> None:
     report = SimpleNamespace(report=SimpleNamespace(metrics={"judging_seconds": 0.0}))
 
     def seconds(stop: threading.Event) -> Any:
-        job = SimpleNamespace(budget=1000.0, reference=False)
+        job = SimpleNamespace(reference=False)
         task, data = SimpleNamespace(test_rows=10), SimpleNamespace(validation=range(10))
-        parts = [SimpleNamespace(job=job, task=task, data=data), SimpleNamespace(elapsed=90.0), None, Path(), Path()]
+        setting = SimpleNamespace(job=job, task=task, data=data, until=1000.0)
+        parts = [setting, SimpleNamespace(elapsed=90.0), None, Path(), Path()]
         return LastTraining(*cast(Any, parts), stop, Watcher(), lambda *said: None)._seconds(cast(Any, report))
 
     stop = threading.Event()

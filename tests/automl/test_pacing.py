@@ -97,7 +97,7 @@ def test_the_reserve_is_what_all_last_trainings_are_of_use_for(
     setting = Setting.of(Job.parse(task=slopes, budget="1h", out=tmp_path / "out", **{"workers": 1, **words}))
     study = Study(MemoryJournal(), setting.space)
     pacing = Pacing(setting, study, setting.space)
-    assert pacing.reserve() == 0.4 * 3600
+    assert setting.until is not None and pacing.reserve() == 0.4 * setting.until
     study.boost({"candidate": True, "seconds": 5.0})
     large = next(
         each for each in map(setting.space.sample, map(random.Random, range(99))) if each["recipe.batch_size"] >= 64

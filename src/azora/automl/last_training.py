@@ -89,7 +89,7 @@ class LastTraining:
             return None
         seconds = min(winner.seconds if winner.epochs else math.inf, self._left() - MARGIN)
         try:
-            return self._train(familiar, None if self.setting.job.budget is None else seconds)
+            return self._train(familiar, None if self.setting.until is None else seconds)
         except TrainingDiverged as error:
             self.watch.note(f"no usual network stands beside the winner: {error}")
             return None
@@ -180,7 +180,7 @@ class LastTraining:
             if time.monotonic() - last_note > ALIVE:
                 last_note = time.monotonic()
                 study.alive()
-            self.show("training the winner", None if job.budget is None else self._left())
+            self.show("training the winner", None if math.isinf(left := self._left()) else left)
             return not self._hurried.is_set()
 
         return train_winner(
@@ -196,8 +196,9 @@ class LastTraining:
     # The clock --------------------------------------------------------------------------------------------------------
 
     def _left(self) -> float:
-        budget = self.setting.job.budget
-        return math.inf if budget is None else budget - self.study.elapsed
+        """Seconds until the last training must be over."""
+        until = self.setting.until
+        return math.inf if until is None else until - self.study.elapsed
 
     def _familiar(self) -> Architecture | None:
         """The usual network that stands beside the winner: within the limits, however slow to train."""
@@ -209,5 +210,6 @@ class LastTraining:
         rows = self.setting.task.test_rows / len(self.setting.data.validation)
         judging = best.report.metrics.get("judging_seconds", 0.0) * (1.0 + 2.0 * rows)
         left = min(self._left() - MARGIN - judging, self._most)
-        budget = self.setting.job.budget
-        return None if budget is None else max(1.0, left / (2 if self._familiar() is not None else 1))
+        if self.setting.until is None:
+            return None
+        return max(1.0, left / (2 if self._familiar() is not None else 1))

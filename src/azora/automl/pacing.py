@@ -10,6 +10,7 @@ from azora.automl.baseline import SHARE
 from azora.automl.pace import Ceiling, Pace, measure_pace, sampled_epochs
 from azora.automl.setting import Setting
 from azora.automl.winner import LONGEST, parts_of
+from azora.automl.writing import SHARE as WRITING
 from azora.errors import BudgetError
 from azora.loop import MEASURED
 from azora.methods.method import PHASE
@@ -17,7 +18,7 @@ from azora.methods.phases import of_networks
 from azora.space import Space
 from azora.study import Study
 
-FINAL_SHARE = 0.4  # of the whole budget: at most this much is kept for the last training
+FINAL_SHARE = 0.4  # of the budget, without what is kept for writing: at most this much is for the last training
 JUDGED = 100  # how many networks a search should judge at least; what is too slow for that is left out
 PER_START = 7 / 3  # epochs trained for each network that is begun, promotions included
 OVERHEAD = 0.15  # seconds of a judgement that are no training
@@ -62,12 +63,12 @@ class Pacing:
             self.ceiling, self.first = study.measures["ceiling"], study.measures["first"]
             self.phases = self._left_of(study.measures.get("phases", {}))
             return
-        if job.evaluator != "trained" or job.budget is None:
+        if job.evaluator != "trained" or self.setting.until is None:
             # Without a clock nothing may depend on the clock.
             study.measured({"precision": mode, "pace": None, "ceiling": None, "first": 1.0})
             return
         # Of what is within the limits: others may be so large that a step of them takes the budget.
-        most = PROBING * job.budget
+        most = PROBING * self.setting.until
         self.pace = measure_pace(self.limited, data, mode, job.device, job.seed, most)
         self._fit_to_budget()
         if (method := self.setting.method) is not None:
@@ -76,11 +77,11 @@ class Pacing:
         measures = {"precision": mode, "pace": self.pace.to_json(), "ceiling": self.ceiling, "first": self.first}
         study.measured(measures | ({"phases": dict(self.phases)} if self.phases else {}))
         least = self._least()
-        if job.budget < least:
+        if self.setting.until < least:
             what = "one training" if method is None else f"the phases of {method.name} with a training"
             raise BudgetError(
                 f"a budget of {job.budget:g}s is too short for {what} of {self.setting.task.name} here;"
-                f" the least is about {least:.0f}s"
+                f" the least is about {least / (1 - WRITING):.0f}s"
             )
 
     def space(self) -> Space:
@@ -102,17 +103,17 @@ class Pacing:
 
     def before_the_last(self) -> float:
         """Seconds until the last training, its share being all that it may have."""
-        job = self.setting.job
-        assert job.budget is not None
-        seconds = (1 - FINAL_SHARE) * job.budget - self.study.elapsed
-        return seconds * SHARE if job.baseline else seconds
+        until = self.setting.until
+        assert until is not None
+        seconds = (1 - FINAL_SHARE) * until - self.study.elapsed
+        return seconds * SHARE if self.setting.job.baseline else seconds
 
     def reserve(self) -> float:
         """Seconds for the last training: what the present best, as a network or as members of an ensemble, and a usual
         network beside it would take for as long as is of any use."""
         job, data, study = self.setting.job, self.setting.data, self.study
-        assert job.budget is not None
-        most, best = FINAL_SHARE * job.budget, study.best(self.setting.objective)
+        assert self.setting.until is not None
+        most, best = FINAL_SHARE * self.setting.until, study.best(self.setting.objective)
         if best is None or "epoch_seconds" not in best.report.metrics:
             return most
         rows = 1 + len(data.validation) / len(data.train)
@@ -125,8 +126,8 @@ class Pacing:
     def _left_of(self, phases: Mapping[str, float]) -> Mapping[str, float]:
         """The phases in a later session: what it took to begin again is taken from what is left of each, and not from
         the trainings of what they choose alone."""
-        method, job = self.setting.method, self.setting.job
-        if method is None or job.budget is None or not phases:
+        method = self.setting.method
+        if method is None or self.setting.until is None or not phases:
             return phases
         left = {name: max(0.0, seconds - self.study.spent_in(PHASE + name)) for name, seconds in phases.items()}
         share = sum(method.shares().values())
@@ -163,8 +164,8 @@ class Pacing:
         Where a whole epoch of a network that could still be trained to the end is too long for the first of these, the
         networks begin with less than one; not with so few steps that nothing can be seen.
         """
-        data, job, method = self.setting.data, self.setting.job, self.setting.method
-        assert job.budget is not None
+        data, job, method, until = self.setting.data, self.setting.job, self.setting.method, self.setting.until
+        assert until is not None
         seconds = self.before_the_last()
         judged = JUDGED if len(data.train) < MANY_ROWS else FEWER
         if method is not None:
@@ -172,7 +173,7 @@ class Pacing:
             judged = SHORTLISTED
         unit = max(0.0, seconds * job.workers / judged / PER_START - OVERHEAD) / FULL
         rows = 1 + len(data.validation) / len(data.train)
-        longest = FINAL_SHARE * job.budget / FINAL_EPOCHS / rows
+        longest = FINAL_SHARE * until / FINAL_EPOCHS / rows
         least = FIRST_ROWS / len(data.train)
         while unit / self.first < longest and self.first / 3 >= least:
             self.first /= 3

@@ -23,6 +23,7 @@ from azora.automl.threads import one_thread
 from azora.automl.watching import Sight, Watcher
 from azora.automl.winner import KEPT
 from azora.automl.working import FOLDER, clear, make_work
+from azora.automl.writing import wrote
 from azora.errors import BudgetError, ConfigError, StudyError
 from azora.evaluation import heeds_budget
 from azora.evaluation.checkpoints import prune
@@ -176,6 +177,8 @@ class _Run:
         rmtree(self.checkpoints, ignore_errors=True)
         clear(self.setting)
         self._leave(result.figures)
+        if self.setting.until is not None:
+            wrote(self.study.elapsed - float(result.figures["seconds"]), self.setting.task.signature)
         return result
 
     def _over(self) -> bool:
@@ -329,8 +332,8 @@ class _Run:
     # The clock ------------------------------------------------------------------------------------------------------
 
     def _left(self) -> float:
-        """Seconds of the whole budget that are left."""
-        return float("inf") if self.job.budget is None else self.job.budget - self.study.elapsed
+        """Seconds that are left until the last training must be over."""
+        return float("inf") if self.setting.until is None else self.setting.until - self.study.elapsed
 
     def _search_end(self) -> float | None:
         """When the search must end for the last training to have its time (monotonic)."""
@@ -363,7 +366,8 @@ class _Run:
     def _show(self, phase: str, left: float | None, other: Study | None = None) -> None:
         study, objective = other or self.study, self.setting.objective
         best = study.best(objective)
-        done = self.study.elapsed / self.job.budget if self.job.budget else len(study.trials) / (self.job.trials or 1)
+        until = self.setting.until
+        done = self.study.elapsed / until if until else len(study.trials) / (self.job.trials or 1)
         found = None if best is None else best.report.metrics[objective.metric]
         sight = Sight(phase, study.judged, study.failed, objective.metric, found, min(1.0, done), left)
         self.watch.see(sight)

@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-import json
-import os
-import platform
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from pathlib import Path
 
 import torch
 from torch import Tensor, nn
 
 from azora.cores import cuda_devices
 from azora.errors import ConfigError
+from azora.machine import keep, processor, recall
 from azora.settings import closest
 from azora.tasks import Signature
 
@@ -91,12 +88,11 @@ def choose_mode(name: str, signature: Signature, device: str = "cpu") -> Mode:
         return Mode.parse(name)
     if not signature.pictures:
         return Mode()
-    file = _cache_folder() / "modes.json"
-    known, key = _read(file), _machine(signature, device)
+    known, key = recall("modes"), _machine(signature, device)
     if known.get(key) not in MODES:
         found = speeds(signature, device)
         known[key] = max(found, key=lambda mode: found[mode])
-        _write(file, known)
+        keep("modes", known)
     return MODES[known[key]]
 
 
@@ -196,43 +192,6 @@ def _trainer(
 
 
 def _machine(signature: Signature, device: str) -> str:
-    model = platform.processor() or platform.machine()
-    try:
-        lines = Path("/proc/cpuinfo").read_text().splitlines()
-        wanted = ("model name", "flags")
-        model = str(hash_of([line.partition(":")[2] for line in lines if line.startswith(wanted)][:2]))
-    except OSError:
-        pass
     gpu = torch.cuda.get_device_name(device) if device != "cpu" else ""
     shape = "x".join(map(str, signature.shape))
-    return f"{model} {gpu} torch {torch.__version__} threads {torch.get_num_threads()} shape {shape}"
-
-
-def hash_of(value: object) -> str:
-    """A short name for a long description."""
-    import hashlib
-
-    return hashlib.sha256(repr(value).encode()).hexdigest()[:12]
-
-
-def _cache_folder() -> Path:
-    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "azora"
-
-
-def _read(file: Path) -> dict[str, str]:
-    try:
-        known = json.loads(file.read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        return {}
-    return known if isinstance(known, dict) else {}
-
-
-def _write(file: Path, known: dict[str, str]) -> None:
-    """A cache that cannot be written costs a second next time, and nothing else."""
-    try:
-        file.parent.mkdir(parents=True, exist_ok=True)
-        part = file.with_suffix(f".{os.getpid()}")
-        part.write_text(json.dumps(known, indent=1), encoding="utf-8")
-        part.replace(file)
-    except OSError:
-        return
+    return f"{processor()} {gpu} torch {torch.__version__} threads {torch.get_num_threads()} shape {shape}"

@@ -1,0 +1,57 @@
+"""What is kept of a budget for the files."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import azora
+from azora.automl.setting import Setting
+from azora.automl.writing import UNKNOWN, until_writing, wrote
+from azora.job import Job
+from azora.machine import recall
+from azora.tasks import Signature, Task
+
+PICTURES, ROWS = Signature("classification", (1, 8, 8), 2), Signature("classification", (3,), 2)
+
+
+@pytest.fixture
+def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    return tmp_path / "cache" / "azora" / "writing.json"
+
+
+@pytest.mark.usefixtures("cache")
+def test_the_median_of_the_last_three_is_kept_and_a_tenth_at_most() -> None:
+    assert until_writing(None, PICTURES) is None
+    assert until_writing(600.0, PICTURES) == 600.0 - UNKNOWN
+    for seconds in (100.0, 8.0, 9.0, 30.0):
+        wrote(seconds, PICTURES)
+    assert until_writing(600.0, PICTURES) == 591.0
+    assert until_writing(60.0, PICTURES) == 54.0
+    assert until_writing(600.0, ROWS) == 600.0 - UNKNOWN  # other files, another time
+
+
+@pytest.mark.parametrize("found", ["{ not json", "[]", '{"%s": 3}', '{"%s": []}', '{"%s": ["long"]}'])
+def test_a_damaged_file_is_as_good_as_none(found: str, cache: Path) -> None:
+    wrote(1.0, PICTURES)
+    key = next(iter(json.loads(cache.read_text())))
+    cache.write_text(found.replace("%s", key))
+    assert until_writing(600.0, PICTURES) == 600.0 - UNKNOWN
+    wrote(2.0, PICTURES)
+    assert until_writing(600.0, PICTURES) == 598.0
+
+
+@pytest.mark.usefixtures("cache")
+def test_a_search_stops_in_time_to_write_and_learns_how_long_it_took(slopes: Task, tmp_path: Path) -> None:
+    for _ in range(3):
+        wrote(1.25, slopes.signature)
+    words: dict[str, Any] = {"budget": "15s", "workers": 1, "boosting": False, "space": "mlp"}
+    assert Setting.of(Job.parse(task=slopes, out=tmp_path / "none", **words)).until == 13.75
+    figures = azora.search(slopes, out=tmp_path / "out", **words).figures
+    assert figures["seconds"] < 14.5
+    (seconds,) = recall("writing").values()
+    assert seconds[:2] == [1.25, 1.25] and 0 < seconds[2] != 1.25
