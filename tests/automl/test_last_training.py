@@ -19,6 +19,7 @@ from azora.automl.clocked import clock_of
 from azora.automl.last_training import LastTraining
 from azora.automl.run import run
 from azora.automl.watching import Watcher
+from azora.automl.winner import KEPT
 from azora.errors import StudyError
 from azora.job import Job
 from azora.tasks import Task
@@ -221,6 +222,31 @@ def test_more_time_or_trials_are_searched_with_though_the_last_training_was_kill
         azora.search(copy.copy(stripes), out=out, **PLAIN)
     monkeypatch.setattr(last_training, "train_winner", train)
     assert azora.search(copy.copy(stripes), out=out, resume=True, **{**PLAIN, "trials": 9}).trials == 9
+
+
+@pytest.mark.parametrize(
+    "enough", [{"trials": 3}, {"stop_at": 0.01}, {"trials": 6, "strategy": "evolution", "baseline": "random"}]
+)
+def test_a_killed_last_training_goes_on_where_nothing_more_is_to_be_searched(
+    enough: Mapping[str, Any], stripes: Task, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """However much of the budget is left."""
+    out, words = tmp_path / "out", {**PLAIN, "trials": None, "budget": "10m", **enough}
+    train = last_training.train_winner
+
+    def killed(setting: Any, architecture: Any, checkpoints: Path, *rest: Any, **more: Any) -> None:
+        (checkpoints / KEPT).mkdir(parents=True)
+        raise KeyboardInterrupt
+
+    def goes_on(setting: Any, architecture: Any, checkpoints: Path, *rest: Any, **more: Any) -> Any:
+        assert (checkpoints / KEPT).is_dir()
+        return train(setting, architecture, checkpoints, *rest, **{**more, "seconds": 1.0})
+
+    monkeypatch.setattr(last_training, "train_winner", killed)
+    with pytest.raises(KeyboardInterrupt):
+        azora.search(copy.copy(stripes), out=out, **words)
+    monkeypatch.setattr(last_training, "train_winner", goes_on)
+    assert azora.search(copy.copy(stripes), out=out, resume=True, **words).seconds < 500
 
 
 def nothing_again(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -62,6 +62,9 @@ class Here(Executor):
         future.set_result(self.complete(proposal, judge(devices.larger_is_better, proposal)))
         return future
 
+    def wait_for_worker(self, seconds: float) -> None:
+        """None has to start."""
+
     def shutdown(self) -> None:
         """There is nothing to stop."""
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import json
 from pathlib import Path
 from typing import Any
@@ -9,8 +10,9 @@ from typing import Any
 import pytest
 
 import azora
+from azora.automl import last_training
 from azora.automl.setting import Setting
-from azora.automl.writing import UNKNOWN, until_writing, wrote
+from azora.automl.writing import UNKNOWN, until_writing, writing_takes, wrote
 from azora.job import Job
 from azora.machine import recall
 from azora.tasks import Signature, Task
@@ -26,13 +28,13 @@ def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 @pytest.mark.usefixtures("cache")
 def test_the_median_of_the_last_three_is_kept_and_a_tenth_at_most() -> None:
-    assert until_writing(None, PICTURES) is None
-    assert until_writing(600.0, PICTURES) == 600.0 - UNKNOWN
+    assert writing_takes(PICTURES) == UNKNOWN
     for seconds in (100.0, 8.0, 9.0, 30.0):
         wrote(seconds, PICTURES)
-    assert until_writing(600.0, PICTURES) == 591.0
-    assert until_writing(60.0, PICTURES) == 54.0
-    assert until_writing(600.0, ROWS) == 600.0 - UNKNOWN  # other files, another time
+    assert writing_takes(PICTURES) == 9.0
+    assert writing_takes(ROWS) == UNKNOWN  # other files, another time
+    assert until_writing(None, 9.0) is None
+    assert (until_writing(600.0, 9.0), until_writing(60.0, 9.0)) == (591.0, 54.0)
 
 
 @pytest.mark.parametrize("found", ["{ not json", "[]", '{"%s": 3}', '{"%s": []}', '{"%s": ["long"]}'])
@@ -40,9 +42,9 @@ def test_a_damaged_file_is_as_good_as_none(found: str, cache: Path) -> None:
     wrote(1.0, PICTURES)
     key = next(iter(json.loads(cache.read_text())))
     cache.write_text(found.replace("%s", key))
-    assert until_writing(600.0, PICTURES) == 600.0 - UNKNOWN
+    assert writing_takes(PICTURES) == UNKNOWN
     wrote(2.0, PICTURES)
-    assert until_writing(600.0, PICTURES) == 598.0
+    assert writing_takes(PICTURES) == 2.0
 
 
 @pytest.mark.usefixtures("cache")
@@ -55,3 +57,24 @@ def test_a_search_stops_in_time_to_write_and_learns_how_long_it_took(slopes: Tas
     assert figures["seconds"] < 14.5
     (seconds,) = recall("writing").values()
     assert seconds[:2] == [1.25, 1.25] and 0 < seconds[2] != 1.25
+
+
+@pytest.mark.usefixtures("cache")
+def test_a_later_session_keeps_what_the_first_one_kept(
+    slopes: Task, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Or its last training would end, or the search go on, at another time than was planned."""
+    words: dict[str, Any] = {"budget": "30s", "trials": 2, "workers": 1, "boosting": False, "space": "mlp"}
+    kept: list[float | None] = []
+
+    def killed(setting: Setting, *rest: Any, **more: Any) -> None:
+        kept.append(setting.until)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(last_training, "train_winner", killed)
+    for took, resume in ((2.0, False), (0.5, True)):
+        for _ in range(3):
+            wrote(took, slopes.signature)
+        with pytest.raises(KeyboardInterrupt):
+            azora.search(copy.copy(slopes), out=tmp_path / "out", resume=resume, **words)
+    assert kept == [28.0, 28.0]

@@ -63,9 +63,10 @@ class Pacing:
             self.ceiling, self.first = study.measures["ceiling"], study.measures["first"]
             self.phases = self._left_of(study.measures.get("phases", {}))
             return
+        known = {"precision": mode, "writing": self.setting.writing}
         if job.evaluator != "trained" or self.setting.until is None:
             # Without a clock nothing may depend on the clock.
-            study.measured({"precision": mode, "pace": None, "ceiling": None, "first": 1.0})
+            study.measured({**known, "pace": None, "ceiling": None, "first": 1.0})
             return
         # Of what is within the limits: others may be so large that a step of them takes the budget.
         most = PROBING * self.setting.until
@@ -74,7 +75,7 @@ class Pacing:
         if (method := self.setting.method) is not None:
             whole = self.before_the_last()
             self.phases = {name: share * whole for name, share in method.shares().items()}
-        measures = {"precision": mode, "pace": self.pace.to_json(), "ceiling": self.ceiling, "first": self.first}
+        measures = {**known, "pace": self.pace.to_json(), "ceiling": self.ceiling, "first": self.first}
         study.measured(measures | ({"phases": dict(self.phases)} if self.phases else {}))
         least = self._least()
         if self.setting.until < least:

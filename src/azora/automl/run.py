@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from shutil import rmtree
 from typing import Any, final
@@ -136,10 +137,12 @@ class _Run:
         scratch: Path,
         spawned: list[WorkerProcess],
     ) -> None:
+        self.study: Study = folder.study(setting.space, setting.about(), started)
+        # What an earlier session kept for writing is kept in this one, whatever other searches have taken since.
+        setting = replace(setting, writing=self.study.measures.get("writing", setting.writing))
         self.setting, self.job, self.folder, self.stop, self.watch = setting, setting.job, folder, stop, watch
         self.checkpoints = folder.path / "checkpoints"
         self.data = scratch / "data"
-        self.study: Study = folder.study(setting.space, setting.about(), started)
         self.workers, self.spawned = self.job.workers, spawned
         self.pacing = Pacing(setting, self.study, limited)
         self.space: Space = limited
@@ -199,8 +202,17 @@ class _Run:
 
     def _more(self) -> bool:
         """Whether there is more to search with than when the last training began, which was then killed."""
-        trials = self.job.trials is not None and len(self.study.trials) < self.job.trials
-        return trials if self.job.budget is None else self._left() > self.pacing.reserve() + MARGIN
+        enough, trials = self._enough(), split(self.job)[0]
+        if enough is not None and self.study.top(self.setting.objective) >= enough:
+            return False
+        if trials is not None and len(self.study.trials) >= trials:
+            return False
+        return self.job.budget is None or self._left() > self.pacing.reserve() + MARGIN
+
+    def _enough(self) -> float | None:
+        """The score at which the search may end: high where the objective is good."""
+        sign = 1.0 if self.setting.objective.maximise else -1.0
+        return None if self.job.stop_at is None else sign * self.job.stop_at
 
     # The search ---------------------------------------------------------------------------------------------------
 
@@ -226,9 +238,7 @@ class _Run:
             if job.baseline:
                 self.watch.note(statement(job, None if job.budget is None else self._both()))
             study.enter("search")
-            sign = 1.0 if self.setting.objective.maximise else -1.0  # scores are high where the objective is good
-            enough = None if job.stop_at is None else sign * job.stop_at
-            budget = Budget(split(job)[0], self._search_end, enough, self.stop)
+            budget = Budget(split(job)[0], self._search_end, self._enough(), self.stop)
             search(strategy, executor, study, budget, lambda _: self._after_trial(strategy))
             if method is not None and work is not None and study.best(self.setting.objective) is None:
                 method.settle(work)

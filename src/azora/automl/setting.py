@@ -16,7 +16,7 @@ from azora.automl.pricing import FILE as PREDICTOR
 from azora.automl.pricing import Pricing, check_target, find_pricing, limits_of_files, seconds_for
 from azora.automl.recollection import Recollection
 from azora.automl.reward import Reward
-from azora.automl.writing import until_writing
+from azora.automl.writing import until_writing, writing_takes
 from azora.errors import ConfigError, SpaceError
 from azora.evaluation import EVALUATORS, heeds_budget
 from azora.executors.workplace import joint_space
@@ -66,7 +66,7 @@ def check_names(job: Job) -> None:
 class Setting:
     """A task, the space to search for it, and the objective.
 
-    Of a budget, `until` are the seconds from its beginning to the end of the last training; the rest is for writing.
+    `writing` are the seconds that the files take, as they were known when the search began.
     """
 
     job: Job
@@ -79,7 +79,12 @@ class Setting:
     pricing: Pricing | None = None
     reward: Reward | None = None
     memory: Recollection | None = None
-    until: float | None = None
+    writing: float = 0.0
+
+    @property
+    def until(self) -> float | None:
+        """Of a budget, the seconds from its beginning to the end of the last training; the rest is for writing."""
+        return until_writing(self.job.budget, self.writing)
 
     @classmethod
     def of(cls, job: Job) -> Setting:
@@ -128,8 +133,8 @@ class Setting:
         known = STRATEGIES.get(job.strategy) if method is None else None
         heard = ALIKE if method is not None and method.hears() else None if known is None else known.hears
         memory = Recollection.of(job, task, space, heard)
-        until = until_writing(job.budget, task.signature)
-        return cls(job, task, space, about, objectives, method, beside, pricing, reward, memory, until)
+        writing = writing_takes(task.signature)
+        return cls(job, task, space, about, objectives, method, beside, pricing, reward, memory, writing)
 
     def within_limits(self) -> Space:
         """The space within the job's limits.

@@ -16,17 +16,19 @@ UNKNOWN = 5.0  # seconds, before there was a search here
 SHARE = 0.1  # of a budget, at most
 
 
-def until_writing(budget: float | None, signature: Signature) -> float | None:
-    """Seconds from the beginning to the end of the last training, so that what is written after it is within `budget`
-    as far as a tenth of it is enough.
+def writing_takes(signature: Signature) -> float:
+    """Seconds that writing takes: what it took here the last times, in the median.
 
-    Writing is the ONNX file for the most part, whose exporter takes seconds to be imported however small the network.
-    How long it takes is what it took here the last times, in the median.
+    It is the ONNX file for the most part, whose exporter takes seconds to be imported however small the network.
     """
-    if budget is None:
-        return None
     seconds = _known(recall(FILE), _key(signature))
-    return budget - min(statistics.median(seconds) if seconds else UNKNOWN, SHARE * budget)
+    return statistics.median(seconds) if seconds else UNKNOWN
+
+
+def until_writing(budget: float | None, seconds: float) -> float | None:
+    """Seconds from the beginning to the end of the last training, so that what is written after it, which takes
+    `seconds`, is within `budget` as far as a tenth of it is enough."""
+    return None if budget is None else budget - min(seconds, SHARE * budget)
 
 
 def wrote(seconds: float, signature: Signature) -> None:
