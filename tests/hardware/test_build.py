@@ -31,7 +31,7 @@ from azora.hardware.build import FIRST, LONGEST, MOST_FAILURES, STEPS, _doubtful
 from azora.hardware.choosing import draw_distinct
 from azora.hardware.making import CHECKING, make_target_file
 from azora.hardware.measurement import SECONDS
-from azora.hardware.predictor import FEWEST, QUICK, REGRESSORS
+from azora.hardware.predictor import FEWEST, QUICK, REGRESSORS, Regressor
 from azora.networks.complexity import cost
 from azora.networks.decide import As
 from azora.networks.registry import make_space
@@ -312,7 +312,7 @@ def test_agreement_is_rank_share_and_error() -> None:
 
 def test_a_file_is_made_within_its_time(clock: Clock, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setattr("azora.hardware.making.find_target", lambda spec: Slow(clock))
-    monkeypatch.setattr("azora.hardware.predictor.REGRESSORS", {"layers": ("layers", None)})
+    monkeypatch.setattr("azora.hardware.predictor.REGRESSORS", {"layers": Regressor("layers")})
     _, made = make_target_file(
         "slow", "digits", "nb201", {"width": 4, "depth": 1}, measurements=90, check=90, seconds=60.0,
         out=tmp_path / "a.target.json",
@@ -360,7 +360,7 @@ def test_what_was_not_checked_says_so_and_what_measured_is_let_go(
         close(self)
 
     monkeypatch.setattr(Measuring, "close", closes)
-    monkeypatch.setattr("azora.hardware.predictor.REGRESSORS", {"layers": ("layers", None)})
+    monkeypatch.setattr("azora.hardware.predictor.REGRESSORS", {"layers": Regressor("layers")})
     words: tuple[str, str, dict[str, int]] = ("digits", "nb201", {"width": 4, "depth": 1})
     file = tmp_path / "a.target.json"
     _, made = make_target_file("devices:Counted", *words, measurements=8, check=0, out=file)
@@ -401,7 +401,7 @@ def test_what_was_measured_is_kept_where_networks_not_seen_cannot_be(
 ) -> None:
     target = Away(9, last)  # of eight measured networks, each in one call, the next are not seen
     monkeypatch.setattr("azora.hardware.making.find_target", lambda spec: target)
-    monkeypatch.setattr("azora.hardware.predictor.REGRESSORS", {"layers": ("layers", None)})
+    monkeypatch.setattr("azora.hardware.predictor.REGRESSORS", {"layers": Regressor("layers")})
     file = tmp_path / "a.target.json"
     _, made = make_target_file(
         "leaving", "digits", "nb201", {"width": 4, "depth": 1}, measurements=8, check=6, out=file

@@ -15,7 +15,7 @@ import devices
 from azora.hardware import Measured, Measurement, Measuring, Predictor, build_predictor
 from azora.hardware.choosing import draw_distinct, farthest, first_choice
 from azora.hardware.features import QUANTITIES, Features
-from azora.hardware.predictor import QUICK, REGRESSORS, TRANSFER, Row
+from azora.hardware.predictor import QUICK, REGRESSORS, TRANSFER, Regressor, Row, _best
 from azora.networks.complexity import by_kind
 from azora.networks.decide import As
 from azora.networks.registry import make_space
@@ -33,7 +33,7 @@ def rows(space: Space) -> list[Row]:
 @pytest.fixture(scope="module")
 def fitted(space: Space, rows: list[Row]) -> Predictor:
     """With every regressor tried, small networks among them that learn for a moment only."""
-    hasty: Mapping[str, Any] = {"layers + networks": ("layers", lambda: NetworkEnsemble(members=3, steps=60))}
+    hasty: Mapping[str, Any] = {"layers + networks": Regressor("layers", lambda: NetworkEnsemble(members=3, steps=60))}
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("azora.hardware.predictor.REGRESSORS", {**REGRESSORS, **hasty})
         return Predictor(space, rows)
@@ -62,11 +62,32 @@ def test_ranks_networks_that_it_has_not_seen(fitted: Predictor, unseen: list[Row
     assert np.abs(np.log(found / times(unseen)) / doubt).mean() < 3, "its doubt is of the size of its errors"
 
 
+def test_what_a_runtime_is_slow_at_is_told_apart() -> None:
+    """Convolutions with dilation are not those without, though they have as many multiply-accumulates."""
+
+    class Slow(devices.Roofline):
+        dilated = 6.0
+
+    space = make_space("cells", Signature("classification", (1, 8, 8), 10))
+    drawn = draw_distinct(space, 120, random.Random(0))
+    measured = Measuring(Slow(), space)(drawn, "measuring")
+    found = Predictor(space, measured[:60], QUICK).predict(drawn[60:])[0]
+    assert np.abs(found / times(measured[60:]) - 1).mean() < 0.06
+
+
 def test_what_errs_least_on_folds_not_seen_is_kept(fitted: Predictor) -> None:
     assert fitted.errors.keys() == REGRESSORS.keys()
-    assert fitted.errors[fitted.kept] == min(fitted.errors.values())
+    assert fitted.errors[fitted.kept] == min(fitted.errors.values()), "the wiring tells what identities take there"
     assert fitted.errors[fitted.kept] < 0.5 * fitted.errors["layers"], "a sum alone does not know what is no sum"
     assert fitted.additive is not None and 0.5 < fitted.additive.r2 <= 1
+
+
+@pytest.mark.parametrize(("better", "kept"), [(0.0, QUICK), (0.004, QUICK), (0.02, "layers")])
+def test_the_usual_one_is_kept_unless_another_is_clearly_better(better: float, kept: str) -> None:
+    usual = np.abs(np.random.default_rng(0).normal(0.1, 0.05, 100))
+    noise = np.random.default_rng(1).normal(0.0, 0.05, 100)
+    assert _best({"choices": usual + 1, "layers": usual - better + noise - noise.mean(), QUICK: usual}) == kept
+    assert _best({"choices": usual, "layers": usual - 1e-6}) == "layers", "where the usual one was not tried"
 
 
 def test_a_regressor_that_was_chosen_before_is_not_chosen_again(space: Space, rows: list[Row]) -> None:
@@ -130,6 +151,11 @@ def test_features_are_counted_once_and_have_a_group_for_each(space: Space, rows:
     assert {name: value for name, value in totals.items() if value} == {
         name: value for name, value in counted.items() if value
     }
+    mixed, kinds = features.mix(architectures, ["conv3", "nowhere"]), features.kinds(architectures)
+    assert "conv3" in kinds and "all" not in kinds and kinds == sorted(kinds)
+    assert mixed[0, len(QUANTITIES) :] == pytest.approx(
+        [totals["conv3.macs"] / totals["all.macs"], totals["conv3.traffic"] / totals["all.traffic"], 0, 0]
+    )
     columns, groups = features.columns(architectures), features.groups(architectures[0])
     assert groups[0].start == 0 and groups[-1].stop == columns.shape[1]
     assert all(one.stop == other.start for one, other in zip(groups, groups[1:], strict=False))

@@ -53,16 +53,38 @@ def test_layers_come_in_their_order_with_what_they_cost() -> None:
 def test_kinds_are_totals_without_what_takes_no_time() -> None:
     found = by_kind(nn.Sequential(network()[0], nn.Conv2d(8, 4, 3, padding=1), network()), SHAPE)
     assert {name.partition(".")[0] for name in found} == {
-        "all", "conv3", "batchnorm2d", "relu", "depthwise5", "grouped3", "adaptiveavgpool2d", "linear",
+        "all", "conv3", "batchnorm2d", "relu", "depthwise5", "grouped3", "adaptiveavgpool2d", "linear", "odd-channels",
+        "odd-rows",
     }  # fmt: skip
     assert found["conv3.count"] == 3
     assert found["conv3.macs"] == 3 * 8 * 4 * 9 * 36
     assert found["conv3.weights"] == 3 * 8 * 4 * 9 + 4
     assert found["conv3.traffic"] == 3 * 12 * 36
     for quantity in ("count", "macs", "traffic", "weights"):
-        parts = {name: value for name, value in found.items() if name.endswith(f".{quantity}")}
+        parts = {
+            name: value
+            for name, value in found.items()
+            if name.endswith(f".{quantity}") and not name.startswith("odd-")
+        }
         assert parts.pop(f"all.{quantity}") == sum(parts.values())
     assert found["all.macs"] == macs(nn.Sequential(network()[0], nn.Conv2d(8, 4, 3, padding=1), network()), SHAPE)
+
+
+@pytest.mark.parametrize(
+    ("layer", "kind", "channels", "rows"),
+    [
+        (nn.Conv2d(4, 12, 3, padding=1), "conv3", 1 / 3, 1 / 3),
+        (nn.Conv2d(4, 16, 3), "conv3", 0, 0),  # 4 × 4 come out
+        (nn.Conv2d(4, 8, 3, dilation=2), "dilated-conv3", 0, 1),
+        (nn.Conv2d(4, 4, 3, dilation=2, groups=4), "dilated-depthwise3", 1, 1),
+    ],
+)
+def test_what_runtimes_are_slow_at_is_told_apart(layer: nn.Module, kind: str, channels: float, rows: float) -> None:
+    """Convolutions with dilation, and what would fill up their channels to eights and their rows to fours."""
+    found = by_kind(layer, SHAPE)
+    assert found[f"{kind}.count"] == 1
+    assert found.get("odd-channels.macs", 0) == pytest.approx(channels * found["all.macs"], abs=1)
+    assert found.get("odd-rows.macs", 0) == pytest.approx(rows * found["all.macs"], abs=1)
 
 
 def test_a_layer_that_is_used_twice_is_two_layers_and_one_that_is_not_is_none() -> None:

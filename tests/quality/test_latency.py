@@ -14,6 +14,8 @@ import numpy as np
 import pytest
 from tests.quality.scripts import script
 
+from azora.hardware.predictor import Regressor
+
 PRICES = {"none": 0.0, "skip_connect": 0.1, "avg_pool_3x3": 1.0, "nor_conv_1x1": 1.5, "nor_conv_3x3": 4.0}
 DEVICES = {"lat_ms_gpu_1": 0.2, "lat_ms_gpu_32": 0.5, "lat_ms_phone": 3.0, "lat_ms_pi": 1.0}  # milliseconds of a start
 
@@ -24,7 +26,7 @@ def latency(monkeypatch: pytest.MonkeyPatch) -> ModuleType:
     for name in ("POOL", "JUDGED"):
         monkeypatch.setattr(module, name, 30)
     monkeypatch.setattr("azora.hardware.predictor.POOL", 30)
-    monkeypatch.setattr("azora.hardware.predictor.REGRESSORS", {"layers": ("layers", None)})
+    monkeypatch.setattr("azora.hardware.predictor.REGRESSORS", {"layers": Regressor("layers")})
     return module
 
 

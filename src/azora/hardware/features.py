@@ -15,6 +15,7 @@ from azora.space import Architecture, Categorical, Choice, Option, Space
 from azora.strategies.surrogates import Array, Description
 
 QUANTITIES = ("count", "macs", "traffic", "weights")
+SHARED = ("macs", "traffic")
 
 
 @final
@@ -46,10 +47,27 @@ class Features:
         codes = [self.space.encode(each) for each in architectures]
         return np.hstack([np.asarray(codes, dtype=np.float64), np.asarray(counts).reshape(len(codes), -1)])
 
-    def columns(self, architectures: Sequence[Architecture]) -> Array:
-        """(n, columns): logarithms of all layers' totals, then the space's own encoding and features."""
+    def sizes(self, architectures: Sequence[Architecture]) -> Array:
+        """(n, `QUANTITIES`): logarithms of all layers' totals."""
         rows = [[math.log1p(self.totals(each)[f"all.{name}"]) for name in QUANTITIES] for each in architectures]
-        return np.hstack([np.asarray(rows, dtype=np.float64), self._describe(architectures)])
+        return np.asarray(rows, dtype=np.float64)
+
+    def kinds(self, architectures: Sequence[Architecture]) -> list[str]:
+        """Of the layers that any of these has."""
+        return sorted({name.partition(".")[0] for each in architectures for name in self.totals(each)} - {"all"})
+
+    def mix(self, architectures: Sequence[Architecture], kinds: Sequence[str]) -> Array:
+        """(n, columns): `sizes`, then the share of each of the `kinds` in the multiply-accumulates and in the values
+        that are moved."""
+        rows = [
+            [totals.get(f"{kind}.{name}", 0.0) / max(1.0, totals[f"all.{name}"]) for kind in kinds for name in SHARED]
+            for totals in map(self.totals, architectures)
+        ]
+        return np.hstack([self.sizes(architectures), np.asarray(rows, dtype=np.float64)])
+
+    def columns(self, architectures: Sequence[Architecture]) -> Array:
+        """(n, columns): `sizes`, then the space's own encoding and features."""
+        return np.hstack([self.sizes(architectures), self._describe(architectures)])
 
     def _counted(self, architecture: Architecture) -> Mapping[str, float]:
         if (told := self.space.root.kinds(architecture)) is not None:
@@ -59,7 +77,7 @@ class Features:
         return by_kind(network, self.shape)
 
     def groups(self, architecture: Architecture) -> list[slice]:
-        """The columns that belong together."""
+        """Those of `columns` that belong together."""
         first = len(QUANTITIES)
         rest = [slice(each.start + first, each.stop + first) for each in self._describe.groups(architecture)]
         return [slice(place, place + 1) for place in range(first)] + rest

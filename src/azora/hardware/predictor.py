@@ -6,7 +6,7 @@ import math
 import random
 from collections.abc import Callable, Mapping, Sequence
 from functools import cached_property
-from typing import Any, final
+from typing import Any, NamedTuple, final
 
 import numpy as np
 
@@ -27,15 +27,27 @@ from azora.strategies.surrogates import (
 
 FOLDS = 5
 FEWEST = 8  # measured networks that anything can be fitted to
-REGRESSORS: Mapping[str, tuple[str, Callable[[], Surrogate] | None]] = {
-    "layers": ("layers", None),
-    "choices": ("choices", None),
-    "layers + gaussian process": ("layers", GaussianProcess),
-    "choices + gaussian process": ("choices", GaussianProcess),
-    "layers + trees": ("layers", BoostedTrees),
-    "layers + networks": ("layers", lambda: NetworkEnsemble(steps=600)),
+
+
+class Regressor(NamedTuple):
+    """A sum over `layers` or `choices`, and what learns its errors as a share, from how the layers are mixed or, where
+    `wired`, from the space's own columns: wiring and names of options are hundreds of them, among which a hundred
+    measurements find little unless they are what counts."""
+
+    base: str
+    learn: Callable[[], Surrogate] | None = None
+    wired: bool = False
+
+
+REGRESSORS: Mapping[str, Regressor] = {
+    "layers": Regressor("layers"),
+    "choices": Regressor("choices"),
+    "layers + gaussian process": Regressor("layers", GaussianProcess),
+    "layers + gaussian process of wiring": Regressor("layers", GaussianProcess, wired=True),
+    "choices + gaussian process": Regressor("choices", GaussianProcess, wired=True),
+    "layers + trees": Regressor("layers", BoostedTrees),
+    "layers + networks": Regressor("layers", lambda: NetworkEnsemble(steps=600)),
 }
-"""A sum over layers or choices, and by what its errors, as a share, are learned."""
 QUICK = "layers + gaussian process"
 FAR_OFF = 1.0  # of a logarithm: what is farther off counts no more, or one odd measurement would choose
 
@@ -75,8 +87,9 @@ class Predictor:
         self.others = tuple(others)
         kept = TRANSFER if others else kept
         self._times = np.array([measured.latency.median for _, measured in rows])
-        self.errors: Mapping[str, float] = {} if kept is not None else self._errors()
-        self.kept = kept if kept is not None else min(self.errors, key=lambda name: self.errors[name])
+        errors = {} if kept is not None else self._errors()
+        self.errors: Mapping[str, float] = {name: float(each.mean()) for name, each in errors.items()}
+        self.kept = kept if kept is not None else _best(errors)
         self._fitted = self._fit(self.kept, list(range(len(rows))))
         self._answers: dict[tuple[tuple[str, Option], ...], tuple[float, float]] = {}
 
@@ -119,8 +132,8 @@ class Predictor:
         found: Array = np.linalg.lstsq(rows, sizes, rcond=None)[0]
         return found
 
-    def _errors(self) -> dict[str, float]:
-        """The mean absolute error of the logarithm, by regressor, of networks in folds that it did not see."""
+    def _errors(self) -> dict[str, Array]:
+        """(n,) absolute errors of the logarithm, by regressor, of networks in folds that it did not see."""
         folds = np.arange(len(self.rows)) % min(FOLDS, len(self.rows))
         found: dict[str, list[float]] = {name: [] for name in REGRESSORS}
         for fold in range(int(folds.max()) + 1):
@@ -129,21 +142,22 @@ class Predictor:
             for name in REGRESSORS:
                 times, _ = self._fit(name, seen)(asked)
                 found[name].extend(np.minimum(np.abs(np.log(times / self._times[unseen])), FAR_OFF))
-        return {name: float(np.mean(errors)) for name, errors in found.items()}
+        return {name: np.array(errors) for name, errors in found.items()}
 
     def _fit(self, name: str, places: Sequence[int]) -> Fitted:
         if name == TRANSFER:
             return _mixed(self.space, self.others, self.rows)
         architectures, times = [self.rows[place][0] for place in places], self._times[places]
-        kind, make = REGRESSORS[name]
-        base = self._base(kind, architectures, times)
+        regressor = REGRESSORS[name]
+        base = self._base(regressor.base, architectures, times)
         left = np.log(times / base(architectures))
         scale = max(float(left.std()), 1e-6)
-        if make is None:
-            return _OnTable(self.features, base, None, float(left.mean()), scale)
-        points, groups = self.features.columns(architectures), self.features.groups(architectures[0])
-        posterior = make().fit(points, (left - left.mean()) / scale, groups)
-        return _OnTable(self.features, base, posterior, float(left.mean()), scale)
+        columns = _Columns(self.features, architectures, wired=regressor.wired)
+        if regressor.learn is None:
+            return _OnTable(base, columns, None, float(left.mean()), scale)
+        points = columns(architectures)
+        posterior = regressor.learn().fit(points, (left - left.mean()) / scale, columns.groups(architectures))
+        return _OnTable(base, columns, posterior, float(left.mean()), scale)
 
     def _base(self, kind: str, architectures: Sequence[Architecture], times: Array) -> Base:
         features = self.features
@@ -154,18 +168,44 @@ class Predictor:
         return lambda asked: additive([features.totals(each) for each in asked])
 
 
+def _best(errors: Mapping[str, Array]) -> str:
+    """The regressor that errs least; the usual one, unless that is better by more than a standard error of the
+    differences (Breiman et al., 1984): some hundred measurements tell no closer."""
+    best = min(errors, key=lambda name: float(errors[name].mean()))
+    if QUICK not in errors:
+        return best
+    more = errors[QUICK] - errors[best]
+    return QUICK if more.mean() <= more.std() / math.sqrt(len(more)) else best
+
+
+@final
+class _Columns:
+    """What a sum's errors are learned from."""
+
+    def __init__(self, features: Features, fitted: Sequence[Architecture], *, wired: bool) -> None:
+        self.features, self.wired, self.kinds = features, wired, features.kinds(fitted)
+
+    def __call__(self, asked: Sequence[Architecture]) -> Array:
+        return self.features.columns(asked) if self.wired else self.features.mix(asked, self.kinds)
+
+    def groups(self, fitted: Sequence[Architecture]) -> list[slice]:
+        if self.wired:
+            return self.features.groups(fitted[0])
+        return [slice(place, place + 1) for place in range(self(fitted[:1]).shape[1])]
+
+
 @final
 class _OnTable:
-    """An additive table and what was learned of its errors."""
+    """A sum and what was learned of its errors."""
 
-    def __init__(self, features: Features, base: Base, posterior: Posterior | None, mean: float, scale: float) -> None:
-        self.features, self.base, self.posterior, self.mean, self.scale = features, base, posterior, mean, scale
+    def __init__(self, base: Base, columns: _Columns, posterior: Posterior | None, mean: float, scale: float) -> None:
+        self.base, self.columns, self.posterior, self.mean, self.scale = base, columns, posterior, mean, scale
 
     def __call__(self, architectures: Sequence[Architecture]) -> tuple[Array, Array]:
         base = self.base(architectures)
         if self.posterior is None:
             return base * math.exp(self.mean), np.full(len(base), self.scale)
-        mean, deviation = self.posterior.predict(self.features.columns(architectures))
+        mean, deviation = self.posterior.predict(self.columns(architectures))
         return base * np.exp(self.mean + self.scale * mean), self.scale * deviation
 
 

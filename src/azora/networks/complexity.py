@@ -20,6 +20,7 @@ from azora.space import Architecture, Space
 from azora.tasks import Signature
 
 BYTES = 4  # of a number
+CHANNELS, ACROSS = 8, 4  # that vectors of processors have at once
 Shape = tuple[int, ...]
 SHAPE_KEEPERS = (
     nn.BatchNorm1d,
@@ -63,13 +64,16 @@ def memory(network: nn.Module, shape: Shape, *, held: bool = False) -> int:
 @dataclass(frozen=True, slots=True)
 class Layer:
     """One module that is run: what it is, and for one input its multiply-accumulates, the values that it reads and
-    writes, and its parameters."""
+    writes, and its parameters; of a convolution also how many more multiply-accumulates it had, were its channels a
+    multiple of `CHANNELS`, or its rows of `ACROSS`: processors compute so many at once, and others in slower ways."""
 
     kind: str
     macs: int
     read: int
     written: int
     weights: int
+    odd_channels: int = 0
+    odd_rows: int = 0
 
 
 def measure(network: nn.Module, shape: Shape) -> dict[str, int]:
@@ -96,7 +100,8 @@ def layers(network: nn.Module, shape: Shape, lifetimes: Lifetimes | None = None)
     def note(module: nn.Module, inputs: tuple[Any, ...], output: Any) -> None:
         weights = sum(parameter.numel() for parameter in module.parameters(recurse=False))
         counted = _layer_macs(module, inputs, output)
-        found.append(Layer(_kind(module), counted, _values(inputs), _values(output), weights))
+        odd = _odd(counted, output.shape) if isinstance(module, nn.Conv2d) else (0, 0)
+        found.append(Layer(_kind(module), counted, _values(inputs), _values(output), weights, *odd))
 
     for module in network.modules():
         if not any(True for _ in module.children()):
@@ -115,7 +120,7 @@ FREE = ("identity", "flatten", "dropout", "sequential")
 
 def by_kind(network: nn.Module, shape: Shape) -> dict[str, int]:
     """Totals over the layers of each kind that takes time, and of `all`: `conv3.count`, `conv3.macs`, `conv3.traffic`
-    (values read and written), `conv3.weights`."""
+    (values read and written), `conv3.weights`; and `odd-channels.macs` and `odd-rows.macs` of all convolutions."""
     totals: Counter[str] = Counter()
     for layer in layers(network, shape):
         if layer.kind in FREE:
@@ -125,16 +130,20 @@ def by_kind(network: nn.Module, shape: Shape) -> dict[str, int]:
             totals[f"{kind}.macs"] += layer.macs
             totals[f"{kind}.traffic"] += layer.read + layer.written
             totals[f"{kind}.weights"] += layer.weights
+        for name, more in (("odd-channels.macs", layer.odd_channels), ("odd-rows.macs", layer.odd_rows)):
+            if more:
+                totals[name] += more
     return dict(totals)
 
 
 def _kind(module: nn.Module) -> str:
-    """`conv3`, `depthwise5`, `grouped3` for convolutions, by their longest side; otherwise the class."""
+    """`conv3`, `depthwise5`, `grouped3` for convolutions, by their longest side, `dilated-conv3` for those whose taps
+    lie apart, which runtimes run in another way; otherwise the class."""
     if not isinstance(module, nn.Conv1d | nn.Conv2d | nn.Conv3d):
         return type(module).__name__.lower()
     alone = module.groups == module.in_channels > 1
     form = "depthwise" if alone else "grouped" if module.groups > 1 else "conv"
-    return f"{form}{max(module.kernel_size)}"
+    return f"{'dilated-' if max(module.dilation) > 1 else ''}{form}{max(module.kernel_size)}"
 
 
 def run_shapes(network: nn.Module, shape: Shape, lifetimes: Lifetimes | None = None) -> None:
@@ -168,6 +177,12 @@ def _values(given: Any) -> int:
     if isinstance(given, Tensor):
         return given.numel()
     return sum(map(_values, given)) if isinstance(given, tuple | list) else 0
+
+
+def _odd(counted: int, shape: Shape) -> tuple[int, int]:
+    """What filling up the channels and the rows of an output (B, C, H, W) would add."""
+    channels, across = shape[1], shape[3]
+    return counted * (-channels % CHANNELS) // channels, counted * (-across % ACROSS) // across
 
 
 def _layer_macs(module: nn.Module, inputs: tuple[Any, ...], output: Any) -> int:
