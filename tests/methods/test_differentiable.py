@@ -185,16 +185,30 @@ def test_an_epoch_is_timed_with_the_steps_of_the_logits(
     steps = mixing.start_mixing(work.space, work.data, about, 0, "float32").batches.steps
     monkeypatch.setattr(MixtureTraining, "_step_logits", watched)
     monkeypatch.setattr(mixing, "time_of", lambda make: make() or 100.0)
-    seconds = mixing._epoch_seconds(work, about)
+    seconds, look = mixing._epoch_seconds(work, about)
     every = PRESETS[preset].settings.every
     assert every == (2 if preset == "proxyless" else 1)
-    assert learned == [0] and 100 * steps / every < seconds < 100 * steps / every + 60
+    assert learned == [0] and seconds == pytest.approx(100 * steps / every) and 0 < look < 60
 
 
 def test_a_budget_of_less_than_two_epochs_is_refused_with_what_would_do(desk: Desk) -> None:
     desk.seconds = {"relaxing": 1e-3}
     with pytest.raises(BudgetError, match=r"too short for two epochs of it, which take .* give a budget"):
         small().prepare(desk.sit())
+
+
+def test_where_two_epochs_do_not_fit_those_of_a_part_of_the_rows_do(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    desk.seconds = {"relaxing": 10.0}
+    work = desk.sit()
+    monkeypatch.setattr(mixing, "_epoch_seconds", lambda work, about: (8.0, 0.5))
+    about = mixing.describe(work, of_networks(work.space), settings_to_json(PRESETS["darts"].settings), 4.0, None)
+    assert about["part"] == pytest.approx((0.9 * 10 / 2 - 0.5) / 8) and "sees 50% of the rows" in desk.notes[0]
+    one, again = (mixing.start_mixing(work.space, work.data, about, 0, "float32") for _ in range(2))
+    rows = len(one.batches.x) + len(one.logits_batches.x)
+    assert rows == round(about["part"] * len(work.data.train))
+    assert torch.equal(one.batches.x, again.batches.x)
 
 
 def test_time_that_is_over_before_a_step_is_no_epoch(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:

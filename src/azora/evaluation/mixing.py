@@ -14,7 +14,7 @@ from azora.networks.derivation import skips
 from azora.networks.relaxation import Moment, Relaxation
 from azora.networks.statistics import recalibrate
 from azora.space import Architecture, Space
-from azora.tasks import METRICS, SearchData, evaluate
+from azora.tasks import METRICS, SearchData, Split, evaluate
 from azora.training import choose_mode
 from azora.training.fit_mixture import MixtureTraining
 from azora.training.mixture_settings import MixtureSettings, Stage
@@ -49,13 +49,14 @@ def start_mixing(
 
     Args:
         about: `{"settings", "numbers", "epochs", "target", "limited"}`: see `MixtureTraining`; `numbers` are the
-            decisions that are held while the others are mixed.
+            decisions that are held while the others are mixed; `part`, if there, the share of the rows that it learns
+            from.
         precision: a mode's name.
     """
     part = space.root.constrain(None, "numbers are held while modules are mixed", **about["numbers"])
     return MixtureTraining(
         part,
-        data.train,
+        _some(data.train, about.get("part", 1.0), seed),
         data.signature,
         data.scaling,
         settings_from_json(about["settings"]),
@@ -66,6 +67,15 @@ def start_mixing(
         target=about["target"],
         limited=about["limited"],
     )
+
+
+def _some(rows: Split, share: float, seed: int) -> Split:
+    """So many of the rows, drawn, for they may be in the order of their classes."""
+    if share >= 1.0:
+        return rows
+    count = max(2, round(share * len(rows)))
+    some = np.sort(np.random.default_rng(seed).permutation(len(rows))[:count])
+    return Split(rows.x[some], rows.y[some])
 
 
 @final

@@ -35,6 +35,8 @@ from azora.trial import Proposal
 
 RELAXING = "relaxing"
 WANTED, FEWEST = 12.0, 2.0  # epochs that a mixture should have, and must
+LEAST_PART = 0.25  # of the rows: where two epochs of all do not fit, those of fewer do
+HASTE = 0.9  # of the time that a part of the rows is chosen by
 UNENDING = 1e6  # epochs of a schedule of which only the first steps are made
 HARDER, MOST_DECAY = 3.0, 0.0243  # by how much the decay grows, and up to what (Zela et al., 2020)
 
@@ -42,11 +44,12 @@ HARDER, MOST_DECAY = 3.0, 0.0243  # by how much the decay grows, and up to what 
 def describe(
     work: Work, networks: Space, settings: Mapping[str, Any], epochs: float, target: float | None
 ) -> dict[str, Any]:
-    """What `start_mixing` is to be given: numbers held so that enough epochs fit into the phase's time.
+    """What `start_mixing` is to be given: numbers held so that enough epochs fit into the phase's time; where not two
+    fit of any, those of a part of the rows.
 
     Raises:
         SpaceError: nothing in the space can be mixed.
-        BudgetError: not two epochs fit.
+        BudgetError: not two epochs of the least part fit.
         ConfigError: the first steps diverge at the settings' rates, or a cost has no logarithm.
     """
     ways = held_numbers(networks, work.seed, maskable(networks) if settings["masked"] else ())
@@ -57,18 +60,24 @@ def describe(
     if not work.seconds:
         return {**about, "numbers": dict(ways[len(ways) // 3].numbers)}
     seconds = work.left(RELAXING)
-    epoch = _epoch_seconds(work, {**about, "numbers": dict(ways[0].numbers)})
-    if epoch * FEWEST > seconds:
-        raise BudgetError(
-            f"{seconds:.0f}s for the mixture are too short for two epochs of it, which take {FEWEST * epoch:.0f}s here:"
-            f" give a budget {FEWEST * epoch / max(1e-9, seconds):.1f} times as long, or a smaller space"
-        )
-    return {**about, "numbers": dict(fitting_numbers(ways, work.left(RELAXING), epoch, WANTED))}
+    train, look = _epoch_seconds(work, {**about, "numbers": dict(ways[0].numbers)})
+    if FEWEST * (train + look) > seconds:
+        part = (HASTE * seconds / FEWEST - look) / train
+        if part < LEAST_PART:
+            least = FEWEST * (LEAST_PART * train + look) / HASTE
+            raise BudgetError(
+                f"{seconds:.0f}s for the mixture are too short for two epochs of it, which take {least:.0f}s here with"
+                f" {LEAST_PART:.0%} of the rows: give a budget {least / max(1e-9, seconds):.1f} times as long, or a"
+                " smaller space"
+            )
+        work.note(f"an epoch of the mixture sees {part:.0%} of the rows: two of all take {FEWEST * train:.0f}s here")
+        return {**about, "numbers": dict(ways[0].numbers), "part": part}
+    return {**about, "numbers": dict(fitting_numbers(ways, work.left(RELAXING), train + look, WANTED))}
 
 
-def _epoch_seconds(work: Work, about: Mapping[str, Any]) -> float:
-    """What an epoch of a mixture whose logits learn takes, by as many steps as one of the logits comes with, and a look
-    at what it favours."""
+def _epoch_seconds(work: Work, about: Mapping[str, Any]) -> tuple[float, float]:
+    """What an epoch of a mixture whose logits learn takes, by as many steps as one of the logits comes with, and what a
+    look at what it favours does."""
     about = {**about, "settings": {**about["settings"], "frozen": 0.0}, "epochs": UNENDING}
     training = start_mixing(work.space, work.data, about, work.seed, work.precision, work.device)
     every = training.settings.every
@@ -82,7 +91,7 @@ def _epoch_seconds(work: Work, about: Mapping[str, Any]) -> float:
     looked = time.perf_counter() - begun
     work.study.alive()
     processes = max(1, min(2, work.workers)) if training.settings.order == 1 else 1
-    return step * training.batches.steps / processes + looked
+    return step * training.batches.steps / processes, looked
 
 
 @final
