@@ -58,6 +58,7 @@ class Steady:
             seconds: of answers of each, those of the reference beside it included.
         """
         found: list[Found | None] = [None] * len(deployables)
+        self.target.ready(deployables)
         with ExitStack() as stack:
             loaded: dict[int, Loaded] = {}
             for place, each in enumerate(deployables):

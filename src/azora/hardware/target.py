@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import platform
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
 from functools import cache
@@ -135,6 +135,11 @@ class TimedTarget(Target):
         Raises:
             TargetError: the runtime cannot take it.
         """
+
+    def ready(self, deployables: Sequence[Deployable]) -> None:
+        """Told of networks that are loaded next: what takes long can be made of all at once, with nothing being timed.
+        Here: nothing does."""
+        return
 
     def measure(self, deployable: Deployable, seconds: float = SECONDS) -> Measured:
         with self.load(deployable) as loaded:
