@@ -82,6 +82,26 @@ def test_what_errs_least_on_folds_not_seen_is_kept(fitted: Predictor) -> None:
     assert fitted.additive is not None and 0.5 < fitted.additive.r2 <= 1
 
 
+def test_a_runtime_that_leaves_out_what_nothing_reads_is_learned(space: Space) -> None:
+    drawn = draw_distinct(space, 200, random.Random(1))
+    prices = {"conv_3x3": 9.0, "conv_1x1": 3.0, "avg_pool_3x3": 2.0}
+    taken = [
+        1.0 + sum(prices.get(str(value), 0.0) for name, value in each.items() if name not in space.unread(each))
+        for each in drawn
+    ]
+    measured = [(each, Measured(Measurement(time))) for each, time in zip(drawn, taken, strict=True)]
+    found = Predictor(space, measured[:80])
+    assert found.kept == "choices that are read"
+    assert np.abs(found.predict(drawn[80:])[0] / taken[80:] - 1).mean() < 0.05
+
+
+def test_what_is_read_is_asked_only_where_something_is_not(rows: list[Row]) -> None:
+    space = make_space("cells", Signature("classification", (1, 8, 8), 10))
+    drawn = draw_distinct(space, 10, random.Random(0))
+    measured = [(each, Measured(Measurement(1.0 + place))) for place, each in enumerate(drawn)]
+    assert "choices that are read" not in Predictor(space, measured).errors
+
+
 @pytest.mark.parametrize(("better", "kept"), [(0.0, QUICK), (0.004, QUICK), (0.02, "layers")])
 def test_the_usual_one_is_kept_unless_another_is_clearly_better(better: float, kept: str) -> None:
     usual = np.abs(np.random.default_rng(0).normal(0.1, 0.05, 100))

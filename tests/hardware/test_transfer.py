@@ -86,3 +86,25 @@ def test_devices_that_never_differ_do_no_harm() -> None:
     found, doubt = Adapted.fit(Others.of(logs), logs[:5], np.full(5, 2.0))(logs)
     assert found == pytest.approx(2.0)
     assert np.isfinite(doubt).all()
+
+
+def test_the_networks_to_measure_leave_less_doubt_than_others() -> None:
+    known, new = family(8)
+    logs = np.log(known)
+    others, rng = Others.of(logs), np.random.default_rng(0)
+
+    def doubt(chosen: list[int]) -> float:
+        return float((Adapted.fit(others, logs[chosen], new[chosen])(logs)[1] ** 2).mean())
+
+    # The deviation of what was measured sets the scale of all doubt, so it is taken out.
+    def relative(chosen: list[int]) -> float:
+        return doubt(chosen) / Adapted.fit(others, logs[chosen], new[chosen]).noise
+
+    drawn = [relative(rng.permutation(NETWORKS)[:6].tolist()) for _ in range(20)]
+    assert relative(others.choose(logs, 6)) < min(drawn)
+
+
+def test_no_more_networks_are_chosen_than_there_are() -> None:
+    known, _ = family(3)
+    logs = np.log(known[:4])
+    assert sorted(Others.of(logs).choose(logs, 10)) == [0, 1, 2, 3]

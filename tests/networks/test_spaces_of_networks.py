@@ -106,6 +106,16 @@ def test_nb201_has_the_published_strings_keys_and_isomorphisms() -> None:
     assert all(dict(space.from_string(text)) == dict(each) for text, each in zip(strings, every, strict=True))
 
 
+def test_nb201_tells_which_edges_nothing_reads() -> None:
+    space = small("nb201")
+    cell = space.from_string("|nor_conv_3x3~0|+|nor_conv_3x3~0|nor_conv_1x1~1|+|skip_connect~0|none~1|none~2|")
+    assert set(space.unread(cell)) == {"operation_0_1", "operation_0_2", "operation_1_2"}
+    cell = space.from_string("|nor_conv_3x3~0|+|nor_conv_3x3~0|nor_conv_1x1~1|+|none~0|none~1|skip_connect~2|")
+    assert set(space.unread(cell)) == set(), "by way of the second node"
+    cell = space.from_string("|nor_conv_3x3~0|+|nor_conv_3x3~0|none~1|+|skip_connect~0|none~1|skip_connect~2|")
+    assert set(space.unread(cell)) == {"operation_0_1"}
+
+
 def test_nb201_in_the_published_skeleton_has_the_published_number_of_parameters() -> None:
     space = NB201(Signature("classification", (3, 32, 32), 10))
     with torch.device("meta"):

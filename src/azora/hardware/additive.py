@@ -78,7 +78,7 @@ class ByChoice:
     ridge regression; how much it shrinks is chosen by leaving one out.
 
     Args:
-        rows: (n, columns), as `Features.choices` has them.
+        rows: (n, columns), as `Features.choices` or `Features.read` have them.
         times: (n,) milliseconds.
     """
 

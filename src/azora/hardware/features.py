@@ -47,6 +47,20 @@ class Features:
         codes = [self.space.encode(each) for each in architectures]
         return np.hstack([np.asarray(codes, dtype=np.float64), np.asarray(counts).reshape(len(codes), -1)])
 
+    def read(self, architectures: Sequence[Architecture]) -> Array:
+        """(n, columns): for each choice and each of its words whether it is chosen and its result read, and how often
+        each word is."""
+        choices = self.space.root.choices
+        pairs = [(name, word) for name, choice in choices.items() for word in _words(choice)]
+        words = sorted({word for _, word in pairs})
+        rows = []
+        for each in architectures:
+            unread = set(self.space.root.unread(each))
+            kept = {name: value for name, value in each.items() if name not in unread}
+            own = [float(kept.get(name) == word) for name, word in pairs]
+            rows.append([*own, *(float(sum(value == word for value in kept.values())) for word in words)])
+        return np.asarray(rows, dtype=np.float64)
+
     def sizes(self, architectures: Sequence[Architecture]) -> Array:
         """(n, `QUANTITIES`): logarithms of all layers' totals."""
         rows = [[math.log1p(self.totals(each)[f"all.{name}"]) for name in QUANTITIES] for each in architectures]

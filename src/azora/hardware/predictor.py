@@ -30,9 +30,9 @@ FEWEST = 8  # measured networks that anything can be fitted to
 
 
 class Regressor(NamedTuple):
-    """A sum over `layers` or `choices`, and what learns its errors as a share, from how the layers are mixed or, where
-    `wired`, from the space's own columns: wiring and names of options are hundreds of them, among which a hundred
-    measurements find little unless they are what counts."""
+    """A sum over `layers`, `choices` or the `read` ones of these, and what learns its errors as a share, from how the
+    layers are mixed or, where `wired`, from the space's own columns: wiring and names of options are hundreds of them,
+    among which a hundred measurements find little unless they are what counts."""
 
     base: str
     learn: Callable[[], Surrogate] | None = None
@@ -42,6 +42,7 @@ class Regressor(NamedTuple):
 REGRESSORS: Mapping[str, Regressor] = {
     "layers": Regressor("layers"),
     "choices": Regressor("choices"),
+    "choices that are read": Regressor("read"),
     "layers + gaussian process": Regressor("layers", GaussianProcess),
     "layers + gaussian process of wiring": Regressor("layers", GaussianProcess, wired=True),
     "choices + gaussian process": Regressor("choices", GaussianProcess, wired=True),
@@ -135,11 +136,13 @@ class Predictor:
     def _errors(self) -> dict[str, Array]:
         """(n,) absolute errors of the logarithm, by regressor, of networks in folds that it did not see."""
         folds = np.arange(len(self.rows)) % min(FOLDS, len(self.rows))
-        found: dict[str, list[float]] = {name: [] for name in REGRESSORS}
+        root = self.space.root
+        some = any(root.unread(architecture) for architecture, _ in self.rows)
+        found: dict[str, list[float]] = {name: [] for name, each in REGRESSORS.items() if each.base != "read" or some}
         for fold in range(int(folds.max()) + 1):
             seen, unseen = np.flatnonzero(folds != fold).tolist(), np.flatnonzero(folds == fold).tolist()
             asked = [self.rows[place][0] for place in unseen]
-            for name in REGRESSORS:
+            for name in found:
                 times, _ = self._fit(name, seen)(asked)
                 found[name].extend(np.minimum(np.abs(np.log(times / self._times[unseen])), FAR_OFF))
         return {name: np.array(errors) for name, errors in found.items()}
@@ -161,9 +164,10 @@ class Predictor:
 
     def _base(self, kind: str, architectures: Sequence[Architecture], times: Array) -> Base:
         features = self.features
-        if kind == "choices":
-            by_choice = ByChoice(features.choices(architectures), times)
-            return lambda asked: by_choice(features.choices(asked))
+        if kind != "layers":
+            columns = features.choices if kind == "choices" else features.read
+            by_choice = ByChoice(columns(architectures), times)
+            return lambda asked: by_choice(columns(asked))
         additive = Additive.fit([features.totals(each) for each in architectures], times)
         return lambda asked: additive([features.totals(each) for each in asked])
 

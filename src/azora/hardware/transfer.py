@@ -7,14 +7,12 @@ from typing import final
 
 import numpy as np
 
-from azora.hardware.choosing import farthest
 from azora.strategies.surrogates import Array
 
 NOISE = 0.15  # of a measurement, as a share of the spread of the device's logarithms
 FREEDOM = 0.2  # how far the whole scale may be from what the first look says, as a share
 STEEPEST = 2.0  # times that a device may spread more or less than the others do
 LOOSE = 1e-4
-COMPONENTS = 8  # that networks to measure are told apart by, at most
 
 
 @final
@@ -44,8 +42,28 @@ class Others:
         return found
 
     def choose(self, logs: Array, count: int) -> list[int]:
-        """The places of networks to measure on a new device: as different as can be to the devices that are known."""
-        return farthest(self.components(logs)[:, :COMPONENTS], count)
+        """The places of networks to measure on a new device: one by one the network whose time, once it is known,
+        leaves the least doubt of all of them in the mean (Bayesian A-optimal design, Chaloner & Verdinelli, 1995).
+        What is measured does not change that doubt, so they are chosen before."""
+        rows, covariance, chosen = _rows(self.components(logs)), self.prior, list[int]()
+        products = rows.T @ rows
+        while len(chosen) < min(count, len(rows)):
+            shared = rows @ covariance
+            doubt = np.einsum("ij,ij->i", shared, rows) + NOISE**2
+            less = np.einsum("ij,jk,ik->i", shared, products, shared) / doubt
+            less[chosen] = -1.0
+            chosen.append(int(less.argmax()))
+            covariance = covariance - np.outer(shared[chosen[-1]], shared[chosen[-1]]) / doubt[chosen[-1]]
+        return chosen
+
+    @property
+    def prior(self) -> Array:
+        """(1 + components, 1 + components), the covariance of a new device's weights, in units of its deviation."""
+        mean, count = self.axes.mean(1), len(self.axes) + 1
+        made = np.zeros((count, count))
+        made[0, 0] = 1.0
+        made[1:, 1:] = _covariance(self.axes) + FREEDOM**2 * np.outer(mean, mean)
+        return made
 
 
 @final
@@ -65,17 +83,13 @@ class Adapted:
     @classmethod
     def fit(cls, others: Others, logs: Array, times: Array) -> Adapted:
         """From (n, devices) logarithms of the measured networks and their (n,) milliseconds on the new device."""
-        known, target = others.components(logs), np.log(times)
-        mean, spread = others.axes.mean(1), _covariance(others.axes)
+        known, target, mean = others.components(logs), np.log(times), others.axes.mean(1)
         middle = known @ mean
         usual = float(others.deviation.mean())
         scale = float(np.clip(target.std() / max(float(middle.std()), 1e-9), usual / STEEPEST, usual * STEEPEST))
-        count = len(mean) + 1
-        covariance = np.zeros((count, count))
-        covariance[0, 0] = scale**2
-        covariance[1:, 1:] = scale**2 * (spread + FREEDOM**2 * np.outer(mean, mean))
+        covariance = scale**2 * others.prior
         prior = np.append(float(target.mean() - scale * middle.mean()), scale * mean)
-        rows = np.hstack([np.ones((len(known), 1)), known])
+        rows = _rows(known)
         noise = (NOISE * scale) ** 2
         gain = np.linalg.solve(rows @ covariance @ rows.T + noise * np.eye(len(rows)), rows @ covariance).T
         weights = prior + gain @ (target - rows @ prior)
@@ -83,10 +97,15 @@ class Adapted:
 
     def __call__(self, logs: Array) -> tuple[Array, Array]:
         """Milliseconds (n,) and one standard deviation of their logarithm (n,) for (n, devices) logarithms."""
-        known = self.others.components(logs)
-        rows = np.hstack([np.ones((len(known), 1)), known])
+        rows = _rows(self.others.components(logs))
         doubt = np.einsum("ij,jk,ik->i", rows, self.covariance, rows)
         return np.exp(rows @ self.weights), np.sqrt(np.maximum(doubt, 0.0) + self.noise)
+
+
+def _rows(known: Array) -> Array:
+    """(n, components) with a one before each."""
+    found: Array = np.hstack([np.ones((len(known), 1)), known])
+    return found
 
 
 def _covariance(axes: Array) -> Array:

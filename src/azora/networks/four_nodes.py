@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from functools import partial
 from typing import Any, ClassVar
 
@@ -63,6 +63,14 @@ class FourNodes(Space):
 
     def kinds(self, decisions: Mapping[str, Option]) -> Mapping[str, int]:
         return self._described(decisions).kinds()
+
+    def unread(self, decisions: Mapping[str, Option]) -> Collection[str]:
+        """The edges into nodes from which only `none` leads on."""
+        read = {3}
+        for (source, target), name in reversed(edges_of(decisions).items()):
+            if target in read and name != "none":
+                read.add(source)
+        return [name for (_, target), name in _NAMED if target not in read]
 
     def graph(self, architecture: Architecture) -> Graph:
         return cell_graph(f"cell, {self.depth} a stage", edges_of(architecture), 3, loose=False)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import islice
 from typing import Any
@@ -113,6 +113,11 @@ class Space:
         """What `azora.networks.complexity.by_kind` counts, where it is known without a network; None: one is made.
         Here: None."""
         return None
+
+    def unread(self, decisions: Mapping[str, Option]) -> Collection[str]:
+        """The choices whose results nothing goes on with: some runtimes leave out what they decide, others do not.
+        Here: none."""
+        return ()
 
     # Making architectures ---------------------------------------------------------------------------------------
 
