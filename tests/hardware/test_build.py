@@ -268,6 +268,30 @@ def test_in_little_time_fewer_are_validated_but_each_twice(space: Space, clock: 
     assert found.networks == 6
 
 
+class Keeping(Slow):
+    """A second for a new network; a tenth of it for one whose file is there."""
+
+    def __init__(self, clock: Clock) -> None:
+        super().__init__(clock)
+        self.kept = set[Architecture | None]()
+
+    def measure(self, deployable: Deployable, seconds: float = 0.1) -> Measured:
+        begun, known = self.clock.now, deployable.architecture in self.kept
+        found = super().measure(deployable)
+        self.kept.add(deployable.architecture)
+        self.clock.now = begun + (0.1 if known else 1.0)
+        return found
+
+
+def test_what_kept_files_leave_of_the_time_goes_to_more_networks(space: Space, clock: Clock) -> None:
+    predictor = build_predictor(Measuring(devices.Counted(), space), 8, brief=True)
+    begun = clock.now
+    found = validate(Measuring(Keeping(clock), space, seconds=22.0, fewest=0, each=0.1), predictor, 50)
+    assert found is not None
+    assert 17 <= found.networks <= 20  # eleven in half of the time, and then in half of what is left, and so on
+    assert clock.now - begun <= 22.0
+
+
 def test_without_time_nothing_is_measured_to_validate(space: Space) -> None:
     predictor = build_predictor(Measuring(devices.Counted(), space), 8, brief=True)
     target = devices.Picky(every=1)

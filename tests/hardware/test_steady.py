@@ -28,10 +28,10 @@ class Clock:
     """Time that passes when something works; every half second the machine is half as quick for as long."""
 
     def __init__(self) -> None:
-        self.now = 0.0
+        self.now, self.paces = 0.0, (1.0, 2.0)
 
     def work(self, seconds: float) -> None:
-        self.now += seconds * (2.0 if int(self.now / 0.5) % 2 else 1.0)
+        self.now += seconds * self.paces[int(self.now / 0.5) % 2]
 
 
 class Uneven(TimedTarget):
@@ -107,6 +107,20 @@ def test_one_measuring_goes_on_with_the_reference_of_another(clock: Clock, space
     for (_, before), (_, after) in zip(one, other, strict=True):
         assert after.latency.median == pytest.approx(before.latency.median, rel=0.1)
         assert after.latency.runs + after.latency.outliers >= ROUNDS and after.bytes == before.bytes
+
+
+def test_what_is_measured_beside_another_is_told_in_its_unit_though_the_machine_became_slower(
+    clock: Clock, space: Space
+) -> None:
+    target, drawn = Uneven(clock), draw_distinct(space, 8, random.Random(2))
+    first = Measuring(target, space)
+    clock.paces = (1.0, 1.0)
+    rows = first(drawn, "measuring")
+    second, clock.paces = Measuring(target, space, beside=first), (3.0, 3.0)
+    for _ in range(3):
+        again = second(drawn, "again")
+    for (_, before), (_, after) in zip(rows, again, strict=True):
+        assert after.latency.median == pytest.approx(before.latency.median, rel=0.01)
 
 
 def test_a_reference_that_does_not_run_is_refused(clock: Clock, space: Space) -> None:

@@ -54,7 +54,7 @@ def test_kinds_are_totals_without_what_takes_no_time() -> None:
     found = by_kind(nn.Sequential(network()[0], nn.Conv2d(8, 4, 3, padding=1), network()), SHAPE)
     assert {name.partition(".")[0] for name in found} == {
         "all", "conv3", "batchnorm2d", "relu", "depthwise5", "grouped3", "adaptiveavgpool2d", "linear", "odd-channels",
-        "odd-rows",
+        "odd-rows", "odd-filters",
     }  # fmt: skip
     assert found["conv3.count"] == 3
     assert found["conv3.macs"] == 3 * 8 * 4 * 9 * 36
@@ -71,20 +71,31 @@ def test_kinds_are_totals_without_what_takes_no_time() -> None:
 
 
 @pytest.mark.parametrize(
-    ("layer", "kind", "channels", "rows"),
+    ("layer", "kind", "channels", "rows", "filters"),
     [
-        (nn.Conv2d(4, 12, 3, padding=1), "conv3", 1 / 3, 1 / 3),
-        (nn.Conv2d(4, 16, 3), "conv3", 0, 0),  # 4 × 4 come out
-        (nn.Conv2d(4, 8, 3, dilation=2), "dilated-conv3", 0, 1),
-        (nn.Conv2d(4, 4, 3, dilation=2, groups=4), "dilated-depthwise3", 1, 1),
+        (nn.Conv2d(4, 12, 3, padding=1), "conv3", 1 / 3, 1 / 3, 5 / 3),
+        (nn.Conv2d(4, 16, 3), "conv3", 0, 0, 1),  # 4 × 4 come out
+        (nn.Conv2d(4, 64, 3), "conv3", 0, 0, 0),
+        (nn.Conv2d(4, 8, 3, dilation=2), "dilated-conv3", 0, 1, 3),
+        (nn.Conv2d(4, 4, 3, dilation=2, groups=4), "dilated-depthwise3", 1, 1, 0),
     ],
 )
-def test_what_runtimes_are_slow_at_is_told_apart(layer: nn.Module, kind: str, channels: float, rows: float) -> None:
-    """Convolutions with dilation, and what would fill up their channels to eights and their rows to fours."""
+def test_what_runtimes_are_slow_at_is_told_apart(
+    layer: nn.Module, kind: str, channels: float, rows: float, filters: float
+) -> None:
+    """Convolutions with dilation, and what would fill up their channels to eights, their rows to fours and, where they
+    have no groups, their channels to thirty-twos."""
     found = by_kind(layer, SHAPE)
     assert found[f"{kind}.count"] == 1
     assert found.get("odd-channels.macs", 0) == pytest.approx(channels * found["all.macs"], abs=1)
     assert found.get("odd-rows.macs", 0) == pytest.approx(rows * found["all.macs"], abs=1)
+    assert found.get("odd-filters.macs", 0) == pytest.approx(filters * found["all.macs"], abs=1)
+
+
+def test_weights_beyond_a_mebibyte_of_a_layer_are_told_apart() -> None:
+    light, heavy = nn.Linear(8, 8), nn.Linear(2**10, 2**9, bias=False)
+    assert "heavy.weights" not in by_kind(light, (8,))
+    assert by_kind(nn.Sequential(heavy, nn.Linear(2**9, 2**10, bias=False)), (2**10,))["heavy.weights"] == 2 * 2**18
 
 
 def test_a_layer_that_is_used_twice_is_two_layers_and_one_that_is_not_is_none() -> None:

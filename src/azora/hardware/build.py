@@ -58,14 +58,32 @@ class Validation:
 
 
 @final
+@dataclass
+class Beside:
+    """Seconds beside answers, for making and loading networks, and of how many networks."""
+
+    seconds: float = 0.0
+    count: int = 0
+
+    def add(self, seconds: float, count: int) -> None:
+        self.seconds, self.count = self.seconds + seconds, self.count + count
+
+    @property
+    def usual(self) -> float:
+        """Of one network; 0 where none is known."""
+        return self.seconds / max(1, self.count)
+
+
+@final
 class Measuring:
     """Measures networks of a space on a target, until the time is over.
 
     Args:
         space: of networks.
         seconds: for all of them; None has no end.
-        beside: an earlier measuring of the same target, whose reference is gone on with (see `Steady`). Where the first
-            networks of this one cannot be measured, the last of that one tells whether the target works at all.
+        beside: an earlier measuring of the same target, whose reference is gone on with (see `Steady`), and what that
+            took until then: what both measured can be compared, though the machine became slower or quicker. Where the
+            first networks of this one cannot be measured, the last of that one tells whether the target works at all.
         each: seconds of repeated answers of one.
         slot: seconds of the clock that one may take, from what it is made of to its last answer. Of what making it
             leaves, more than `each` are answers, `LONGEST` at most.
@@ -91,10 +109,11 @@ class Measuring:
         self._known: Sequence[Row] = ()  # what could be measured before
         self._tried = set[Decisions]()
         self._end, self._fewest = math.inf if seconds is None else time.monotonic() + seconds, fewest
-        self._aside, self._count = 0.0, 0  # seconds beside answers, and of how many networks
+        self._usual: float | None = None  # milliseconds of the reference; None, as long as it may change
+        self._aside = {False: Beside(), True: Beside()}  # of networks that are new, and of those measured before
         if beside is not None:
-            self._steady, self._known = beside._steady, beside._rows
-            self._aside, self._count = beside._aside, beside._count
+            self._steady, self._known, self._aside = beside._steady, beside._rows, beside._aside
+            self._usual = None if self._steady is None else self._steady.usual
 
     @property
     def rows(self) -> list[Row]:
@@ -118,7 +137,7 @@ class Measuring:
     @property
     def over(self) -> bool:
         """Whether its time is."""
-        return self._fits(self._end) == 0
+        return self._fits(self._end, again=False) == 0
 
     @property
     def tried(self) -> int:
@@ -143,11 +162,12 @@ class Measuring:
         found: list[Row] = []
         now = time.monotonic()
         end, start = now + share * (self._end - now), 0
-        while start < len(architectures) and (fits := self._fits(end)):
+        again = not self.untried(architectures)
+        while start < len(architectures) and (fits := self._fits(end, again)):
             some = architectures[start : start + fits]
             start += len(some)
             self._tried.update(tuple(architecture.items()) for architecture in some)
-            for architecture, each in zip(some, self._clocked(some), strict=True):
+            for architecture, each in zip(some, self._clocked(some, again), strict=True):
                 if isinstance(each, Measured):
                     self._rows.append((architecture, each))
                     found.append(self._rows[-1])
@@ -165,25 +185,27 @@ class Measuring:
         known = [*self._known[-1:], *self._rows[-1:]]
         return bool(known) and isinstance(self._measured([known[-1][0]], self.each)[0], Measured)
 
-    def _seconds(self) -> float:
+    def _seconds(self, again: bool) -> float:
         """Of the next network's answers: what making it leaves of its slot, by what making others took."""
-        if not self._count:
-            return self.each
-        return max(self.each, min(LONGEST, self.slot - max(0.0, self._aside / self._count)))
+        aside = self._beside(again)
+        return max(self.each, min(LONGEST, self.slot - max(0.0, aside.usual))) if aside.count else self.each
 
-    def _fits(self, end: float) -> int:
+    def _beside(self, again: bool) -> Beside:
+        """By which to reckon; what new ones took, as long as none was measured again."""
+        return self._aside[again if self._aside[again].count else False]
+
+    def _fits(self, end: float, again: bool) -> int:
         """How many networks there is time for now; as many as are measured together, while there are too few."""
         together = GROUP if isinstance(self.target, TimedTarget) else 1
-        one = self._seconds() + self._aside / max(1, self._count)
+        one = self._seconds(again) + self._beside(again).usual
         fits = int(min(together, max(0.0, end - time.monotonic()) / max(one, 1e-9) + 0.01))
         enough = len(self._rows) >= self._fewest or self._in_a_row >= MOST_FAILURES
         return fits if enough else together
 
-    def _clocked(self, architectures: Sequence[Architecture]) -> list[Measured | TargetError]:
-        seconds, begun = self._seconds(), time.monotonic()
+    def _clocked(self, architectures: Sequence[Architecture], again: bool) -> list[Measured | TargetError]:
+        seconds, begun = self._seconds(again), time.monotonic()
         found = self._measured(architectures, seconds)
-        self._aside += time.monotonic() - begun - seconds * len(architectures)
-        self._count += len(architectures)
+        self._aside[again].add(time.monotonic() - begun - seconds * len(architectures), len(architectures))
         return found
 
     def _measured(self, architectures: Sequence[Architecture], seconds: float) -> list[Measured | TargetError]:
@@ -205,7 +227,8 @@ class Measuring:
         architecture, measured = row
         if self._steady is None:
             return row
-        return architecture, replace(measured, latency=measured.latency.times(self._steady.usual))
+        usual = self._steady.usual if self._usual is None else self._usual
+        return architecture, replace(measured, latency=measured.latency.times(usual))
 
     def _deployable(self, architecture: Architecture) -> Deployable:
         """A network with random weights: they change no time."""
@@ -268,12 +291,16 @@ def _doubtful(predictor: Predictor, architectures: Sequence[Architecture]) -> li
 def validate(
     measuring: Measuring, predictor: Predictor, count: int, seed: int = 0, seen: Seen = unseen
 ) -> Validation | None:
-    """Of random networks that the predictor has not seen, each measured twice, in two rounds of half of the time; None
-    where there are fewer than three."""
+    """Of random networks that the predictor has not seen, each measured twice: as many as half of the time has room
+    for, then these again; then, where files that the target keeps left time, others in the same way. None where there
+    are fewer than three."""
     rng = random.Random(f"{seed} validation")
     drawn = draw_distinct(measuring.space, count, rng, [architecture for architecture, _ in predictor.rows])
-    first = measuring(drawn, "validating", seen, share=0.5)
-    second = measuring([architecture for architecture, _ in first], "measuring again", seen)
+    first, second, left = list[Row](), list[Row](), drawn
+    while some := measuring(left, "validating", seen, share=0.5):
+        first += some
+        second += measuring([architecture for architecture, _ in some], "measuring again", seen)
+        left = measuring.untried(left)
     if len(second) < 3:
         return None
     once = {tuple(architecture.items()): measured.latency.median for architecture, measured in first}

@@ -16,6 +16,8 @@ from azora.strategies.surrogates import Array, Description
 
 QUANTITIES = ("count", "macs", "traffic", "weights")
 SHARED = ("macs", "traffic")
+APART = {"all", "odd-filters", "heavy", "held"}  # totals that are of no kind of layer, and whose prices alone count
+HELD = 2**19  # weights: two mebibytes, of which a processor's caches keep less and less from answer to answer
 
 
 @final
@@ -32,7 +34,8 @@ class Features:
         self._known: dict[tuple[tuple[str, Option], ...], Mapping[str, float]] = {}
 
     def totals(self, architecture: Architecture) -> Mapping[str, float]:
-        """`conv3.macs`, `conv3.count` …, of every kind of layer that takes time, and of `all`."""
+        """`conv3.macs`, `conv3.count` …, of every kind of layer that takes time, and of `all`; `held.weights`, those of
+        all layers beyond `HELD`."""
         # By decisions and not by key: cells that share a node and cells that copy it have one key, and different costs.
         decisions = tuple(architecture.items())
         if decisions not in self._known:
@@ -68,7 +71,7 @@ class Features:
 
     def kinds(self, architectures: Sequence[Architecture]) -> list[str]:
         """Of the layers that any of these has."""
-        return sorted({name.partition(".")[0] for each in architectures for name in self.totals(each)} - {"all"})
+        return sorted({name.partition(".")[0] for each in architectures for name in self.totals(each)} - APART)
 
     def mix(self, architectures: Sequence[Architecture], kinds: Sequence[str]) -> Array:
         """(n, columns): `sizes`, then the share of each of the `kinds` in the multiply-accumulates and in the values
@@ -84,11 +87,12 @@ class Features:
         return np.hstack([self.sizes(architectures), self._describe(architectures)])
 
     def _counted(self, architecture: Architecture) -> Mapping[str, float]:
-        if (told := self.space.root.kinds(architecture)) is not None:
-            return told
-        with ShapesOnly():
-            network = self.space.root.build(As(architecture))
-        return by_kind(network, self.shape)
+        told = self.space.root.kinds(architecture)
+        if told is None:
+            with ShapesOnly():
+                network = self.space.root.build(As(architecture))
+            told = by_kind(network, self.shape)
+        return {**told, "held.weights": max(0.0, told["all.weights"] - HELD)}
 
     def groups(self, architecture: Architecture) -> list[slice]:
         """Those of `columns` that belong together."""

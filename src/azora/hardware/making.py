@@ -109,7 +109,9 @@ def transfer_target_file(
                 f"{target.spec}: {len(rows)} networks could be measured, {LEAST_TRANSFER} at least are wanted; {why}"
             )
         predictor = Predictor(networks, rows, others=others)
-        facts = _facts(_checked(measuring, predictor, check, seed, seen), measuring, begun)
+        with closing(Measuring(target, networks, beside=measuring)) as checking:
+            checked = _checked(checking, predictor, check, seed, seen)
+        facts = _facts(checked, measuring, begun)
     sources = [{"target": each.spec, "device": dict(each.fingerprint)} for each in files]
     made = TargetFile.of(target, first.about, predictor, {**facts, "from": sources})
     return made.save(out or default_file(target, networks, first.about, first.signature)), made

@@ -20,7 +20,8 @@ from azora.space import Architecture, Space
 from azora.tasks import Signature
 
 BYTES = 4  # of a number
-CHANNELS, ACROSS = 8, 4  # that vectors of processors have at once
+CHANNELS, ACROSS, FILTERS = 8, 4, 32  # that vectors of processors have at once, and the quickest loops over them
+HEAVY = 2**18  # weights of a layer: a mebibyte, beyond which hardly a core's own cache goes
 Shape = tuple[int, ...]
 SHAPE_KEEPERS = (
     nn.BatchNorm1d,
@@ -65,7 +66,8 @@ def memory(network: nn.Module, shape: Shape, *, held: bool = False) -> int:
 class Layer:
     """One module that is run: what it is, and for one input its multiply-accumulates, the values that it reads and
     writes, and its parameters; of a convolution also how many more multiply-accumulates it had, were its channels a
-    multiple of `CHANNELS`, or its rows of `ACROSS`: processors compute so many at once, and others in slower ways."""
+    multiple of `CHANNELS`, or its rows of `ACROSS`: processors compute so many at once, and others in slower ways; and
+    were its channels, if it is not grouped, a multiple of `FILTERS`: what is read is read once for so many of them."""
 
     kind: str
     macs: int
@@ -74,6 +76,7 @@ class Layer:
     weights: int
     odd_channels: int = 0
     odd_rows: int = 0
+    odd_filters: int = 0
 
 
 def measure(network: nn.Module, shape: Shape) -> dict[str, int]:
@@ -100,7 +103,7 @@ def layers(network: nn.Module, shape: Shape, lifetimes: Lifetimes | None = None)
     def note(module: nn.Module, inputs: tuple[Any, ...], output: Any) -> None:
         weights = sum(parameter.numel() for parameter in module.parameters(recurse=False))
         counted = _layer_macs(module, inputs, output)
-        odd = _odd(counted, output.shape) if isinstance(module, nn.Conv2d) else (0, 0)
+        odd = _odd(counted, output.shape, module.groups) if isinstance(module, nn.Conv2d) else ()
         found.append(Layer(_kind(module), counted, _values(inputs), _values(output), weights, *odd))
 
     for module in network.modules():
@@ -120,7 +123,8 @@ FREE = ("identity", "flatten", "dropout", "sequential")
 
 def by_kind(network: nn.Module, shape: Shape) -> dict[str, int]:
     """Totals over the layers of each kind that takes time, and of `all`: `conv3.count`, `conv3.macs`, `conv3.traffic`
-    (values read and written), `conv3.weights`; and `odd-channels.macs` and `odd-rows.macs` of all convolutions."""
+    (values read and written), `conv3.weights`; `odd-channels.macs`, `odd-rows.macs` and `odd-filters.macs` of all
+    convolutions; and `heavy.weights`, those of all layers beyond `HEAVY` of each."""
     totals: Counter[str] = Counter()
     for layer in layers(network, shape):
         if layer.kind in FREE:
@@ -130,7 +134,12 @@ def by_kind(network: nn.Module, shape: Shape) -> dict[str, int]:
             totals[f"{kind}.macs"] += layer.macs
             totals[f"{kind}.traffic"] += layer.read + layer.written
             totals[f"{kind}.weights"] += layer.weights
-        for name, more in (("odd-channels.macs", layer.odd_channels), ("odd-rows.macs", layer.odd_rows)):
+        for name, more in (
+            ("odd-channels.macs", layer.odd_channels),
+            ("odd-rows.macs", layer.odd_rows),
+            ("odd-filters.macs", layer.odd_filters),
+            ("heavy.weights", max(0, layer.weights - HEAVY)),
+        ):
             if more:
                 totals[name] += more
     return dict(totals)
@@ -179,10 +188,11 @@ def _values(given: Any) -> int:
     return sum(map(_values, given)) if isinstance(given, tuple | list) else 0
 
 
-def _odd(counted: int, shape: Shape) -> tuple[int, int]:
-    """What filling up the channels and the rows of an output (B, C, H, W) would add."""
+def _odd(counted: int, shape: Shape, groups: int) -> tuple[int, int, int]:
+    """What filling up the channels and the rows of an output (B, C, H, W) would add, and the filters."""
     channels, across = shape[1], shape[3]
-    return counted * (-channels % CHANNELS) // channels, counted * (-across % ACROSS) // across
+    filters = counted * (-channels % FILTERS) // channels if groups == 1 else 0
+    return counted * (-channels % CHANNELS) // channels, counted * (-across % ACROSS) // across, filters
 
 
 def _layer_macs(module: nn.Module, inputs: tuple[Any, ...], output: Any) -> int:
