@@ -182,6 +182,17 @@ def test_features_are_counted_once_and_have_a_group_for_each(space: Space, rows:
     assert columns[0, : len(QUANTITIES)] == pytest.approx([math.log1p(totals[f"all.{name}"]) for name in QUANTITIES])
 
 
+def test_weights_beyond_what_caches_hold_are_priced_and_no_kind_of_layer(
+    space: Space, rows: list[Row], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    architectures = [architecture for architecture, _ in rows]
+    most = max(Features(space).totals(each)["all.weights"] for each in architectures)
+    monkeypatch.setattr("azora.hardware.features.HELD", most - 1)
+    features = Features(space)
+    assert sorted({features.totals(each)["held.weights"] for each in architectures}) == [0, 1]
+    assert not {"held", "heavy", "odd-filters", "all"} & set(features.kinds(architectures))
+
+
 def test_words_are_counted_over_all_choices(space: Space, rows: list[Row]) -> None:
     architecture = rows[0][0]
     row = Features(space).choices([architecture])[0]
