@@ -23,6 +23,7 @@ BINS = 10  # of confidence
 UNKNOWN = "unknown"
 FIRST = {"data": "recipe", "capacity": "grow"}
 WORST = 5  # classes and confusions that are told
+WEAK, FEWEST_WRONG = 2.0, 5  # times the mean error, and rows, from which on a class is one that the model is weak at
 GAP = 0.03  # by how much better its own rows are answered than new ones where more data, not more network, is wanted
 SHARE = 0.1  # of a look's time, at most, for a profile and for a learning curve, each
 
@@ -69,6 +70,16 @@ class Analysis:
         where the data have other classes or drifted: these make such a gap as well, and are answered by training on."""
         drifted = any(each["drifted"] for each in self.drift or ())
         return None if drifted or self.fresh or self.missing else FIRST.get(self.limits)
+
+    @property
+    def weak(self) -> tuple[str, ...]:
+        """Classes of which much more is wrong than of all; none where the data have other classes than the model."""
+        if self.fresh or self.missing:
+            return ()
+        return tuple(
+            each["class"] for each in self.classes
+            if each["wrong"] >= WEAK * (1.0 - self.score) and each["wrong"] * each["rows"] >= FEWEST_WRONG
+        )  # fmt: skip
 
     def to_json(self) -> dict[str, Any]:
         return asdict(self)

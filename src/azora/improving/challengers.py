@@ -5,13 +5,16 @@ from __future__ import annotations
 import random
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from itertools import islice
 from typing import Any, final
 
+import numpy as np
 from torch import nn
 
 from azora.errors import BundleError
 from azora.export.bundle import Bundle
+from azora.export.latency import median_ms
 from azora.meta.policy import Policy
 from azora.networks.complexity import cost
 from azora.networks.morphism import NoMorphism, grow, grown, inherit
@@ -19,11 +22,13 @@ from azora.networks.registry import SHIPPED, make_read_space
 from azora.space import Architecture, Space
 from azora.tasks import Scaling, Signature, Split
 from azora.tasks.preparation import ENCODINGS, IMPUTATIONS, SCALINGS
-from azora.training import RecipeSettings, Training
+from azora.training import RecipeSettings, Training, outputs
 from azora.trial import COUNTED
 
 TIMES = (1 / 3, 3.0)  # other rates, as multiples of the gentle one
 AUGMENTATIONS = (0.25, 0.5, 0.75, 1.0)
+OFTEN = 3  # times that rows of classes which the model is weak at are learned for each time of the others
+LOOKED, TIMED = 16, 10  # smaller networks that are timed before some of them are trained, and answers of each
 PREPARATION = ("scaling", "encoding", "imputation")  # of a table: it is in the network's inputs
 WORDS = {"optimiser": ("sgd", "adamw"), **dict(zip(PREPARATION, (SCALINGS, ENCODINGS, IMPUTATIONS), strict=True))}
 RANGES = {
@@ -47,6 +52,7 @@ class Challenger:
         signature: of what it gives; with more classes than the model's where the data have new ones.
         recipe, rate: how it is trained, and at what share of the recipe's rate.
         teacher: whose answers it learns beside the targets; None where it begins with them.
+        often: the numbers of classes whose rows it learns `OFTEN` times as often as others.
     """
 
     change: str
@@ -57,6 +63,7 @@ class Challenger:
     recipe: RecipeSettings
     rate: float = 1.0
     teacher: nn.Module | None = None
+    often: tuple[int, ...] = ()
 
     def train(self, bundle: Bundle, rows: Split, seconds: float, seed: int) -> nn.Module:
         """The network after so many seconds on `rows`, in eval mode.
@@ -65,6 +72,9 @@ class Challenger:
             TrainingDiverged: the loss became no number.
         """
         recipe = replace(self.recipe, learning_rate=self.rate * self.recipe.learning_rate)
+        if self.often:
+            times = np.where(np.isin(rows.y, self.often), OFTEN, 1)
+            rows = Split(np.repeat(rows.x, times, axis=0), np.repeat(rows.y, times, axis=0))
         training = Training(self.network, rows, self.signature, bundle.scaling, recipe, seed=seed, teacher=self.teacher)
         training.finish(seconds=seconds)
         return training.judging_network()
@@ -83,6 +93,7 @@ class Challengers:
         recipe: what the model was trained by last; the task's usual one, where it does not say.
         remembered: what memory says is good, the best first. Called when it is the first time of use.
         missing: whether the data lack classes that the model knows.
+        weak: classes of which much more is wrong than of all.
 
     Where classes are new or missing, every challenger learns the deployed network's answers for those that it knows
     beside the targets, so that they are not forgotten (learning without forgetting, Li & Hoiem, 2016).
@@ -94,7 +105,7 @@ class Challengers:
     def __init__(
         self, bundle: Bundle, fresh: tuple[str, ...], policy: Policy, seed: int,
         recipe: Mapping[str, Any] | None = None, remembered: Callable[[], Iterable[Neighbour]] = tuple,
-        missing: bool = False,
+        missing: bool = False, weak: Sequence[str] = (),
     ) -> None:  # fmt: skip
         if (name := bundle.about["space"]["name"]) in SHIPPED:
             raise BundleError(
@@ -117,6 +128,8 @@ class Challengers:
             ) from error
         self.teacher, self.reminds = bundle.network, bool(fresh) or missing
         self.trained = "trained on" if not fresh else "with new classes"
+        self.weak = {name: signature.classes.index(name) for name in weak}
+        self.scaling = bundle.scaling
         self.usual = recipe_of(recipe, signature, bundle.scaling)
         own = make_read_space(about["name"], bundle.signature, **about["settings"])
         self.deployed: Mapping[str, float] = cost(own, own.parse(bundle.about["architecture"]))
@@ -176,8 +189,11 @@ class Challengers:
                 yield self._taught(change, to, recipe)
 
     def _recipes(self) -> Iterator[Challenger]:
-        """The deployed network trained on otherwise: one setting changed."""
+        """The deployed network trained on otherwise: with more of what it is weak at, then with one setting changed."""
         usual = self.usual
+        if self.weak and not self.over:
+            change = f"{self.trained}, more of {', '.join(self.weak)}"
+            yield replace(self._gentle(change, self.start, self._copy()), often=tuple(self.weak.values()))
         told = [
             (f"learning rate × {times:.3g}", replace(usual, learning_rate=times * usual.learning_rate))
             for times in TIMES
@@ -191,7 +207,21 @@ class Challengers:
             yield self._gentle(f"{self.trained}, {change}", self.start, self._copy(), recipe)
 
     def _smaller(self) -> Iterator[Challenger]:
-        """One decision smaller, holding what fits of the deployed one and taught its answers."""
+        """One decision smaller, holding what fits of the deployed one and taught its answers. Where no counted limit
+        asks for them, those first that save most time for the multiply-accumulates which they give up."""
+        some = self._fitting()
+        if self.over:
+            yield from some
+            return
+        looked = list(islice(some, LOOKED))
+        now = self._ms(self.network)
+        saved = [(now - self._ms(each.network)) / self._given_up(each) for each in looked]
+        for place in sorted(range(len(looked)), key=lambda place: -saved[place]):
+            yield looked[place]
+        yield from some
+
+    def _fitting(self) -> Iterator[Challenger]:
+        """In any order: what is within the limits, or else what comes nearer to them."""
         near = list(self.space.neighbours(self.start))
         random.Random(self.seed).shuffle(near)
         none = True
@@ -202,6 +232,14 @@ class Challengers:
                     changed = [name for name in {**self.start, **to} if self.start.get(name) != to.get(name)]
                     change = ", ".join(f"{name} {self.start.get(name)} → {to.get(name)}" for name in changed)
                     yield self._taught(change, to)
+
+    def _ms(self, network: nn.Module) -> float:
+        """Milliseconds of an answer, here."""
+        one = np.zeros((1, *self.signature.raw_shape), dtype=np.float32)
+        return median_ms(partial(outputs, network.eval(), one, self.signature, self.scaling), runs=TIMED)
+
+    def _given_up(self, challenger: Challenger) -> float:
+        return max(1.0, self.deployed["macs"] - cost(self.space, challenger.architecture)["macs"])
 
     def _cheaper(self, to: Architecture) -> bool:
         """By multiply-accumulates, unless it is limits that ask for a smaller network."""

@@ -137,7 +137,7 @@ class _Cycle:
         recipe = self.carried.recipe if self.carried else None
         made = Challengers(
             self.bundle, tuple(analysis.fresh), self.policy, self.seed, recipe,
-            lambda: self._remembered(made.signature), bool(analysis.missing),
+            lambda: self._remembered(made.signature), bool(analysis.missing), analysis.weak,
         )  # fmt: skip
         train, judged = (
             numbered(self.task, split, made.signature) for split in (self.task.train, self.task.validation)
