@@ -1,15 +1,16 @@
-"""What `azora improve` promises, measured: no promotions by luck, recovery from a shift, unattended cycles with
-regressions among them, new classes at a tenth of a search's cost, and a whole cycle on real pictures.
+"""What `azora improve` promises, measured: recovery from a shift, unattended cycles with regressions among them, new
+classes at a tenth of a search's cost, and a whole cycle on real pictures; that it promotes nothing by luck is measured
+by `false_promotions.py`.
 
-`python benchmarks/quality/improving.py luck|coins|drift|cycles|classes [--seeds 3] [--trials 300] [--networks 4]
-[--look 8] [--space auto] [--out runs/improving]` is of scikit-learn's digits, `… reweighted|fashion FILE.npz
-[--look 60, 600] [--budget 60s]` of the pictures in a file, such as Fashion-MNIST. Prints JSON. `--networks` is how many
+`python benchmarks/quality/improving.py drift|cycles|classes [--seeds 3] [--networks 4] [--look 8] [--space auto]
+[--out runs/improving]` is of scikit-learn's digits, `… reweighted|fashion FILE.npz [--look 60, 600] [--budget 60s]` of
+the pictures in a file, such as Fashion-MNIST. Prints JSON. `--networks` is how many
 the search that finds the first model judges (of `fashion`: what `--budget` allows), `--look` the seconds of a look.
 Seconds are those of a processor and not of the wall's clock, so that other work on the machine changes nothing. Rows
 that accuracies are told of are kept aside: no search and no look sees any of them.
 
-What was measured of a seed (of `coins`: of a trial) is kept in the folder `--out` at once, and what is there with the
-same settings is not measured again. A look that ends with an error of azora's is an outcome, `error`. `cycles` ends
+What was measured of a seed is kept in the folder `--out` at once, and what is there with the same settings is not
+measured again. A look that ends with an error of azora's is an outcome, `error`. `cycles` ends
 with exit code 1 where a regression could not be injected, because nothing was promoted, or was not rolled back.
 """
 
@@ -23,7 +24,6 @@ import shutil
 import sys
 import tempfile
 import time
-from collections import Counter
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
@@ -34,22 +34,19 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 import numpy as np
 import torch
-from keeping import kept, write
+from keeping import kept
 from scipy.ndimage import rotate
-from scipy.stats import beta
 from sklearn.datasets import load_digits
 
 from azora.automl.run import run
 from azora.bench.writing import provenance
 from azora.errors import AzoraError
 from azora.export.bundle import WEIGHTS, read_bundle, write_bundle
-from azora.improving import Versions, cycle, improve, level_of, paired_test
+from azora.improving import Versions, cycle, improve
 from azora.job import Job
-from azora.networks.decide import As
-from azora.networks.registry import make_space
 from azora.tasks import Task, from_arrays, read_npz
 from azora.tasks.array import Array
-from azora.training import RecipeSettings, Training, fit, outputs
+from azora.training import fit, outputs
 
 ASIDE = 397  # rows of digits that accuracies are told of
 LOOK, LOOKS = 8.0, {"reweighted": 60.0, "fashion": 600.0}  # seconds of a look, unless others are asked for
@@ -58,60 +55,7 @@ HELD = 3 / 8  # of the pictures of a look are held out: differences of a few poi
 Rows = tuple[Array, Array]
 
 
-def luck(words: argparse.Namespace) -> dict[str, Any]:
-    """How often the rule promotes what is no better: two networks of one accuracy by construction, since a coin says
-    for each row whose answer is the deployed one's. Each trial is the life of a model: ten looks in a row on held-out
-    rows drawn anew."""
-    digits, y = load_digits(return_X_y=True)
-    rng, chosen = np.random.default_rng(0), np.arange(len(y)) % 3 == 0
-    wrong = [_wrong(digits, y, chosen, seed) for seed in (0, 1)]
-    one, other = (each[~chosen] for each in wrong)
-    ever = first = 0
-    for _ in range(words.trials):
-        for look in range(10):
-            rows = rng.choice(len(one), 400)
-            coin = rng.random(400) < 0.5
-            old, new = np.where(coin, one[rows], other[rows]), np.where(coin, other[rows], one[rows])
-            if paired_test("classification", old, new) < level_of(look):
-                ever, first = ever + 1, first + (look == 0)
-                break
-    return {
-        "accuracies": [1 - float(one.mean()), 1 - float(other.mean())], "disagree": float((one != other).mean()),
-        "one_look": _share(first, words.trials), "ten_looks": _share(ever, words.trials),
-    }  # fmt: skip
-
-
-def _wrong(x: Array, y: Array, chosen: Array, seed: int) -> Array:
-    from sklearn.linear_model import LogisticRegression
-
-    some = np.flatnonzero(chosen)[np.random.default_rng(seed).permutation(int(chosen.sum()))[:150]]
-    return (LogisticRegression(max_iter=300).fit(x[some] / 16, y[some]).predict(x / 16) != y).astype(float)
-
-
-def coins(words: argparse.Namespace) -> dict[str, Any]:
-    """The same of all of `improve`, on labels that are coins, of which no network is right more often than any other. A
-    tenth of a second of training is enough here, so the least that a challenger gets is lowered for the occasion."""
-    cycle.LEAST_SECONDS = 0.05
-    file = words.out / "coins.json"
-    known: dict[str, str] = json.loads(file.read_text(encoding="utf-8")) if file.is_file() else {}
-    _coin(-1)  # waits for imports
-    for trial in range(words.trials):
-        if str(trial) not in known:
-            known[str(trial)] = _coin(trial)
-            write(file, known)
-    counts = Counter(known[str(trial)] for trial in range(words.trials))
-    bad = sum(count for what, count in counts.items() if "promoted" in what or "rolled back" in what)
-    return {"outcomes": dict(counts), "promoted": _share(bad, words.trials)}
-
-
-def _coin(trial: int) -> str:
-    with tempfile.TemporaryDirectory() as scratch:
-        model = _deployed(Path(scratch), _coins(200, 2 * trial + 10), epochs=2)
-        what = _looked(model, _coins(500, 2 * trial + 11), 0.5 if trial >= 0 else 30.0, seed=max(0, trial))
-    return f"tested and {what['what']}" if what["p"] is not None else str(what["what"])
-
-
-def _looked(model: Path, task: Task, seconds: float, **words: Any) -> dict[str, Any]:
+def looked(model: Path, task: Task, seconds: float, **words: Any) -> dict[str, Any]:
     """What a look came to; an error of azora's is an outcome."""
     try:
         outcome = improve(model, task, seconds, **words)
@@ -119,34 +63,6 @@ def _looked(model: Path, task: Task, seconds: float, **words: Any) -> dict[str, 
         return {"what": "error", "why": str(error), "change": None, "p": None, "drifted": None}
     facts = {name: outcome.facts.get(name) for name in ("why", "change", "p", "level")}
     return {"what": outcome.what, **facts, "drifted": any(each["drifted"] for each in outcome.analysis.drift or ())}
-
-
-def _coins(rows: int, seed: int) -> Task:
-    rng = np.random.default_rng(seed)
-    x = rng.normal(size=(rows, 8)).astype(np.float32)
-    return from_arrays(x, np.array(["heads", "tails"])[np.arange(rows) % 2], name="coins", seed=seed)
-
-
-def _deployed(folder: Path, task: Task, epochs: float) -> Path:
-    space = make_space("mlp", task.signature)
-    architecture = space.parse(dict(space.familiar()[0]))
-    training = Training(
-        space.build(As(architecture)), task.train, task.signature, task.scaling, RecipeSettings.default(task.signature)
-    )
-    training.finish(epochs=epochs)
-    write_bundle(
-        folder / "model", training.judging_network(), task.signature, task.scaling,
-        space={"name": "mlp", "settings": {}}, architecture=architecture.to_json(), facts={}, onnx=None, card="",
-    )  # fmt: skip
-    return folder / "model"
-
-
-def _share(count: int, trials: int) -> dict[str, Any]:
-    """With the upper end of the one-sided 95 % interval of Clopper & Pearson."""
-    return {
-        "promoted": count, "trials": trials, "share": count / trials,
-        "upper": float(beta.ppf(0.95, count + 1, trials - count)) if count < trials else 1.0,
-    }  # fmt: skip
 
 
 def drift(words: argparse.Namespace) -> dict[str, Any]:
@@ -163,7 +79,7 @@ def _drift(words: argparse.Namespace, seed: int, scratch: Path) -> dict[str, Any
         part = slice(500 + 225 * place, 725 + 225 * place)
         angle = 0 if place < 2 else 45
         task = from_arrays(_turned(x[part], angle), y[part], seed=seed)
-        found = _looked(model, task, words.look, seed=place)
+        found = looked(model, task, words.look, seed=place)
         looks.append({"angle": angle, **found, "accuracy": _accuracy(model, _turned(aside[0], angle), aside[1])})
     return {"before": told["upright"], "after_the_shift": told["turned"], "looks": looks}
 
@@ -208,7 +124,7 @@ def _injected(model: Path, x: Array, y: Array, regression: str | None, look: flo
     if regression == "labels":  # every other row, which the second look asks, is as the deployed model says
         labels[1::2] = _answers(model, x[160:]).astype(labels.dtype)[1::2]
     task = from_arrays(x[:160], y[:160], x_test=x[160:], y_test=labels, seed=place)
-    found = _looked(model, task, look, seed=place, promoted=after)
+    found = looked(model, task, look, seed=place, promoted=after)
     injected = regression is not None and bool(promoted)
     whole = (model / WEIGHTS).read_bytes() == before
     return {**found, "injected": injected, "put_back_whole": whole if injected else None}
@@ -239,7 +155,7 @@ def _classes(words: argparse.Namespace, seed: int, scratch: Path) -> dict[str, A
     anew = _searched(x[rows], y[rows], scratch / "ten", words.networks, words.space, seed)
     whole, begun = _spent() - begun, _spent()
     print(f"a tenth of {whole:.1f}s of a processor is for the look", file=sys.stderr, flush=True)
-    found = _looked(model, from_arrays(x[700:], y[700:], seed=seed), whole / 10, seed=seed)
+    found = looked(model, from_arrays(x[700:], y[700:], seed=seed), whole / 10, seed=seed)
     took, improved, searched = _spent() - begun, _accuracy(model, *aside), _accuracy(anew, *aside)
     return {
         **found, "improved": improved, "searched": searched,
@@ -264,7 +180,7 @@ def _reweighted(words: argparse.Namespace, seed: int, scratch: Path) -> dict[str
         start, looks = [_accuracy(model, *rows) for rows in aside], []
         for place, half in enumerate(halves):
             was = _accuracy(model, *aside[half])
-            look = _looked(model, _held(_part(pictures, place + 1, half), seed), words.look, seed=place)
+            look = looked(model, _held(_part(pictures, place + 1, half), seed), words.look, seed=place)
             looks.append({"half": half, **look, "before": was, "accuracy": _accuracy(model, *aside[half])})
         lucky = [each for each in looks if each["half"] == 0 and each["what"] == "promoted"]
         told[stream] = {
@@ -305,7 +221,7 @@ def _fashion(words: argparse.Namespace, seed: int, scratch: Path) -> dict[str, A
     steps, first = [{"step": "search", "accuracy": _accuracy(model, *aside)}], (model / WEIGHTS).read_bytes()
     for place in (1, 2):
         begun, wall = _spent(), time.monotonic()
-        look = _looked(model, _held((x[parts[place]], y[parts[place]]), seed), words.look, seed=place)
+        look = looked(model, _held((x[parts[place]], y[parts[place]]), seed), words.look, seed=place)
         seconds = {"processor": round(_spent() - begun, 1), "wall": round(time.monotonic() - wall, 1)}
         steps.append({"step": "look", **look, "seconds": seconds, "accuracy": _accuracy(model, *aside)})
         if place == 1 and look["what"] == "promoted":
@@ -400,10 +316,24 @@ def missing(found: dict[str, Any]) -> list[str]:
     ]
 
 
-PARTS = {
-    "luck": luck, "coins": coins, "drift": drift, "cycles": cycles, "classes": classes, "reweighted": reweighted,
-    "fashion": fashion,
-}  # fmt: skip
+PARTS = {"drift": drift, "cycles": cycles, "classes": classes, "reweighted": reweighted, "fashion": fashion}
+
+
+def by_the_processor() -> None:
+    """Seconds are those of a processor, on one thread."""
+    torch.set_num_threads(1)
+    clock = SimpleNamespace(monotonic=time.process_time, perf_counter=time.process_time)
+    cycle.time = fit.time = clock  # type: ignore[assignment]
+
+
+def printed(what: str, find: Callable[[], dict[str, Any]]) -> dict[str, Any]:
+    """What is found, with where and in how many seconds, printed."""
+    on, begun = provenance(), time.monotonic()
+    found = find()
+    machine = {**on, "threads": 1, "load": round(os.getloadavg()[0], 1)}
+    about = {"commit": on["commit"], "machine": machine, "wall_seconds": round(time.monotonic() - begun, 1)}
+    print(json.dumps({"what": what, **found, **about}, indent=1))
+    return found
 
 
 def main() -> int:
@@ -411,7 +341,6 @@ def main() -> int:
     parser.add_argument("what", choices=list(PARTS))
     parser.add_argument("data", type=Path, nargs="?")
     parser.add_argument("--seeds", type=int, default=3)
-    parser.add_argument("--trials", type=int, default=300)
     parser.add_argument("--networks", type=int, default=4)
     parser.add_argument("--look", type=float)
     parser.add_argument("--budget", default="60s")
@@ -421,14 +350,8 @@ def main() -> int:
     if (words.data is not None) != (words.what in LOOKS):
         parser.error(f"{' and '.join(LOOKS)} take an .npz file, the others none")
     words.look = words.look or LOOKS.get(words.what, LOOK)
-    torch.set_num_threads(1)
-    clock = SimpleNamespace(monotonic=time.process_time, perf_counter=time.process_time)
-    cycle.time = fit.time = clock  # type: ignore[assignment]
-    on, begun = provenance(), time.monotonic()
-    found = PARTS[words.what](words)
-    machine = {**on, "threads": 1, "load": round(os.getloadavg()[0], 1)}
-    about = {"commit": on["commit"], "machine": machine, "wall_seconds": round(time.monotonic() - begun, 1)}
-    print(json.dumps({"what": words.what, **found, **about}, indent=1))
+    by_the_processor()
+    found = printed(words.what, partial(PARTS[words.what], words))
     lost = missing(found) if words.what == "cycles" else []
     for line in lost:
         print(line, file=sys.stderr)

@@ -18,7 +18,7 @@ from azora.errors import BudgetError
 from azora.export.bundle import WEIGHTS
 from azora.tasks import Task
 
-improving = script("improving")
+improving, luck = script("improving"), script("false_promotions")
 
 
 def asked(out: Path, **words: Any) -> argparse.Namespace:
@@ -50,8 +50,8 @@ def test_an_error_of_azoras_is_an_outcome(tmp_path: Path, monkeypatch: pytest.Mo
 
     monkeypatch.setattr(improving, "improve", refuse)
     monkeypatch.setattr(improving.cycle, "LEAST_SECONDS", 1.0)
-    monkeypatch.setattr(improving, "_deployed", lambda folder, task, epochs: folder)
-    told = improving.coins(asked(tmp_path))
+    monkeypatch.setattr(luck, "_deployed", lambda folder, task, epochs: folder)
+    told = luck.coins(asked(tmp_path))
     assert told["outcomes"] == {"error": 3} and told["promoted"]["promoted"] == 0
     assert json.loads((tmp_path / "coins.json").read_text()) == {"0": "error", "1": "error", "2": "error"}
 
