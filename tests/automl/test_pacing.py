@@ -82,26 +82,6 @@ def test_however_slow_the_machine_networks_by_the_usual_recipe_are_left_to_a_met
     assert all(networks.sample(random.Random(seed)) for seed in range(20))
 
 
-def ceiling_of(strategy: str, task: Task, out: Path, monkeypatch: pytest.MonkeyPatch) -> float:
-    monkeypatch.setattr("azora.automl.pacing.measure_pace", lambda *given: Pace(0.0, 1e-12, 0.0))
-    setting = Setting.of(Job.parse(task=task, budget="300s", strategy=strategy, workers=2, out=out))
-    pacing = Pacing(replace(setting, writing=0.0), Study(MemoryJournal(), setting.space), setting.space)
-    pacing.measure("float32")
-    assert pacing.ceiling is not None
-    return pacing.ceiling
-
-
-def test_where_each_is_trained_once_networks_may_take_as_long_as_all_trainings_of_one_that_rises(
-    slopes: Task, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    few = {name: ceiling_of(name, slopes, tmp_path / name, monkeypatch) for name in ("halving", "evolution")}
-    monkeypatch.setattr("azora.automl.pacing.MANY_ROWS", 10)
-    many = {name: ceiling_of(name, slopes, tmp_path / f"m-{name}", monkeypatch) for name in ("halving", "evolution")}
-    assert few["halving"] == pytest.approx(few["evolution"], rel=0.01)  # there it trains for longer instead
-    assert many["evolution"] == pytest.approx(7 / 3 * many["halving"], rel=0.2)
-    assert many["halving"] > 2 * few["halving"]  # fewer must do
-
-
 @pytest.mark.parametrize(
     ("words", "cores", "networks", "parts", "trees"),
     [

@@ -16,7 +16,6 @@ from azora.loop import MEASURED
 from azora.methods.method import PHASE
 from azora.methods.phases import of_networks
 from azora.space import Space
-from azora.strategies.registry import rises
 from azora.study import Study
 
 FINAL_SHARE = 0.4  # of the budget, without what is kept for writing: at most this much is for the last training
@@ -26,7 +25,6 @@ OVERHEAD = 0.15  # seconds of a judgement that are no training
 FINAL_EPOCHS = 20  # epochs that the last training should have
 FIRST_ROWS = 9_000  # rows that a first training sees before it is cut short: fewer favour whatever learns quickest
 FEWER, MANY_ROWS = 40, 5_000  # networks that are enough where a first training sees so many rows: each tells more
-ONCE = 1.0  # such epochs of a strategy that trains all equally long: with fewer rows, it trains them for longer
 SHORTLISTED = 16  # networks that are enough where something else has chosen them
 SHARED_EPOCHS = 3.0  # of networks of the middle size: fewer teach shared weights nothing
 FULL = 0.8  # a search drifts towards what the ceiling allows: the mean network takes this share of it
@@ -170,13 +168,11 @@ class Pacing:
         data, job, method, until = self.setting.data, self.setting.job, self.setting.method, self.setting.until
         assert until is not None
         seconds = self.before_the_last()
-        judged, per_start = JUDGED, PER_START
+        judged = JUDGED if len(data.train) < MANY_ROWS else FEWER
         if method is not None:
             seconds *= 1 - sum(method.shares().values())
             judged = SHORTLISTED
-        elif len(data.train) >= MANY_ROWS:
-            judged, per_start = FEWER, PER_START if rises(job.strategy) else ONCE
-        unit = max(0.0, seconds * job.workers / judged / per_start - OVERHEAD) / FULL
+        unit = max(0.0, seconds * job.workers / judged / PER_START - OVERHEAD) / FULL
         rows = 1 + len(data.validation) / len(data.train)
         longest = FINAL_SHARE * until / FINAL_EPOCHS / rows
         least = FIRST_ROWS / len(data.train)

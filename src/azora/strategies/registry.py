@@ -190,15 +190,6 @@ def find_maker(name: str, others: Iterable[str] = ()) -> Callable[..., Any]:
     raise ConfigError(f"there is no strategy {name!r}; {closest(name, [*STRATEGIES, *offered(), *others])}")
 
 
-def rises(name: str) -> bool:
-    """Whether the strategy called `name` begins with short trainings, and makes some of them longer.
-
-    Raises:
-        ConfigError: as `find_maker`.
-    """
-    return "lowest" in signature(find_maker(name)).parameters
-
-
 def make_strategy(
     name: str,
     space: Space,
