@@ -217,12 +217,13 @@ class Training:
     def _step(self, rate: float) -> Tensor:
         x, y = self.batches.batch(self.step, self.recipe)
         loss = self._shared_gradients(x, y, rate)
-        nn.utils.clip_grad_norm_(self.network.parameters(), CLIP, foreach=True)
+        parameters = self.optimiser.parameters  # the network's, which it takes milliseconds to look for again
+        nn.utils.clip_grad_norm_(parameters, CLIP, foreach=True)
         self.optimiser.step(rate)
         # The average looks back over about a ninth of all steps so far (Polyak & Juditsky, 1992; the growing decay is
         # the usual bias correction), so it follows a short training and steadies a long one.
         weight = 1.0 - min(0.9995, (1 + self.step) / (10 + self.step))
-        torch._foreach_lerp_(list(self.average.values()), [each.detach() for each in self.network.parameters()], weight)
+        torch._foreach_lerp_(list(self.average.values()), [each.detach() for each in parameters], weight)
         return loss
 
     def _shared_gradients(self, x: Tensor, y: Tensor, rate: float) -> Tensor:
@@ -236,7 +237,7 @@ class Training:
             mine, theirs = (whole.tensor_split(link.count)[link.rank] for whole in (x, y))
             loss = self._fitting_gradients(mine, theirs)
             share = len(mine) / len(x)
-            gradients = [torch.zeros_like(p) if p.grad is None else p.grad for p in self.network.parameters()]
+            gradients = [torch.zeros_like(p) if p.grad is None else p.grad for p in self.optimiser.parameters]
             torch._foreach_mul_(gradients, share)
             link.add(gradients)
             return loss
