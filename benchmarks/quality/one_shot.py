@@ -84,7 +84,7 @@ def drawn(data: Path, seconds: float, seed: int, method: str, parameters: int) -
         RuntimeError: there are not as many.
     """
     from azora.automl.pacing import Pacing
-    from azora.automl.threads import one_thread
+    from azora.cores import one_thread
     from azora.methods.phases import of_networks
     from azora.networks.complexity import cost
     from azora.study import StudyFolder
@@ -110,8 +110,8 @@ def drawn(data: Path, seconds: float, seed: int, method: str, parameters: int) -
 
 def train_one(data: Path, seconds: float, seed: int, method: str, each: float, decisions: Any) -> dict[str, Any]:
     """One network, trained as the last training of a search is, for `each` seconds; its figures of the test split."""
-    from azora.automl.threads import one_thread
     from azora.automl.winner import train_winner
+    from azora.cores import one_thread
     from azora.networks.complexity import parameters
     from azora.tasks import evaluate
     from azora.training import outputs

@@ -1,6 +1,9 @@
-"""How many cores and CUDA devices this process may use, and how many workers share them."""
+"""How many cores and CUDA devices this process may use, how many workers share them, and torch's threads."""
 
 from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager
 
 import joblib
 
@@ -32,3 +35,22 @@ def usable_workers(device: str) -> int:
     import torch
 
     return max(1, min(cores, torch.cuda.get_device_properties(place).total_memory // DEVICE_SHARE))
+
+
+@contextmanager
+def torch_threads(count: int) -> Iterator[None]:
+    """So many torch threads in this process."""
+    import torch
+
+    before = torch.get_num_threads()
+    torch.set_num_threads(count)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
+
+
+def one_thread() -> AbstractContextManager[None]:
+    """One torch thread in this process, as in every worker: what is measured here must hold there, and threads that
+    wait for each other inside an operation come to a standstill when workers have the cores."""
+    return torch_threads(1)

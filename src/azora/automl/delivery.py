@@ -19,10 +19,9 @@ from azora.automl.clocked import clock_of
 from azora.automl.forms import beyond_size, told_in_eight_bits
 from azora.automl.result import Result
 from azora.automl.setting import Setting
-from azora.automl.threads import one_thread
 from azora.automl.winner import Winner
 from azora.automl.working import FOLDER
-from azora.cores import usable_cores
+from azora.cores import one_thread, usable_cores
 from azora.errors import BundleError, TargetError
 from azora.export import OnnxSession, export_onnx, median_ms, read_bundle, write_bundle
 from azora.export.reference import reference_of

@@ -11,7 +11,7 @@ import numpy as np
 
 from azora.automl.last_training import LOOKS, TOLERANCE
 from azora.automl.shipping import ship
-from azora.automl.threads import torch_threads
+from azora.cores import torch_threads
 from azora.errors import AzoraError, BundleError, TargetError, UnsteadyError
 from azora.export.formats import FORMATS, Session
 from azora.export.onnx import OnnxSession

@@ -11,9 +11,9 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-import torch
 from scipy.optimize import nnls
 
+from azora.cores import one_thread
 from azora.errors import SpaceError
 from azora.evaluation.trained import recipe_of, start_training
 from azora.networks.complexity import cost
@@ -59,10 +59,8 @@ def measure_pace(
     rng = random.Random(seed)
     few = Split(data.train.x[:ROWS], data.train.y[:ROWS])
     small = SearchData(data.signature, few, few, data.scaling)
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
-        rows, seconds = list[list[float]](), list[float]()
+    rows, seconds = list[list[float]](), list[float]()
+    with one_thread():
         for architecture in spread(space, rng):
             if len(seconds) >= FEWEST_PROBES and time.monotonic() > end:
                 break
@@ -73,8 +71,6 @@ def measure_pace(
             training.advance((done + 2) / training.batches.steps)
             rows.append([about["layers"], batch * about["macs"], batch * about["values"]])
             seconds.append((training.seconds - spent) / 2)
-    finally:
-        torch.set_num_threads(threads)
     scale = np.maximum(np.max(rows, axis=0), 1e-12)
     weights = nnls(np.asarray(rows) / scale, np.asarray(seconds))[0] / scale
     return Pace(*(float(weight) for weight in weights))

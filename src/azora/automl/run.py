@@ -20,11 +20,11 @@ from azora.automl.pricing import FILE as PREDICTOR
 from azora.automl.recollection import FILE as RECALLED
 from azora.automl.result import Result
 from azora.automl.setting import Setting
-from azora.automl.threads import one_thread
 from azora.automl.watching import Sight, Watcher
 from azora.automl.winner import KEPT
 from azora.automl.working import FOLDER, clear, make_work
 from azora.automl.writing import wrote
+from azora.cores import one_thread
 from azora.errors import BudgetError, ConfigError, StudyError
 from azora.evaluation import heeds_budget
 from azora.evaluation.checkpoints import prune

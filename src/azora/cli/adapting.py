@@ -39,7 +39,7 @@ def learn(
     """Meta-train weights and architecture on tasks drawn from the classes of a file; a tenth of them is to judge by."""
     from azora.adapting import Adapting, AdaptingSettings, Episodes, Layers, save_adapting
     from azora.adapting.files import held_out, read_classes
-    from azora.automl.threads import one_thread
+    from azora.cores import one_thread
     from azora.tasks import Scaling, Signature
 
     seconds = parse_seconds(budget)
@@ -79,7 +79,7 @@ def to(
     """Adapt to the few rows of a task: its own architecture and weights, in a model folder."""
     from azora.adapting import load_adapting
     from azora.adapting.files import read_few, write_model
-    from azora.automl.threads import one_thread
+    from azora.cores import one_thread
 
     with one_thread():
         adapting = load_adapting(folder)

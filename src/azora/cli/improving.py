@@ -112,7 +112,7 @@ class _Look:
     as_json: bool
 
     def once(self, seed: int, dry: bool = False) -> int:
-        from azora.automl.threads import one_thread
+        from azora.cores import one_thread
         from azora.export.bundle import read_about
         from azora.export.data import read_alike
         from azora.improving import Versions

@@ -31,7 +31,7 @@ def specialise(
     if (seconds is None) != (task is None):
         raise ConfigError("--tune and --task go together: a time to train for, and what to train on")
     from azora.automl.specialise import Specialiser
-    from azora.automl.threads import one_thread
+    from azora.cores import one_thread
 
     with one_thread():
         specialiser = Specialiser(out, target)

@@ -62,7 +62,7 @@ def export(
 ) -> int:
     """Write the model as a file for another runtime, run it there, and compare it with the model."""
     from azora.automl.shipping import ship
-    from azora.automl.threads import one_thread
+    from azora.cores import one_thread
     from azora.tasks import Reading
 
     with one_thread():

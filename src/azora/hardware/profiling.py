@@ -15,6 +15,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from azora.cores import torch_threads
 from azora.errors import BundleError, ConfigError, TargetError
 from azora.export.bundle import ONNX, Bundle
 from azora.export.deployed import Deployed
@@ -133,14 +134,11 @@ def _torch(bundle: Bundle, count: int) -> Times:
     for name, module in deployed.named_modules():
         if not any(True for _ in module.children()):
             hooks += [module.register_forward_pre_hook(before), module.register_forward_hook(after(name))]
-    threads = torch.get_num_threads()
-    torch.set_num_threads(count)
     try:
-        with torch.inference_mode():
+        with torch_threads(count), torch.inference_mode():
             for _ in range(WARM + RUNS):
                 deployed(torch.zeros(1, *bundle.signature.raw_shape))
     finally:
-        torch.set_num_threads(threads)
         for hook in hooks:
             hook.remove()
     # A module that is used in two places has as many times for each answer.

@@ -10,7 +10,7 @@ from typing import Any, final
 import torch
 from torch import Tensor
 
-from azora.cores import cuda_devices
+from azora.cores import cuda_devices, torch_threads
 from azora.errors import ConfigError, TargetError
 from azora.export.deployed import Deployed
 from azora.hardware.target import Deployable, Loaded, TimedTarget, check_threads, here
@@ -37,13 +37,8 @@ class TorchCpu(TimedTarget):
     def load(self, deployable: Deployable) -> Iterator[Loaded]:
         deployed = _deployed(deployable)
         x = _made_up(self.batch, deployable)
-        before = torch.get_num_threads()
-        torch.set_num_threads(self.threads)
-        try:
-            with torch.inference_mode():
-                yield Loaded(lambda: deployed(x))
-        finally:
-            torch.set_num_threads(before)
+        with torch_threads(self.threads), torch.inference_mode():
+            yield Loaded(lambda: deployed(x))
 
     def versions(self) -> Mapping[str, str]:
         return {"torch": torch.__version__}

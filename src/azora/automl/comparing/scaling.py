@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from typing import Any, final
 
 from azora.automl.pace import Pace, measure_pace
-from azora.automl.threads import one_thread
 from azora.automl.winner import FEWEST
+from azora.cores import one_thread
 from azora.networks.registry import make_space
 from azora.tasks import SearchData
 from azora.training import choose_mode
