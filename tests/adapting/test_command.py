@@ -68,6 +68,21 @@ def test_mistakes_are_one_line(data: Path, tmp_path: Path, capsys: pytest.Captur
     )
     assert "no architecture to learn" in line("learn", str(data), *out, "--style", "fixed")
     assert "there is no adapting.json" in line("to", str(tmp_path), "--data", str(data), *out)
+    assert "is there and is no model" in line("to", str(tmp_path), "--data", str(data), "--out", str(tmp_path))
+    assert data.is_file()
+
+
+def test_labels_of_the_tests_are_one_a_row(data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    from azora.adapting import Adapting, AdaptingSettings, Layers, save_adapting
+    from azora.tasks import Scaling, Signature
+
+    signature = Signature("classification", (1, 8, 8), 3, tuple(NAMES))
+    save_adapting(Adapting(Layers(signature, 4, 1), Scaling((0.0,), (1.0,)), AdaptingSettings()), tmp_path / "learned")
+    x, y = pictures([20, 21, 22], 2, 2)
+    np.savez(tmp_path / "task.npz", x=x, y=y, x_test=x, y_test=y[:, None])
+    words = ["--data", str(tmp_path / "task.npz"), "--out", str(tmp_path / "model")]
+    assert main(["adapt", "to", str(tmp_path / "learned"), *words]) == 2
+    assert "y_test must name one of the classes of y for every row" in capsys.readouterr().err
 
 
 def test_a_task_of_another_shape_is_refused(data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -103,6 +103,15 @@ def test_a_memory_is_evidence_where_two_strategies_had_the_same_task_and_time() 
     assert [each.task for each in experienced(records)] == ["one", "four"]
 
 
+def test_a_case_in_which_trees_shipped_says_nothing_of_strategies() -> None:
+    """Of the seeds in which they did not, a strategy would have the lucky ones alone."""
+    records = [
+        record("one", "evolution", 0.9), record("one", "spos", 0.8), record("two", "evolution", 0.8),
+        record("two", "spos", 0.9), record("one", "evolution", 0.0, outcome=None, trees=True),
+    ]  # fmt: skip
+    assert [each.task for each in experienced(records)] == ["two"]
+
+
 def test_only_searches_under_the_same_limits_on_the_same_target_are_compared() -> None:
     wide = {"limits": ["latency"], "amounts": ["latency=5"], "target": "stm32h7"}
     narrow, elsewhere = {**wide, "amounts": ["latency=1"]}, {**wide, "target": "rpi4"}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -13,8 +14,8 @@ import torch
 from azora.adapting.adapted import Adapted
 from azora.adapting.adapting import Adapting
 from azora.adapting.episodes import Episode, scaled
-from azora.errors import TaskError
-from azora.export.bundle import write_bundle
+from azora.errors import BundleError, TaskError
+from azora.export.bundle import ABOUT, write_bundle
 from azora.model import as_rows
 from azora.settings import describe
 from azora.tasks import Split, from_arrays, read_npz
@@ -83,13 +84,26 @@ def read_few(file: Path, adapting: Adapting) -> Few:
     x_query, y_query = torch.empty(0, *signature.shape), torch.empty(0, dtype=torch.long)
     if "x_test" in arrays:
         asked = arrays.get("y_test", np.empty(0))
-        if len(asked) != len(arrays["x_test"]) or not set(asked.tolist()) <= set(names.tolist()):
+        labels = asked.ndim == 1 and len(asked) == len(arrays["x_test"])
+        if not labels or not set(asked.tolist()) <= set(names.tolist()):
             raise TaskError(f"{file}: y_test must name one of the classes of y for every row of x_test")
         x_query = scaled(as_rows(arrays["x_test"], signature), adapting.scaling)
         y_query = torch.from_numpy(np.searchsorted(names, asked))
     support = scaled(rows[order], adapting.scaling)
     episode = Episode(support, torch.from_numpy(numbers[order]), x_query, y_query, len(names))
     return Few(episode, tuple(map(str, names.tolist())), Split(rows, numbers).values)
+
+
+def free_place(folder: Path) -> Path:
+    """`folder` by its whole name, where a model may be written.
+
+    Raises:
+        BundleError: something else is there, which would be lost.
+    """
+    whole = Path(os.path.abspath(folder))
+    if whole.exists() and not (whole / ABOUT).is_file() and (not whole.is_dir() or any(whole.iterdir())):
+        raise BundleError(f"{folder} is there and is no model; name a folder that is empty, new, or a model's")
+    return whole
 
 
 def write_model(adapting: Adapting, found: Adapted, few: Few, folder: Path, figures: Mapping[str, Any]) -> None:

@@ -136,7 +136,8 @@ class Recollection:
         assert job.knowledge is not None
         outcome = None if interrupted else outcome_of(job, objective, figures)
         failed = not (figures or interrupted or job.budget is None or _shared(job))
-        record = record_of(job, study, objective, task, self.features, outcome, failed)
+        trees = trees_shipped(figures)
+        record = record_of(job, study, objective, task, self.features, outcome, failed, trees)
         if not (record.trials or failed):
             return
         try:
@@ -146,11 +147,16 @@ class Recollection:
             watch.note(f"nothing was left in memory: {error}")
 
 
+def trees_shipped(figures: Mapping[str, Any]) -> bool:
+    """Whether boosted trees took the place of what was searched for."""
+    return bool(figures.get("boosting", {}).get("shipped", False))
+
+
 def outcome_of(job: Job, objective: Objective, figures: Mapping[str, Any]) -> float | None:
     """What came of a search, by which its strategy may be judged: None where it is not of one network of that search,
     or where not all of the budget was the search's, or for several objectives."""
-    trees, several = figures.get("boosting", {}).get("shipped", False), "ensemble" in figures
-    return None if trees or several or _shared(job) else figures.get(f"test_{objective.metric}")
+    other = trees_shipped(figures) or "ensemble" in figures or _shared(job)
+    return None if other else figures.get(f"test_{objective.metric}")
 
 
 def _shared(job: Job) -> bool:
@@ -167,11 +173,13 @@ def record_of(
     features: Mapping[str, float],
     outcome: float | None = None,
     failed: bool = False,
+    trees: bool = False,
 ) -> Record:
     """What `study` found, of 400 networks at most, the best first, each by its longest training and with its others
     beside; `features` are of its task, `outcome` what the
     chosen network has on its test split: it says how good the strategy was, to searches on other data alone. So does
-    that a search `failed`: in all of its time it came to no network."""
+    that a search `failed`: in all of its time it came to no network. Where `trees` shipped, nobody knows what its own
+    was worth."""
     # What a strategy came to in one time is another fact than what it came to in ten times as much.
     told = json.dumps([task.digest, study.created, job.budget], sort_keys=True, default=str).encode()
     space = {"name": study.space.name, "fingerprint": study.space.root.fingerprint}
@@ -181,7 +189,7 @@ def record_of(
         "workers": job.workers, "limits": sorted({limit.quantity for limit in job.limits}),
         "amounts": sorted(f"{limit.quantity}={limit.most:g}" for limit in job.limits), "target": job.target,
         "settings": dict(job.strategy_settings), "data": task.digest, "test": task.test_digest,
-        "outcome": outcome, **({"failed": True} if failed else {}),
+        "outcome": outcome, **({"failed": True} if failed else {}), **({"trees": True} if trees else {}),
         "azora": __version__, "when": datetime.now(UTC).isoformat(timespec="seconds"),
     }  # fmt: skip
     trainings = _trainings(study.trials, objective)

@@ -78,9 +78,10 @@ def to(
 ) -> int:
     """Adapt to the few rows of a task: its own architecture and weights, in a model folder."""
     from azora.adapting import load_adapting
-    from azora.adapting.files import read_few, write_model
+    from azora.adapting.files import free_place, read_few, write_model
     from azora.cores import one_thread
 
+    place = free_place(out)
     with one_thread():
         adapting = load_adapting(folder)
         few = read_few(data, adapting)
@@ -89,7 +90,7 @@ def to(
         if len(few.episode.x_query):
             told = found.logits(few.episode.x_query, "support").argmax(1)
             figures["test_accuracy"] = float((told == few.episode.y_query).float().mean())
-        write_model(adapting, found, few, out, figures)
+        write_model(adapting, found, few, place, figures)
     if as_json:
         typer.echo(json.dumps(figures | {"architecture": dict(found.architecture), "out": str(out)}))
         return 0

@@ -14,7 +14,7 @@ from azora.cli.reading import LabelWord
 from azora.cli.remembering import KnowledgeWord, memory_of
 from azora.cli.searching import TaskWord
 from azora.clock import parse_seconds
-from azora.errors import KnowledgeError
+from azora.errors import AzoraError
 
 
 def compare(
@@ -63,8 +63,8 @@ def compare(
 
 
 def _remember(leave: Callable[[], int], say: Callable[[str], None]) -> None:
-    """A comparison is not lost for a memory that cannot be written."""
+    """A comparison is not lost for a memory that cannot be written, or for data that are gone by now."""
     try:
         say(f"{leave()} searches are left in memory")
-    except KnowledgeError as error:
+    except AzoraError as error:
         say(f"nothing was left in memory: {error}")

@@ -23,7 +23,7 @@ BINS = 10  # of confidence
 UNKNOWN = "unknown"
 FIRST = {"data": "recipe", "capacity": "grow"}
 WORST = 5  # classes and confusions that are told
-WEAK, FEWEST_WRONG = 2.0, 5  # times the mean error, and rows, from which on a class is one that the model is weak at
+WEAK, FEWEST_WRONG = 2.0, 5  # times the mean error, and wrong rows, from which on the model is weak at a class
 GAP = 0.03  # by how much better its own rows are answered than new ones where more data, not more network, is wanted
 SHARE = 0.1  # of a look's time, at most, for a profile and for a learning curve, each
 
@@ -39,6 +39,7 @@ class Analysis:
         limits: "data" where those are answered much better than new rows, else "capacity"; where the model does not
             say, "data" where the learning curve still rises; "unknown" without one, or where the new rows are its own.
         classes: the worst ones: name, rows, share that is wrong.
+        weak: classes of which much more is wrong than of all; none where the data have other classes than the model.
         confusions: what is most often taken for what: names, and how many rows.
         calibration: expected calibration error, (0 to 1): how far confidence is from being right.
         drift: two-sample tests against what the model was made with; None where it does not say.
@@ -54,6 +55,7 @@ class Analysis:
     trained_score: float | None
     limits: str
     classes: Sequence[Mapping[str, Any]] = ()
+    weak: Sequence[str] = ()
     confusions: Sequence[Mapping[str, Any]] = ()
     calibration: float | None = None
     drift: Sequence[Mapping[str, Any]] | None = None
@@ -70,16 +72,6 @@ class Analysis:
         where the data have other classes or drifted: these make such a gap as well, and are answered by training on."""
         drifted = any(each["drifted"] for each in self.drift or ())
         return None if drifted or self.fresh or self.missing else FIRST.get(self.limits)
-
-    @property
-    def weak(self) -> tuple[str, ...]:
-        """Classes of which much more is wrong than of all; none where the data have other classes than the model."""
-        if self.fresh or self.missing:
-            return ()
-        return tuple(
-            each["class"] for each in self.classes
-            if each["wrong"] >= WEAK * (1.0 - self.score) and each["wrong"] * each["rows"] >= FEWEST_WRONG
-        )  # fmt: skip
 
     def to_json(self) -> dict[str, Any]:
         return asdict(self)
@@ -149,10 +141,13 @@ def analyse(bundle: Bundle, task: Task, seconds: float = math.inf) -> Analysis:
     if bundle.signature.kind != "classification":
         return Analysis(score, trained_score, limits, **facts)
     names, theirs = bundle.signature.classes, task.signature.classes
+    fresh, missing = (
+        [each for each in some if each not in others] for some, others in ((theirs, names), (names, theirs))
+    )
     return Analysis(
-        score, trained_score, limits, _classes(said, judged.y, names), _confusions(said, judged.y, names),
-        _calibration(said, judged.y), fresh=[name for name in theirs if name not in names],
-        missing=[name for name in names if name not in theirs], **facts,
+        score, trained_score, limits, _classes(said, judged.y, names),
+        () if fresh or missing else weak_classes(said, judged.y, names), _confusions(said, judged.y, names),
+        _calibration(said, judged.y), fresh=fresh, missing=missing, **facts,
     )  # fmt: skip
 
 
@@ -210,6 +205,14 @@ def _classes(said: Array, y: Array, names: Sequence[str]) -> list[dict[str, Any]
         for number in np.unique(y)
     ]
     return sorted((each for each in found if each["wrong"] > 0), key=lambda each: -each["wrong"])[:WORST]
+
+
+def weak_classes(said: Array, y: Array, names: Sequence[str]) -> tuple[str, ...]:
+    """Those of which at least twice the mean share is wrong, and five rows."""
+    wrong = said.argmax(axis=1) != y
+    rows, lost = (np.bincount(each, minlength=len(names)) for each in (y, y[wrong]))
+    weak = (lost >= FEWEST_WRONG) & (lost >= WEAK * wrong.mean() * rows)
+    return tuple(name for name, found in zip(names, weak, strict=True) if found)
 
 
 def _confusions(said: Array, y: Array, names: Sequence[str]) -> list[dict[str, Any]]:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import math
 import random
+import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
@@ -94,6 +96,7 @@ class Challengers:
         remembered: what memory says is good, the best first. Called when it is the first time of use.
         missing: whether the data lack classes that the model knows.
         weak: classes of which much more is wrong than of all.
+        looking: seconds for timing smaller networks, of which one is timed at least.
 
     Where classes are new or missing, every challenger learns the deployed network's answers for those that it knows
     beside the targets, so that they are not forgotten (learning without forgetting, Li & Hoiem, 2016).
@@ -105,7 +108,7 @@ class Challengers:
     def __init__(
         self, bundle: Bundle, fresh: tuple[str, ...], policy: Policy, seed: int,
         recipe: Mapping[str, Any] | None = None, remembered: Callable[[], Iterable[Neighbour]] = tuple,
-        missing: bool = False, weak: Sequence[str] = (),
+        missing: bool = False, weak: Sequence[str] = (), looking: float = math.inf,
     ) -> None:  # fmt: skip
         if (name := bundle.about["space"]["name"]) in SHIPPED:
             raise BundleError(
@@ -129,7 +132,7 @@ class Challengers:
         self.teacher, self.reminds = bundle.network, bool(fresh) or missing
         self.trained = "trained on" if not fresh else "with new classes"
         self.weak = {name: signature.classes.index(name) for name in weak}
-        self.scaling = bundle.scaling
+        self.scaling, self.looking = bundle.scaling, looking
         self.usual = recipe_of(recipe, signature, bundle.scaling)
         own = make_read_space(about["name"], bundle.signature, **about["settings"])
         self.deployed: Mapping[str, float] = cost(own, own.parse(bundle.about["architecture"]))
@@ -213,9 +216,13 @@ class Challengers:
         if self.over:
             yield from some
             return
-        looked = list(islice(some, LOOKED))
-        now = self._ms(self.network)
-        saved = [(now - self._ms(each.network)) / self._given_up(each) for each in looked]
+        end, now = time.monotonic() + self.looking, self._ms(self.network)
+        looked, saved = list[Challenger](), list[float]()
+        for each in some:
+            looked.append(each)
+            saved.append((now - self._ms(each.network)) / self._given_up(each))
+            if len(looked) == LOOKED or time.monotonic() > end:
+                break
         for place in sorted(range(len(looked)), key=lambda place: -saved[place]):
             yield looked[place]
         yield from some

@@ -19,7 +19,8 @@ from azora.improving.analysis import Analysis, analyse, fitting
 from azora.improving.bottlenecks import TOLERANCE, latency_here
 from azora.improving.challengers import Challenger, Challengers, Neighbour, beyond
 from azora.improving.cheaper import SOONER, compared
-from azora.improving.paired import LEVEL, least_p, level_of, losses, margin_of, paired_test
+from azora.improving.held_out import Held, first_half, least
+from azora.improving.paired import LEVEL, level_of, losses, margin_of
 from azora.improving.promotion import numbered, promote
 from azora.improving.remembering import carried_of, neighbours, policy_of, record_of_look, statement
 from azora.improving.versions import Versions
@@ -31,6 +32,7 @@ from azora.tasks.array import Array
 from azora.training import TrainingDiverged, outputs
 
 LEAST_SECONDS = 3.0  # of training that tell anything
+LOOKING = 0.1  # of the time, for timing networks that may be tried
 SAME = 1e-3  # what is written and read back may differ by the order of its sums
 Say = Callable[[str], None]
 Trained = tuple[Challenger, nn.Module, float]  # and its mean loss on search-validation
@@ -115,9 +117,10 @@ class _Cycle:
         self.records = [*(self.carried.records if self.carried else ()), *records]
         policy = policy_of(self.bundle, self.carried)
         self.policy = policy if prefer is None else Policy.of({**policy.to_json(), "prefer": prefer})
-        self.tries = _tries(versions)
+        self.mark, self.tries = versions.mark, _tries(versions)
         self.level = level_of(self.tries, self.policy.level)
         self.margin = 0.0  # by how much what is deployed may be worse, where it is to be smaller
+        self.yardsticks = [self.bundle]  # what it must not be worse than by that, or must be better than
         self.sooner = self.policy.prefer == "smaller"  # and where it is to answer sooner
         self.slow: float | None = None  # milliseconds on its target, where those are beyond their limit
         self.heard = not records  # whether memory was asked for networks, where one was named
@@ -138,6 +141,7 @@ class _Cycle:
         made = Challengers(
             self.bundle, tuple(analysis.fresh), self.policy, self.seed, recipe,
             lambda: self._remembered(made.signature), bool(analysis.missing), analysis.weak,
+            LOOKING * (self.end - time.monotonic()),
         )  # fmt: skip
         train, judged = (
             numbered(self.task, split, made.signature) for split in (self.task.train, self.task.validation)
@@ -160,6 +164,8 @@ class _Cycle:
             return False
         if not analysis.fresh:
             self.margin = margin_of(self.kind, self.policy.margin, judged.y, self.bundle.scaling.target_spread)
+            if (before := self.versions.standard()) != self.versions.model:
+                self.yardsticks.append(read_bundle(before))
         self.sooner = self.sooner and not made.over  # limits that are counted are held by what costs less, be it slower
         self.say(f"a smaller network is looked for{f', within {over[0]}' if over else ''}")
         return True
@@ -188,23 +194,31 @@ class _Cycle:
             raise BudgetError(f"{left:.1f}s are left for training after a look at the data; give 15s at least")
         return left
 
+    @cached_property
+    def first(self) -> Array:
+        """(N,) which of the held-out rows the test asks; the second look asks the others."""
+        return first_half(self.task.test_rows, self.policy.held_out, self.task.test_groups)
+
     def _check_rows(self) -> None:
         """A test of so few rows could never be passed."""
-        rows = int(_first(self.task.test_rows, self.policy.held_out).sum())
-        if least_p(self.kind, rows, level=self.level) >= self.level:
+        groups = self.task.test_groups
+        word, first, second = ("rows", self.first.sum(), (~self.first).sum()) if groups is None else (
+            "groups of rows", *(len(np.unique(groups[each])) for each in (self.first, ~self.first))
+        )  # fmt: skip
+        if least(self.kind, self.first, groups, level=self.level) >= self.level:
             raise BudgetError(
-                f"{self.task.name} has {rows} rows for the test, which can show nothing at a level of {self.level:.2g};"
-                " give more rows"
+                f"{self.task.name} has {first} {word} for the test, which can show nothing at a level of"
+                f" {self.level:.2g}; give more"
             )
-        if least_p(self.kind, self.task.test_rows - rows) >= LEVEL:
+        if least(self.kind, ~self.first, groups) >= LEVEL:
             raise BudgetError(
-                f"{self.task.name} has {self.task.test_rows - rows} rows for the second look, which can show nothing;"
-                f" give more rows, or a model whose held_out is below {self.policy.held_out:g}"
+                f"{self.task.name} has {second} {word} for the second look, which can show nothing; give more, or a"
+                f" model whose held_out is below {self.policy.held_out:g}"
             )
-        if self.margin and least_p(self.kind, rows, self.margin, self.level) >= self.level:
+        if self.margin and least(self.kind, self.first, groups, self.margin, self.level) >= self.level:
             raise BudgetError(
-                f"{self.task.name} has {rows} rows for the test, which cannot show that a network is not worse by"
-                f" {self.policy.margin:g} at a level of {self.level:.2g}; give more rows, or a model of a wider margin"
+                f"{self.task.name} has {first} {word} for the test, which cannot show that a network is not worse by"
+                f" {self.policy.margin:g} at a level of {self.level:.2g}; give more, or a model of a wider margin"
             )
 
     def _trained(self, found: list[Challenger], train: Split, judged: Split) -> list[Trained]:
@@ -230,13 +244,20 @@ class _Cycle:
     def _chosen(self, analysis: Analysis, trained: list[Trained], judged: Split) -> Outcome:
         """Test the one that validation likes best, or of smaller ones the cheapest that it does not mind."""
         now = self._mean_loss(self.bundle.network, self.bundle.signature, judged)
+        most = min(self._mean_loss(each.network, each.signature, judged) for each in self.yardsticks) + self.margin
         tried = {challenger.change: round(score, 6) for challenger, _, score in trained}
         facts: dict[str, Any] = {"tried": tried, "deployed_validation_loss": now}
         facts |= {"prefer": "smaller", "margin": self.policy.margin} if self.margin else {}
-        ranked = sorted(trained, key=_macs if self.margin else _loss)
-        chosen = next((each for each in ranked if self._fits(each, now, facts)), None)
-        if (closest := chosen or next(iter(ranked), None)) is not None:
-            facts |= {"change": closest[0].change, "validation_loss": closest[2]}
+        closest, costs, chosen = None, dict[str, Any](), None
+        for each in sorted(trained, key=_macs if self.margin else _loss):
+            fits, found = self._fits(each, most)
+            if closest is None or fits:
+                closest, costs = each, found
+            if fits:
+                chosen = each
+                break
+        if closest is not None:
+            facts |= {**costs, "change": closest[0].change, "validation_loss": closest[2]}
         if chosen is None:
             why = self._why_none(trained)
             self.say(f"{why}: {facts.get('change', 'nothing')} came closest")
@@ -252,34 +273,36 @@ class _Cycle:
         sooner = " and sooner" if self.sooner or self.slow is not None else ""
         return f"no smaller network was as good on validation{sooner}"
 
-    def _fits(self, trained: Trained, now: float, facts: dict[str, Any]) -> bool:
-        """Whether validation likes it, and if it is to be cheaper, whether it is."""
+    def _fits(self, trained: Trained, most: float) -> tuple[bool, dict[str, Any]]:
+        """Whether validation likes it, and if it is to be cheaper, whether it is, with what it costs."""
         challenger, network, score = trained
-        if not score < now + self.margin:
-            return False
+        if not score < most:
+            return False, {}
         if not self.margin:
-            return True
-        facts |= compared(self.bundle, challenger, network, self.task.validation.x[:1])
-        if self.slow is not None:
-            ms = latency_here(self.bundle, network, challenger.signature)
-            facts |= {"target_latency_ms": ms, "deployed_target_latency_ms": self.slow}
-            if ms is not None and ms > TOLERANCE * self.policy.limits["latency"]:
-                self.say(f"{challenger.change} is beyond the limit too, with {ms:.3g} ms")
-            return ms is not None and ms < SOONER * self.slow
-        return not self.sooner or bool(facts["latency_ms"] < SOONER * facts["deployed_latency_ms"])
+            return True, {}
+        costs: dict[str, Any] = compared(self.bundle, challenger, network, self.task.validation.x[:1])
+        if self.slow is None:
+            return not self.sooner or costs["latency_ms"] < SOONER * costs["deployed_latency_ms"], costs
+        ms = latency_here(self.bundle, network, challenger.signature)
+        costs |= {"target_latency_ms": ms, "deployed_target_latency_ms": self.slow}
+        if ms is not None and ms > TOLERANCE * self.policy.limits["latency"]:
+            self.say(f"{challenger.change} is beyond the limit too, with {ms:.3g} ms")
+        return ms is not None and ms < SOONER * self.slow, costs
 
     def _test(self, analysis: Analysis, chosen: Trained, facts: dict[str, Any], trained: list[Trained]) -> Outcome:
         best, network, _ = chosen
-        held = numbered(self.task, self.task.read_test(), best.signature)
-        half = _first(len(held), self.policy.held_out)
-        first, second = Split(held.x[half], held.y[half]), Split(held.x[~half], held.y[~half])
+        held = Held(numbered(self.task, self.task.read_test(), best.signature), self.task.test_groups)
+        first, second = held.part(self.first), held.part(~self.first)
         old, new = (
-            self._losses(self.bundle.network, self.bundle.signature, first),
-            self._losses(network, best.signature, first),
+            self._losses(self.bundle.network, self.bundle.signature, first.rows),
+            self._losses(network, best.signature, first.rows),
         )
-        p = paired_test(self.kind, old, new, self.margin, self.level)
+        p = max(
+            first.p(self.kind, self._losses(each.network, each.signature, first.rows), new, self.margin, self.level)
+            for each in self.yardsticks
+        )
         facts |= {
-            "p": p, "level": self.level, "rows": len(first), "tries": self.tries + 1, "model": self.versions.mark,
+            "p": p, "level": self.level, "rows": len(first.rows), "tries": self.tries + 1, "model": self.mark,
             "test_loss": float(new.mean()), "deployed_test_loss": float(old.mean()),
         }  # fmt: skip
         word = "not worse" if self.margin else "better"
@@ -288,9 +311,11 @@ class _Cycle:
             self.say(f"{best.change}: {why}; p {p:.3g} against a level of {self.level:.3g}")
             self.versions.note("kept", {**facts, "why": why})
             return Outcome("kept", analysis, facts)
+        if self.versions.mark != self.mark:
+            raise BundleError(f"{self.versions.model} became another model during this look, and is left; look again")
         with self.versions.promoting() as before:
             promote(
-                self.versions, self.bundle, self.task, best, network, facts, first,
+                self.versions, self.bundle, self.task, best, network, facts, first.rows,
                 self._carried_on(best, trained),
             )  # fmt: skip
             after = self.versions.keep()
@@ -315,35 +340,37 @@ class _Cycle:
         record = record_of_look(judged, self.bundle, self.carried, self.task.name, self.features)
         return replace(self.carried, recipe=asdict(best.recipe)).learned(record).to_text()
 
-    def _worse(self, best: Challenger, network: nn.Module, rows: Split) -> str | None:
+    def _worse(self, best: Challenger, network: nn.Module, held: Held) -> str | None:
         """Why what is on disk now must not stay; None where it may."""
         try:
             there = read_bundle(self.versions.model)
         except BundleError as error:
             return f"what was written cannot be read: {error}"
+        rows = held.rows
         answers = outputs(there.network, rows.x, there.signature, there.scaling)
         tested = outputs(network, rows.x, best.signature, self.bundle.scaling)
         if answers.shape != tested.shape or not np.allclose(answers, tested, rtol=SAME, atol=SAME):
             return "what was written answers otherwise than what was tested"
-        old = self._losses(self.bundle.network, self.bundle.signature, rows)
         new = losses(there.signature.kind, answers, rows.y, self.bundle.scaling.target_spread)
-        p = paired_test(self.kind, new, old, -self.margin)
-        if p < LEVEL:
-            return (
-                f"on fresh rows it is worse than before: {new.mean():.4f} of loss against {old.mean():.4f}, p {p:.2g}"
-            )
-        return self._forgets(there.network, there.signature, rows)
+        for each in self.yardsticks:
+            old = self._losses(each.network, each.signature, rows)
+            if (p := held.p(self.kind, new, old, -self.margin)) < LEVEL:
+                was = "before" if each is self.bundle else "before smaller ones were looked for"
+                told = f"{new.mean():.4f} of loss against {old.mean():.4f}, p {p:.2g}"
+                return f"on fresh rows it is worse than {was}: {told}"
+        return self._forgets(there.network, there.signature, held)
 
-    def _forgets(self, network: nn.Module, signature: Signature, rows: Split) -> str | None:
+    def _forgets(self, network: nn.Module, signature: Signature, held: Held) -> str | None:
         """Whether a network that has learned new classes tells apart surely worse those that were known before. That
         it takes some of their rows for new classes is no forgetting: these may be alike."""
         classes = self.bundle.signature.outputs
-        if signature.outputs == classes or not (known := rows.y < classes).any():
+        if signature.outputs == classes or not (known := held.rows.y < classes).any():
             return None
-        part = Split(rows.x[known], rows.y[known])
-        answers = outputs(network, part.x, signature, self.bundle.scaling)[:, :classes]
-        old, new = self._losses(self.bundle.network, self.bundle.signature, part), losses(self.kind, answers, part.y)
-        if paired_test(self.kind, new, old) >= LEVEL:
+        part = held.part(known)
+        answers = outputs(network, part.rows.x, signature, self.bundle.scaling)[:, :classes]
+        old = self._losses(self.bundle.network, self.bundle.signature, part.rows)
+        new = losses(self.kind, answers, part.rows.y)
+        if part.p(self.kind, new, old) >= LEVEL:
             return None
         return f"it tells apart worse what was known before: {new.mean():.4f} of loss against {old.mean():.4f}"
 
@@ -361,13 +388,6 @@ def _loss(trained: Trained) -> float:
 
 def _macs(trained: Trained) -> float:
     return cost(trained[0].space, trained[0].architecture)["macs"]
-
-
-def _first(rows: int, share: float) -> Array:
-    """(rows,) which of the held-out rows the test asks: so many of them, evenly."""
-    counted: Array = np.ceil(np.arange(rows + 1) * share - 1e-9)
-    first: Array = np.diff(counted) > 0
-    return first
 
 
 def _tries(versions: Versions) -> int:

@@ -121,6 +121,17 @@ class Versions:
             self.model.rename(self.folder / name)
         return name
 
+    def standard(self) -> Path:
+        """The folder of the version from which on all promotions were by a margin, or of what is deployed: what comes
+        next must not be worse than that either, or many small losses would add up."""
+        moves = {each.get("to"): each for each in self.history() if each.get("what") == "promoted"}
+        mark = self.mark
+        number = next((each for each in self.numbers() if _mark(self.folder / each) == mark), None)
+        while number is not None and (move := moves.pop(number, {})).get("margin"):
+            number = move.get("from")
+        folder = self.model if number is None else self.folder / number
+        return folder if (folder / ABOUT).is_file() else self.model
+
     @contextlib.contextmanager
     def promoting(self) -> Iterator[str]:
         """Keep what is deployed, and remember until the end that its successor is not looked at yet; its number."""

@@ -198,12 +198,15 @@ def experienced(records: Sequence[Record], test: str = "", evaluator: str = TRAI
     on the same target), by at least two strategies without settings; a search's score is its outcome on those rows, and
     one that came to nothing is told of its strategy too. That is why searches whose test rows have the digest `test`
     say nothing: what is chosen for rows must not have seen their test. Nor do those say anything that had limits of
-    which no amount is known, or another `evaluator`.
+    which no amount is known, or another `evaluator`, nor all of a case in which trees shipped in place of a network: a
+    strategy would be judged by the seeds in which it was better than they.
     """
     grouped: dict[_Case, dict[str, list[float]]] = defaultdict(lambda: defaultdict(list))
     features: dict[_Case, Mapping[str, float]] = {}
-    failed = set[tuple[_Case, str]]()
+    failed, beaten = set[tuple[_Case, str]](), set[_Case]()
     for record in records:
+        if record.facts.get("trees") and (case := _case_of(record, test, evaluator)) is not None:
+            beaten.add(case)
         strategy, outcome = record.facts.get("strategy"), record.facts.get("outcome")
         ended = isinstance(outcome, int | float) or record.facts.get("failed") is True
         if not (ended and isinstance(strategy, str)):
@@ -222,7 +225,7 @@ def experienced(records: Sequence[Record], test: str = "", evaluator: str = TRAI
             {name: [] if (case, name) in failed else scores for name, scores in found.items()},
         )
         for case, found in grouped.items()
-        if len(found) > 1
+        if len(found) > 1 and case not in beaten
     ]
 
 

@@ -79,7 +79,9 @@ def from_arrays(
     shape, traits = (shape, ()) if table is None else ((table.width,), table.traits)
     signature = Signature(labels.kind, shape, labels.outputs, labels.names, mirrored, raw, traits)
     notes = [*notes, *_rounded(np.asarray(x), table)]
-    return Task(name, signature, *_three(rows, labels, seed), table=table, notes=notes)
+    parts = _three(rows, labels, seed)
+    splits = (Split(part.x, part.y) for part in parts)
+    return Task(name, signature, *splits, table=table, notes=notes, test_groups=parts[2].groups)
 
 
 def _rounded(x: Array, table: Table | None) -> list[str]:
@@ -115,14 +117,14 @@ def _labelled(
     return rows, labels
 
 
-def _three(rows: dict[str, _Rows], labels: _Labels, seed: int) -> tuple[Split, Split, Split]:
+def _three(rows: dict[str, _Rows], labels: _Labels, seed: int) -> tuple[_Rows, _Rows, _Rows]:
     """Search-train, search-validation and test, of which the last two are held out where they were not given."""
     rest, held_out, judged = rows["train"], rows.get("test"), rows.get("validation")
     if held_out is None:
         rest, held_out = _divide(rest, TEST_SHARE, TEST_SEED, labels, least=1 if judged else 2)
     if judged is None:
         rest, judged = _divide(rest, VALIDATION_SHARE, seed, labels, least=1)
-    return Split(rest.x, rest.y), Split(judged.x, judged.y), Split(held_out.x, held_out.y)
+    return rest, judged, held_out
 
 
 @dataclass(frozen=True)

@@ -128,6 +128,7 @@ class Task:
     Args:
         table: what the columns of `x` are, where they are prepared for a network by more than mean and spread.
         notes: what a reader should know of how the data was read.
+        test_groups: (N,) the group of each row of the test split, where rows hang together.
     """
 
     def __init__(
@@ -140,8 +141,9 @@ class Task:
         *,
         table: Table | None = None,
         notes: Sequence[str] = (),
+        test_groups: Array | None = None,
     ) -> None:
-        self.name, self.notes = name, tuple(notes)
+        self.name, self.notes, self.test_groups = name, tuple(notes), test_groups
         self.reading: Mapping[str, Any] = {}
         self.signature = signature
         self.train, self.validation = train, validation
@@ -175,7 +177,7 @@ class Task:
         ]
         self._test = test
         note = f"values from {low:g} to {high:g} are brought to {black:g} to {white:g}"
-        task = Task(self.name, self.signature, *parts, notes=(*self.notes, note))
+        task = Task(self.name, self.signature, *parts, notes=(*self.notes, note), test_groups=self.test_groups)
         task.reading = self.reading
         return task
 

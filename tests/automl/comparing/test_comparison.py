@@ -23,8 +23,9 @@ from azora.automl.comparing.runs import Record, end, run_command
 from azora.automl.comparing.systems import SCALED
 from azora.automl.comparing.writing import summarise, write
 from azora.automl.setting import Setting
+from azora.cli.comparing import _remember
 from azora.cli.main import main
-from azora.errors import ConfigError, StudyError
+from azora.errors import ConfigError, StudyError, TaskError
 from azora.job import Job
 from azora.meta import Knowledge
 from azora.meta.evidence import experienced
@@ -104,6 +105,7 @@ def test_every_system_with_one_seed_then_with_the_next(asked: Asked, searches: S
     assert searches.done() == both
     command = searches.commands[-1]
     assert after(command, "--budget") == "30s" and after(command, "--seed") == "1" and "--no-memory" in command
+    assert "--no-boosting" in command, "trees beside the networks would be what is compared"
     assert "--resume" not in command
 
 
@@ -323,3 +325,13 @@ def test_a_search_is_ended_and_killed_only_if_it_does_not_listen(
     process.stderr.readline()
     end(process)
     assert process.returncode == left
+
+
+def test_a_comparison_is_not_lost_for_data_that_are_gone() -> None:
+    said = list[str]()
+
+    def gone() -> int:
+        raise TaskError("there is no file data.npz")
+
+    _remember(gone, said.append)
+    assert said == ["nothing was left in memory: there is no file data.npz"]

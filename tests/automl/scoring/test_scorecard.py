@@ -219,3 +219,17 @@ def test_nothing_to_read_is_told(tmp_path: Path, capsys: pytest.CaptureFixture[s
         find_searches([tmp_path / "none"])
     assert main(["scorecard", str(tmp_path)]) == 2
     assert "no finished search in" in capsys.readouterr().err
+
+
+def test_a_search_is_held_against_random_search_of_its_own_seed(tmp_path: Path) -> None:
+    """Where the splits are given, all seeds have the same rows."""
+    for seed, score in ((0, 0.80), (1, 0.90)):
+        about = {"seed": seed, "data": "given"}
+        study(tmp_path / "random" / f"seed-{seed}", [(42.0, 0.6, 3.0)], about, test_accuracy=score)
+        study(
+            tmp_path / "genetic" / f"seed-{seed}", [(42.0, 0.7, 3.0)], {**about, "strategy": "genetic"},
+            test_accuracy=score + 0.01,
+        )  # fmt: skip
+    lines = scorecard([read(folder) for folder in sorted(tmp_path.glob("*/seed-*"))])
+    above = [line.random.mean for line in lines if line.random is not None]
+    assert above == pytest.approx([0.01, 0.01])

@@ -72,7 +72,8 @@ class Plan:
         words += [] if asked.label is None else ["--label", asked.label]
         words += [] if asked.workers is None else ["--workers", str(asked.workers)]
         words += ["--trial-timeout", f"{asked.seconds:g}s"] if system.patient else []
-        return Run(system, seed, [*words, "--no-memory", "--quiet"], asked.out / system.name / f"seed-{seed}")
+        words += ["--no-boosting", "--no-memory", "--quiet"]  # systems are compared, and not trees beside them
+        return Run(system, seed, words, asked.out / system.name / f"seed-{seed}")
 
 
 def plan(asked: Asked, say: Say) -> Plan:
@@ -93,6 +94,7 @@ def plan(asked: Asked, say: Say) -> Plan:
     for name, reason in left_out.items():
         say(f"{name} is left out: {reason}")
     about = {"data": asked.data, "digest": task.digest, "seconds": asked.seconds, "workers": asked.workers}
+    about["boosting"] = False
     kept = _kept(asked.out, about)
     late: dict[str, float] = {}
     if any(system.name == SCALED for system in able):
@@ -113,7 +115,7 @@ def able_of(named: Sequence[System], task: Task) -> tuple[list[System], dict[str
     for system in named:
         job = Job.parse(
             task=task, out="none", strategy=system.strategy, strategy_settings=system.settings, space=system.space,
-            space_settings=system.space_settings, recipe=system.recipe,
+            space_settings=system.space_settings, recipe=system.recipe, boosting=False,
         )  # fmt: skip
         if system.by_hand and system.space == "mlp" and task.signature.pictures:
             left_out[system.name] = "it is for tables"

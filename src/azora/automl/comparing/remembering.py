@@ -63,7 +63,7 @@ def _record(
     job = Job.parse(
         task=task, out=run.folder, budget=plan.asked.seconds, seed=run.seed, workers=plan.asked.workers,
         strategy=system.strategy, strategy_settings=system.settings, space=system.space,
-        space_settings=system.space_settings, recipe=system.recipe,
+        space_settings=system.space_settings, recipe=system.recipe, boosting=False,
     )  # fmt: skip
     setting = Setting.of(job)
     try:

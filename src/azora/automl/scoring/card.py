@@ -82,8 +82,8 @@ def _line(some: Sequence[Searched], found: Sequence[Searched]) -> Line:
         deployed=statistics.mean(each.deployed for each in some),
         metric=first.objective.metric,
         test=Estimate.of([sign * each.test for each in some if each.test is not None]),
-        random=None if first.random else above(some, found, lambda other: other.random),
-        hand=None if by_hand else above(some, found, lambda other: other.by_hand),
+        random=None if first.random else above(some, found, lambda other: other.random, statistics.mean),
+        hand=None if by_hand else above(some, found, lambda other: other.by_hand, max),
         # A network by hand was not searched for, so there is no search whose cost could be less.
         own=None if by_hand else together(factors(some, found, to_own_best)),
         randoms=None if by_hand else together(factors(some, found, to_randoms_best)),

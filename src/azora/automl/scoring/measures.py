@@ -71,12 +71,20 @@ def factors(
 
 
 def alike(left: Searched, right: Searched) -> bool:
-    """Whether scores of both are of the same rows, by the same metric."""
-    return left.digest == right.digest and left.objective == right.objective
+    """Whether scores of both are of the same rows, by the same metric, and of the same seed: where the splits are
+    given, the rows are those of every seed, and a search is held against one other and not against the luckiest."""
+    same = left.digest == right.digest and left.objective == right.objective
+    return same and left.about.get("seed") == right.about.get("seed")
 
 
-def above(some: Sequence[Searched], others: Sequence[Searched], wanted: Callable[[Searched], bool]) -> Estimate | None:
-    """Signed test scores minus the best of those `wanted` on the same rows, where there is one."""
+def above(
+    some: Sequence[Searched],
+    others: Sequence[Searched],
+    wanted: Callable[[Searched], bool],
+    of: Callable[[Sequence[float]], float],
+) -> Estimate | None:
+    """Signed test scores minus that of those `wanted` which are alike, where there is one; of several, what `of` makes
+    of them."""
     differences = []
     for each in some:
         beside = [
@@ -84,7 +92,7 @@ def above(some: Sequence[Searched], others: Sequence[Searched], wanted: Callable
         ]
         known = [score for score in beside if score is not None]
         if each.test is not None and known:
-            differences.append(each.test - max(known))
+            differences.append(each.test - of(known))
     return Estimate.of(differences)
 
 
