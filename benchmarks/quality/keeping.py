@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +28,19 @@ def refuse_others(where: Path, there: Mapping[str, Any], wanted: Mapping[str, An
     """Raises SystemExit: what is there was made with other settings."""
     if other := sorted(name for name, value in wanted.items() if there.get(name) != value):
         raise SystemExit(f"{where} was made with other {', '.join(other)}; name another folder, or remove it")
+
+
+def made_on(where: Path, runs: Iterable[Mapping[str, Any]]) -> dict[str, list[str]]:
+    """The commits and the processor that runs are of.
+
+    Raises:
+        SystemExit: they are of several processors, or of one that is not told.
+    """
+    every = [run.get("on") or {} for run in runs]
+    commits, processors = (sorted({str(on.get(name)) for on in every}) for name in ("commit", "processor"))
+    if len(processors) > 1 or "None" in processors:
+        raise SystemExit(f"{where} has runs of processors {', '.join(processors)}; move all but those of one aside")
+    return {"commits": commits, "processors": processors}
 
 
 def write(file: Path, found: Mapping[str, Any]) -> None:
