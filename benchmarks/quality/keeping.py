@@ -43,6 +43,16 @@ def made_on(where: Path, runs: Iterable[Mapping[str, Any]]) -> dict[str, list[st
     return {"commits": commits, "processors": processors}
 
 
+def refuse_elsewhere(files: Iterable[Path], on: Mapping[str, Any]) -> None:
+    """Raises SystemExit: a file that is there was made on another processor, or does not tell on which."""
+    for file in files:
+        if file.is_file():
+            made = (json.loads(file.read_text(encoding="utf-8")).get("on") or {}).get("processor")
+            if made != on["processor"]:
+                told = "does not tell its processor" if made is None else f"was made on {made}"
+                raise SystemExit(f"{file} {told}, and this is {on['processor']}; move it aside, and it is made anew")
+
+
 def write(file: Path, found: Mapping[str, Any]) -> None:
     file.parent.mkdir(parents=True, exist_ok=True)
     part = file.with_suffix(".part")
