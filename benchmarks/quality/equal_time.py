@@ -21,7 +21,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from keeping import made_on, refuse_elsewhere
+from keeping import alone, made_on, refuse_elsewhere
 from limits import Failed, azora, recorded
 
 from azora.bench.writing import provenance
@@ -172,13 +172,8 @@ def summary(runs: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
     }
 
 
-def main() -> int:
-    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
-    parser.add_argument("data", type=Path)
-    parser.add_argument("--budget", type=float, default=600.0, help="seconds")
-    parser.add_argument("--seeds", type=int, default=3)
-    parser.add_argument("--systems", nargs="+", choices=SYSTEMS, default=["azora", "random", "resnet"])
-    words = parser.parse_args()
+def measured(words: argparse.Namespace) -> int:
+    """The exit code, after all runs that have no file, and what is printed of all."""
     asked, machine = (words.data, words.budget), provenance()
     refuse_elsewhere([file_of(*asked, each, seed) for each in words.systems for seed in range(words.seeds)], machine)
     runs = {each: [run_of(*asked, each, seed) for seed in range(words.seeds)] for each in words.systems}
@@ -187,6 +182,17 @@ def main() -> int:
     told = {"data": words.data.stem, "budget": words.budget, "machine": machine, "runs on": on, "systems": systems}
     print(json.dumps(told, indent=1))
     return int(any(own["failed"] for own in systems.values()))
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("data", type=Path)
+    parser.add_argument("--budget", type=float, default=600.0, help="seconds")
+    parser.add_argument("--seeds", type=int, default=3)
+    parser.add_argument("--systems", nargs="+", choices=SYSTEMS, default=["azora", "random", "resnet"])
+    words = parser.parse_args()
+    with alone("equal_time.py"):
+        return measured(words)
 
 
 if __name__ == "__main__":

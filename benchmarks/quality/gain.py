@@ -25,7 +25,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from equal_time import file_of, resnet_of, run_of
-from keeping import made_on, refuse_elsewhere, refuse_others, write
+from keeping import alone, made_on, refuse_elsewhere, refuse_others, write
 from limits import Model, model_in, predictor_of, recorded, search, space_of, stem_of, those_there, timed
 from scipy.stats import t
 
@@ -139,9 +139,15 @@ def compared(
 
 
 def main() -> int:
+    words = arguments()
+    with alone("gain.py"):
+        return measured(words)
+
+
+def measured(words: argparse.Namespace) -> int:
+    """The exit code, after all runs that have no file, and what is printed of all."""
     from azora.hardware import find_target
 
-    words = arguments()
     os.environ["AZORA_HOME"] = str(words.keep / "home")
     words.keep.mkdir(parents=True, exist_ok=True)
     trainings = [file_of(words.data, words.budget, "resnet", seed) for seed in range(words.seeds)]

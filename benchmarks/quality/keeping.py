@@ -1,11 +1,17 @@
-"""What a benchmark measured is kept in files, and is not measured again."""
+"""What a benchmark measured is kept in files, and is not measured again; what measures time is alone on the machine."""
 
 from __future__ import annotations
 
+import fcntl
 import json
-from collections.abc import Callable, Iterable, Mapping
+import sys
+import tempfile
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
+
+LOCK = Path(tempfile.gettempdir()) / "azora-benchmark.lock"
 
 
 def kept(file: Path, asked: Mapping[str, Any], measure: Callable[[], dict[str, Any]]) -> dict[str, Any]:
@@ -64,3 +70,20 @@ def as_json(told: Mapping[str, Any]) -> dict[str, Any]:
     """As it is read back."""
     found: dict[str, Any] = json.loads(json.dumps(dict(told)))
     return found
+
+
+@contextmanager
+def alone(script: str) -> Iterator[None]:
+    """While this lasts no other benchmark that asks for it goes on here; what goes on already is waited for."""
+    with LOCK.open("a+", encoding="utf-8") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            file.seek(0)
+            other = file.read().strip() or "another benchmark"
+            print(f"{script} must be alone on the machine: it waits for {other} to end", file=sys.stderr, flush=True)
+            fcntl.flock(file, fcntl.LOCK_EX)
+        file.truncate(0)
+        file.write(script)
+        file.flush()
+        yield

@@ -37,7 +37,7 @@ from typing import Any
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 import numpy as np
-from keeping import made_on
+from keeping import alone, made_on
 
 from azora.automl.choosing import by_rules
 from azora.bench.writing import provenance
@@ -275,7 +275,8 @@ def main() -> None:
     elif words.what == "pack":
         print(json.dumps(pack(words.data), indent=1))
     else:
-        run(words.data, words.budgets, words.seeds, words.strategies, words.processes, words.again)
+        with alone("selection.py"):
+            run(words.data, words.budgets, words.seeds, words.strategies, words.processes, words.again)
 
 
 if __name__ == "__main__":

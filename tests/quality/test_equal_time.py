@@ -18,7 +18,8 @@ ON = {"processor": "EPYC", "commit": "now"}
 @pytest.fixture
 def night(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> ModuleType:
     module = script("equal_time")
-    monkeypatch.setattr(module, "RESULTS", tmp_path)
+    monkeypatch.setattr(module, "RESULTS", tmp_path / "results")
+    monkeypatch.setattr(script("keeping"), "LOCK", tmp_path / "lock")
     for asking in (module, script("limits")):
         monkeypatch.setattr(asking, "provenance", lambda: ON)
     monkeypatch.setattr(sys, "argv", ["script", "data.npz", "--budget", "9", "--seeds", "2"])
@@ -66,15 +67,16 @@ def test_what_was_made_elsewhere_is_refused_before_anything_runs(
     capsys: pytest.CaptureFixture[str],
     tmp_path: Path,
 ) -> None:
-    run = {"system": "resnet", "test_accuracy": 0.9, "seconds": 9.0}
-    file = tmp_path / "data-9s-resnet-1.json"
+    run = {"test_accuracy": 0.9, "seconds": 9.0}
+    file = tmp_path / "results" / "data-9s-resnet-1.json"
+    file.parent.mkdir()
     for system in night.SYSTEMS:
         monkeypatch.setitem(night.SYSTEMS, system, lambda *given: run)
-    file.write_text(json.dumps({**run, "seed": 1} | ({"on": on} if on else {})))
+    file.write_text(json.dumps({**run, "system": "resnet", "seed": 1} | ({"on": on} if on else {})))
     with pytest.raises(SystemExit, match=rf"resnet-1\.json {said}.*move it aside"):
         night.main()
-    assert list(tmp_path.iterdir()) == [file]
-    file.write_text(json.dumps({**run, "seed": 1, "on": {**ON, "commit": "then"}}))
+    assert list(file.parent.iterdir()) == [file]
+    file.write_text(json.dumps({**run, "system": "resnet", "seed": 1, "on": {**ON, "commit": "then"}}))
     assert night.main() == 0
     told = json.loads(capsys.readouterr().out)
     assert told["runs on"] == {"commits": ["now", "then"], "processors": ["EPYC"]}

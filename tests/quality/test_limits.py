@@ -27,6 +27,7 @@ FIGURES = {"limits": {"latency": 1.0}, "target": {"spec": "onnxruntime:threads=1
 @pytest.fixture
 def limits(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> ModuleType:
     module = script("limits")
+    monkeypatch.setattr(script("keeping"), "LOCK", tmp_path / "lock")
     monkeypatch.setattr(module, "RESULTS", tmp_path / "results")
     for name in ("space_of", "predictor_of"):
         monkeypatch.setattr(module, name, lambda *given: ("cells", {}))
@@ -211,3 +212,37 @@ def test_runs_of_another_machine_or_strategy_are_not_taken(
     with pytest.raises(SystemExit, match=r"\.json was made on EPYC, and this is Xeon; move it aside"):
         call(gain, words, azora, monkeypatch, capsys, tmp_path)
     assert len(azora.asked) == 1
+
+
+def test_a_run_of_another_limit_is_not_taken(
+    limits: ModuleType, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    azora, words = Azora([0]), ["--methods", "spos", "--shares", "0.25"]
+    monkeypatch.setattr(limits, "limits_of", lambda file, shares: [1.0])
+    monkeypatch.setattr(limits, "timed", times({"-0": 1.0}))
+    call(limits, words, azora, monkeypatch, capsys, tmp_path)
+    monkeypatch.setattr(limits, "limits_of", lambda file, shares: [2.0])
+    with pytest.raises(SystemExit, match=r"spos-0\.25-0\.json was made with other limit_ms; name another"):
+        call(limits, words, azora, monkeypatch, capsys, tmp_path)
+    assert len(azora.asked) == 1
+
+
+def test_a_target_that_cannot_be_measured_for_one_space_ends_no_other_method(
+    limits: ModuleType, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    def built(words: Any, space: str, settings: Any) -> Path:
+        if "spos" in broken:
+            broken.remove("spos")
+            raise limits.Failed("exit code 2: azora: no network could be measured")
+        return tmp_path
+
+    broken = ["spos"]
+    monkeypatch.setattr(limits, "predictor_of", built)
+    monkeypatch.setattr(limits, "limits_of", lambda file, shares: [1.0])
+    monkeypatch.setattr(limits, "timed", lambda target, models: [1.0 for _ in models])
+    azora, words = Azora([0, 0]), ["--methods", "spos", "evolution", "--shares", "0.25"]
+    code, told = call(limits, words, azora, monkeypatch, capsys, tmp_path)
+    assert code == 1 and told["verdict"]["failed"] == 1 and told["verdict"]["within"] == 1
+    assert told["runs"][0]["error"] == "exit code 2: azora: no network could be measured"
+    code, told = call(limits, words, azora, monkeypatch, capsys, tmp_path)
+    assert code == 0 and told["verdict"]["within"] == 2 and len(azora.asked) == 2, "it is searched when it can be"
