@@ -178,8 +178,24 @@ def test_streams_and_cycles_go_through(stubbed: Path, tmp_path: Path) -> None:
     told = found["seeds"]["0"]["found"]
     assert [each["step"] for each in told["steps"]] == ["search", "look", "rollback", "look"]
     assert told["promoted"] == [True, True] and told["steps"][2]["as_it_was"] is True
+    assert [set(each["seconds"]) for each in told["steps"] if each["step"] != "rollback"] == [{"processor", "wall"}] * 3
     found = improving.cycles(asked(tmp_path / "out", what="cycles", seeds=1))
     told = found["seeds"]["0"]["found"]
     assert improving.missing(found) == []
     for regression in ("weights", "labels"):
         assert [each["injected"] for each in told[regression]["looks"]] == [False, True, False, False, False]
+
+
+def test_new_classes_have_shares_where_the_look_came_to_something(
+    stubbed: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*given: Any, **words: Any) -> None:
+        raise BudgetError("too little")
+
+    found = improving.classes(asked(tmp_path / "some", what="classes", seeds=1))
+    assert found["seeds"]["0"]["found"]["share_of_accuracy"] == 1.0
+    monkeypatch.setattr(improving, "improve", refuse)
+    found = improving.classes(asked(tmp_path / "none", what="classes", seeds=1))
+    told = found["seeds"]["0"]["found"]
+    assert (told["what"], told["why"], told["improved"]) == ("error", "too little", 0.5)
+    assert not {"share_of_accuracy", "share_of_cost"} & told.keys()
