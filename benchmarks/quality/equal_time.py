@@ -2,8 +2,10 @@
 
 `python benchmarks/quality/equal_time.py DATA.npz [--budget 600] [--seeds 3] [--systems azora random resnet]` runs each
 system with each seed, one after the other, writes one JSON a run under `benchmarks/results/equal_time/`, and prints all
-of them with means. A run that has its file is not run again, so a night can be had in parts. The ResNet trains for the
-whole time on all rows but the test's; azora searches and trains within it. All use both cores.
+of them with means. A run that has its file is not run again, so a night can be had in parts; the commits that they are
+of are told, and a file of another processor is refused. One that fails has its error there, and the others go on; the
+exit code is 1 then, and to have it anew, remove its file. The ResNet trains for the whole time on all rows but the
+test's; azora searches and trains within it. All use both cores.
 """
 
 from __future__ import annotations
@@ -11,12 +13,16 @@ from __future__ import annotations
 import argparse
 import json
 import statistics
-import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
+
+from keeping import alone, made_on, refuse_elsewhere
+from limits import Failed, azora, recorded
 
 from azora.bench.writing import provenance
 
@@ -24,15 +30,28 @@ RESULTS = Path(__file__).parents[1] / "results" / "equal_time"
 
 
 def run_azora(data: Path, seconds: float, seed: int, words: list[str]) -> dict[str, Any]:
-    """One search by the command line, in a process of its own."""
+    """One search by the command line, in a process of its own.
+
+    Raises:
+        Failed: it ended with an error.
+    """
     with tempfile.TemporaryDirectory() as folder:
-        command = [sys.executable, "-m", "azora", "search", str(data), "--budget", f"{seconds}s", "--seed", str(seed)]
-        command += ["--out", f"{folder}/out", "--no-memory", "--json", "--quiet", *words]
-        done = subprocess.run(
-            command, stdout=subprocess.PIPE, text=True, check=True
-        )  # its complaints are for the reader
+        command = ["search", str(data), "--budget", f"{seconds}s", "--seed", str(seed), "--out", f"{folder}/out"]
+        figures = azora([*command, "--no-memory", "--json", "--quiet", *words])
         disk = sum(file.stat().st_size for file in Path(folder).rglob("*") if file.is_file())
-    return {**json.loads(done.stdout), "out": "", "folder_bytes": disk}
+    return {**figures, "out": "", "folder_bytes": disk}
+
+
+def run_by_hand(data: Path, seconds: float, seed: int) -> dict[str, Any]:
+    """The ResNet, in this process.
+
+    Raises:
+        Failed: it could not be trained.
+    """
+    try:
+        return run_resnet(data, seconds, seed)
+    except Exception as error:
+        raise Failed(f"{type(error).__name__}: {error}") from error
 
 
 def run_resnet(data: Path, seconds: float, seed: int) -> dict[str, Any]:
@@ -126,36 +145,55 @@ SYSTEMS = {
     "azora": lambda data, seconds, seed: run_azora(data, seconds, seed, []),
     "random": lambda data, seconds, seed: run_azora(data, seconds, seed, ["--strategy", "random"]),
     "fixed-recipe": lambda data, seconds, seed: run_azora(data, seconds, seed, ["--no-recipe"]),
-    "resnet": run_resnet,
+    "resnet": run_by_hand,
 }
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+def file_of(data: Path, seconds: float, system: str, seed: int) -> Path:
+    return RESULTS / f"{data.stem}-{seconds:g}s-{system}-{seed}.json"
+
+
+def run_of(data: Path, seconds: float, system: str, seed: int) -> dict[str, Any]:
+    """What the file of a run says; where there is none, it is run first."""
+    running = partial(SYSTEMS[system], data, seconds, seed)
+    return recorded(file_of(data, seconds, system, seed), {"system": system, "seed": seed}, running)
+
+
+def summary(runs: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    """Of the runs of a system that did not fail, and why the others did."""
+    good = [run for run in runs if "error" not in run]
+    scores = [run["test_accuracy"] for run in good]
+    return {
+        "mean": statistics.mean(scores) if scores else None,
+        "std": statistics.stdev(scores) if len(scores) > 1 else 0.0,
+        "scores": scores,
+        "seconds": [round(run["seconds"], 1) for run in good],
+        "failed": {run["seed"]: run["error"] for run in runs if "error" in run},
+    }
+
+
+def measured(words: argparse.Namespace) -> int:
+    """The exit code, after all runs that have no file, and what is printed of all."""
+    asked, machine = (words.data, words.budget), provenance()
+    refuse_elsewhere([file_of(*asked, each, seed) for each in words.systems for seed in range(words.seeds)], machine)
+    runs = {each: [run_of(*asked, each, seed) for seed in range(words.seeds)] for each in words.systems}
+    on = made_on(RESULTS, [run for own in runs.values() for run in own])
+    systems = {system: summary(own) for system, own in runs.items()}
+    told = {"data": words.data.stem, "budget": words.budget, "machine": machine, "runs on": on, "systems": systems}
+    print(json.dumps(told, indent=1))
+    return int(any(own["failed"] for own in systems.values()))
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("data", type=Path)
     parser.add_argument("--budget", type=float, default=600.0, help="seconds")
     parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--systems", nargs="+", choices=SYSTEMS, default=["azora", "random", "resnet"])
     words = parser.parse_args()
-    RESULTS.mkdir(parents=True, exist_ok=True)
-    summary, machine = dict[str, Any](), provenance()
-    for system in words.systems:
-        runs = []
-        for seed in range(words.seeds):
-            file = RESULTS / f"{words.data.stem}-{words.budget:g}s-{system}-{seed}.json"
-            if not file.exists():
-                on, found = provenance(), SYSTEMS[system](words.data, words.budget, seed)
-                # `machine` is a figure of the search's own.
-                file.write_text(json.dumps({"system": system, "seed": seed, "on": on, **found}, indent=1) + "\n")
-            runs.append(json.loads(file.read_text()))
-        scores = [run["test_accuracy"] for run in runs]
-        spread = statistics.stdev(scores) if len(scores) > 1 else 0.0
-        summary[system] = {"mean": statistics.mean(scores), "std": spread, "scores": scores}
-        summary[system]["seconds"] = [round(run["seconds"], 1) for run in runs]
-    print(
-        json.dumps({"data": words.data.stem, "budget": words.budget, "machine": machine, "systems": summary}, indent=1)
-    )
+    with alone("equal_time.py"):
+        return measured(words)
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

@@ -3,7 +3,9 @@
 `python benchmarks/quality/false_promotions.py luck|coins [--trials 300] [--out runs/improving]` prints JSON: how many
 of the trials promoted what is no better, with the upper end of the one-sided 95 % interval. `luck` is of the rule
 alone, on scikit-learn's digits; `coins` of all of `azora improve`. What came of a trial of `coins` is kept in the
-folder `--out` at once, and not tried again. Seconds are those of a processor.
+folder `--out` at once, and not tried again; what another commit, processor or setting left there is refused. A trial
+that ended with an error of azora's is no trial: errors are counted apart, and the exit code is 1 where more than 5 % of
+all are. Seconds are those of a processor.
 """
 
 from __future__ import annotations
@@ -14,6 +16,7 @@ import os
 import sys
 import tempfile
 from collections import Counter
+from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -21,10 +24,11 @@ from typing import Any
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 import numpy as np
-from keeping import write
+from keeping import refuse_others, write
 from scipy.stats import beta
 from sklearn.datasets import load_digits
 
+from azora.bench.writing import provenance
 from azora.export.bundle import write_bundle
 from azora.improving import cycle, level_of, paired_test
 from azora.networks.decide import As
@@ -33,6 +37,11 @@ from azora.tasks import Task, from_arrays
 from azora.tasks.array import Array
 from azora.training import RecipeSettings, Training
 from improving import by_the_processor, looked, printed
+
+LEAST, SECONDS = 0.05, 0.5  # of training, and of a look
+ROWS, NEW, EPOCHS = 200, 500, 2  # rows and epochs of the deployed network, and rows of a look
+ERRORS = 0.05  # of trials, at most
+TESTED = "tested and "
 
 
 def luck(words: argparse.Namespace) -> dict[str, Any]:
@@ -68,24 +77,54 @@ def _wrong(x: Array, y: Array, chosen: Array, seed: int) -> Array:
 def coins(words: argparse.Namespace) -> dict[str, Any]:
     """The same of all of `improve`, on labels that are coins, of which no network is right more often than any other. A
     tenth of a second of training is enough here, so the least that a challenger gets is lowered for the occasion."""
-    cycle.LEAST_SECONDS = 0.05
+    cycle.LEAST_SECONDS = LEAST
     file = words.out / "coins.json"
-    known: dict[str, str] = json.loads(file.read_text(encoding="utf-8")) if file.is_file() else {}
+    told = _kept(file)
+    known: dict[str, str] = told["trials"]
     _coin(-1)  # waits for imports
     for trial in range(words.trials):
         if str(trial) not in known:
             known[str(trial)] = _coin(trial)
-            write(file, known)
-    counts = Counter(known[str(trial)] for trial in range(words.trials))
-    bad = sum(count for what, count in counts.items() if "promoted" in what or "rolled back" in what)
-    return {"outcomes": dict(counts), "promoted": _share(bad, words.trials)}
+            write(file, told)
+    return {**_counted([known[str(trial)] for trial in range(words.trials)]), "on": told["on"]}
+
+
+def _kept(file: Path) -> dict[str, Any]:
+    """What was tried already, with the same settings, at the same commit and on the same processor.
+
+    Raises:
+        SystemExit: it was another.
+    """
+    on = provenance()
+    told = {"least": LEAST, "seconds": SECONDS, "rows": ROWS, "new": NEW, "epochs": EPOCHS}
+    asked = {**told, "commit": on["commit"], "processor": on["processor"]}
+    if not file.is_file():
+        return {"asked": asked, "on": on, "trials": {}}
+    there: dict[str, Any] = json.loads(file.read_text(encoding="utf-8"))
+    refuse_others(file, there.get("asked", {}), asked)
+    return there
+
+
+def _counted(outcomes: Sequence[str]) -> dict[str, Any]:
+    """What promoted or was rolled back, of all trials that ended without an error, and of those that were tested."""
+    ended = [what for what in outcomes if what != "error"]
+    tested = [what for what in ended if what.startswith(TESTED)]
+    return {
+        "outcomes": dict(Counter(outcomes)), "errors": len(outcomes) - len(ended),
+        "promoted": _promoted(ended), "promoted_of_tested": _promoted(tested),
+    }  # fmt: skip
+
+
+def _promoted(outcomes: Sequence[str]) -> dict[str, Any]:
+    return _share(sum("promoted" in what or "rolled back" in what for what in outcomes), len(outcomes))
 
 
 def _coin(trial: int) -> str:
     with tempfile.TemporaryDirectory() as scratch:
-        model = _deployed(Path(scratch), _coins(200, 2 * trial + 10), epochs=2)
-        what = looked(model, _coins(500, 2 * trial + 11), 0.5 if trial >= 0 else 30.0, seed=max(0, trial))
-    return f"tested and {what['what']}" if what["p"] is not None else str(what["what"])
+        model = _deployed(Path(scratch), _coins(ROWS, 2 * trial + 10), EPOCHS)
+        seconds = SECONDS if trial >= 0 else 30.0
+        what = looked(model, _coins(NEW, 2 * trial + 11), seconds, seed=max(0, trial))
+    return TESTED + what["what"] if what["p"] is not None else str(what["what"])
 
 
 def _coins(rows: int, seed: int) -> Task:
@@ -111,7 +150,7 @@ def _deployed(folder: Path, task: Task, epochs: float) -> Path:
 def _share(count: int, trials: int) -> dict[str, Any]:
     """With the upper end of the one-sided 95 % interval of Clopper & Pearson."""
     return {
-        "promoted": count, "trials": trials, "share": count / trials,
+        "promoted": count, "trials": trials, "share": count / trials if trials else None,
         "upper": float(beta.ppf(0.95, count + 1, trials - count)) if count < trials else 1.0,
     }  # fmt: skip
 
@@ -126,8 +165,8 @@ def main() -> int:
     parser.add_argument("--out", type=Path, default=Path("runs/improving"))
     words = parser.parse_args()
     by_the_processor()
-    printed(words.what, partial(PARTS[words.what], words))
-    return 0
+    found = printed(words.what, partial(PARTS[words.what], words))
+    return int(found.get("errors", 0) > ERRORS * words.trials)
 
 
 if __name__ == "__main__":

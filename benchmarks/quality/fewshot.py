@@ -11,7 +11,9 @@ processor. `scratch` adapts, from new weights for every task, the architecture t
 
 A meta-training is one for tasks of 1 and of 5 shots, has 10 shots, and ends in the folder `--work`; each evaluation is
 a JSON file in `--out`, whose `commit` is that of the meta-training. What is there already with the same settings is not
-done again, what is there with others ends the run. `--summary` prints a table of what is there.
+done again, what is there with others ends the run. `--summary` prints a table of what is there, and paired differences
+of evaluations of one commit. Intervals within a line are over episodes of one meta-training; where there are several
+seeds (each is a run of its own, by `--seed`), their mean difference is printed with a t interval over seeds beside.
 """
 
 from __future__ import annotations
@@ -21,7 +23,8 @@ import json
 import math
 import sys
 import time
-from collections import Counter
+from collections import Counter, defaultdict
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -29,6 +32,7 @@ from typing import Any
 import numpy as np
 import torch
 from keeping import as_json, refuse_others, write
+from scipy.stats import t
 
 from azora.adapting import Adapting, AdaptingSettings, Episodes, Layers, load_adapting, save_adapting
 from azora.adapting.folder import ABOUT
@@ -53,7 +57,9 @@ SAME = (
     "settings",
 )  # fmt: skip
 """What an evaluation hangs on, beside the commit and the machine."""
-PAIRED = ("on", "shots", "seed", "meta_training_seconds", "episodes")  # what two evaluations share that can be compared
+PAIRED = ("on", "shots", "meta_training_seconds", "episodes", "commit", "seed")
+"""What two evaluations share that can be compared; all but the seed is what differences over seeds share."""
+ABLATED, ABLATIONS = ("metanas", "base"), ("fixed", "scratch")
 Rows = tuple[Array, Array]
 
 
@@ -195,22 +201,52 @@ def about(
 
 
 def summary(folder: Path) -> None:
-    """A line for every evaluation, and paired differences from the ablations."""
+    """A line for every evaluation, with paired differences from the ablations; then these over several seeds."""
     cells = [json.loads(file.read_text()) for file in sorted(folder.glob("*.json"))]
-    for cell in sorted(
-        cells,
-        key=lambda each: (each["on"], each["shots"], METHODS.index(each["method"]), each["seed"], each["episodes"]),
-    ):
+    cells.sort(
+        key=lambda each: (each["on"], each["shots"], METHODS.index(each["method"]), each["seed"], each["episodes"])
+    )
+    for cell in cells:
         line = f"{cell['on']:<11}{cell['shots']}-shot  {cell['method']:<8} seed {cell['seed']} "
         line += f"{cell['episodes']} episodes "
         line += f"{cell['transductive']['accuracy']:6.2f} ± {cell['transductive']['half']:.2f}"
         line += f"  (support statistics {cell['by_support_statistics']['accuracy']:6.2f})"
-        for other in cells:
-            same = all(cell[name] == other[name] for name in PAIRED)
-            if same and other["method"] in ("fixed", "scratch") and cell["method"] in ("metanas", "base"):
-                apart = 100 * (np.array(cell["correct"]) - np.array(other["correct"])) / (WAYS * QUERIES)
-                line += f"  {apart.mean():+.2f} ± {half(apart):.2f} {other['method']}"
+        for other in paired(cell, cells):
+            points = apart(cell, other)
+            line += f"  {points.mean():+.2f} ± {half(points):.2f} {other['method']}"
         print(line)
+    for line in over_seeds(cells):
+        print(line)
+
+
+def paired(cell: Mapping[str, Any], cells: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
+    """The ablations that an evaluation can be compared with, episode by episode."""
+    others = [each for each in cells if all(cell[name] == each[name] for name in PAIRED)]
+    return [each for each in others if cell["method"] in ABLATED and each["method"] in ABLATIONS]
+
+
+def apart(cell: Mapping[str, Any], other: Mapping[str, Any]) -> Array:
+    """Points of accuracy between two evaluations, by episode."""
+    return 100 * (np.array(cell["correct"]) - np.array(other["correct"])) / (WAYS * QUERIES)
+
+
+def over_seeds(cells: Sequence[Mapping[str, Any]]) -> list[str]:
+    """Where there are several seeds: mean differences with 95 % of Student's t over seeds, and what one seed would say
+    by its episodes."""
+    found: dict[tuple[Any, ...], list[Array]] = defaultdict(list)
+    for cell in cells:
+        for other in paired(cell, cells):
+            found[*(cell[name] for name in PAIRED[:-1]), cell["method"], other["method"]].append(apart(cell, other))
+    lines = []
+    for (on, shots, seconds, episodes, of, method, other), seeds in found.items():
+        if len(seeds) > 1:
+            means = np.array([points.mean() for points in seeds])
+            wide = float(t.ppf(0.975, len(means) - 1) * means.std(ddof=1) / math.sqrt(len(means)))
+            within = ", ".join(f"{half(points):.2f}" for points in seeds)
+            line = f"{on:<11}{shots}-shot  {method} above {other} after {seconds:g} s at {of}: "
+            line += f"{means.mean():+.2f} ± {wide:.2f} over {len(means)} seeds"
+            lines.append(f"{line} (over {episodes} episodes ± {within})")
+    return lines
 
 
 def file_of(words: argparse.Namespace, method: str, shots: int) -> Path:

@@ -7,8 +7,9 @@ measured 5 % beyond a limit, so the limit is the ResNet's time by the factor and
 faster after all. The predictor is made first (`azora target build`, five minutes at most) and is not part of the
 budget, nor is it for `limits.py`. One JSON a run under `benchmarks/results/gain/`; a run that has its file is not run
 again, and one that was interrupted is gone on with, within the limit that it began with (`--keep` has it beside the
-run's folder). One that fails has its error in its file, and the exit code is 1. In the end all that was shipped is
-timed once more, in turns with the ResNet. Accuracies are of the test split, differences by seed; ± is 95 % (t).
+run's folder). The commits that runs are of are told, and files of another processor or strategy are refused. One that
+fails has its error in its file, and the exit code is 1. In the end all that was shipped is timed once more, in turns
+with the ResNet. Accuracies are of the test split, differences by seed; ± is 95 % (t).
 """
 
 from __future__ import annotations
@@ -23,9 +24,8 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from equal_time import RESULTS as TRAINED
-from equal_time import resnet_of, run_resnet
-from keeping import write
+from equal_time import file_of, resnet_of, run_of
+from keeping import alone, made_on, refuse_elsewhere, refuse_others, write
 from limits import Model, model_in, predictor_of, recorded, search, space_of, stem_of, those_there, timed
 from scipy.stats import t
 
@@ -38,16 +38,28 @@ if TYPE_CHECKING:
 RESULTS = Path(__file__).parents[1] / "results" / "gain"
 
 
-def resnet_runs(words: argparse.Namespace) -> list[float]:
-    """Its test accuracy, by seed."""
-    found = []
-    for seed in range(words.seeds):
-        file = TRAINED / f"{words.data.stem}-{words.budget:g}s-resnet-{seed}.json"
-        if not file.is_file():
-            on, figures = provenance(), run_resnet(words.data, words.budget, seed)
-            write(file, {"system": "resnet", "seed": seed, "on": on, **figures})
-        found.append(json.loads(file.read_text())["test_accuracy"])
+def resnet_runs(words: argparse.Namespace) -> list[dict[str, Any]]:
+    """Its runs, by seed.
+
+    Raises:
+        SystemExit: one failed, with which nothing can be compared.
+    """
+    found = [run_of(words.data, words.budget, "resnet", seed) for seed in range(words.seeds)]
+    for seed, run in enumerate(found):
+        if "error" in run:
+            file = file_of(words.data, words.budget, "resnet", seed)
+            raise SystemExit(f"the ResNet with seed {seed} failed: {run['error']}; remove {file} to have it anew")
     return found
+
+
+def files_of(words: argparse.Namespace) -> dict[tuple[int, float], Path]:
+    """Those of the searches, by seed and factor."""
+    each = [argparse.Namespace(**{**vars(words), "seed": seed}) for seed in range(words.seeds)]
+    return {
+        (one.seed, factor): RESULTS / f"{stem_of(one, words.strategy, factor)}.json"
+        for one in each
+        for factor in words.faster
+    }
 
 
 def resnet_file(words: argparse.Namespace) -> Path:
@@ -86,17 +98,16 @@ def run(words: argparse.Namespace, target: Target, resnet: Model) -> dict[Path, 
     """All searches, by the folders they write."""
     predictor = predictor_of(words, *space_of(words.strategy, words.data))
     found: dict[Path, dict[str, Any]] = {}
-    for seed in range(words.seeds):
-        words.seed = seed
-        for factor in words.faster:
-            stem = stem_of(words, words.strategy, factor)
-            file, out = RESULTS / f"{stem}.json", words.keep / stem
-            if not file.is_file():
-                times = limit_of(words, stem, factor, target, resnet)
-                asked = {"strategy": words.strategy, "factor": factor, "seed": seed, "words": words.words, **times}
-                searching = partial(search, words, words.strategy, predictor, times["limit_ms"], out)
-                recorded(file, asked, searching)
+    for (seed, factor), file in files_of(words).items():
+        words.seed, out = seed, words.keep / file.stem
+        asked = {"strategy": words.strategy, "factor": factor, "seed": seed, "words": words.words}
+        if file.is_file():
             found[out] = json.loads(file.read_text())
+            refuse_others(file, found[out], asked)
+            continue
+        times = limit_of(words, file.stem, factor, target, resnet)
+        searching = partial(search, words, words.strategy, predictor, times["limit_ms"], out)
+        found[out] = recorded(file, {**asked, **times}, searching)
     return found
 
 
@@ -128,20 +139,29 @@ def compared(
 
 
 def main() -> int:
+    words = arguments()
+    with alone("gain.py"):
+        return measured(words)
+
+
+def measured(words: argparse.Namespace) -> int:
+    """The exit code, after all runs that have no file, and what is printed of all."""
     from azora.hardware import find_target
 
-    words = arguments()
     os.environ["AZORA_HOME"] = str(words.keep / "home")
-    for folder in (RESULTS, TRAINED, words.keep):
-        folder.mkdir(parents=True, exist_ok=True)
+    words.keep.mkdir(parents=True, exist_ok=True)
+    trainings = [file_of(words.data, words.budget, "resnet", seed) for seed in range(words.seeds)]
+    refuse_elsewhere([*trainings, *files_of(words).values()], provenance())
     target, resnet = find_target(words.target), by_hand(words)
-    accuracies, found = resnet_runs(words), run(words, target, resnet)
+    trained, found = resnet_runs(words), run(words, target, resnet)
+    accuracies = [each["test_accuracy"] for each in trained]
     there = those_there([out for out, each in found.items() if "error" not in each])
     resnet_ms, *times = timed(target, [resnet, *(model_in(out) for out in there)])
     ms = dict(zip(there, times, strict=True))
     failed = {out.name: each["error"] for out, each in found.items() if "error" in each}
     figures = compared(found, accuracies, resnet_ms, ms)
     told = {"data": words.data.stem, "budget": words.budget, "target": target.spec, "resnet": accuracies}
+    told["runs on"] = made_on(RESULTS, [*trained, *found.values()])
     print(json.dumps({**told, "found": figures, "failed": failed}, indent=1))
     return int(bool(failed))
 

@@ -4,8 +4,9 @@
 0.5 0.75] [--seed 0] [--target onnxruntime]` measures the target for the space of each method (`azora target build`, a
 hundred networks at most; what is there is not measured again), takes for limits what that share of random networks of
 the space stays within, and runs `azora search` with each: one JSON a run under `benchmarks/results/limits/`, and a run
-that has its file is not run again. One that fails (no network is within the limits, say) has its error there, and the
-others go on; to have it anew, remove its file and its folder under `--keep`. Then what was shipped is timed once more
+that has its file is not run again; where that is of other limits or words, it is refused. One that fails (no network is
+within the limits, say, or the target cannot be measured for the method's space) has its error there, and the others go
+on; to have a search anew, remove its file and its folder under `--keep`. Then what was shipped is timed once more
 on the target, after all searches, in ten turns with the others, unless its model is no longer under `--keep`:
 `again_ms` in each run's JSON, and `within`, whether that is within the limit, but for 5 % of measuring, and every other
 limit is kept as well. `latency_ms` is what the search measured itself at its end. The verdict counts the runs that are
@@ -42,10 +43,10 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import numpy as np
-from keeping import write
+from keeping import alone, as_json, refuse_others, write
 
 from azora.bench.writing import provenance
 
@@ -145,7 +146,11 @@ def search(words: argparse.Namespace, method: str, predictor: Path, limit: float
 
 
 def recorded(file: Path, asked: Mapping[str, Any], searching: Callable[[], dict[str, Any]]) -> dict[str, Any]:
-    """What the file of a run says; where there is none, what came of searching is written first, an error as well."""
+    """What the file of a run says; where there is none, what came of searching is written first, an error as well.
+
+    Raises:
+        SystemExit: the file is of a run that was asked for something else.
+    """
     if not file.is_file():
         on = provenance()
         try:
@@ -154,6 +159,7 @@ def recorded(file: Path, asked: Mapping[str, Any], searching: Callable[[], dict[
             figures = {"error": str(error)}
         write(file, {**asked, **figures, "on": on})
     found: dict[str, Any] = json.loads(file.read_text())
+    refuse_others(file, found, as_json(asked))
     return found
 
 
@@ -219,15 +225,36 @@ def run(words: argparse.Namespace) -> dict[Path, Path]:
     """All searches that are asked for: the files of the runs, by the folders that they write."""
     found: dict[Path, Path] = {}
     for method in words.methods:
-        predictor = predictor_of(words, *space_of(method, words.data))
-        for share, limit in zip(words.shares, limits_of(predictor, words.shares), strict=True):
+        for share, limit, searching in searches(words, method):
             stem = stem_of(words, method, share)
             file, out = RESULTS / f"{stem}.json", words.keep / stem
             asked = {"method": method, "share": share, "limit_ms": limit, "words": words.words}
             asked |= {"budget": words.budget, "seed": words.seed}
-            recorded(file, asked, partial(search, words, method, predictor, limit, out))
+            if limit is not None and never_searched(file):
+                file.unlink()
+            recorded(file, asked, partial(searching, out))
             found[out] = file
     return found
+
+
+def searches(words: argparse.Namespace, method: str) -> list[tuple[float, float | None, Callable[[Path], Any]]]:
+    """By share: the limit, and what searches within it and writes a folder; where the target could not be measured for
+    the method's space, no limit, and what says so."""
+    try:
+        predictor = predictor_of(words, *space_of(method, words.data))
+    except Failed as error:
+        return [(share, None, partial(fail, error)) for share in words.shares]
+    limits = zip(words.shares, limits_of(predictor, words.shares), strict=True)
+    return [(share, limit, partial(search, words, method, predictor, limit)) for share, limit in limits]
+
+
+def fail(error: Failed, out: Path) -> NoReturn:
+    raise error
+
+
+def never_searched(file: Path) -> bool:
+    """Whether it is of a run for which the target could not be measured, which may be possible by now."""
+    return file.is_file() and json.loads(file.read_text()).get("limit_ms", 0.0) is None
 
 
 def measure_again(target: Target, files: Mapping[Path, Path]) -> None:
@@ -275,9 +302,15 @@ def rising(runs: Sequence[Mapping[str, Any]], method: str) -> dict[str, Any]:
 
 
 def main() -> int:
+    words = arguments()
+    with alone("limits.py"):
+        return measured(words)
+
+
+def measured(words: argparse.Namespace) -> int:
+    """The exit code, after all runs that have no file, and what is printed of all."""
     from azora.hardware import find_target
 
-    words = arguments()
     os.environ["AZORA_HOME"] = str(words.keep / "home")
     RESULTS.mkdir(parents=True, exist_ok=True)
     words.keep.mkdir(parents=True, exist_ok=True)

@@ -5,7 +5,7 @@
 the same space; with SOURCE's scores reversed, shuffled, and shuffled among the better half alone; and with each OTHER:
 a device's costs as `FILE:COLUMN`, the cheapest taken for the best, or a table of another space, which is of no use and
 must do no harm. Prints JSON: regrets by queries, of what the search saw and of what it did not see, with random search
-beside.
+beside; a line for each as soon as it is known, and all together at the end.
 """
 
 from __future__ import annotations
@@ -30,7 +30,11 @@ from tasks import rounded
 
 
 def memories(source: str, others: list[str]) -> Iterator[tuple[str, Record]]:
-    """Names, and what is remembered."""
+    """Names, and what is remembered.
+
+    Raises:
+        BenchmarkError: one cannot be read.
+    """
     record = record_of(find_table(source))
     yield "source", record
     yield "reversed", replace(record, maximise=not record.maximise)
@@ -57,13 +61,32 @@ def shuffled(record: Record, share: float) -> Record:
     return replace(record, trials=trials)
 
 
-def regrets(setup: Setup, runs: int, name: str) -> dict[str, Any]:
-    """By queries: mean, and of what was seen; None where a run has none."""
-    figures = compare(setup, runs=runs, workers=os.cpu_count() or 1).figures[name]
+def regrets(setup: Setup, runs: int) -> dict[str, Any]:
+    """Of each strategy, by queries: mean, and of what was seen; None where a run has none."""
+    figures = compare(setup, runs=runs, workers=os.cpu_count() or 1).figures
     return {
-        f"{place:g}": {"held out": rounded(each.regret), "seen": rounded(each.seen_regret)}
-        for place, each in figures.items()
+        name: {
+            f"{place:g}": {"held out": rounded(each.regret), "seen": rounded(each.seen_regret)}
+            for place, each in own.items()
+        }
+        for name, own in figures.items()
     }
+
+
+def played(asked: argparse.Namespace, scratch: Path) -> Iterator[tuple[str, Any]]:
+    """Names, and their regrets, each as soon as it is known. Every memory is read before anything is played."""
+    files = {}
+    for number, (name, record) in enumerate(memories(asked.source, asked.others)):
+        files[name] = scratch / f"{number}.json"
+        files[name].write_text(write_records([record]), encoding="utf-8")
+    cold = "bayesian" if asked.strategy == "transfer" else asked.strategy
+    setup = Setup(asked.table, {"random": {}, cold: {}}, queries=asked.queries)
+    without = regrets(setup, asked.runs)
+    yield "random", without["random"]
+    yield "cold", without[cold]
+    for name, file in files.items():
+        warm = replace(setup, strategies={"random": {}, asked.strategy: {}}, memory=str(file), recall=asked.recall)
+        yield name, regrets(warm, asked.runs)[asked.strategy]
 
 
 def main() -> None:
@@ -76,16 +99,11 @@ def main() -> None:
     words.add_argument("--runs", type=int, default=30)
     words.add_argument("--strategy", default="transfer", help="one that begins with what it remembers")
     asked, on = words.parse_args(), provenance()
-    cold = "bayesian" if asked.strategy == "transfer" else asked.strategy
-    setup = Setup(asked.table, {"random": {}, cold: {}}, queries=asked.queries)
-    found = {"random": regrets(setup, asked.runs, "random"), "cold": regrets(setup, asked.runs, cold)}
+    found = {}
     with tempfile.TemporaryDirectory() as scratch:
-        for number, (name, record) in enumerate(memories(asked.source, asked.others)):
-            file = Path(scratch) / f"{number}.json"
-            file.write_text(write_records([record]), encoding="utf-8")
-            warm = replace(setup, strategies={"random": {}, asked.strategy: {}}, memory=str(file), recall=asked.recall)
-            found[name] = regrets(warm, asked.runs, asked.strategy)
-            print(json.dumps({name: found[name]}), flush=True)
+        for name, each in played(asked, Path(scratch)):
+            found[name] = each
+            print(json.dumps({name: each}), flush=True)
     print(
         json.dumps(
             {"runs": asked.runs, "recall": asked.recall, "strategy": asked.strategy, "on": on, "regret": found},

@@ -9,11 +9,12 @@ one that failed: that is a result as well. With `--again` those that failed are;
 
 `python benchmarks/quality/selection.py score DATA` chooses for each case by the cases of *other* data sets, on the even
 seeds, and looks at the accuracy of what was chosen on the odd ones (and the other way round). A run that failed counts
-as the worst accuracy that any run had on that task in that time. Regret is to the best strategy of a case, as a share
+as the worst accuracy that any run had on that task in that time; those of strategies that are not `STRATEGIES` do not
+count. Regret is to the best strategy of a case, as a share
 of what lies between its best and its worst. Beside it stand the strategy that is the best over all other data sets,
 the rules (what azora's own say of that very search), chance, and the oracle: the best on the half that chooses. Cases
 that lack a strategy in one of the halves are left out, and counted. Prints JSON, with the middle 95 % over resamples of
-data sets.
+data sets. Both tell the commits that the runs are of, and refuse runs of several processors.
 """
 
 from __future__ import annotations
@@ -25,8 +26,8 @@ import subprocess
 import sys
 import tempfile
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Collection, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor, as_completed
 from contextlib import suppress
 from itertools import product
 from pathlib import Path
@@ -36,12 +37,13 @@ from typing import Any
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 import numpy as np
+from keeping import alone, made_on
 
 from azora.automl.choosing import by_rules
 from azora.bench.writing import provenance
 from azora.job import Job
 from azora.meta import describe_task
-from azora.meta.evidence import FILE, Experience, Situation, choose, read_evidence, write_evidence
+from azora.meta.evidence import FILE, Experience, Situation, choose, write_evidence
 from azora.tasks import load_task
 from tasks import TASKS, task
 
@@ -81,7 +83,7 @@ def run(
 ) -> None:
     RUNS.parent.mkdir(parents=True, exist_ok=True)
     known = {key for key, line in read_runs().items() if not (again and "error" in line)}
-    on, cores = provenance(), SimpleQueue[int]()
+    cores = SimpleQueue[int]()
     for core in sorted(os.sched_getaffinity(0))[:processes]:
         cores.put(core)
     asked = product(range(seeds), budgets, TASKS, strategies)
@@ -92,15 +94,19 @@ def run(
             write_task(data, name, Path(scratch))
         with RUNS.open("a", encoding="utf-8") as file:
             file.write("\n" if torn else "")
-            for line in pool.map(lambda key: searched(key, Path(scratch), cores), todo):
-                file.write(json.dumps({**line, "on": on}) + "\n")
-                file.flush()
+            searches = [pool.submit(searched, key, Path(scratch), cores) for key in todo]
+            try:
+                for search in as_completed(searches):
+                    file.write(json.dumps(search.result()) + "\n")
+                    file.flush()
+            finally:
+                pool.shutdown(cancel_futures=True)
 
 
 def searched(key: Key, folder: Path, cores: SimpleQueue[int]) -> dict[str, Any]:
     """One search on a core of its own; what it says where it fails, in whatever way: the night goes on."""
     line: dict[str, Any] = dict(zip(("task", "seconds", "strategy", "seed"), key, strict=True))
-    core = cores.get()
+    core, line["on"] = cores.get(), provenance()  # of now: the checkout may become another before the last search
     try:
         with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as out:
             return {**line, **figures(key, folder, core, Path(out))}
@@ -141,13 +147,20 @@ def experiences(runs: Runs, described: Mapping[str, Mapping[str, float]], part: 
     ]
 
 
-def pack(data: Path) -> None:
+def described(data: Path, names: Collection[str]) -> dict[str, dict[str, float]]:
+    """The features of tasks, as a search has them."""
     with tempfile.TemporaryDirectory() as scratch:
-        described = {
-            name: describe_task(load_task(write_task(data, name, Path(scratch))).search_data) for name in TASKS
-        }
+        return {name: describe_task(load_task(write_task(data, name, Path(scratch))).search_data) for name in names}
+
+
+def pack(data: Path) -> dict[str, Any]:
+    """Writes the evidence, and says what it is of."""
+    runs = read_runs()
+    on = made_on(RUNS, runs.values())
+    cases = experiences(runs, described(data, TASKS))
     FILE.parent.mkdir(exist_ok=True)
-    FILE.write_text(write_evidence(experiences(read_runs(), described)), encoding="utf-8")
+    FILE.write_text(write_evidence(cases), encoding="utf-8")
+    return {"runs on": on, "runs": len(runs), "cases": len(cases)}
 
 
 def ruled(data: Path, cases: Sequence[Experience]) -> dict[tuple[str, float], str]:
@@ -190,8 +203,7 @@ def regrets(
 
 def halves(runs: Runs, described: Mapping[str, Mapping[str, float]]) -> tuple[list[list[Experience]], int]:
     """The cases by even and by odd seeds, those alone that have every strategy in both; and how many have not."""
-    names = {strategy for _, _, strategy, _ in runs}
-    both = [experiences(runs, described, part) for part in (0, 1)]
+    names, both = set(STRATEGIES), [experiences(runs, described, part) for part in (0, 1)]
     whole = [{(each.task, each.situation.seconds) for each in part if set(each.scores) == names} for part in both]
     kept = whole[0] & whole[1]
     asked = {(name, seconds) for name, seconds, _, _ in runs}
@@ -199,11 +211,18 @@ def halves(runs: Runs, described: Mapping[str, Mapping[str, float]]) -> tuple[li
 
 
 def score(data: Path, resamples: int = 2_000) -> dict[str, Any]:
-    runs, on = read_runs(), provenance()
-    (even, odd), left_out = halves(runs, {each.task: each.situation.features for each in read_evidence(FILE)})
+    """Raises SystemExit: no case has enough runs, or they are of several processors."""
+    runs = {key: line for key, line in read_runs().items() if key[2] in STRATEGIES}
+    on = {"on": provenance(), "runs on": made_on(RUNS, runs.values())}
+    (even, odd), left_out = halves(runs, described(data, {name for name, *_ in runs}))
+    if len({each.data for each in even}) < 2:  # each is chosen for by the others
+        raise SystemExit(
+            f"{RUNS} has {len(runs)} runs, and {len(even)} cases with all of {', '.join(STRATEGIES)} on even and on "
+            "odd seeds; run more, until there are cases of two data sets"
+        )
     rules = ruled(data, even)
     return {
-        "on": on,
+        **on,
         "cases": len(even),
         "left out": left_out,
         "runs": len(runs),
@@ -254,9 +273,10 @@ def main() -> None:
     if words.what == "score":
         print(json.dumps(score(words.data), indent=1))
     elif words.what == "pack":
-        pack(words.data)
+        print(json.dumps(pack(words.data), indent=1))
     else:
-        run(words.data, words.budgets, words.seeds, words.strategies, words.processes, words.again)
+        with alone("selection.py"):
+            run(words.data, words.budgets, words.seeds, words.strategies, words.processes, words.again)
 
 
 if __name__ == "__main__":

@@ -3,7 +3,8 @@
 `python benchmarks/quality/tasks.py train DATA OUT [--networks 200]` cuts fourteen tasks of five or six classes out of
 the seven data sets in the folder DATA, brings their pictures to 14 × 14 pixels, and trains the same random cells of
 `digits-cells` on each: 600 rows, 6 epochs, one seed a task; 400 rows to search by and up to 1,000 held out. One JSON a
-training is appended to OUT/TASK.jsonl; a training that is there is not done again, so it can be had in parts.
+training is appended to OUT/TASK.jsonl, with the commit and the machine (`on`); a training that is there is not done
+again, so it can be had in parts.
 
 `python benchmarks/quality/tasks.py pack DATA OUT RESULTS [--networks 200]` writes what is there as a table a task
 (TASK.csv.gz and TASK.toml, with the features of the task), for `azora bench`; not before all networks of all tasks are
@@ -13,7 +14,8 @@ trained.
 data sets (a hundred networks of each, drawn anew for each run), and without: regret after 5, 10 and 25 networks, of
 what the search saw and of what it did not, of `bayesian` (cold), `transfer`, `portfolio` and random search. Prints
 JSON: how many networks each table has, and means over tasks with the middle 95 % over resamples of data sets. A regret
-that there is none of, as a search ended before that, is null, and so is its mean.
+that there is none of, as a search ended before that, is null, and so is its mean. Those of a task go to stderr
+as soon as they are known.
 """
 
 from __future__ import annotations
@@ -139,6 +141,7 @@ def train(job: tuple[str, str, str]) -> dict[str, Any]:
 
 def train_all(folder: Path, out: Path, networks: int, processes: int) -> None:
     out.mkdir(parents=True, exist_ok=True)
+    on = provenance()
     with multiprocessing.get_context("spawn").Pool(processes) as pool:
         for name in TASKS:
             file = out / f"{name}.jsonl"
@@ -146,7 +149,7 @@ def train_all(folder: Path, out: Path, networks: int, processes: int) -> None:
             jobs = [(str(folder), name, code) for code in codes()[:networks] if code not in known]
             with file.open("a", encoding="utf-8") as opened:
                 for found in pool.imap(train, jobs, chunksize=4):
-                    opened.write(json.dumps(found) + "\n")
+                    opened.write(json.dumps({**found, "on": on}) + "\n")
                     opened.flush()
 
 
@@ -194,6 +197,7 @@ def score(results: Path, runs: int, recall: int) -> dict[str, Any]:
                         f"{place:g}": {"held out": rounded(figure.regret), "seen": rounded(figure.seen_regret)}
                         for place, figure in figures[each].items()
                     }
+            print(json.dumps({name: found[name]}), file=sys.stderr, flush=True)
     return {"runs": runs, "recall": recall, "on": on, "tasks": found, "mean": means(found)}
 
 

@@ -45,3 +45,22 @@ def test_a_meta_training_is_taken_up_with_its_commit_and_not_with_other_settings
     fewshot.refuse_others(tmp_path, cell, {name: cell[name] for name in fewshot.SAME})
     with pytest.raises(SystemExit, match="other adaptation_steps"):
         fewshot.refuse_others(tmp_path, cell, {"adaptation_steps": 99})
+
+
+def test_differences_are_of_one_commit_and_are_told_over_seeds(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    same = {"on": "test", "shots": 5, "meta_training_seconds": 9.0, "episodes": 3}
+    figures = {"accuracy": 90.0, "half": 1.0}
+    correct = {"metanas": ([60, 63, 66], [66, 69, 72]), "fixed": ([60, 60, 60], [60, 60, 60])}
+    for method, seeds in correct.items():
+        for seed, answers in enumerate(seeds):
+            cell = {**same, "method": method, "seed": seed, "commit": "now", "correct": answers}
+            cell |= {"transductive": figures, "by_support_statistics": figures}
+            fewshot.write(tmp_path / f"{method}-{seed}.json", cell)
+    fewshot.write(tmp_path / "scratch-0.json", {**cell, "method": "scratch", "seed": 0, "commit": "then"})
+    fewshot.summary(tmp_path)
+    *lines, last = capsys.readouterr().out.splitlines()
+    assert len(lines) == 5 and "+4.00 ± 4.53 fixed" in lines[0] and "scratch" not in lines[0]
+    # The means of the seeds are 4 and 12 points: 8 ± 12.71 · 5.66 / √2.
+    assert last.endswith("at now: +8.00 ± 50.82 over 2 seeds (over 3 episodes ± 4.53, 4.53)")

@@ -52,8 +52,34 @@ def test_an_error_of_azoras_is_an_outcome(tmp_path: Path, monkeypatch: pytest.Mo
     monkeypatch.setattr(improving.cycle, "LEAST_SECONDS", 1.0)
     monkeypatch.setattr(luck, "_deployed", lambda folder, task, epochs: folder)
     told = luck.coins(asked(tmp_path))
-    assert told["outcomes"] == {"error": 3} and told["promoted"]["promoted"] == 0
-    assert json.loads((tmp_path / "coins.json").read_text()) == {"0": "error", "1": "error", "2": "error"}
+    assert told["outcomes"] == {"error": 3} and told["errors"] == 3
+    assert told["promoted"] == {"promoted": 0, "trials": 0, "share": None, "upper": 1.0}
+
+
+def test_trials_are_counted_without_errors_and_only_those_of_one_commit(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    tried = list[int]()
+
+    def coin(trial: int) -> str:
+        tried.append(trial)
+        return ["tested and kept", "tested and promoted", "kept", "error"][trial] if trial >= 0 else ""
+
+    monkeypatch.setattr(luck, "_coin", coin)
+    monkeypatch.setattr(luck, "cycle", SimpleNamespace())
+    monkeypatch.setattr(luck, "by_the_processor", lambda: None)
+    monkeypatch.setattr(luck, "provenance", lambda: {"commit": "then", "processor": "one"})
+    found = luck.coins(asked(tmp_path, trials=4))
+    assert (found["errors"], found["promoted"]["trials"], found["promoted_of_tested"]["trials"]) == (1, 3, 2)
+    assert found["promoted"]["share"] == pytest.approx(1 / 3) and found["promoted_of_tested"]["share"] == 0.5
+    assert found["on"]["commit"] == "then"
+    for trials, code in (("3", 0), ("4", 1)):
+        monkeypatch.setattr(sys, "argv", ["script", "coins", "--trials", trials, "--out", str(tmp_path)])
+        assert luck.main() == code
+    assert [each for each in tried if each >= 0] == [0, 1, 2, 3], "none is tried again"
+    monkeypatch.setattr(luck, "provenance", lambda: {"commit": "now", "processor": "one"})
+    with pytest.raises(SystemExit, match=r"coins\.json was made with other commit; name another folder"):
+        luck.coins(asked(tmp_path))
 
 
 @pytest.mark.parametrize(("regression", "lied"), [("labels", True), ("weights", False), (None, False)])
@@ -152,8 +178,24 @@ def test_streams_and_cycles_go_through(stubbed: Path, tmp_path: Path) -> None:
     told = found["seeds"]["0"]["found"]
     assert [each["step"] for each in told["steps"]] == ["search", "look", "rollback", "look"]
     assert told["promoted"] == [True, True] and told["steps"][2]["as_it_was"] is True
+    assert [set(each["seconds"]) for each in told["steps"] if each["step"] != "rollback"] == [{"processor", "wall"}] * 3
     found = improving.cycles(asked(tmp_path / "out", what="cycles", seeds=1))
     told = found["seeds"]["0"]["found"]
     assert improving.missing(found) == []
     for regression in ("weights", "labels"):
         assert [each["injected"] for each in told[regression]["looks"]] == [False, True, False, False, False]
+
+
+def test_new_classes_have_shares_where_the_look_came_to_something(
+    stubbed: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*given: Any, **words: Any) -> None:
+        raise BudgetError("too little")
+
+    found = improving.classes(asked(tmp_path / "some", what="classes", seeds=1))
+    assert found["seeds"]["0"]["found"]["share_of_accuracy"] == 1.0
+    monkeypatch.setattr(improving, "improve", refuse)
+    found = improving.classes(asked(tmp_path / "none", what="classes", seeds=1))
+    told = found["seeds"]["0"]["found"]
+    assert (told["what"], told["why"], told["improved"]) == ("error", "too little", 0.5)
+    assert not {"share_of_accuracy", "share_of_cost"} & told.keys()

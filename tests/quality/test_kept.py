@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import argparse
 import json
+from collections.abc import Iterator
 from pathlib import Path
+from threading import Event, Thread
 from types import SimpleNamespace
 from typing import Any
 
@@ -12,7 +14,9 @@ import numpy as np
 import pytest
 from tests.quality.scripts import script
 
-tasks, misleading_memory, boosting = (script(name) for name in ("tasks", "misleading_memory", "boosting"))
+tasks, misleading_memory, boosting, keeping = (
+    script(name) for name in ("tasks", "misleading_memory", "boosting", "keeping")
+)
 
 
 def test_a_table_is_not_packed_before_all_networks_are_trained(tmp_path: Path) -> None:
@@ -50,8 +54,34 @@ def test_a_missing_regret_of_a_memory_is_none(monkeypatch: pytest.MonkeyPatch) -
         }
     }
     monkeypatch.setattr(misleading_memory, "compare", lambda *given, **words: SimpleNamespace(figures=figures))
-    told = misleading_memory.regrets(None, 1, "transfer")
-    assert told == {"10": {"held out": None, "seen": 0.0}, "25": {"held out": 1.0, "seen": 2.0}}
+    told = misleading_memory.regrets(None, 1)
+    assert told == {"transfer": {"10": {"held out": None, "seen": 0.0}, "25": {"held out": 1.0, "seen": 2.0}}}
+
+
+def test_memories_are_read_before_anything_is_played_and_told_one_by_one(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    events = list[str]()
+
+    def memories(source: str, others: list[str]) -> Iterator[tuple[str, str]]:
+        for name in ("source", *others):
+            events.append(f"read {name}")
+            yield name, name
+
+    def regrets(setup: Any, runs: int) -> dict[str, str]:
+        events.append(f"played {'/'.join(setup.strategies)}")
+        return {name: f"of {name}" for name in setup.strategies}
+
+    monkeypatch.setattr(misleading_memory, "memories", memories)
+    monkeypatch.setattr(misleading_memory, "regrets", regrets)
+    monkeypatch.setattr(misleading_memory, "write_records", lambda records: "")
+    asked = argparse.Namespace(
+        table="table", source="source", others=["device"], strategy="transfer", queries=9, runs=1, recall=5
+    )
+    told = misleading_memory.played(asked, tmp_path)
+    assert next(told) == ("random", "of random") and next(told) == ("cold", "of bayesian")
+    assert events == ["read source", "read device", "played random/bayesian"], "once for both"
+    assert list(told) == [("source", "of transfer"), ("device", "of transfer")]
 
 
 def test_runs_beside_boosting_are_kept_those_that_failed_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -81,3 +111,70 @@ def test_a_discovery_that_fails_says_why(monkeypatch: pytest.MonkeyPatch, tmp_pa
     words = argparse.Namespace(budget=1.0, no_boosting=True)
     task = SimpleNamespace(signature=SimpleNamespace(kind="classification"))
     assert boosting.measured(tmp_path, words, 0, task, None)["error"] == "RuntimeError: azora: there is no time"
+
+
+def test_what_measures_time_waits_for_another_to_end(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    events, waits = list[str](), Event()
+    monkeypatch.setattr(keeping, "LOCK", tmp_path / "lock")
+
+    def said(line: str, **words: Any) -> None:
+        events.append(line)
+        waits.set()
+
+    def other() -> None:
+        with keeping.alone("gain.py"):
+            events.append("gain")
+
+    monkeypatch.setattr(keeping, "print", said, raising=False)
+    thread = Thread(target=other)
+    with keeping.alone("limits.py"):
+        thread.start()
+        assert waits.wait(30)
+        events.append("limits")
+    thread.join(30)
+    assert events == ["gain.py must be alone on the machine: it waits for limits.py to end", "limits", "gain"]
+
+
+def test_a_training_says_of_which_checkout_it_is(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    class Pool:
+        def __init__(self, processes: int) -> None: ...
+
+        def __enter__(self) -> Pool:
+            return self
+
+        def __exit__(self, *given: object) -> None: ...
+
+        def imap(self, train: Any, jobs: list[Any], chunksize: int) -> Iterator[dict[str, Any]]:
+            return ({"code": code, "task": name} for _, name, code in jobs)
+
+    monkeypatch.setattr(tasks, "TASKS", ["mnist_a"])
+    monkeypatch.setattr(tasks, "multiprocessing", SimpleNamespace(get_context=lambda way: SimpleNamespace(Pool=Pool)))
+    for networks, commit in ((1, "then"), (2, "now")):
+        monkeypatch.setattr(tasks, "provenance", lambda commit=commit: {"commit": commit})
+        tasks.train_all(tmp_path, tmp_path, networks, 1)
+    lines = tasks.read(tmp_path / "mnist_a.jsonl")
+    assert [each["on"]["commit"] for each in lines] == ["then", "now"]
+
+
+def test_a_score_tells_each_task_as_soon_as_it_is_known(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for name in ("bhmsds_a", "mnist_a"):
+        (tmp_path / f"{name}.csv.gz").touch()
+    figures = {name: {10.0: SimpleNamespace(regret=1.0, seen_regret=2.0)} for name in ("random", *tasks.STRATEGIES)}
+    played, heard = list[str](), list[str]()
+
+    def compare(setup: Any, **words: Any) -> Any:
+        heard.append(capsys.readouterr().err)
+        played.append(Path(setup.table).name.removesuffix(".csv.gz"))
+        return SimpleNamespace(figures=figures)
+
+    for name, stub in {
+        "compare": compare, "record_of": str, "find_table": lambda file: SimpleNamespace(networks=30),
+        "write_records": lambda records: "", "provenance": dict,
+    }.items():  # fmt: skip
+        monkeypatch.setattr(tasks, name, stub)
+    told = tasks.score(tmp_path, 1, 5)
+    assert played == ["bhmsds_a"] * 3 + ["mnist_a"] * 3 and list(told["tasks"]) == ["bhmsds_a", "mnist_a"]
+    assert heard[3].startswith('{"bhmsds_a": {"networks": 30, "random": ') and not any(heard[:3] + heard[4:])
+    assert capsys.readouterr().err.startswith('{"mnist_a": ')

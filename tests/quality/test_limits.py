@@ -19,6 +19,7 @@ import devices
 from azora.hardware import Deployable, find_target
 from azora.tasks import Signature
 
+ON = {"processor": "EPYC", "commit": "then"}
 LIMITS = [1.0, 2.0, 4.0]
 FIGURES = {"limits": {"latency": 1.0}, "target": {"spec": "onnxruntime:threads=1,precision=fp32"}, "macs": 1}
 
@@ -26,11 +27,12 @@ FIGURES = {"limits": {"latency": 1.0}, "target": {"spec": "onnxruntime:threads=1
 @pytest.fixture
 def limits(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> ModuleType:
     module = script("limits")
+    monkeypatch.setattr(script("keeping"), "LOCK", tmp_path / "lock")
     monkeypatch.setattr(module, "RESULTS", tmp_path / "results")
     for name in ("space_of", "predictor_of"):
         monkeypatch.setattr(module, name, lambda *given: ("cells", {}))
     monkeypatch.setattr(module, "limits_of", lambda file, shares: LIMITS)
-    monkeypatch.setattr(module, "provenance", dict)  # it asks git
+    monkeypatch.setattr(module, "provenance", lambda: ON)  # it asks git
     monkeypatch.setattr(module, "model_in", lambda out: out)
     return module
 
@@ -38,13 +40,13 @@ def limits(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> ModuleType:
 @pytest.fixture
 def gain(limits: ModuleType, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> ModuleType:
     module = script("gain")
-    for name in ("RESULTS", "TRAINED"):
-        monkeypatch.setattr(module, name, tmp_path / "results")
+    monkeypatch.setattr(module, "RESULTS", tmp_path / "results")
+    monkeypatch.setattr(module, "provenance", lambda: ON)
     for name in ("space_of", "predictor_of"):
         monkeypatch.setattr(module, name, lambda *given: ("cells", {}))
     monkeypatch.setattr(module, "by_hand", lambda words: Path("resnet"))
     monkeypatch.setattr(module, "model_in", lambda out: out)
-    monkeypatch.setattr(module, "resnet_runs", lambda words: [0.9] * words.seeds)
+    monkeypatch.setattr(module, "resnet_runs", lambda words: [{"test_accuracy": 0.9, "on": ON}] * words.seeds)
     return module
 
 
@@ -176,6 +178,7 @@ def test_an_interrupted_run_goes_on_within_the_limit_it_began_with(
     limits = [command[command.index("--limit") + 1] for command in azora.asked]
     assert limits == ["latency=2.0ms", "latency=2.0ms"], "measured 5 % beyond it, twice as fast"
     assert code == 0 and told["found"]["2"]["times_quicker"]["values"] == [4.0]
+    assert told["runs on"] == {"commits": ["then"], "processors": ["EPYC"]}
     (file,) = (tmp_path / "results").iterdir()
     assert "int8" in file.name and json.loads(file.read_text())["limit_ms"] == 2.0
 
@@ -195,3 +198,51 @@ def test_a_model_that_is_gone_and_a_run_that_failed_are_told(
     told = json.loads(out)
     assert told["found"]["2"]["times_quicker"] is None and told["found"]["3"]["points_above_resnet"] is None
     assert list(told["failed"].values()) == ["exit code 2: azora: nothing holds the limits"]
+
+
+def test_runs_of_another_machine_or_strategy_are_not_taken(
+    gain: ModuleType, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    monkeypatch.setattr(gain, "timed", lambda target, models: [4.2 for _ in models])
+    azora, words = Azora([0, 0]), ["--seeds", "1", "--faster", "2", "--name", "night-"]
+    call(gain, words, azora, monkeypatch, capsys, tmp_path)
+    with pytest.raises(SystemExit, match=r"\.json was made with other words"):
+        call(gain, [*words, "--words=--no-recipe"], azora, monkeypatch, capsys, tmp_path)
+    monkeypatch.setattr(gain, "provenance", lambda: {"processor": "Xeon"})
+    with pytest.raises(SystemExit, match=r"\.json was made on EPYC, and this is Xeon; move it aside"):
+        call(gain, words, azora, monkeypatch, capsys, tmp_path)
+    assert len(azora.asked) == 1
+
+
+def test_a_run_of_another_limit_is_not_taken(
+    limits: ModuleType, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    azora, words = Azora([0]), ["--methods", "spos", "--shares", "0.25"]
+    monkeypatch.setattr(limits, "limits_of", lambda file, shares: [1.0])
+    monkeypatch.setattr(limits, "timed", times({"-0": 1.0}))
+    call(limits, words, azora, monkeypatch, capsys, tmp_path)
+    monkeypatch.setattr(limits, "limits_of", lambda file, shares: [2.0])
+    with pytest.raises(SystemExit, match=r"spos-0\.25-0\.json was made with other limit_ms; name another"):
+        call(limits, words, azora, monkeypatch, capsys, tmp_path)
+    assert len(azora.asked) == 1
+
+
+def test_a_target_that_cannot_be_measured_for_one_space_ends_no_other_method(
+    limits: ModuleType, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    def built(words: Any, space: str, settings: Any) -> Path:
+        if "spos" in broken:
+            broken.remove("spos")
+            raise limits.Failed("exit code 2: azora: no network could be measured")
+        return tmp_path
+
+    broken = ["spos"]
+    monkeypatch.setattr(limits, "predictor_of", built)
+    monkeypatch.setattr(limits, "limits_of", lambda file, shares: [1.0])
+    monkeypatch.setattr(limits, "timed", lambda target, models: [1.0 for _ in models])
+    azora, words = Azora([0, 0]), ["--methods", "spos", "evolution", "--shares", "0.25"]
+    code, told = call(limits, words, azora, monkeypatch, capsys, tmp_path)
+    assert code == 1 and told["verdict"]["failed"] == 1 and told["verdict"]["within"] == 1
+    assert told["runs"][0]["error"] == "exit code 2: azora: no network could be measured"
+    code, told = call(limits, words, azora, monkeypatch, capsys, tmp_path)
+    assert code == 0 and told["verdict"]["within"] == 2 and len(azora.asked) == 2, "it is searched when it can be"

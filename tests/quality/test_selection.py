@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
+from collections.abc import Mapping
 from pathlib import Path
 from queue import SimpleQueue
+from threading import Event
 from types import SimpleNamespace
 from typing import Any
 
@@ -12,7 +15,7 @@ import numpy as np
 import pytest
 from tests.quality.scripts import script
 
-from azora.meta.evidence import Experience, Situation
+from azora.meta.evidence import Experience, Situation, read_evidence
 
 selection = script("selection")
 DESCRIBED = {name: {"nearest": 0.5} for name in ("mnist_a", "mnist_b", "bhmsds_a")}
@@ -34,7 +37,8 @@ def test_what_failed_counts_as_the_worst_of_its_task_and_time() -> None:
     assert case.ranks(("halving", "spos", "random"))["halving"] == 0.0
 
 
-def test_halves_are_by_the_number_of_the_seed() -> None:
+def test_halves_are_by_the_number_of_the_seed(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(selection, "STRATEGIES", ("halving", "spos"))
     told = runs({"halving": [None, 0.9, 0.7, 0.95], "spos": [0.8, 0.85, 0.81, 0.86]})
     told |= runs({"halving": [0.5, 0.5], "spos": [0.5]}, "mnist_b")  # a night that ended early
     (even, odd), left_out = selection.halves(told, DESCRIBED)
@@ -90,11 +94,13 @@ def test_a_search_that_hangs_or_answers_oddly_is_a_line(
             raise came
         return came
 
+    monkeypatch.setattr(selection, "provenance", lambda: {"commit": "now"})
     monkeypatch.setattr(selection.subprocess, "run", run)
     cores = SimpleQueue[int]()
     cores.put(3)
     line = selection.searched(("mnist_a", 45.0, "spos", 1), tmp_path, cores)
     assert said in line["error"] and (line["task"], line["seed"]) == ("mnist_a", 1)
+    assert line["on"] == {"commit": "now"}, "each run says of which checkout it is"
     assert cores.get_nowait() == 3 and asked[0]["timeout"] == 345.0
 
 
@@ -103,3 +109,72 @@ def test_a_line_that_a_kill_cut_short_is_no_run(tmp_path: Path, monkeypatch: pyt
     whole = '{"task": "mnist_a", "seconds": 45.0, "strategy": "spos", "seed": 1, "error": "lost"}'
     selection.RUNS.write_text(f'{whole}\n{{"task": "mni', encoding="utf-8")
     assert list(selection.read_runs()) == [("mnist_a", 45.0, "spos", 1)]
+
+
+@pytest.fixture
+def kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A folder for runs, of tasks that need no data."""
+    monkeypatch.setattr(selection, "RUNS", tmp_path / "runs.jsonl")
+    monkeypatch.setattr(selection, "STRATEGIES", ("halving", "spos"))
+    monkeypatch.setattr(selection, "write_task", lambda data, name, folder: name)
+    monkeypatch.setattr(selection, "load_task", lambda name: SimpleNamespace(search_data=name))
+    monkeypatch.setattr(selection, "describe_task", lambda name: {"nearest": 0.5})
+    monkeypatch.setattr(selection, "ruled", lambda data, cases: {(each.task, 45.0): "spos" for each in cases})
+    return tmp_path
+
+
+def keep(lines: Mapping[Any, Mapping[str, Any]], *processors: str) -> None:
+    """With a processor for each run, in turns."""
+    text = ""
+    for place, (key, line) in enumerate(lines.items()):
+        on = {"processor": processors[place % len(processors)], "commit": f"c{place % 2}"}
+        text += json.dumps({**dict(zip(("task", "seconds", "strategy", "seed"), key, strict=True)), **line, "on": on})
+        text += "\n"
+    selection.RUNS.write_text(text, encoding="utf-8")
+
+
+def test_what_comes_first_is_kept_first(kept: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(selection, "TASKS", ["mnist_a"])
+    monkeypatch.setattr(selection.os, "sched_getaffinity", lambda process: {0, 1})
+    later = Event()
+
+    def searched(key: Any, *rest: Any) -> dict[str, Any]:
+        if key[2] == "halving":  # the first that is asked for
+            assert later.wait(10)
+        return {"strategy": key[2]}
+
+    def dumps(line: dict[str, Any]) -> str:
+        later.set()
+        return str(line["strategy"])
+
+    monkeypatch.setattr(selection, "searched", searched)
+    monkeypatch.setattr(selection, "json", SimpleNamespace(dumps=dumps))
+    selection.run(kept, [45.0], 1, ["halving", "spos"], 2, False)
+    assert selection.RUNS.read_text().split() == ["spos", "halving"]
+
+
+def test_a_score_takes_its_own_strategies_and_tells_the_commits_of_runs(kept: Path) -> None:
+    told = {"halving": [0.9, 0.9], "spos": [0.8, 0.8], "random": [0.99]}
+    keep({**runs(told, "bhmsds_a"), **runs(told, "mnist_b")}, "EPYC")
+    found = selection.score(kept, 20)
+    assert (found["cases"], found["left out"], found["runs"]) == (2, 0, 8), "random is none of them"
+    assert found["runs on"] == {"commits": ["c0", "c1"], "processors": ["EPYC"]}
+    assert found["regret"]["rules"] == 1.0
+    keep(runs(told, "mnist_b"), "EPYC")
+    with pytest.raises(SystemExit, match="has 4 runs, and 1 cases with all of halving, spos on even and on odd seeds"):
+        selection.score(kept)
+    selection.RUNS.unlink()
+    with pytest.raises(SystemExit, match="has 0 runs"):
+        selection.score(kept)
+
+
+def test_runs_of_two_processors_are_neither_scored_nor_packed(kept: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(selection, "FILE", kept / "evidence.json")
+    keep(runs({"halving": [0.9, 0.9], "spos": [0.8, 0.8]}), "EPYC", "Xeon")
+    for act in (selection.score, selection.pack):
+        with pytest.raises(SystemExit, match="has runs of processors EPYC, Xeon; move"):
+            act(kept)
+    assert not selection.FILE.exists()
+    keep(runs({"halving": [0.9, 0.9], "spos": [0.8, 0.8]}), "EPYC")
+    assert selection.pack(kept) == {"runs on": {"commits": ["c0", "c1"], "processors": ["EPYC"]}, "runs": 4, "cases": 1}
+    assert [each.task for each in read_evidence(selection.FILE)] == ["mnist_a"]
