@@ -178,6 +178,7 @@ def test_other_data_is_refused(home: Path, tmp_path: Path) -> None:
     [
         (["--format", "onx"], "did you mean 'onnx'"),
         (["--to", "nowhere/net.onnx"], "nowhere is no folder to write net.onnx into"),
+        (["--to", "."], ". is a folder; name the file to write"),
         (["--max-drop", "-1"], "must be at least 0"),
     ],
 )

@@ -117,6 +117,22 @@ def test_no_program_that_a_file_names_is_started_unasked(
     assert not mark.exists()
 
 
+@pytest.mark.parametrize("place", [".", "folder", "file/a.target.json"])
+def test_a_place_that_cannot_be_written_is_told_before_anything_is_measured(
+    few: None, place: str, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    old = told(capsys, "build", "devices:Counted", *SMALL, "--measurements", "8", "--check", "0")["file"]
+    monkeypatch.setattr(Measuring, "__call__", lambda *_: pytest.fail("something was measured"))
+    (tmp_path / "folder").mkdir()
+    (tmp_path / "file").touch()
+    for words in (["build", "devices:Counted", *SMALL], ["transfer", old]):
+        assert main(["target", *words, "--out", place]) == 2
+        err = capsys.readouterr().err
+        assert f"{place} cannot be written: " in err and err.count("\n") == 1
+    assert {each.name for each in tmp_path.iterdir()} == {"file", "folder", "home"}
+
+
 def test_transfers_are_of_one_space(few: None, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     old = [str(tmp_path / f"{width}.target.json") for width in (4, 8)]
     for file, width in zip(old, (4, 8), strict=True):

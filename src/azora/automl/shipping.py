@@ -18,7 +18,7 @@ from azora.export.bundle import ABOUT, WEIGHTS, Bundle
 from azora.export.data import read_alike, seed_of
 from azora.export.executorch import MISSING
 from azora.export.formats import FORMATS, Format, Session
-from azora.export.onnx import TOLERANCE
+from azora.export.onnx import TOLERANCE, check_place
 from azora.hardware.measurement import Measurement, measure_calls
 from azora.networks.registry import SHIPPED
 from azora.scratch import scratch_folder
@@ -67,8 +67,7 @@ def ship(
         raise ConfigError(f"--max-drop {most_drop} must be at least 0")
     kind, bundle = FORMATS[form], read_bundle(out if (out / ABOUT).is_file() else out / "model")
     file = to or Path(f"model{kind.suffix}")
-    if not file.parent.is_dir():
-        raise BundleError(f"{file.parent} is no folder to write {file.name} into; make it, or name another")
+    check_place(file)
     found = _data(bundle, task, reading, needed=kind.eight_bits)
     rows = _rows(bundle) if found is None else _some(found.train.x, CALIBRATED)
     try:

@@ -86,6 +86,7 @@ class TargetFile:
         Raises:
             TargetError: it cannot be written.
         """
+        part = part_of(check_place(file))
         data = {
             "format": FORMAT,
             "target": self.spec,
@@ -97,9 +98,7 @@ class TargetFile:
             **self.facts,
             **_to_json(self.predictor),
         }
-        part = file.with_name(f".{file.name}.{os.getpid()}.part")
         try:
-            file.parent.mkdir(parents=True, exist_ok=True)
             part.write_text(json.dumps(data, indent=1) + "\n", encoding="utf-8")
             part.replace(file)
         except OSError as error:
@@ -231,6 +230,28 @@ def _shape(signature: Signature) -> str:
 
 def _pairs(versions: Mapping[str, str]) -> str:
     return ", ".join(f"{name} {version}" for name, version in versions.items())
+
+
+def check_place(file: Path) -> Path:
+    """`file`, where it can be written: its folder is made, and a part of it written and taken away.
+
+    Raises:
+        TargetError: it is a folder, or nothing can be written there.
+    """
+    try:
+        if file.is_dir():
+            raise TargetError(f"{file} cannot be written: it is a folder; name the file, such as {file / 'a'}{ENDING}")
+        file.parent.mkdir(parents=True, exist_ok=True)
+        part_of(file).touch()
+        part_of(file).unlink()
+    except OSError as error:
+        raise TargetError(f"{file} cannot be written: {error.strerror or error}") from error
+    return file
+
+
+def part_of(file: Path) -> Path:
+    """Where this process writes it until it is whole."""
+    return file.with_name(f".{file.name}.{os.getpid()}.part")
 
 
 def is_file_name(target: str) -> bool:

@@ -13,7 +13,7 @@ from azora.errors import TargetError
 from azora.hardware.build import Measuring, Seen, Validation, build_predictor, unseen, validate
 from azora.hardware.choosing import POOL, draw_distinct
 from azora.hardware.command_target import Command
-from azora.hardware.files import TargetFile, default_file
+from azora.hardware.files import TargetFile, check_place, default_file
 from azora.hardware.predictor import FEWEST, POOL_SEED, Predictor, logarithms_of
 from azora.hardware.registry import find_target
 from azora.hardware.transfer import Others
@@ -53,6 +53,7 @@ def make_target_file(
     signature = load_task(task, seed=0, reading=Reading.of({"label": label} if label else {})).signature
     name = default_space(signature) if space == "auto" else space
     networks, about = make_space(name, signature, **settings), {"name": name, "settings": dict(settings)}
+    place = check_place(out or default_file(target, networks, about, signature))  # nothing that was measured is lost
     slot = _slot(None if seconds is None else seconds - FITTING, measurements + 2 * check)
     first = None if seconds is None else (1 - CHECKING) * seconds
     with closing(Measuring(target, networks, first, slot=slot)) as measuring:
@@ -63,7 +64,7 @@ def make_target_file(
             checked = _checked(checking, predictor, check, seed, seen)
     measuring.failures += checking.failures
     made = TargetFile.of(target, about, predictor, _facts(checked, measuring, begun))
-    return made.save(out or default_file(target, networks, about, signature)), made
+    return made.save(place), made
 
 
 def transfer_target_file(
@@ -98,6 +99,7 @@ def transfer_target_file(
         )
     target.versions()
     others, networks = [each.predictor for each in files], first.predictor.space
+    place = check_place(out or default_file(target, networks, first.about, first.signature))
     pool = draw_distinct(networks, POOL, random.Random(POOL_SEED))
     logs = logarithms_of(others, pool)
     chosen = Others.of(logs).choose(logs, measurements)
@@ -114,7 +116,7 @@ def transfer_target_file(
         facts = _facts(checked, measuring, begun)
     sources = [{"target": each.spec, "device": dict(each.fingerprint)} for each in files]
     made = TargetFile.of(target, first.about, predictor, {**facts, "from": sources})
-    return made.save(out or default_file(target, networks, first.about, first.signature)), made
+    return made.save(place), made
 
 
 def _slot(seconds: float | None, networks: int) -> float:
