@@ -604,6 +604,26 @@ def test_networks_that_are_measured_anew_or_again_are_told_of(
     assert found.file.facts["repeated"] == 30
 
 
+def test_what_was_measured_before_the_device_went_away_will_do(stripes: Task, monkeypatch: pytest.MonkeyPatch) -> None:
+    from azora.automl.pricing import find_pricing
+
+    measure, calls = devices.Counted.measure, list[int]()
+
+    def leaves(self: devices.Counted, deployable: Any, seconds: float = 0.1) -> Measured:
+        calls.append(1)
+        if len(calls) > 10:
+            raise TargetError("no device is connected")
+        return measure(self, deployable, seconds)
+
+    monkeypatch.setattr(devices.Counted, "measure", leaves)
+    about, space = {"name": "mlp", "settings": WIDTHS}, make_space("mlp", stripes.signature, **WIDTHS)
+    found = find_pricing("devices:Counted", space, about, stripes.search_data)
+    assert len(found.predictor.rows) == 10 and found.file.facts["ended"] == "no device is connected"
+    assert found.notes == [
+        "devices:Counted ended the measuring after 10 networks, which will do: no device is connected"
+    ]
+
+
 @pytest.mark.parametrize("spec", ["command:python m.py {model} cfg.json", "command:timeout=3:a {pte} b.json"])
 def test_a_program_whose_last_word_is_a_json_file_is_no_predictor(
     spec: str, stripes: Task, tmp_path: Path, monkeypatch: pytest.MonkeyPatch

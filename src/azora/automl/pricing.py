@@ -13,6 +13,7 @@ from torch import nn
 from azora.automl.nearest import Nearest
 from azora.errors import ConfigError, TargetError
 from azora.hardware import Deployable, Measured, Measuring, Predictor, Target, TargetFile, build_predictor, find_target
+from azora.hardware.build import facts_of
 from azora.hardware.files import ENDING, default_file, is_file_name
 from azora.hardware.measurement import repeats
 from azora.job import Job
@@ -159,9 +160,12 @@ def find_pricing(
     finally:
         measuring.close()
     spent = time.monotonic() - begun
-    facts = {"seconds": round(spent, 1), **measuring.facts}
+    facts = {"seconds": round(spent, 1), **facts_of(measuring)}
     if "repeated" in facts:
         notes.append(f"{target.spec}: {repeats(facts['repeated'])}")
+    if measuring.ended is not None:
+        measured = len(predictor.rows)
+        notes.append(f"{target.spec} ended the measuring after {measured} networks, which will do: {measuring.ended}")
     return Pricing(space, TargetFile.of(target, about, predictor, facts), spent, notes)
 
 

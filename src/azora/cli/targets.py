@@ -120,7 +120,7 @@ def _figures(made: TargetFile, file: Path) -> dict[str, Any]:
         **({} if table is None else {"r2": round(table.r2, 4)}),
         **{
             name: made.facts[name]
-            for name in ("errors", "validation", "unchecked", "skipped", "repeated", "seconds", "from")
+            for name in ("errors", "validation", "unchecked", "ended", "skipped", "repeated", "seconds", "from")
             if name in made.facts
         },
     }
@@ -153,6 +153,8 @@ def _lines(made: TargetFile, figures: dict[str, Any]) -> Iterator[str]:
     else:
         why = figures.get("unchecked", "no time for it, or --check below 3")
         yield f"{'not seen':<18}not checked on networks that it has not seen: {why}"
+    if "ended" in figures:
+        yield f"{'ended early':<18}{figures['ended']}; what was measured until then is in it"
     if skipped := figures.get("skipped"):
         yield f"{'left out':<18}{len(skipped)} networks that could not be run: {skipped[0]}"
     if "repeated" in figures:

@@ -35,8 +35,8 @@ def export_onnx(network: nn.Module, signature: Signature, scaling: Scaling, file
         The largest difference found.
 
     Raises:
-        BundleError: `file` is a folder, or in none, the network holds what ONNX has no operator for or onnxruntime no kernel,
-            or the difference is more than rounding explains. No file is left behind.
+        BundleError: `file` is a folder, or in none, the network holds what ONNX has no operator for or onnxruntime no
+            kernel, or the difference is more than rounding explains. No file is left behind.
     """
     check_place(file)
     deployed = Deployed(network, signature, scaling).eval()

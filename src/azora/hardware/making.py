@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from azora.errors import TargetError
-from azora.hardware.build import Measuring, Seen, Validation, build_predictor, unseen, validate
+from azora.hardware.build import Measuring, Seen, Validation, build_predictor, facts_of, keeping, unseen, validate
 from azora.hardware.choosing import POOL, draw_distinct
 from azora.hardware.command_target import Command
 from azora.hardware.files import TargetFile, check_place, default_file
@@ -61,9 +61,8 @@ def make_target_file(
         left = None if seconds is None else seconds - (time.monotonic() - begun)
         slot = _slot(left, 2 * check)
         with closing(Measuring(target, networks, left, fewest=0, beside=measuring, slot=slot)) as checking:
-            checked = _checked(checking, predictor, check, seed, seen)
-    measuring.failures += checking.failures
-    made = TargetFile.of(target, about, predictor, _facts(checked, measuring, begun))
+            checked = measuring.ended or _checked(checking, predictor, check, seed, seen)
+    made = TargetFile.of(target, about, predictor, _facts(checked, [measuring, checking], begun))
     return made.save(place), made
 
 
@@ -104,16 +103,17 @@ def transfer_target_file(
     logs = logarithms_of(others, pool)
     chosen = Others.of(logs).choose(logs, measurements)
     with closing(Measuring(target, networks)) as measuring:
-        rows = measuring([pool[place] for place in chosen], "measuring", seen)
-        if len(rows) < LEAST_TRANSFER:
+        with keeping(measuring, lambda: len(measuring.rows) >= LEAST_TRANSFER):
+            measuring([pool[place] for place in chosen], "measuring", seen)
+        if len(rows := measuring.rows) < LEAST_TRANSFER:
             why = measuring.failures[-1] if measuring.failures else f"{networks.name} has no more than {len(pool)}"
             raise TargetError(
                 f"{target.spec}: {len(rows)} networks could be measured, {LEAST_TRANSFER} at least are wanted; {why}"
             )
         predictor = Predictor(networks, rows, others=others)
         with closing(Measuring(target, networks, beside=measuring)) as checking:
-            checked = _checked(checking, predictor, check, seed, seen)
-        facts = _facts(checked, measuring, begun)
+            checked = measuring.ended or _checked(checking, predictor, check, seed, seen)
+        facts = _facts(checked, [measuring, checking], begun)
     sources = [{"target": each.spec, "device": dict(each.fingerprint)} for each in files]
     made = TargetFile.of(target, first.about, predictor, {**facts, "from": sources})
     return made.save(place), made
@@ -136,10 +136,10 @@ def _checked(measuring: Measuring, predictor: Predictor, check: int, seed: int, 
         return str(error)
 
 
-def _facts(checked: Validation | str | None, measuring: Measuring, begun: float) -> dict[str, Any]:
+def _facts(checked: Validation | str | None, measurings: Sequence[Measuring], begun: float) -> dict[str, Any]:
     return {
         "validation": checked.to_json() if isinstance(checked, Validation) else None,
         **({"unchecked": checked} if isinstance(checked, str) else {}),
-        **measuring.facts,
+        **facts_of(*measurings),
         "seconds": round(time.monotonic() - begun, 1),
     }
