@@ -120,6 +120,22 @@ def test_a_limit_that_nobody_meets_is_told_before_anything_is_written(
     assert err.count("\n") == 1 and not out and not (tmp_path / "to").exists()
 
 
+def test_a_later_limit_that_cannot_be_met_leaves_nothing_of_the_others(
+    home: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    taken = specialise.Specialiser.specialise
+
+    def takes(self: specialise.Specialiser, limits: list[Limit]) -> specialise.Specialised:
+        if limits[0].most < 60_000:
+            raise TargetError("no network that was judged holds it where it runs")
+        return taken(self, limits)
+
+    monkeypatch.setattr(specialise.Specialiser, "specialise", takes)
+    words = ["--limit", "macs=70k", "--limit", "macs=50k", "--to", str(tmp_path / "to")]
+    assert main(["specialise", str(home / "ofa"), *words]) == 2
+    assert not capsys.readouterr().out and not (tmp_path / "to").exists()
+
+
 def test_tuned_it_has_learned_on(home: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     words = ["--limit", "macs=70k", "--tune", "1s", "--task", str(home / "stripes.npz"), "--to", str(tmp_path)]
     assert main(["specialise", str(home / "ofa"), *words, "--json"]) == 0
