@@ -100,6 +100,27 @@ class StudyFolder:
         self.release()
 
 
+def claim(path: Path) -> bool:
+    """Take a folder for a search, by making its lock file: of several processes one can. False where it has a search, or
+    was taken.
+
+    Raises:
+        StudyError: it cannot be written.
+    """
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+        if (path / JOURNAL).exists():
+            return False
+        os.close(os.open(path / LOCK, os.O_CREAT | os.O_EXCL, 0o644))
+    except FileExistsError:
+        if not path.is_dir():
+            raise StudyError(f"{path} cannot be written: it is no folder") from None
+        return False
+    except OSError as error:
+        raise StudyError(f"{path} cannot be written: {error.strerror}") from error
+    return True
+
+
 def read_about(path: Path) -> str:
     """What the study in a folder is of, in a few words."""
     about = _about(path)
