@@ -101,8 +101,8 @@ class StudyFolder:
 
 
 def claim(path: Path) -> bool:
-    """Take a folder for a search, by making its lock file: of several processes one can. False where it has a search, or
-    was taken.
+    """Take a folder for a search, by making its lock file: of several processes one can. False where it has a search
+    or was taken.
 
     Raises:
         StudyError: it cannot be written.
