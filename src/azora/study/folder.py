@@ -29,8 +29,8 @@ class StudyFolder:
 
     def __init__(self, path: Path, *, resume: bool) -> None:
         self.path = path
-        self.made = not path.exists()
         try:
+            self.made = [each for each in (path, *path.parents) if not each.exists()]
             path.mkdir(parents=True, exist_ok=True)
             self._lock = os.open(path / LOCK, os.O_RDWR | os.O_CREAT, 0o644)
         except OSError as error:
@@ -94,9 +94,9 @@ class StudyFolder:
         for name in (LOCK, JOURNAL, f"{JOURNAL}-wal", f"{JOURNAL}-shm"):
             with contextlib.suppress(OSError):
                 (self.path / name).unlink()
-        if self.made:
-            with contextlib.suppress(OSError):
-                self.path.rmdir()
+        with contextlib.suppress(OSError):
+            for each in self.made:
+                each.rmdir()
         self.release()
 
 
