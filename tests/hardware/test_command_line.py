@@ -11,6 +11,7 @@ import pytest
 
 from azora.cli.main import main
 from azora.hardware import Measuring, TargetFile
+from azora.hardware.features import FEATURES
 from azora.hardware.predictor import QUICK, REGRESSORS
 
 SMALL = ["--space", "nb201", "--set", "width=4", "--set", "depth=1"]
@@ -79,6 +80,24 @@ def test_show_lists_what_is_kept_and_tells_of_one(few: None, home: Path, capsys:
     out = capsys.readouterr().out
     for said in ("devices:Counted, counted 1", "nb201, inputs 1 × 8 × 8", "8 networks", "Spearman", "measured again"):
         assert said in out
+
+
+@pytest.mark.parametrize("features", [None, FEATURES - 1])
+def test_a_check_by_an_earlier_version_says_so(
+    features: int | None, few: None, home: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    made = told(capsys, "build", "devices:Counted", "--task", "digits", *SMALL, *FEW)
+    assert "earlier" not in made
+    data = json.loads(Path(made["file"]).read_text())
+    assert data.pop("features") == FEATURES
+    file = home / "earlier.target.json"
+    file.write_text(json.dumps(data if features is None else {**data, "features": features}))
+    assert told(capsys, "show", str(file))["earlier"] is True
+    assert main(["target", "show", str(file)]) == 0
+    said = "by an earlier version of azora, which counted networks otherwise"
+    assert said in capsys.readouterr().out
+    assert main(["target", "show", made["file"]]) == 0
+    assert said not in capsys.readouterr().out
 
 
 def test_transfer_adapts_others_to_a_new_device(few: None, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

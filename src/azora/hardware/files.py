@@ -16,6 +16,7 @@ from typing import Any, final
 from azora import __version__
 from azora.errors import AzoraError, TargetError
 from azora.hardware.command_target import Command
+from azora.hardware.features import FEATURES
 from azora.hardware.predictor import REGRESSORS, TRANSFER, Predictor
 from azora.hardware.registry import find_target
 from azora.hardware.table_target import TableTarget
@@ -65,6 +66,7 @@ class TargetFile:
         table = predictor.additive
         own = {
             "azora": __version__,
+            "features": FEATURES,
             "when": when,
             "additive": table and table.to_json(),
             "errors": dict(predictor.errors),
@@ -161,6 +163,12 @@ class TargetFile:
                 f"the predictor for {self.spec} was measured with {_pairs(self.versions)}, here is {_pairs(found)};"
                 f" {advice}"
             )
+
+    @property
+    def is_earlier(self) -> bool:
+        """Whether its errors and its validation are of a predictor that an earlier version of azora fitted to the same
+        measurements by other features: the one that is read here may be better or worse."""
+        return self.facts.get("features") != FEATURES
 
     @property
     def is_here(self) -> bool:

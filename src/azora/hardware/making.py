@@ -85,11 +85,8 @@ def transfer_target_file(
     begun = time.monotonic()
     if measurements < LEAST_TRANSFER:
         raise TargetError(f"--measurements {measurements}: a transfer needs {LEAST_TRANSFER} at least")
-    files = [TargetFile.load(each) for each in old]
+    files = _of_one_kind(old)
     first = files[0]
-    for file, each in zip(old, files, strict=True):
-        if each.about != first.about or _sides(each.signature) != _sides(first.signature):
-            raise TargetError(f"{file} is for another space, input or output than {old[0]}; give files of one kind")
     target = find_target(to or first.spec)
     if to is None and isinstance(target, Command):
         raise TargetError(
@@ -117,6 +114,14 @@ def transfer_target_file(
     sources = [{"target": each.spec, "device": dict(each.fingerprint)} for each in files]
     made = TargetFile.of(target, first.about, predictor, {**facts, "from": sources})
     return made.save(place), made
+
+
+def _of_one_kind(old: Sequence[Path]) -> list[TargetFile]:
+    files = [TargetFile.load(each) for each in old]
+    for file, each in zip(old, files, strict=True):
+        if each.about != files[0].about or _sides(each.signature) != _sides(files[0].signature):
+            raise TargetError(f"{file} is for another space, input or output than {old[0]}; give files of one kind")
+    return files
 
 
 def _slot(seconds: float | None, networks: int) -> float:
