@@ -171,7 +171,7 @@ def test_every_fit_has_a_folder_of_its_own(
 
     def search(job: Job) -> Any:
         jobs.append(job)
-        job.out.mkdir()
+        job.out.mkdir(exist_ok=True)
         (job.out / JOURNAL).touch()
         raise AzoraError("that is enough")
 
@@ -181,3 +181,25 @@ def test_every_fit_has_a_folder_of_its_own(
             AutoML(**WORDS, out=str(tmp_path / "out"), random_state=state).fit(*iris)
     assert [job.out.name for job in jobs] == ["out", "out-2", "out-3"]
     assert jobs[0].seed == 3 and jobs[2].seed == int(np.random.RandomState(0).randint(2**31 - 1))
+
+
+def test_fits_at_the_same_time_have_folders_of_their_own(
+    iris: tuple[Any, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    names = list[str]()
+
+    def search(job: Job) -> Any:
+        names.append(job.out.name)
+        if len(names) == 1:  # this one has not begun its journal, and another begins
+            with pytest.raises(ValueError, match="that is enough"):
+                AutoML(**WORDS, out=str(tmp_path / "out")).fit(*iris)
+        raise AzoraError("that is enough")
+
+    monkeypatch.setattr("azora.automl.estimator.run", search)
+    with pytest.raises(ValueError, match="that is enough"):
+        AutoML(**WORDS, out=str(tmp_path / "out")).fit(*iris)
+    assert names == ["out", "out-2"]
+    assert not list(tmp_path.iterdir()), "what was not begun leaves nothing"
+    (tmp_path / "file").touch()
+    with pytest.raises(ValueError, match="cannot be written"):
+        AutoML(**WORDS, out=str(tmp_path / "file")).fit(*iris)

@@ -178,6 +178,7 @@ def test_other_data_is_refused(home: Path, tmp_path: Path) -> None:
     [
         (["--format", "onx"], "did you mean 'onnx'"),
         (["--to", "nowhere/net.onnx"], "nowhere is no folder to write net.onnx into"),
+        (["--to", "."], ". is a folder; name the file to write"),
         (["--max-drop", "-1"], "must be at least 0"),
     ],
 )
@@ -238,9 +239,26 @@ def test_a_float_file_that_answers_differently_is_not_kept(
     home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(shipping, "TOLERANCE", -1.0)
-    with pytest.raises(BundleError, match=r"net\.pt2 answers differently from the model by .*; it was not kept"):
+    with pytest.raises(BundleError, match=r"^the file answers differently from the model by .*; it was not kept"):
         made(home, tmp_path, "torch")
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("fails", ["_figures", "TOLERANCE"])
+def test_what_fails_leaves_an_earlier_file_and_its_facts(
+    home: Path, tmp_path: Path, fails: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*words: Any) -> Any:
+        raise BundleError("onnxruntime cannot run the network")
+
+    for name in ("net.pt2", "net.pt2.json"):
+        (tmp_path / name).write_text("earlier")
+    monkeypatch.setattr(shipping, fails, refuse if fails == "_figures" else -1.0)
+    with pytest.raises(BundleError, match=r"cannot run the network|answers differently"):
+        made(home, tmp_path, "torch")
+    assert {each.name: each.read_text() for each in tmp_path.iterdir()} == {
+        "net.pt2": "earlier", "net.pt2.json": "earlier",
+    }  # fmt: skip
 
 
 def test_without_executorch_it_says_what_to_install(home: Path, tmp_path: Path) -> None:

@@ -14,12 +14,13 @@ from typing import Any
 
 import numpy as np
 import pytest
+from PIL import Image
 
 import devices
 from azora.automl import specialise
 from azora.automl.shipping import ship
 from azora.cli.main import main
-from azora.errors import ConfigError, TargetError
+from azora.errors import ConfigError, StudyError, TargetError
 from azora.hardware import Measured, Measurement, Predictor, Target, TargetFile
 from azora.hardware.choosing import draw_distinct
 from azora.hardware.onnx_target import OnnxRuntime
@@ -28,6 +29,7 @@ from azora.networks.complexity import cost, parameters
 from azora.networks.registry import make_space
 from azora.space import Product
 from azora.study import SqlJournal
+from azora.tasks import Reading, load_task
 from azora.training import Training, TrainingDiverged
 from azora.trial import Limit
 
@@ -120,6 +122,22 @@ def test_a_limit_that_nobody_meets_is_told_before_anything_is_written(
     assert err.count("\n") == 1 and not out and not (tmp_path / "to").exists()
 
 
+def test_a_later_limit_that_cannot_be_met_leaves_nothing_of_the_others(
+    home: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    taken = specialise.Specialiser.specialise
+
+    def takes(self: specialise.Specialiser, limits: list[Limit]) -> specialise.Specialised:
+        if limits[0].most < 60_000:
+            raise TargetError("no network that was judged holds it where it runs")
+        return taken(self, limits)
+
+    monkeypatch.setattr(specialise.Specialiser, "specialise", takes)
+    words = ["--limit", "macs=70k", "--limit", "macs=50k", "--to", str(tmp_path / "to")]
+    assert main(["specialise", str(home / "ofa"), *words]) == 2
+    assert not capsys.readouterr().out and not (tmp_path / "to").exists()
+
+
 def test_tuned_it_has_learned_on(home: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     words = ["--limit", "macs=70k", "--tune", "1s", "--task", str(home / "stripes.npz"), "--to", str(tmp_path)]
     assert main(["specialise", str(home / "ofa"), *words, "--json"]) == 0
@@ -146,6 +164,39 @@ def test_tuning_needs_the_task_of_the_search(
     err = capsys.readouterr().err
     assert said in err and err.count("\n") == 1
     assert not (tmp_path / "to").exists()
+
+
+def test_the_task_is_read_as_it_was_for_the_search(home: Path, tmp_path: Path) -> None:
+    rng = np.random.default_rng(1)
+    for place, name in enumerate(("cat", "dog")):
+        (tmp_path / "album" / name).mkdir(parents=True)
+        for number in range(10):
+            pixels = rng.integers(0, 256, (16, 16)).astype(np.uint8) // (1 + place)
+            Image.fromarray(pixels).save(tmp_path / "album" / name / f"{number}.png")
+    out = copy(home, tmp_path)
+    about = json.loads((out / "model" / "model.json").read_text(encoding="utf-8"))
+    about["task"]["reading"] = {"size": 8}
+    (out / "model" / "model.json").write_text(json.dumps(about), encoding="utf-8")
+    specialiser = specialise.Specialiser(out)
+    specialiser.about["data"] = load_task(tmp_path / "album", reading=Reading(size=8)).digest
+    assert specialiser.find(str(tmp_path / "album")).signature.shape == (1, 8, 8)
+    shutil.rmtree(out / "model")
+    with pytest.raises(StudyError, match="is a study of other data than album"):
+        specialiser.find(str(tmp_path / "album"))
+
+
+def test_how_its_networks_were_measured_is_told(home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AZORA_HOME", str(tmp_path / "home"))
+    measure = devices.Counted.measure
+
+    def varied(self: devices.Counted, deployable: Any, seconds: float = 0.1) -> Measured:
+        found = measure(self, deployable, seconds)
+        return replace(found, latency=replace(found.latency, repeated=True))
+
+    monkeypatch.setattr(devices.Counted, "measure", varied)
+    specialiser = specialise.Specialiser(home / "ofa", "devices:Counted")
+    figures = specialiser.write(specialiser.specialise([Limit("latency", 10.0)]), tmp_path / "made")
+    assert "networks varied too much in their first runs" in figures["notes"][0]
 
 
 def test_a_tuning_that_diverges_is_told_in_one_line(

@@ -37,6 +37,7 @@ from azora.networks.decide import As
 from azora.networks.nb201 import NB201
 from azora.networks.registry import make_space
 from azora.space import Architecture
+from azora.study import StudyFolder
 from azora.tasks import Task
 from azora.trial import Limit, Proposal, Report, Trial
 
@@ -451,7 +452,36 @@ def test_a_mistake_on_the_command_line_is_one_line_and_exit_code_2(
     assert not [each for each in tmp_path.rglob("*") if each.is_file()]
 
 
-def test_a_size_cannot_be_limited_where_there_are_no_files(stripes: Task, tmp_path: Path) -> None:
+@pytest.mark.parametrize("busy", [True, False], ids=["in use", "holds a study"])
+def test_a_folder_that_is_taken_is_told_before_anything_is_measured(
+    busy: bool, stripes: Task, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    out = tmp_path / "out"
+    folder = StudyFolder(out, resume=False)
+    if not busy:
+        folder.study(NB201(stripes.signature), {"task": "stripes"}, 0.0).close()
+        folder.release()
+    monkeypatch.setattr(devices.Counted, "measure", lambda *_: pytest.fail("a network was measured"))
+    with pytest.raises(StudyError, match="another search is running" if busy else "go on with --resume"):
+        search(stripes, out, limits=[LIMIT])
+
+
+def test_a_mistake_leaves_no_folder_nor_those_above_it(stripes: Task, tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="did you mean 'random'"):
+        search(stripes, tmp_path / "runs" / "first", strategy="randm")
+    assert not (tmp_path / "runs").exists()
+
+
+def test_a_size_cannot_be_limited_where_there_are_no_files(
+    stripes: Task, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    measure, measured = devices.Fileless.measure, list[int]()
+
+    def counts(self: devices.Fileless, deployable: Any, seconds: float = 0.1) -> Measured:
+        measured.append(1)
+        return measure(self, deployable, seconds)
+
+    monkeypatch.setattr(devices.Fileless, "measure", counts)
     words: dict[str, Any]
     for words, said in (
         ({"limits": ["size=5kB"]}, "limit size ≤ 5,000"),
@@ -460,6 +490,7 @@ def test_a_size_cannot_be_limited_where_there_are_no_files(stripes: Task, tmp_pa
         with pytest.raises(ConfigError, match=f"{said}: devices:Fileless has no files whose size could be"):
             search(stripes, tmp_path / "out", target="devices:Fileless", **words)
     assert not (tmp_path / "out").exists()
+    assert len(measured) == 2, "the first of each tells"
 
 
 def test_out_of_time_the_quickest_are_measured_next(stripes: Task, tmp_path: Path) -> None:
@@ -602,6 +633,26 @@ def test_networks_that_are_measured_anew_or_again_are_told_of(
     assert anew == f"{place} is of another device or version of devices:Counted: networks were measured here anew"
     assert again == "devices:Counted: 30 networks varied too much in their first runs, and were run again"
     assert found.file.facts["repeated"] == 30
+
+
+def test_what_was_measured_before_the_device_went_away_will_do(stripes: Task, monkeypatch: pytest.MonkeyPatch) -> None:
+    from azora.automl.pricing import find_pricing
+
+    measure, calls = devices.Counted.measure, list[int]()
+
+    def leaves(self: devices.Counted, deployable: Any, seconds: float = 0.1) -> Measured:
+        calls.append(1)
+        if len(calls) > 10:
+            raise TargetError("no device is connected")
+        return measure(self, deployable, seconds)
+
+    monkeypatch.setattr(devices.Counted, "measure", leaves)
+    about, space = {"name": "mlp", "settings": WIDTHS}, make_space("mlp", stripes.signature, **WIDTHS)
+    found = find_pricing("devices:Counted", space, about, stripes.search_data)
+    assert len(found.predictor.rows) == 10 and found.file.facts["ended"] == "no device is connected"
+    assert found.notes == [
+        "devices:Counted ended the measuring after 10 networks, which will do: no device is connected"
+    ]
 
 
 @pytest.mark.parametrize("spec", ["command:python m.py {model} cfg.json", "command:timeout=3:a {pte} b.json"])

@@ -140,6 +140,8 @@ def test_a_folder_that_is_not_there_is_named(tmp_path: Path) -> None:
     signature = Signature("classification", (3,), 2, ("a", "b"))
     with pytest.raises(BundleError, match=r"nowhere is no folder to write m\.onnx into"):
         export_onnx(nn.Linear(3, 2), signature, scaling(signature), tmp_path / "nowhere" / "m.onnx", inputs(signature))
+    with pytest.raises(BundleError, match=r"^\. is a folder; name the file to write$"):
+        export_onnx(nn.Linear(3, 2), signature, scaling(signature), Path(), inputs(signature))
 
 
 def test_latency_is_the_median_and_keeps_to_its_time() -> None:

@@ -6,6 +6,7 @@ import json
 import math
 import random
 from collections.abc import Sequence
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
@@ -29,7 +30,7 @@ from azora.hardware import (
 )
 from azora.hardware.build import FIRST, LONGEST, MOST_FAILURES, STEPS, _doubtful, agreement
 from azora.hardware.choosing import draw_distinct
-from azora.hardware.making import CHECKING, make_target_file
+from azora.hardware.making import CHECKING, make_target_file, transfer_target_file
 from azora.hardware.measurement import SECONDS
 from azora.hardware.predictor import FEWEST, QUICK, REGRESSORS, Regressor
 from azora.networks.complexity import cost
@@ -169,6 +170,13 @@ def test_a_target_that_goes_away_is_given_up(space: Space, clock: Clock) -> None
     assert target.given == 3 + MOST_FAILURES + 1
 
 
+@pytest.mark.parametrize("networks", [FEWEST, 11])
+def test_what_a_target_measured_before_it_went_away_is_fitted_to(networks: int, space: Space, clock: Clock) -> None:
+    measuring = Measuring(Leaving(clock, networks, stays=False), space)
+    predictor = build_predictor(measuring, 60, brief=True)
+    assert len(predictor.rows) == networks and measuring.ended == "no device is connected"
+
+
 def test_the_time_ends_the_measuring_where_others_fail(space: Space, clock: Clock) -> None:
     target = Leaving(clock, 3, stays=True)
     with pytest.raises(TargetError, match=rf"3 networks could be measured, {FEWEST} at least .*no device is connected"):
@@ -290,6 +298,33 @@ def test_what_kept_files_leave_of_the_time_goes_to_more_networks(space: Space, c
     assert found is not None
     assert 17 <= found.networks <= 20  # eleven in half of the time, and then in half of what is left, and so on
     assert clock.now - begun <= 22.0
+
+
+class LeavingLater(Leaving):
+    """Does so with files that are kept: another answer of a network takes a tenth of a second."""
+
+    def measure(self, deployable: Deployable, seconds: float = 0.1) -> Measured:
+        begun, known = self.clock.now, deployable.architecture in self.ran
+        try:
+            return super().measure(deployable)
+        finally:
+            self.clock.now = begun + (0.1 if known else 1.0)
+
+
+@pytest.mark.parametrize(("calls", "twice"), [(11 + 2, 0), (11 + 3, 3), (11 + 11, 11)])
+def test_what_was_measured_twice_before_the_device_went_away_validates(
+    calls: int, twice: int, space: Space, clock: Clock
+) -> None:
+    """Eleven networks in half of the time, then these again, then others."""
+    predictor = build_predictor(Measuring(devices.Counted(), space), 8, brief=True)
+    measuring = Measuring(LeavingLater(clock, calls, stays=False), space, seconds=22.0, fewest=0, each=0.1)
+    if not twice:
+        with pytest.raises(TargetError, match="no device is connected"):
+            validate(measuring, predictor, 50)
+        return
+    found = validate(measuring, predictor, 50)
+    assert found is not None and found.networks == twice
+    assert measuring.ended == "no device is connected"
 
 
 def test_without_time_nothing_is_measured_to_validate(space: Space) -> None:
@@ -435,6 +470,52 @@ def test_what_was_measured_is_kept_where_networks_not_seen_cannot_be(
     assert (told["validation"] and told["validation"]["networks"]) == networks
     assert len(told["skipped"]) == 3 and told.get("unchecked") == unchecked
     assert main(["target", "show", str(file)]) == 0
+
+
+def test_what_was_measured_before_the_device_went_away_is_written_and_not_checked(
+    clock: Clock, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    target = Leaving(clock, 9, stays=False)
+    monkeypatch.setattr("azora.hardware.making.find_target", lambda spec: target)
+    monkeypatch.setattr("azora.hardware.predictor.REGRESSORS", {"layers": Regressor("layers")})
+    file, words = tmp_path / "a.target.json", ("digits", "nb201", {"width": 4, "depth": 1})
+    make_target_file("leaving", *words, measurements=20, check=6, out=file)
+    told = json.loads(file.read_text(encoding="utf-8"))
+    assert len(told["measured"]) == 9 and target.given == 9 + MOST_FAILURES + 1
+    assert told["ended"] == told["unchecked"] == "no device is connected"
+    target.networks = target.given + 4
+    _, made = transfer_target_file([file], "leaving", measurements=9, check=6, out=tmp_path / "b.target.json")
+    assert (len(made.predictor.rows), made.facts["ended"]) == (4, "no device is connected")
+    capsys.readouterr()
+    assert main(["target", "show", str(file)]) == 0
+    assert "ended early       no device is connected" in capsys.readouterr().out
+
+
+class Varied(devices.Counted):
+    """Its first runs of every network vary; the networks of these calls it cannot run."""
+
+    def __init__(self, *lost: int) -> None:
+        self.lost, self.calls = lost, 0
+
+    def measure(self, deployable: Deployable, seconds: float = 0.1) -> Measured:
+        self.calls += 1
+        if self.calls in self.lost:
+            raise TargetError(f"call {self.calls}: no operator")
+        return Measured(replace(super().measure(deployable).latency, repeated=True), 500)
+
+
+def test_what_was_left_out_and_run_again_is_told_of_the_check_as_well(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    target = Varied(10)  # the second of those that check it
+    monkeypatch.setattr("azora.hardware.making.find_target", lambda spec: target)
+    monkeypatch.setattr("azora.hardware.predictor.REGRESSORS", {"layers": Regressor("layers")})
+    file, words = tmp_path / "a.target.json", ("digits", "nb201", {"width": 4, "depth": 1})
+    _, made = make_target_file("varied", *words, measurements=8, check=4, out=file)
+    assert (made.facts["skipped"], made.facts["repeated"]) == (["call 10: no operator"], 8 + 3)
+    target.lost = (target.calls + 2, target.calls + 8)
+    _, made = transfer_target_file([file], "varied", measurements=5, check=4, out=tmp_path / "b.target.json")
+    assert (len(made.facts["skipped"]), made.facts["repeated"]) == (2, 4 + 3)
 
 
 def test_too_few_measurements_are_refused_before_anything_is_measured(space: Space) -> None:

@@ -36,6 +36,13 @@ def test_the_last_number_counts_and_the_file_is_a_network(script: Path, network:
     assert found.bytes > 1000
 
 
+def test_a_program_may_go_to_another_folder(script: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("model.onnx").write_bytes(b"a network")
+    script.write_text('cd / && wc -c < "$1"\n')
+    assert Command(f"sh {script} {{model}}", retries=0).measure_file(Path("model.onnx")).latency.median == 9.0
+
+
 @pytest.mark.parametrize(
     ("printed", "ms"),
     [

@@ -11,6 +11,7 @@ import pytest
 
 from azora.cli.main import main
 from azora.hardware import Measuring, TargetFile
+from azora.hardware.features import FEATURES
 from azora.hardware.predictor import QUICK, REGRESSORS
 
 SMALL = ["--space", "nb201", "--set", "width=4", "--set", "depth=1"]
@@ -81,6 +82,24 @@ def test_show_lists_what_is_kept_and_tells_of_one(few: None, home: Path, capsys:
         assert said in out
 
 
+@pytest.mark.parametrize("features", [None, FEATURES - 1])
+def test_a_check_by_an_earlier_version_says_so(
+    features: int | None, few: None, home: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    made = told(capsys, "build", "devices:Counted", "--task", "digits", *SMALL, *FEW)
+    assert "earlier" not in made
+    data = json.loads(Path(made["file"]).read_text())
+    assert data.pop("features") == FEATURES
+    file = home / "earlier.target.json"
+    file.write_text(json.dumps(data if features is None else {**data, "features": features}))
+    assert told(capsys, "show", str(file))["earlier"] is True
+    assert main(["target", "show", str(file)]) == 0
+    said = "by an earlier version of azora, which counted networks otherwise"
+    assert said in capsys.readouterr().out
+    assert main(["target", "show", made["file"]]) == 0
+    assert said not in capsys.readouterr().out
+
+
 def test_transfer_adapts_others_to_a_new_device(few: None, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     old = [str(tmp_path / f"{macs}.target.json") for macs in (100, 2000)]
     for file, spec in zip(old, ("devices:Roofline:macs=100.0", "devices:Roofline:macs=2000.0"), strict=True):
@@ -115,6 +134,22 @@ def test_no_program_that_a_file_names_is_started_unasked(
         err = capsys.readouterr().err
         assert "no program that a file names is started unasked; say with --to" in err and err.count("\n") == 1
     assert not mark.exists()
+
+
+@pytest.mark.parametrize("place", [".", "folder", "file/a.target.json"])
+def test_a_place_that_cannot_be_written_is_told_before_anything_is_measured(
+    few: None, place: str, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    old = told(capsys, "build", "devices:Counted", *SMALL, "--measurements", "8", "--check", "0")["file"]
+    monkeypatch.setattr(Measuring, "__call__", lambda *_: pytest.fail("something was measured"))
+    (tmp_path / "folder").mkdir()
+    (tmp_path / "file").touch()
+    for words in (["build", "devices:Counted", *SMALL], ["transfer", old]):
+        assert main(["target", *words, "--out", place]) == 2
+        err = capsys.readouterr().err
+        assert f"{place} cannot be written: " in err and err.count("\n") == 1
+    assert {each.name for each in tmp_path.iterdir()} == {"file", "folder", "home"}
 
 
 def test_transfers_are_of_one_space(few: None, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

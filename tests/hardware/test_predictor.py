@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 import math
 import random
 from collections.abc import Mapping
@@ -14,7 +16,7 @@ from scipy.stats import spearmanr
 import devices
 from azora.hardware import Measured, Measurement, Measuring, Predictor, build_predictor
 from azora.hardware.choosing import draw_distinct, farthest, first_choice
-from azora.hardware.features import QUANTITIES, Features
+from azora.hardware.features import FEATURES, QUANTITIES, Features
 from azora.hardware.predictor import QUICK, REGRESSORS, TRANSFER, Regressor, Row, _best
 from azora.networks.complexity import by_kind
 from azora.networks.decide import As
@@ -161,6 +163,15 @@ def test_other_devices_predictions_are_mixed(space: Space, rows: list[Row], unse
     assert spearmanr(found.predict(asked)[0], times(unseen)).statistic > 0.95
     assert (found.predict(asked)[1] > 0).all()
     assert found.size(unseen[0][0]) == pytest.approx(unseen[0][1].bytes, rel=0.1)
+
+
+def test_what_is_counted_otherwise_has_another_version(space: Space) -> None:
+    features, architectures = Features(space), draw_distinct(space, 5, random.Random(0))
+    counted = [sorted(features.totals(each).items()) for each in architectures]
+    columns = [features.choices, features.read, features.sizes, features.columns]
+    widths = [each(architectures).shape[1] for each in columns]
+    found = hashlib.sha256(json.dumps([counted, widths]).encode()).hexdigest()[:8]
+    assert (FEATURES, found) == (1, "3a5aca3a"), "say with FEATURES that other features are counted"
 
 
 def test_features_are_counted_once_and_have_a_group_for_each(space: Space, rows: list[Row]) -> None:

@@ -10,7 +10,7 @@ import pytest
 
 from azora.errors import TargetError
 from azora.hardware import Deployable, Measured
-from azora.hardware.build import Measuring
+from azora.hardware.build import Measuring, facts_of
 from azora.hardware.choosing import draw_distinct
 from azora.hardware.measurement import measure_calls
 from azora.hardware.steady import FEWER, ROUNDS, Steady
@@ -168,4 +168,4 @@ def test_networks_that_were_measured_again_are_counted(
     monkeypatch.setattr("azora.hardware.steady._uneven", lambda shares: True)
     measuring = Measuring(Uneven(clock), space)
     measuring(draw_distinct(space, 3, random.Random(0)), "measuring")
-    assert measuring.facts == {"repeated": 3}
+    assert facts_of(measuring) == {"repeated": 3}

@@ -58,6 +58,11 @@ def test_latency_is_the_columns(table: Path) -> None:
         assert find_target(f"table:{table}:{column}").measure(of(cell("conv_3x3"))).latency.median == wanted
 
 
+def test_a_mark_that_a_spreadsheet_puts_first_is_no_part_of_a_name(tmp_path: Path) -> None:
+    file = write(tmp_path / "times.csv", f"\ufeffarch,ms\n{to_string(cell('conv_1x1'))},3.25\n")
+    assert find_target(f"table:{file}:ms").measure(of(cell("conv_1x1"))).latency.median == 3.25
+
+
 def test_any_space_can_be_written_as_json(tmp_path: Path) -> None:
     quoted = json.dumps(dict(cell("conv_1x1"))).replace('"', '""')
     file = write(tmp_path / "times.csv", f'architecture,ms\n"{quoted}",3.25\n')

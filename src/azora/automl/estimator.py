@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import replace
+from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +23,7 @@ from azora.errors import AzoraError
 from azora.job import Job
 from azora.model import Model
 from azora.scratch import scratch_folder
-from azora.study.folder import JOURNAL
+from azora.study.folder import JOURNAL, LOCK, claim
 from azora.tasks import Task, from_arrays
 from azora.tasks.array import Array
 
@@ -52,9 +54,9 @@ class _Searches(BaseEstimator):  # type: ignore[misc]
     def _search(self, x: Array, y: Array, kind: str) -> None:
         state = self.random_state
         seed = int(state) if isinstance(state, int | np.integer) else int(check_random_state(state).randint(2**31 - 1))
-        with scratch_folder() as scratch:
-            folder = _free(Path(self.out)) if self.out is not None else scratch / "out"
+        with scratch_folder() as scratch, ExitStack() as stack:
             try:
+                folder = scratch / "out" if self.out is None else stack.enter_context(_claimed(Path(self.out)))
                 task = from_arrays(x, y, kind=kind, seed=seed)
                 job = Job.parse(
                     task=task, budget=None if self.trials is not None else self.budget, trials=self.trials, out=folder,
@@ -91,13 +93,26 @@ def _whole(job: Job, task: Task) -> Mapping[str, Any]:
     return {**figures, "advice": advice.to_json()}
 
 
-def _free(out: Path) -> Path:
-    """`out`, or `out-2` and so on where it has a search: of the folds of a cross-validation each has its own."""
-    place, number = out, 1
-    while (place / JOURNAL).exists():
-        number += 1
-        place = out.with_name(f"{out.name}-{number}")
-    return place
+@contextmanager
+def _claimed(out: Path) -> Iterator[Path]:
+    """`out`, or `out-2` and so on where it has a search or another fit has taken it: of the folds of a cross-validation
+    each has its own, in several processes as well. Where no search was begun, it is as it was.
+
+    Raises:
+        StudyError: it cannot be written.
+    """
+    for place in (out if number == 1 else out.with_name(f"{out.name}-{number}") for number in count(1)):
+        made = not place.exists()
+        if claim(place):
+            break
+    try:
+        yield place
+    finally:
+        if not (place / JOURNAL).exists():
+            (place / LOCK).unlink(missing_ok=True)
+            if made:
+                with suppress(OSError):
+                    place.rmdir()
 
 
 class AutoML(ClassifierMixin, _Searches):  # type: ignore[misc]

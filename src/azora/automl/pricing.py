@@ -13,8 +13,10 @@ from torch import nn
 from azora.automl.nearest import Nearest
 from azora.errors import ConfigError, TargetError
 from azora.hardware import Deployable, Measured, Measuring, Predictor, Target, TargetFile, build_predictor, find_target
+from azora.hardware.build import facts_of
 from azora.hardware.files import ENDING, default_file, is_file_name
 from azora.hardware.measurement import repeats
+from azora.hardware.predictor import Row
 from azora.job import Job
 from azora.networks.decide import As
 from azora.networks.registry import make_space
@@ -70,19 +72,13 @@ class Pricing:
         """An architecture's network, as the target takes it."""
         return Deployable(network, self.file.signature, scaling, self.network_of(architecture))
 
-    @property
-    def has_files(self) -> bool:
-        """Whether the target runs files, so that they have a size."""
-        return any(measured.bytes for _, measured in self.predictor.rows)
-
     def check_files(self, asked: Sequence[str]) -> None:
         """Refuse what is `asked` of sizes of files where the target has none: such limits would always hold.
 
         Raises:
             ConfigError: with the first of it.
         """
-        if asked and not self.has_files:
-            raise ConfigError(f"{asked[0]}: {self.file.spec} has no files whose size could be limited or compared")
+        _check_files(asked, self.file.spec, self.predictor.rows)
 
     @property
     def here(self) -> bool:
@@ -125,6 +121,7 @@ def find_pricing(
     kept: Path | None = None,
     seconds: float | None = None,
     seed: int = 0,
+    asked: Sequence[str] = (),
 ) -> Pricing:
     """The predictor that an earlier session `kept`, that `wanted` names, that `azora target build` has written, or one
     from measurements that are made now.
@@ -134,8 +131,11 @@ def find_pricing(
         space: of the search.
         about: `{"name", "settings"}` of the space's networks.
         seconds: for measuring now; None: thirty networks, however long they take.
+        asked: of sizes of files, as `Pricing.check_files` takes it: where the target has none, the first networks that
+            are measured now tell.
 
     Raises:
+        ConfigError: what is `asked` is of files, and there are none.
         TargetError: it is for another space, input or runtime, or nothing can be measured. What an earlier session
             measured itself is refused on another device, too: its networks were judged by what they cost there.
     """
@@ -153,16 +153,36 @@ def find_pricing(
             return Pricing(space, found)
         notes.append(f"{built} {why}: networks were measured here anew")
     begun = time.monotonic()
+    predictor, facts, said = _measured(target, networks, seconds, seed, asked)
+    spent = time.monotonic() - begun
+    made = TargetFile.of(target, about, predictor, {"seconds": round(spent, 1), **facts})
+    return Pricing(space, made, spent, [*notes, *said])
+
+
+def _measured(
+    target: Target, networks: Space, seconds: float | None, seed: int, asked: Sequence[str]
+) -> tuple[Predictor, dict[str, Any], list[str]]:
+    """A predictor from what is measured now, and what is to be told of that: in its file, and to the reader."""
     measuring = Measuring(target, networks, seconds, BRIEFLY)
+    most, notes = FEWER if seconds is None else MEASUREMENTS, list[str]()
     try:
-        predictor = build_predictor(measuring, FEWER if seconds is None else MEASUREMENTS, seed, brief=True)
+        predictor = build_predictor(
+            measuring, most, seed, lambda *_: _check_files(asked, target.spec, measuring.rows), brief=True
+        )
     finally:
         measuring.close()
-    spent = time.monotonic() - begun
-    facts = {"seconds": round(spent, 1), **measuring.facts}
+    facts = facts_of(measuring)
     if "repeated" in facts:
         notes.append(f"{target.spec}: {repeats(facts['repeated'])}")
-    return Pricing(space, TargetFile.of(target, about, predictor, facts), spent, notes)
+    if "ended" in facts:
+        count = len(predictor.rows)
+        notes.append(f"{target.spec} ended the measuring after {count} networks, which will do: {facts['ended']}")
+    return predictor, facts, notes
+
+
+def _check_files(asked: Sequence[str], spec: str, rows: Sequence[Row]) -> None:
+    if asked and rows and not any(measured.bytes for _, measured in rows):
+        raise ConfigError(f"{asked[0]}: {spec} has no files whose size could be limited or compared")
 
 
 def _unfit(found: TargetFile, target: Target, about: Mapping[str, Any], signature: Signature) -> str | None:

@@ -88,9 +88,13 @@ def _run(
     workers: list[WorkerProcess],
     then: Then | None,
 ) -> Result:
-    setting = Setting.of(job)
-    limited = setting.within_limits()
-    folder = StudyFolder(job.out, resume=job.resume)
+    folder = StudyFolder(job.out, resume=job.resume)  # what is wrong with it is told before networks are measured
+    try:
+        setting = Setting.of(job)
+        limited = setting.within_limits()
+    except BaseException:
+        folder.release() if job.resume else folder.discard()
+        raise
     try:
         if setting.pricing is not None and not (job.resume and (job.out / PREDICTOR).is_file()):
             setting.pricing.file.save(job.out / PREDICTOR)

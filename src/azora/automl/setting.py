@@ -124,12 +124,13 @@ class Setting:
         pricing = None
         if job.target is not None:
             kept = job.out / PREDICTOR if job.resume else None
-            pricing = find_pricing(
-                job.target, space, about, task.search_data, kept=kept, seconds=seconds_for(job.budget), seed=job.seed
-            )
-        if pricing is not None:
             wanted = [f"objective {each.metric}" for each in job.objectives if each.metric == "size"]
-            pricing.check_files([*limits_of_files(job.limits), *wanted])
+            asked = [*limits_of_files(job.limits), *wanted]
+            pricing = find_pricing(
+                job.target, space, about, task.search_data,
+                kept=kept, seconds=seconds_for(job.budget), seed=job.seed, asked=asked,
+            )  # fmt: skip
+            pricing.check_files(asked)
         known = STRATEGIES.get(job.strategy) if method is None else None
         heard = ALIKE if method is not None and method.hears() else None if known is None else known.hears
         memory = Recollection.of(job, task, space, heard)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,7 +19,7 @@ from azora.export.bundle import ABOUT, WEIGHTS, Bundle
 from azora.export.data import read_alike, seed_of
 from azora.export.executorch import MISSING
 from azora.export.formats import FORMATS, Format, Session
-from azora.export.onnx import TOLERANCE
+from azora.export.onnx import TOLERANCE, check_place
 from azora.hardware.measurement import Measurement, measure_calls
 from azora.networks.registry import SHIPPED
 from azora.scratch import scratch_folder
@@ -49,7 +50,8 @@ def ship(
     reading: Reading | None = None,
     most_drop: float = 1.0,
 ) -> Shipped:
-    """Write the model in `out` as a file of another form, with a JSON file of facts beside it, and measure it.
+    """Write the model in `out` as a file of another form, with a JSON file of facts beside it, and measure it. An
+    earlier file of the name stays, with its facts, until the new one has been judged.
 
     Args:
         to: the file; `model` with the form's ending in the working directory, unless said.
@@ -67,18 +69,13 @@ def ship(
         raise ConfigError(f"--max-drop {most_drop} must be at least 0")
     kind, bundle = FORMATS[form], read_bundle(out if (out / ABOUT).is_file() else out / "model")
     file = to or Path(f"model{kind.suffix}")
-    if not file.parent.is_dir():
-        raise BundleError(f"{file.parent} is no folder to write {file.name} into; make it, or name another")
+    check_place(file)
     found = _data(bundle, task, reading, needed=kind.eight_bits)
     rows = _rows(bundle) if found is None else _some(found.train.x, CALIBRATED)
     try:
         if kind.eight_bits and (name := bundle.about["space"]["name"]) in SHIPPED:
             raise BundleError(f"{bundle.folder} holds no network but {name}, which is not written in eight bits")
-        left = kind.write(bundle, file, rows)
-        figures = _figures(bundle, kind, file, rows, found, most_drop)
-        figures |= {"float_layers": dict(left)} if kind.eight_bits else {}
-        beside = file.with_name(f"{file.name}.json")
-        beside.write_text(json.dumps({**_told(bundle), **figures}, indent=1) + "\n", encoding="utf-8")
+        figures = _replace(bundle, kind, file, rows, found, most_drop)
     except OSError as error:
         raise BundleError(f"{file} cannot be written: {error.strerror or error}") from error
     except BundleError as error:
@@ -86,6 +83,25 @@ def ship(
             raise BundleError(f"{error}; in float32 it may: --format {kind.float_name}") from error
         raise
     return Shipped(file, figures, figures.get("drop", 0.0) <= most_drop)
+
+
+def _replace(
+    bundle: Bundle, kind: Format, file: Path, rows: Array, task: Task | None, most_drop: float
+) -> dict[str, Any]:
+    """Write a file and its facts beside their places, and put both there once it has been judged."""
+    part = file.with_name(f".{os.getpid()}.{file.name}")  # runtimes go by the ending
+    facts = part.with_name(f"{part.name}.json")
+    try:
+        left = kind.write(bundle, part, rows)
+        figures = {"file": str(file), **_figures(bundle, kind, part, rows, task, most_drop)}
+        figures |= {"float_layers": dict(left)} if kind.eight_bits else {}
+        facts.write_text(json.dumps({**_told(bundle), **figures}, indent=1) + "\n", encoding="utf-8")
+        part.replace(file)
+        facts.replace(file.with_name(f"{file.name}.json"))
+    finally:
+        part.unlink(missing_ok=True)
+        facts.unlink(missing_ok=True)
+    return figures
 
 
 def _data(bundle: Bundle, task: Any, reading: Reading | None, *, needed: bool) -> Task | None:
@@ -140,11 +156,9 @@ def _figures(
     session = kind.open(file)
     difference = _difference(bundle, session, rows[:64])
     if not kind.eight_bits and not difference <= TOLERANCE:
-        file.unlink()
-        raise BundleError(f"{file} answers differently from the model by {difference:.2g}; it was not kept")
+        raise BundleError(f"the file answers differently from the model by {difference:.2g}; it was not kept")
     latency = measure_calls(lambda: session.run(rows[:1]))
     found: dict[str, Any] = {
-        "file": str(file),
         "format": kind.name,
         "bytes": file.stat().st_size,
         "difference": difference,

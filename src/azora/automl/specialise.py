@@ -29,6 +29,7 @@ from azora.executors.workplace import joint_space
 from azora.export import export_onnx, write_bundle
 from azora.export.bundle import ABOUT as BUNDLE
 from azora.export.bundle import read_about
+from azora.export.data import read_alike
 from azora.hardware import Measured
 from azora.methods.phases import ROWS, of_networks
 from azora.networks.complexity import cost
@@ -37,7 +38,7 @@ from azora.strategies.evolution import RegularizedEvolution
 from azora.strategies.surrogates import Description, NetworkEnsemble, normal_ranks
 from azora.study import SqlJournal, Study
 from azora.study.folder import JOURNAL
-from azora.tasks import Scaling, SearchData, Task, evaluate
+from azora.tasks import Reading, Scaling, SearchData, Task, evaluate
 from azora.training import RecipeSettings, Training, TrainingDiverged, outputs
 from azora.training.paths import extreme
 from azora.trial import Limit, Objective, Proposal, Report
@@ -213,12 +214,14 @@ class Specialiser:
         return self.networks.constrain(inside, inside.reason)
 
     def find(self, task: Any) -> Task:
-        """The task, to tune on.
+        """The task, to tune on; a file is read as it was for the search, as far as a model of it tells.
 
         Raises:
             StudyError: it is not the one that the weights were trained on.
         """
-        data = find_task(task, self.about["seed"])
+        model = self._model()
+        named = isinstance(task, str | Path) and bool(model)
+        data = read_alike(model, task, Reading()) if named else find_task(task, self.about["seed"])
         if data.digest != self.about["data"]:
             raise StudyError(
                 f"{self.out} is a study of other data than {data.name}; name the task that it was begun with"
@@ -273,12 +276,12 @@ class Specialiser:
                 figures["notes"].append(said)
         except BundleError as error:
             figures["onnx_error"], onnx = str(error), None
+        figures["notes"] += [*(() if self.pricing is None else self.pricing.notes)]
         figures["notes"] += told_in_eight_bits(figures, folder, "validation")
         task = {"name": self.about["task"], "sha256": self.about["data"]}
         facts: dict[str, Any] = {"task": task, "figures": figures}
         if self.data.signature.pictures:
-            model = self.out / "model"  # none where the last training was killed
-            shipped = read_about(model) if (model / BUNDLE).is_file() else {}
+            shipped = self._model()
             facts["values"] = shipped.get("values", self.data.train.values)
             facts["task"] = {**shipped.get("task", {}), **task}  # how its files were read
         write_bundle(
@@ -295,6 +298,11 @@ class Specialiser:
         return figures
 
     # Inside -----------------------------------------------------------------------------------------------------
+
+    def _model(self) -> Mapping[str, Any]:
+        """The description of the model that the search has left; nothing where the last training was killed."""
+        folder = self.out / "model"
+        return read_about(folder) if (folder / BUNDLE).is_file() else {}
 
     def _target(self) -> dict[str, Any]:
         """Where the networks will run: by it others know what the limits are of."""

@@ -38,11 +38,12 @@ def specialise(
         for _, wanted in limits:
             specialiser.within(wanted)  # a limit that nothing meets is told before anything is written
         data = None if task is None else specialiser.find(task)  # so is another task
-        found = []
+        networks = []
         for text, wanted in limits:
             made = specialiser.specialise(wanted)
-            if seconds is not None:
-                made = specialiser.tune(made, data, seconds)
+            networks.append((text, made if seconds is None else specialiser.tune(made, data, seconds)))
+        found = []
+        for text, made in networks:  # only now: a limit that fails leaves nothing of the others
             folder = (to or out / "specialised") / text.replace("=", "-").replace(",", "-").replace(" ", "")
             figures = specialiser.write(made, folder)
             found.append(figures | {"out": str(folder)})

@@ -117,10 +117,11 @@ def _figures(made: TargetFile, file: Path) -> dict[str, Any]:
         "device": dict(made.fingerprint),
         "measured": len(made.predictor.rows),
         "kept": made.predictor.kept,
+        **({"earlier": True} if made.is_earlier else {}),
         **({} if table is None else {"r2": round(table.r2, 4)}),
         **{
             name: made.facts[name]
-            for name in ("errors", "validation", "unchecked", "skipped", "repeated", "seconds", "from")
+            for name in ("errors", "validation", "unchecked", "ended", "skipped", "repeated", "seconds", "from")
             if name in made.facts
         },
     }
@@ -150,9 +151,13 @@ def _lines(made: TargetFile, figures: dict[str, Any]) -> Iterator[str]:
             f"{'measured again':<18}Spearman {checked['again_spearman']:.3f}, {checked['again_within']:.0%} within"
             f" 10 %, mean difference {checked['again_error']:.1%}: no predictor can be better than that"
         )
+        if made.is_earlier:
+            yield f"{'':<18}by an earlier version of azora, which counted networks otherwise; this one fits it anew"
     else:
         why = figures.get("unchecked", "no time for it, or --check below 3")
         yield f"{'not seen':<18}not checked on networks that it has not seen: {why}"
+    if "ended" in figures:
+        yield f"{'ended early':<18}{figures['ended']}; what was measured until then is in it"
     if skipped := figures.get("skipped"):
         yield f"{'left out':<18}{len(skipped)} networks that could not be run: {skipped[0]}"
     if "repeated" in figures:

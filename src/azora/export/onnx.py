@@ -35,11 +35,10 @@ def export_onnx(network: nn.Module, signature: Signature, scaling: Scaling, file
         The largest difference found.
 
     Raises:
-        BundleError: there is no such folder, the network holds what ONNX has no operator for or onnxruntime no kernel,
-            or the difference is more than rounding explains. No file is left behind.
+        BundleError: `file` is a folder, or in none, the network holds what ONNX has no operator for or onnxruntime no
+            kernel, or the difference is more than rounding explains. No file is left behind.
     """
-    if not file.parent.is_dir():
-        raise BundleError(f"{file.parent} is no folder to write {file.name} into; make it, or name another")
+    check_place(file)
     deployed = Deployed(network, signature, scaling).eval()
     x = torch.from_numpy(np.ascontiguousarray(sample, dtype=np.float32))
     name = output_name(signature)
@@ -71,6 +70,14 @@ def export_onnx(network: nn.Module, signature: Signature, scaling: Scaling, file
     finally:
         part.unlink(missing_ok=True)
     return difference
+
+
+def check_place(file: Path) -> None:
+    """Raises BundleError where a file cannot be of this name: it is a folder, or in none."""
+    if file.is_dir():
+        raise BundleError(f"{file} is a folder; name the file to write")
+    if not file.parent.is_dir():
+        raise BundleError(f"{file.parent} is no folder to write {file.name} into; make it, or name another")
 
 
 def reason(error: BaseException) -> str:

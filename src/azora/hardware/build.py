@@ -5,7 +5,8 @@ from __future__ import annotations
 import math
 import random
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
 from typing import Any, final
 
@@ -28,6 +29,7 @@ FIRST = 0.6  # share of the measurements that are chosen before anything is know
 STEPS = 4  # rounds for the rest
 WITHIN = 0.1
 LONGEST = 5 * SECONDS  # of a network's answers: beyond it, they tell little more
+LEAST_CHECKED = 3  # networks, each measured twice, from which anything can be said of a predictor
 MOST_FAILURES = 3  # one after another: whether the target works at all is looked at then
 
 Decisions = tuple[tuple[str, Option], ...]
@@ -103,6 +105,7 @@ class Measuring:
         self.target, self.space, self.signature = target, space, signature_of(space)
         self.each, self.slot = each, slot
         self.failures: list[str] = []
+        self.ended: str | None = None  # why the target did, before the time was over
         self._rows: list[Row] = []
         self._in_a_row = 0  # of the last networks could not be measured
         self._steady: Steady | None = None
@@ -124,15 +127,6 @@ class Measuring:
         """Let go what is held for measuring."""
         if self._steady is not None:
             self._steady.close()
-
-    @property
-    def facts(self) -> dict[str, Any]:
-        """For the reader: why networks were left out, and how many took more runs because the first ones varied."""
-        repeated = sum(measured.latency.repeated for _, measured in self._rows)
-        return {
-            **({"skipped": list(self.failures)} if self.failures else {}),
-            **({"repeated": repeated} if repeated else {}),
-        }
 
     @property
     def over(self) -> bool:
@@ -245,11 +239,40 @@ def _tried(target: Target, deployable: Deployable, seconds: float) -> Measured |
         return error
 
 
+def facts_of(*measurings: Measuring) -> dict[str, Any]:
+    """For the reader: why the target ended it early, why networks were left out, and how many took more runs because
+    the first ones varied."""
+    ended = next((each.ended for each in measurings if each.ended is not None), None)
+    failures = [failure for each in measurings for failure in each.failures]
+    rows = [row for each in measurings for row in each.rows]
+    repeated = {tuple(architecture.items()) for architecture, measured in rows if measured.latency.repeated}
+    return {
+        **({} if ended is None else {"ended": ended}),
+        **({"skipped": failures} if failures else {}),
+        **({"repeated": len(repeated)} if repeated else {}),
+    }
+
+
+@contextmanager
+def keeping(measuring: Measuring, enough: Callable[[], bool]) -> Iterator[None]:
+    """Where the target ends a measuring, what there is will do if it is `enough`, and the reason is kept.
+
+    Raises:
+        TargetError: it is not.
+    """
+    try:
+        yield
+    except TargetError as error:
+        if not enough():
+            raise
+        measuring.ended = str(error)
+
+
 def build_predictor(
     measuring: Measuring, measurements: int = 100, seed: int = 0, seen: Seen = unseen, *, brief: bool = False
 ) -> Predictor:
     """A predictor from at most so many measured networks: different and usual ones first, then those about which it is
-    most in doubt.
+    most in doubt. Where the target goes away, from those that were measured until then.
 
     Args:
         brief: choose among fewer networks, and try no other regressor than the usual one: some seconds less.
@@ -257,11 +280,23 @@ def build_predictor(
     Raises:
         TargetError: the target runs none of them, or too few.
     """
+    space, features = measuring.space, Features(measuring.space)
+    with keeping(measuring, lambda: len(measuring.rows) >= FEWEST):
+        _measure(measuring, features, measurements, seed, seen, brief=brief)
+    if len(rows := measuring.rows) < FEWEST:
+        raise TargetError(
+            f"{measuring.target.spec}: {len(rows)} networks could be measured, {FEWEST} at least are wanted;"
+            f" {measuring.failures[-1] if measuring.failures else 'give it more time'}"
+        )
+    return Predictor(space, rows, QUICK if brief else None, features)
+
+
+def _measure(
+    measuring: Measuring, features: Features, measurements: int, seed: int, seen: Seen, *, brief: bool
+) -> None:
+    """The networks that `build_predictor` fits to."""
     space, rng = measuring.space, random.Random(f"{seed} target")
-    pool, features = (
-        draw_distinct(space, 2 * measurements if brief else max(POOL, 2 * measurements), rng),
-        Features(space),
-    )
+    pool = draw_distinct(space, 2 * measurements if brief else max(POOL, 2 * measurements), rng)
     first = min(measurements, max(FEWEST, round(FIRST * measurements)))
     rows = measuring(first_choice(features, pool, first), "measuring", seen)
     for step in range(STEPS):
@@ -272,12 +307,6 @@ def build_predictor(
         if len(rows) >= FEWEST:
             left = _doubtful(Predictor(space, rows, QUICK, features), left)
         rows += measuring(left[:wanted], "measuring", seen)
-    if len(rows) < FEWEST:
-        raise TargetError(
-            f"{measuring.target.spec}: {len(rows)} networks could be measured, {FEWEST} at least are wanted;"
-            f" {measuring.failures[-1] if measuring.failures else 'give it more time'}"
-        )
-    return Predictor(space, measuring.rows, QUICK if brief else None, features)
 
 
 def _doubtful(predictor: Predictor, architectures: Sequence[Architecture]) -> list[Architecture]:
@@ -293,21 +322,36 @@ def validate(
 ) -> Validation | None:
     """Of random networks that the predictor has not seen, each measured twice: as many as half of the time has room
     for, then these again; then, where files that the target keeps left time, others in the same way. None where there
-    are fewer than three."""
+    are fewer than three.
+
+    Raises:
+        TargetError: the target ended it before three were measured twice.
+    """
     rng = random.Random(f"{seed} validation")
     drawn = draw_distinct(measuring.space, count, rng, [architecture for architecture, _ in predictor.rows])
-    first, second, left = list[Row](), list[Row](), drawn
-    while some := measuring(left, "validating", seen, share=0.5):
-        first += some
-        second += measuring([architecture for architecture, _ in some], "measuring again", seen)
-        left = measuring.untried(left)
-    if len(second) < 3:
+    before, left = len(measuring.rows), drawn
+    with keeping(measuring, lambda: len(_twice(measuring.rows[before:])) >= LEAST_CHECKED):
+        while some := measuring(left, "validating", seen, share=0.5):
+            measuring([architecture for architecture, _ in some], "measuring again", seen)
+            left = measuring.untried(left)
+    twice = _twice(measuring.rows[before:])
+    if len(twice) < LEAST_CHECKED:
         return None
-    once = {tuple(architecture.items()): measured.latency.median for architecture, measured in first}
-    times = np.array([once[tuple(architecture.items())] for architecture, _ in second])
-    again = np.array([measured.latency.median for _, measured in second])
-    predicted = predictor.predict([architecture for architecture, _ in second])[0]
-    return Validation(len(second), *agreement(predicted, times), *agreement(again, times))
+    times, again = np.array([medians for _, medians in twice]).T
+    predicted = predictor.predict([architecture for architecture, _ in twice])[0]
+    return Validation(len(twice), *agreement(predicted, times), *agreement(again, times))
+
+
+def _twice(rows: Sequence[Row]) -> list[tuple[Architecture, tuple[float, float]]]:
+    """The networks that were measured twice, with both medians."""
+    once: dict[Decisions, float] = {}
+    found = list[tuple[Architecture, tuple[float, float]]]()
+    for architecture, measured in rows:
+        decisions, median = tuple(architecture.items()), measured.latency.median
+        if decisions in once:
+            found.append((architecture, (once[decisions], median)))
+        once[decisions] = median
+    return found
 
 
 def agreement(found: Array, true: Array) -> tuple[float, float, float]:

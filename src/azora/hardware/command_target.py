@@ -85,6 +85,7 @@ class Command(Target):
         Raises:
             TargetError: as `measure` does.
         """
+        file = file.resolve()  # the program may go to another folder
         times = [self._run(file) for _ in range(RUNS)]
         if _varies(times):
             times += [self._run(file) for _ in range(MORE_RUNS)]

@@ -14,6 +14,8 @@ from azora.networks.shapes_only import ShapesOnly
 from azora.space import Architecture, Categorical, Choice, Option, Space
 from azora.strategies.surrogates import Array, Description
 
+FEATURES = 1
+"""What is counted here, and how predictors are fitted to it: another number whenever that changes."""
 QUANTITIES = ("count", "macs", "traffic", "weights")
 SHARED = ("macs", "traffic")
 APART = {"all", "odd-filters", "heavy", "held"}  # totals that are of no kind of layer, and whose prices alone count

@@ -16,6 +16,7 @@ from typing import Any, final
 from azora import __version__
 from azora.errors import AzoraError, TargetError
 from azora.hardware.command_target import Command
+from azora.hardware.features import FEATURES
 from azora.hardware.predictor import REGRESSORS, TRANSFER, Predictor
 from azora.hardware.registry import find_target
 from azora.hardware.table_target import TableTarget
@@ -65,6 +66,7 @@ class TargetFile:
         table = predictor.additive
         own = {
             "azora": __version__,
+            "features": FEATURES,
             "when": when,
             "additive": table and table.to_json(),
             "errors": dict(predictor.errors),
@@ -86,6 +88,7 @@ class TargetFile:
         Raises:
             TargetError: it cannot be written.
         """
+        part = part_of(check_place(file))
         data = {
             "format": FORMAT,
             "target": self.spec,
@@ -97,9 +100,7 @@ class TargetFile:
             **self.facts,
             **_to_json(self.predictor),
         }
-        part = file.with_name(f".{file.name}.{os.getpid()}.part")
         try:
-            file.parent.mkdir(parents=True, exist_ok=True)
             part.write_text(json.dumps(data, indent=1) + "\n", encoding="utf-8")
             part.replace(file)
         except OSError as error:
@@ -162,6 +163,12 @@ class TargetFile:
                 f"the predictor for {self.spec} was measured with {_pairs(self.versions)}, here is {_pairs(found)};"
                 f" {advice}"
             )
+
+    @property
+    def is_earlier(self) -> bool:
+        """Whether its errors and its validation are of a predictor that an earlier version of azora fitted to the same
+        measurements by other features: the one that is read here may be better or worse."""
+        return self.facts.get("features") != FEATURES
 
     @property
     def is_here(self) -> bool:
@@ -231,6 +238,28 @@ def _shape(signature: Signature) -> str:
 
 def _pairs(versions: Mapping[str, str]) -> str:
     return ", ".join(f"{name} {version}" for name, version in versions.items())
+
+
+def check_place(file: Path) -> Path:
+    """`file`, where it can be written: its folder is made, and a part of it written and taken away.
+
+    Raises:
+        TargetError: it is a folder, or nothing can be written there.
+    """
+    try:
+        if file.is_dir():
+            raise TargetError(f"{file} cannot be written: it is a folder; name the file, such as {file / 'a'}{ENDING}")
+        file.parent.mkdir(parents=True, exist_ok=True)
+        part_of(file).touch()
+        part_of(file).unlink()
+    except OSError as error:
+        raise TargetError(f"{file} cannot be written: {error.strerror or error}") from error
+    return file
+
+
+def part_of(file: Path) -> Path:
+    """Where this process writes it until it is whole."""
+    return file.with_name(f".{file.name}.{os.getpid()}.part")
 
 
 def is_file_name(target: str) -> bool:

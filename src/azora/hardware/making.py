@@ -10,10 +10,10 @@ from pathlib import Path
 from typing import Any
 
 from azora.errors import TargetError
-from azora.hardware.build import Measuring, Seen, Validation, build_predictor, unseen, validate
+from azora.hardware.build import Measuring, Seen, Validation, build_predictor, facts_of, keeping, unseen, validate
 from azora.hardware.choosing import POOL, draw_distinct
 from azora.hardware.command_target import Command
-from azora.hardware.files import TargetFile, default_file
+from azora.hardware.files import TargetFile, check_place, default_file
 from azora.hardware.predictor import FEWEST, POOL_SEED, Predictor, logarithms_of
 from azora.hardware.registry import find_target
 from azora.hardware.transfer import Others
@@ -53,6 +53,7 @@ def make_target_file(
     signature = load_task(task, seed=0, reading=Reading.of({"label": label} if label else {})).signature
     name = default_space(signature) if space == "auto" else space
     networks, about = make_space(name, signature, **settings), {"name": name, "settings": dict(settings)}
+    place = check_place(out or default_file(target, networks, about, signature))  # nothing that was measured is lost
     slot = _slot(None if seconds is None else seconds - FITTING, measurements + 2 * check)
     first = None if seconds is None else (1 - CHECKING) * seconds
     with closing(Measuring(target, networks, first, slot=slot)) as measuring:
@@ -60,10 +61,9 @@ def make_target_file(
         left = None if seconds is None else seconds - (time.monotonic() - begun)
         slot = _slot(left, 2 * check)
         with closing(Measuring(target, networks, left, fewest=0, beside=measuring, slot=slot)) as checking:
-            checked = _checked(checking, predictor, check, seed, seen)
-    measuring.failures += checking.failures
-    made = TargetFile.of(target, about, predictor, _facts(checked, measuring, begun))
-    return made.save(out or default_file(target, networks, about, signature)), made
+            checked = measuring.ended or _checked(checking, predictor, check, seed, seen)
+    made = TargetFile.of(target, about, predictor, _facts(checked, [measuring, checking], begun))
+    return made.save(place), made
 
 
 def transfer_target_file(
@@ -85,11 +85,8 @@ def transfer_target_file(
     begun = time.monotonic()
     if measurements < LEAST_TRANSFER:
         raise TargetError(f"--measurements {measurements}: a transfer needs {LEAST_TRANSFER} at least")
-    files = [TargetFile.load(each) for each in old]
+    files = _of_one_kind(old)
     first = files[0]
-    for file, each in zip(old, files, strict=True):
-        if each.about != first.about or _sides(each.signature) != _sides(first.signature):
-            raise TargetError(f"{file} is for another space, input or output than {old[0]}; give files of one kind")
     target = find_target(to or first.spec)
     if to is None and isinstance(target, Command):
         raise TargetError(
@@ -98,23 +95,33 @@ def transfer_target_file(
         )
     target.versions()
     others, networks = [each.predictor for each in files], first.predictor.space
+    place = check_place(out or default_file(target, networks, first.about, first.signature))
     pool = draw_distinct(networks, POOL, random.Random(POOL_SEED))
     logs = logarithms_of(others, pool)
     chosen = Others.of(logs).choose(logs, measurements)
     with closing(Measuring(target, networks)) as measuring:
-        rows = measuring([pool[place] for place in chosen], "measuring", seen)
-        if len(rows) < LEAST_TRANSFER:
+        with keeping(measuring, lambda: len(measuring.rows) >= LEAST_TRANSFER):
+            measuring([pool[place] for place in chosen], "measuring", seen)
+        if len(rows := measuring.rows) < LEAST_TRANSFER:
             why = measuring.failures[-1] if measuring.failures else f"{networks.name} has no more than {len(pool)}"
             raise TargetError(
                 f"{target.spec}: {len(rows)} networks could be measured, {LEAST_TRANSFER} at least are wanted; {why}"
             )
         predictor = Predictor(networks, rows, others=others)
         with closing(Measuring(target, networks, beside=measuring)) as checking:
-            checked = _checked(checking, predictor, check, seed, seen)
-        facts = _facts(checked, measuring, begun)
+            checked = measuring.ended or _checked(checking, predictor, check, seed, seen)
+        facts = _facts(checked, [measuring, checking], begun)
     sources = [{"target": each.spec, "device": dict(each.fingerprint)} for each in files]
     made = TargetFile.of(target, first.about, predictor, {**facts, "from": sources})
-    return made.save(out or default_file(target, networks, first.about, first.signature)), made
+    return made.save(place), made
+
+
+def _of_one_kind(old: Sequence[Path]) -> list[TargetFile]:
+    files = [TargetFile.load(each) for each in old]
+    for file, each in zip(old, files, strict=True):
+        if each.about != files[0].about or _sides(each.signature) != _sides(files[0].signature):
+            raise TargetError(f"{file} is for another space, input or output than {old[0]}; give files of one kind")
+    return files
 
 
 def _slot(seconds: float | None, networks: int) -> float:
@@ -134,10 +141,10 @@ def _checked(measuring: Measuring, predictor: Predictor, check: int, seed: int, 
         return str(error)
 
 
-def _facts(checked: Validation | str | None, measuring: Measuring, begun: float) -> dict[str, Any]:
+def _facts(checked: Validation | str | None, measurings: Sequence[Measuring], begun: float) -> dict[str, Any]:
     return {
         "validation": checked.to_json() if isinstance(checked, Validation) else None,
         **({"unchecked": checked} if isinstance(checked, str) else {}),
-        **measuring.facts,
+        **facts_of(*measurings),
         "seconds": round(time.monotonic() - begun, 1),
     }

@@ -80,7 +80,8 @@ class TableTarget(Target):
             TargetError: it is no table of latencies.
         """
         try:
-            text = (gzip.decompress(self._bytes) if self.file.suffix == ".gz" else self._bytes).decode()
+            raw = gzip.decompress(self._bytes) if self.file.suffix == ".gz" else self._bytes
+            text = raw.decode("utf-8-sig")  # spreadsheets put a mark before all
             rows = list(csv.DictReader(text.splitlines()))
         except (OSError, EOFError, zlib.error, UnicodeDecodeError, csv.Error) as error:
             raise TargetError(f"{self.spec}: {self.file} is no CSV: {error}") from error

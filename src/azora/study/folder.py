@@ -29,8 +29,8 @@ class StudyFolder:
 
     def __init__(self, path: Path, *, resume: bool) -> None:
         self.path = path
-        self.made = not path.exists()
         try:
+            self.made = [each for each in (path, *path.parents) if not each.exists()]
             path.mkdir(parents=True, exist_ok=True)
             self._lock = os.open(path / LOCK, os.O_RDWR | os.O_CREAT, 0o644)
         except OSError as error:
@@ -94,10 +94,31 @@ class StudyFolder:
         for name in (LOCK, JOURNAL, f"{JOURNAL}-wal", f"{JOURNAL}-shm"):
             with contextlib.suppress(OSError):
                 (self.path / name).unlink()
-        if self.made:
-            with contextlib.suppress(OSError):
-                self.path.rmdir()
+        with contextlib.suppress(OSError):
+            for each in self.made:
+                each.rmdir()
         self.release()
+
+
+def claim(path: Path) -> bool:
+    """Take a folder for a search, by making its lock file: of several processes one can. False where it has a search
+    or was taken.
+
+    Raises:
+        StudyError: it cannot be written.
+    """
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+        if (path / JOURNAL).exists():
+            return False
+        os.close(os.open(path / LOCK, os.O_CREAT | os.O_EXCL, 0o644))
+    except FileExistsError:
+        if not path.is_dir():
+            raise StudyError(f"{path} cannot be written: it is no folder") from None
+        return False
+    except OSError as error:
+        raise StudyError(f"{path} cannot be written: {error.strerror}") from error
+    return True
 
 
 def read_about(path: Path) -> str:
