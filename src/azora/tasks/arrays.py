@@ -71,17 +71,15 @@ def from_arrays(
     if x is None and y is None:
         raise TaskError(f"{name}: x and y must be given")
     pairs = {"": (x, y), "_test": (x_test, y_test), "_validation": (x_validation, y_validation)}
-    given = _given(pairs, channels_last, holes=table is not None)
-    rows, labels = _labelled(given, classes, kind)
+    rows, labels = _labelled(_given(pairs, channels_last, holes=table is not None), classes, kind)
     rows["train"] = replace(rows["train"], groups=_groups(groups, len(rows["train"].x)))
     shape = tuple(rows["train"].x.shape[1:])
     mirrored, raw = (flips is None or flips) and len(shape) == 3, 0 if table is None else shape[0]
     shape, traits = (shape, ()) if table is None else ((table.width,), table.traits)
     signature = Signature(labels.kind, shape, labels.outputs, labels.names, mirrored, raw, traits)
     notes = [*notes, *_rounded(np.asarray(x), table)]
-    parts = _three(rows, labels, seed)
-    splits = (Split(part.x, part.y) for part in parts)
-    return Task(name, signature, *splits, table=table, notes=notes, test_groups=parts[2].groups)
+    splits, test_groups = _three(rows, labels, seed)
+    return Task(name, signature, *splits, table=table, notes=notes, test_groups=test_groups)
 
 
 def _rounded(x: Array, table: Table | None) -> list[str]:
@@ -117,14 +115,15 @@ def _labelled(
     return rows, labels
 
 
-def _three(rows: dict[str, _Rows], labels: _Labels, seed: int) -> tuple[_Rows, _Rows, _Rows]:
-    """Search-train, search-validation and test, of which the last two are held out where they were not given."""
+def _three(rows: dict[str, _Rows], labels: _Labels, seed: int) -> tuple[list[Split], Array | None]:
+    """Search-train, search-validation and test, of which the last two are held out where they were not given; and the
+    groups of the test's rows."""
     rest, held_out, judged = rows["train"], rows.get("test"), rows.get("validation")
     if held_out is None:
         rest, held_out = _divide(rest, TEST_SHARE, TEST_SEED, labels, least=1 if judged else 2)
     if judged is None:
         rest, judged = _divide(rest, VALIDATION_SHARE, seed, labels, least=1)
-    return rest, judged, held_out
+    return [Split(part.x, part.y) for part in (rest, judged, held_out)], held_out.groups
 
 
 @dataclass(frozen=True)
