@@ -13,11 +13,14 @@ from typing import Any
 import pytest
 import torch
 from safetensors import safe_open
+from safetensors.torch import save
 from torch import nn
 
 import azora
 from azora.errors import BundleError
 from azora.export import read_bundle, write_bundle
+from azora.export.bundle import WEIGHTS
+from azora.export.checks import check_folder
 from azora.networks.decide import As
 from azora.networks.registry import make_space
 from azora.tasks import Scaling, Signature
@@ -212,6 +215,21 @@ def test_damaged_and_missing_files_are_named(folder: Path) -> None:
     (folder / "model.json").unlink()
     with pytest.raises(BundleError, match="holds no model"):
         read_bundle(folder)
+
+
+def test_weights_whose_header_has_a_length_that_begins_as_a_pickle_does_are_no_pickle(tmp_path: Path) -> None:
+    """1,152 bytes are 0x0480: a pickle of protocol 4 begins so too."""
+    tensors, file = {"weight": torch.zeros(3)}, tmp_path / WEIGHTS
+    for pad in range(1_000, 1_152):
+        file.write_bytes(save(tensors, {"pad": "x" * pad}))
+        if file.read_bytes()[:2] == b"\x80\x04":
+            break
+    assert file.read_bytes()[:2] == b"\x80\x04"
+    check_folder(tmp_path, (WEIGHTS,))
+    for raw in (b"\x80\x04}q\x00.", b"\x80\x04\x95{" + bytes(20), file.read_bytes()[:9]):
+        file.write_bytes(raw)
+        with pytest.raises(BundleError, match="is a pickle"):
+            check_folder(tmp_path, (WEIGHTS,))
 
 
 def test_a_pickle_anywhere_in_the_folder_is_refused(folder: Path, tmp_path: Path) -> None:

@@ -69,7 +69,16 @@ def check_weights(file: Path) -> None:
 def _is_pickle(path: Path) -> bool:
     try:
         with path.open("rb") as opened:
-            head = opened.read(4)
+            head = opened.read(9)
+        size = path.stat().st_size
     except OSError:
         return False
-    return head == ZIP or (len(head) > 1 and head[:1] == PICKLE and head[1] in PROTOCOLS)
+    begins = len(head) > 1 and head[:1] == PICKLE and head[1] in PROTOCOLS
+    return head[:4] == ZIP or (begins and not _are_weights(head, size))
+
+
+def _are_weights(head: bytes, size: int) -> bool:
+    """Whether a file begins as weights do: with the length of a header, which may begin as a pickle does, and a brace.
+    The zeros in between are no code of a pickle, so it could not be read as one."""
+    length = int.from_bytes(head[:8], "little")
+    return head[3:] == bytes(5) + b"{" and length <= size - 8
