@@ -107,7 +107,12 @@ def free_place(folder: Path) -> Path:
 
 
 def write_model(adapting: Adapting, found: Adapted, few: Few, folder: Path, figures: Mapping[str, Any]) -> None:
-    """A model folder as a search leaves one, without an ONNX file; normalisations have the support rows' statistics."""
+    """A model folder as a search leaves one, without an ONNX file; normalisations have the support rows' statistics.
+
+    Raises:
+        BundleError: something else is there.
+    """
+    folder = free_place(folder)
     space = describe(adapting.learner.space)
     signature = replace(adapting.signature, classes=few.classes)
     folder.parent.mkdir(parents=True, exist_ok=True)

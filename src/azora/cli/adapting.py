@@ -81,7 +81,7 @@ def to(
     from azora.adapting.files import free_place, read_few, write_model
     from azora.cores import one_thread
 
-    place = free_place(out)
+    free_place(out)  # a mistake is told before anything is learned
     with one_thread():
         adapting = load_adapting(folder)
         few = read_few(data, adapting)
@@ -90,7 +90,7 @@ def to(
         if len(few.episode.x_query):
             told = found.logits(few.episode.x_query, "support").argmax(1)
             figures["test_accuracy"] = float((told == few.episode.y_query).float().mean())
-        write_model(adapting, found, few, place, figures)
+        write_model(adapting, found, few, out, figures)
     if as_json:
         typer.echo(json.dumps(figures | {"architecture": dict(found.architecture), "out": str(out)}))
         return 0

@@ -93,8 +93,10 @@ def plan(asked: Asked, say: Say) -> Plan:
         raise ConfigError(f"there is nothing to compare on {task.name}: {why}")
     for name, reason in left_out.items():
         say(f"{name} is left out: {reason}")
-    about = {"data": asked.data, "digest": task.digest, "seconds": asked.seconds, "workers": asked.workers}
-    about["boosting"] = False
+    about = {
+        "data": asked.data, "digest": task.digest, "seconds": asked.seconds, "workers": asked.workers,
+        "boosting": False,
+    }  # fmt: skip
     kept = _kept(asked.out, about)
     late: dict[str, float] = {}
     if any(system.name == SCALED for system in able):
