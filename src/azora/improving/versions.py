@@ -127,10 +127,10 @@ class Versions:
         moves = {each.get("to"): each for each in self.history() if each.get("what") == "promoted"}
         mark = self.mark
         number = next((each for each in self.numbers() if _mark(self.folder / each) == mark), None)
-        while number is not None and (move := moves.pop(number, {})).get("margin"):
-            number = move.get("from")
-        folder = self.model if number is None else self.folder / number
-        return folder if (folder / ABOUT).is_file() else self.model
+        folder = self.model
+        while (move := moves.pop(number, {})).get("margin") and (self.folder / move["from"] / ABOUT).is_file():
+            number, folder = move["from"], self.folder / move["from"]
+        return folder
 
     @contextlib.contextmanager
     def promoting(self) -> Iterator[str]:
