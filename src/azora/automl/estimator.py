@@ -125,7 +125,7 @@ class AutoML(ClassifierMixin, _Searches):  # type: ignore[misc]
 
     Args:
         budget: wall-clock time of a fit, such as "10m"; not looked at where `trials` is given.
-        trials: judgements instead of a time; then equal seeds give equal networks.
+        trials: judgements instead of a time; with `workers=1` equal seeds then give equal networks.
         target, limits, space, workers: as `azora.search` takes them.
         strategy: as `azora.search` takes it; "auto" chooses one by the rules of `azora.discover`.
         out: a folder for the search, its report and the model, of later fits with -2 and so on behind its name; None
