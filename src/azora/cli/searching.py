@@ -25,7 +25,7 @@ Repeated = list[str] | None
 TaskWord = Annotated[
     str, typer.Argument(help="A task's name, a .csv or .npz file (x_train, y_train …), or a folder of pictures.")
 ]
-BudgetWord = Annotated[str | None, typer.Option(help="Wall-clock time of the whole run: 60s, 10m, 2h (5m, unless said).")]
+BudgetWord = Annotated[str | None, typer.Option(help="Wall-clock time of the run: 60s, 10m, 2h (5m, unless said).")]
 SetWord = Annotated[
     Repeated, typer.Option("--set", metavar="NAME=VALUE", help="A setting of the strategy; space.NAME of the space.")
 ]
