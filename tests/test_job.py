@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import json
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 
@@ -53,3 +56,18 @@ def test_a_device_that_is_not_there_is_said_before_anything_is_begun(monkeypatch
     check_names(Job.parse(task="digits", device="cuda:1"))
     with pytest.raises(ConfigError, match=r"device cuda:2 is not there: torch .* finds 2 CUDA devices"):
         check_names(Job.parse(task="digits", device="cuda:2"))
+
+
+def test_numbers_of_numpy_and_single_words_are_what_they_look_like() -> None:
+    words: dict[str, Any] = {"worker_memory": 4_000_000_000, "limits": "params=200k", "beside": "runs/r"}
+    job = Job.parse(task="digits", seed=np.int64(3), workers=np.int64(2), trials=np.int32(5), **words)
+    assert json.dumps([job.seed, job.workers, job.trials]) == "[3, 2, 5]"
+    assert job.worker_memory == 4_000_000_000
+    assert [limit.quantity for limit in job.limits] == ["params"]
+    assert job.beside == (Path("runs/r"),)
+
+
+@pytest.mark.parametrize("words", [{"seed": 1.5}, {"workers": "two"}, {"trials": 2.0}])
+def test_what_is_no_whole_number_is_refused(words: dict[str, Any]) -> None:
+    with pytest.raises(ConfigError, match="must be a whole number"):
+        Job.parse(task="digits", **words)

@@ -385,3 +385,13 @@ def test_a_space_without_a_point_ends_the_search() -> None:
     study = Study(MemoryJournal(), tiny_space())
     search(Mute(tiny_space(), 0), InlineExecutor(metrics), study, Budget.of(trials=5))
     assert not list(study.history())
+
+
+def test_while_no_judgement_ends_the_time_worked_is_noted(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A killed session's work counts, however long a judgement takes."""
+    monkeypatch.setattr("azora.loop.ALIVE", 0.1)
+    journal = MemoryJournal()
+    study = Study(journal, tiny_space())
+    search(RandomSearch(tiny_space(), 0), Hanging(), study, Budget.of(seconds=0.9))
+    alive = [float(event["elapsed"]) for event in journal.read() if event["kind"] == "alive"]
+    assert len(alive) >= 2 and alive[-1] > 0.4

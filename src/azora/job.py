@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import operator
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -77,11 +78,11 @@ class Job:
         trials: int | None = None,
         out: str | Path | None = None,
         objective: str | Sequence[str] | None = None,
-        limits: Sequence[str] = (),
+        limits: str | Sequence[str] = (),
         workers: int | None = None,
-        worker_memory: str | None = None,
+        worker_memory: str | int | None = None,
         trial_timeout: str | float | None = None,
-        beside: Sequence[str | Path] = (),
+        beside: str | Path | Sequence[str | Path] = (),
         knowledge: str | Path | None = None,
         **rest: Any,
     ) -> Job:
@@ -90,15 +91,16 @@ class Job:
         Raises:
             BudgetError, ConfigError: a word that cannot be understood, or a number out of range.
         """
+        trials, workers = _whole("trials", trials), _whole("workers", workers)
+        rest |= {name: _whole(name, rest[name]) for name in ("seed", "ensemble") if rest.get(name) is not None}
         if trials is not None and trials < 1:
             raise BudgetError(f"trials={trials} must be at least 1")
         if workers is not None and workers < 1:
             raise ConfigError(f"workers={workers} must be at least 1")
-        fallback = DEFAULT_BUDGET if trials is None else None
-        seconds = fallback if budget is None else parse_seconds(budget)
+        usual = DEFAULT_BUDGET if trials is None else None
+        seconds = usual if budget is None else parse_seconds(budget)
         if rest.get("precision", "measure") not in PRECISIONS:
-            wrong = rest["precision"]
-            raise ConfigError(f"precision {wrong!r} is not known; {closest(wrong, PRECISIONS)}")
+            raise ConfigError(f"precision {(wrong := rest['precision'])!r} is not known; {closest(wrong, PRECISIONS)}")
         _check_device(rest.get("device", "cpu"))
         if (members := rest.get("ensemble", 0)) != 0 and not 2 <= members <= MOST_MEMBERS:
             raise ConfigError(f"ensemble={members} must be 2 to {MOST_MEMBERS}, or 0 for none")
@@ -110,11 +112,11 @@ class Job:
             budget=seconds,
             trials=trials,
             objectives=tuple(Objective.parse(text) for text in _several(objective)),
-            limits=tuple(Limit.parse(text) for text in limits),
+            limits=tuple(Limit.parse(text) for text in _several(limits)),
             workers=workers or usable_workers(rest.get("device", "cpu")),
-            worker_memory=None if worker_memory is None else _bytes(worker_memory),
+            worker_memory=None if worker_memory is None else _bytes(str(worker_memory)),
             trial_timeout=None if trial_timeout is None else _seconds(trial_timeout),
-            beside=tuple(Path(each) for each in beside),
+            beside=tuple(Path(each) for each in ([beside] if isinstance(beside, str | Path) else beside)),
             knowledge=knowledge if knowledge is None or "://" in str(knowledge) else Path(knowledge),
             **rest,
         )
@@ -129,6 +131,14 @@ class Job:
         now, amounts = self.given(), ("budget", "trials")
         more = any(_amount(now[name]) > _amount(given[name]) for name in amounts)
         return more or any(now[name] != given.get(name) for name in now.keys() - amounts)
+
+
+def _whole(name: str, value: Any) -> int | None:
+    """A number of Python's own, whatever library made it, for it goes into JSON; None as it is."""
+    try:
+        return None if value is None else operator.index(value)
+    except TypeError:
+        raise ConfigError(f"{name}={value!r} must be a whole number") from None
 
 
 def _amount(given: float | None) -> float:

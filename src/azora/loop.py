@@ -17,6 +17,7 @@ from azora.study import Study
 from azora.trial import Proposal, Report, Trial
 
 LOOK = 0.2  # seconds between looks at the clock while everybody works
+ALIVE = 5.0  # and between notes of the time worked, while no judgement ends
 MEASURED = 8  # judgements after which it is known what one costs
 MOST = 1e6  # that a search is told that it can pay for: where no clock is running, a journal holds no infinity
 
@@ -76,6 +77,7 @@ def search(
     strategy.replay(_events(study))
     _fit(strategy, study, budget, executor.workers)
     running: dict[int, Future[Report]] = {}
+    noted = time.monotonic()
     for number in study.pending:
         running[number] = _submit(executor, study, running, number)
     while running or not budget.spent(study, strategy):
@@ -93,6 +95,10 @@ def search(
             _tell(strategy, study, number, running.pop(number).result())
             _fit(strategy, study, budget, executor.workers)
             on_trial(study)
+            noted = time.monotonic()
+        if time.monotonic() - noted > ALIVE:
+            study.alive()
+            noted = time.monotonic()
         if budget.left() <= 0 or budget.stop.is_set():
             _cut(study, running, "interrupted" if budget.stop.is_set() else "the budget was spent")
     return study

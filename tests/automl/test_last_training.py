@@ -20,7 +20,7 @@ from azora.automl.last_training import LastTraining
 from azora.automl.run import run
 from azora.automl.watching import Watcher
 from azora.automl.winner import KEPT
-from azora.errors import StudyError
+from azora.errors import StudyError, TaskError
 from azora.job import Job
 from azora.tasks import Task
 from azora.training import Training, TrainingDiverged
@@ -314,3 +314,30 @@ def test_the_time_is_told_of_all_sessions_whatever_their_order() -> None:
     assert told["training candidates"] == pytest.approx(49.0) and told["judging candidates"] == pytest.approx(5.0)
     assert told["choosing, waiting, writing the journal"] == pytest.approx(6.0)
     assert told["random search beside it"] == 12.0 and min(told.values()) >= 0
+
+
+def test_all_trainings_after_an_interrupt_share_its_time_with_a_budget_and_without() -> None:
+    report = SimpleNamespace(report=SimpleNamespace(metrics={"judging_seconds": 0.0}))
+    stop, study = threading.Event(), SimpleNamespace(elapsed=90.0)
+
+    def seconds(until: float | None) -> Any:
+        job = SimpleNamespace(reference=False)
+        task, data = SimpleNamespace(test_rows=10), SimpleNamespace(validation=range(10))
+        setting = SimpleNamespace(job=job, task=task, data=data, until=until)
+        made = LastTraining(*cast(Any, [setting, study, None, Path(), Path()]), stop, Watcher(), lambda *said: None)
+        study.elapsed = 120.0  # one was trained
+        left = made._seconds(cast(Any, report))
+        study.elapsed = 90.0
+        return left
+
+    assert seconds(None) is None
+    stop.set()
+    assert seconds(1000.0) == pytest.approx(30.0)
+    assert seconds(None) == pytest.approx(30.0)
+
+
+def test_a_task_whose_test_rows_were_read_is_refused_before_anything_is_searched(stripes: Task, tmp_path: Path) -> None:
+    stripes.read_test()
+    with pytest.raises(TaskError, match="was read before, and a second look would be a selection on it; make the task"):
+        azora.search(stripes, out=tmp_path / "out", **PLAIN)
+    assert not (tmp_path / "out").exists()

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import math
 import random
 from typing import Any
 
 import pytest
 
-from azora.automl import pace
-from azora.automl.pace import Ceiling, Pace, measure_pace
+from azora.automl import pace, setting
+from azora.automl.pace import Ceiling, Pace, measure_pace, sampled_epochs
+from azora.automl.setting import Within
+from azora.errors import ConfigError
 from azora.networks.registry import make_space
 from azora.space import Architecture, Space
 from azora.tasks import Task
-from azora.trial import Proposal, Report, Trial
+from azora.trial import Limit, Proposal, Report, Trial
 
 PACE = Pace(layer=1e-4, mac=1e-9, value=1e-8)
 
@@ -64,3 +67,43 @@ def test_where_time_is_short_three_networks_tell_the_pace(stripes: Task, monkeyp
     found = measure_pace(space, stripes.search_data, "float32", "cpu", most_seconds=0.0)
     assert len(measured) == 3
     assert found.epoch(space, space.sample(random.Random(0)), stripes.search_data) > 0
+
+
+def test_what_cannot_be_trained_tells_nothing_and_ends_nothing(stripes: Task, monkeypatch: pytest.MonkeyPatch) -> None:
+    """In the search it costs one trial, so it must not cost the search before that."""
+    space = make_space("cells", stripes.signature, widths=[4, 8], depths=[1], stages=2)
+    start, tried = pace.start_training, list[str]()
+
+    def every_other(space: Space, architecture: Architecture, *words: Any) -> Any:
+        tried.append(architecture.key)
+        if len(tried) % 2:
+            raise ValueError("no such layer\nhere")
+        return start(space, architecture, *words)
+
+    monkeypatch.setattr(pace, "start_training", every_other)
+    found = measure_pace(space, stripes.search_data, "float32", "cpu")
+    assert len(tried) == 6
+    assert found.epoch(space, space.sample(random.Random(0)), stripes.search_data) > 0
+
+    def never(*words: Any) -> Any:
+        raise ValueError("no such layer\nhere")
+
+    monkeypatch.setattr(pace, "start_training", never)
+    with pytest.raises(ConfigError, match=r"tried first can be trained here: ValueError: no such layer$"):
+        measure_pace(space, stripes.search_data, "float32", "cpu")
+
+
+def test_what_cannot_be_built_is_left_to_the_workers_and_within_no_limit(
+    stripes: Task, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    space = make_space("cells", stripes.signature, widths=[4, 8], depths=[1], stages=2)
+    some = space.sample(random.Random(0))
+
+    def refuse(*words: Any) -> Any:
+        raise ValueError("no such layer")
+
+    monkeypatch.setattr(pace, "cost", refuse)
+    monkeypatch.setattr(setting, "cost", refuse)
+    assert Ceiling(PACE, space, stripes.search_data, 1.0)(some)
+    assert sampled_epochs(space, PACE, stripes.search_data) == [math.inf]
+    assert not Within(space, (Limit("macs", 1e12),))(some)

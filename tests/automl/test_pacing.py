@@ -14,6 +14,7 @@ import pytest
 from azora.automl.pace import Pace, sampled_epochs
 from azora.automl.pacing import Pacing
 from azora.automl.setting import Setting
+from azora.errors import BudgetError
 from azora.job import Job
 from azora.loop import MEASURED
 from azora.methods.phases import of_networks
@@ -107,3 +108,25 @@ def test_the_reserve_is_what_all_last_trainings_are_of_use_for(
     study.told(study.asked(Proposal(large, 1.0)), Report({"r2": 0.5, "epoch_seconds": 0.3}))
     rows = 1 + len(setting.data.validation) / len(setting.data.train)
     assert pacing.reserve() == pytest.approx(networks * 200 * rows * 0.3 / parts + trees)
+
+
+def test_a_method_that_began_without_a_clock_has_phases_once_there_is_one(stripes: Task, tmp_path: Path) -> None:
+    setting = Setting.of(Job.parse(task=stripes, budget="100s", strategy="spos", out=tmp_path / "out"))
+    setting = replace(setting, writing=0.0)
+    study = Study(MemoryJournal(), setting.space)
+    study.measured({"precision": "float32", "pace": None, "ceiling": None, "first": 1.0})  # with `trials` alone
+    pacing = Pacing(setting, study, setting.space)
+    pacing.measure("float32")
+    assert setting.method is not None
+    shares = setting.method.shares()
+    assert pacing.phases == pytest.approx({name: 60.0 * share for name, share in shares.items()}, abs=0.5)
+    assert study.measures["phases"].keys() == shares.keys() and study.measures["first"] == 1.0
+
+
+def test_what_is_refused_for_its_budget_leaves_no_measures(stripes: Task, tmp_path: Path) -> None:
+    """Or a later session with a longer one would keep the ceiling of this."""
+    setting = Setting.of(Job.parse(task=stripes, budget="1s", out=tmp_path / "out"))
+    study = Study(MemoryJournal(), setting.space, started=time.monotonic() - 60.0)
+    with pytest.raises(BudgetError, match="too short for one training"):
+        Pacing(setting, study, setting.space).measure("float32")
+    assert not study.measures

@@ -119,3 +119,21 @@ def test_who_is_in_a_hurry_gets_what_the_search_had_trained(
     assert state is not None
     for name, value in hurried.network.named_parameters():
         torch.testing.assert_close(value, state[f"average.{name}"])
+
+
+def test_what_was_cut_short_is_no_whole_training_to_a_later_session(
+    setting: Setting, architecture: Architecture, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Ctrl-C ends it, and what is written after it is killed."""
+    monkeypatch.setattr(winner, "EVERY", 0.0)
+    slow = Training._step
+
+    def steps(self: Training, rate: float) -> torch.Tensor:
+        time.sleep(0.05)  # so that it is asked before its end
+        return slow(self, rate)
+
+    monkeypatch.setattr(Training, "_step", steps)
+    cut = trained(setting, architecture, tmp_path, lambda *seen: False)
+    assert cut.epochs < 40.0
+    monkeypatch.setattr(Training, "_step", slow)
+    assert trained(setting, architecture, tmp_path).epochs == 40.0

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import copy
 import json
+import time
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 import azora
-from azora.automl import last_training
+from azora.automl import discover, last_training
 from azora.automl.setting import Setting
 from azora.automl.writing import UNKNOWN, until_writing, writing_takes, wrote
 from azora.job import Job
@@ -78,3 +79,29 @@ def test_a_later_session_keeps_what_the_first_one_kept(
         with pytest.raises(KeyboardInterrupt):
             azora.search(copy.copy(slopes), out=tmp_path / "out", resume=resume, **words)
     assert kept == [28.0, 28.0]
+
+
+@pytest.mark.usefixtures("cache")
+def test_what_is_made_beside_the_model_has_a_time_of_its_own() -> None:
+    wrote(3.0, PICTURES)
+    wrote(20.0, PICTURES, "for executorch")
+    assert writing_takes(PICTURES) == 3.0
+    assert writing_takes(PICTURES, "for executorch") == 20.0
+    assert writing_takes(PICTURES, "for onnxruntime") == UNKNOWN
+
+
+@pytest.mark.usefixtures("cache")
+def test_a_discovery_counts_its_own_files(slopes: Task, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    deploy = discover.deploy
+
+    def slowly(*words: Any) -> Any:
+        time.sleep(0.5)
+        return deploy(*words)
+
+    monkeypatch.setattr(discover, "deploy", slowly)
+    words: dict[str, Any] = {"budget": "20s", "trials": 2, "workers": 1, "boosting": False, "space": "mlp"}
+    job = Job.parse(task=slopes, out=tmp_path / "out", strategy="random", **words)
+    result = discover.discover(job)
+    ((key, (seconds,)),) = recall("writing").items()
+    assert key.endswith("rows for None") and seconds > 0.5
+    assert result.figures["deployed"]

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from azora.errors import StudyError
+from azora.space import Categorical, Space
 from azora.study import MemoryJournal, Study, StudyFolder
 from azora.testing import tiny_space
 from azora.trial import Objective, Proposal, Report
@@ -201,3 +202,17 @@ def test_the_front_is_of_the_highest_fidelity_and_nothing_in_it_is_beaten() -> N
     assert [trial.report.metrics["accuracy"] for trial in front] == sorted(
         (trial.report.metrics["accuracy"] for trial in front), reverse=True
     )
+
+
+def test_going_on_in_another_space_names_what_differs(tmp_path: Path) -> None:
+    out, space = tmp_path / "out", tiny_space()
+    folder = StudyFolder(out, resume=False)
+    study = folder.study(space, {"task": "digits", "space": "tiny"}, time.monotonic())
+    study.told(study.asked(Proposal(space.sample(random.Random(0)))), Report({"accuracy": 0.5}))
+    study.close()
+    folder.release()
+    again = StudyFolder(out, resume=True)
+    other = Space("other", [Categorical("depth", (1, 2))])
+    with pytest.raises(StudyError, match="holds a study with space 'tiny', not space 'other'; choose another --out"):
+        again.study(other, {"task": "digits", "space": "other"}, time.monotonic())
+    again.release()

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import numpy as np
 import pytest
 
 from azora.tasks import METRICS, Signature, default_metric, evaluate
-from azora.tasks.metrics import interval
+from azora.tasks.metrics import interval, resampled
 
 CLASSES = Signature("classification", (2,), 3)
 NUMBERS = Signature("regression", (2,), 1)
@@ -85,3 +86,16 @@ def test_where_a_resample_takes_long_there_are_fewer(monkeypatch: pytest.MonkeyP
     found = interval("accuracy", y, probabilities)
     assert found["resamples"] == 300  # begun at 0, asked at 2, 4 and 6 seconds
     assert 0 <= found["low"] < found["high"] <= 1
+
+
+def test_a_slow_measure_is_taken_a_hundred_times_and_no_more(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("azora.tasks.metrics.SECONDS", 0.0)
+    taken = list[int]()
+
+    def measure(rows: Any) -> float:
+        taken.append(len(rows))
+        return float(rows.mean())
+
+    found = resampled(7, measure)
+    assert taken == [7] * 100 and found["resamples"] == 100.0
+    assert 0 < found["low"] < 3 < found["high"] < 6

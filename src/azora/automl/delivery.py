@@ -9,8 +9,6 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from azora import __version__
 from azora.automl.baseline import compared
 from azora.automl.boosting import figures as boosting_figures
@@ -35,13 +33,12 @@ from azora.report.importance import importance
 from azora.report.page import ReportData, TrialRow, write_page
 from azora.space import Architecture, Product, Space
 from azora.study import Study
-from azora.tasks import METRICS, Split, Task, evaluate, interval, score_of
+from azora.tasks import METRICS, Split, Task, evaluate, interval, resampled, score_of
 from azora.tasks.array import Array
 from azora.tasks.tables import Table
 from azora.training import outputs
 from azora.trial import Trial
 
-RESAMPLES = 1_000
 MOST_POINTS = 4_000
 
 
@@ -193,13 +190,11 @@ def _reference(setting: Setting, reference: Winner, found: Array, test: Split, m
     rows (paired bootstrap)."""
     other = outputs(reference.network, test.x, setting.task.signature, reference.scaling)
     measure, sign = METRICS[metric].measure, 1 if METRICS[metric].maximise else -1
-    rng, count = np.random.default_rng(0), len(test.y)
-    repeats = RESAMPLES if count * RESAMPLES < 2e7 else max(100, int(2e7 / count))
-    gains = [
-        sign * (measure(test.y[rows], found[rows]) - measure(test.y[rows], other[rows]))
-        for rows in rng.integers(0, count, (repeats, count))
-    ]
-    low, high = np.percentile(gains, (2.5, 97.5))
+
+    def gain(rows: Array) -> float:
+        return sign * (measure(test.y[rows], found[rows]) - measure(test.y[rows], other[rows]))
+
+    gains = resampled(len(test.y), gain)
     about = cost(reference.space, reference.architecture)
     return {
         "key": reference.architecture.key,
@@ -211,8 +206,8 @@ def _reference(setting: Setting, reference: Winner, found: Array, test: Split, m
         "metric": metric,
         f"test_{metric}": measure(test.y, other),
         "gain": sign * (measure(test.y, found) - measure(test.y, other)),
-        "gain_low": float(low),
-        "gain_high": float(high),
+        "gain_low": gains["low"],
+        "gain_high": gains["high"],
     }
 
 

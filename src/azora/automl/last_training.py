@@ -38,8 +38,8 @@ class LastTraining:
         limited: the space within the limits, whose first familiar network stands beside the winner.
         checkpoints: what the search left of its networks.
         scratch: a folder that is removed afterwards.
-        stop: set, it ends a training; where it was set before the first, the trainings have two thirds of the time that
-            the search had, at most.
+        stop: set, it ends a training; where it was set before the first, all trainings together have two thirds of the
+            time that the search had, at most.
         show: is told what goes on, and the seconds left.
     """
 
@@ -55,9 +55,7 @@ class LastTraining:
 
     def __post_init__(self) -> None:
         # Whoever interrupts a search wants its best soon, but trained: as long as it would be after a search so short.
-        self._most = math.inf
-        if self.stop.is_set():
-            self._most = FINAL_SHARE / (1 - FINAL_SHARE) * self.study.elapsed
+        self._end = self.study.elapsed / (1 - FINAL_SHARE) if self.stop.is_set() else math.inf
         self._hurried = threading.Event() if self.stop.is_set() else self.stop
 
     def ship(self, best: Trial) -> tuple[Trial, Winner, Measured | None]:
@@ -209,7 +207,7 @@ class LastTraining:
         # The winner is judged on the test split by the same clock, in float32, which may be half as fast.
         rows = self.setting.task.test_rows / len(self.setting.data.validation)
         judging = best.report.metrics.get("judging_seconds", 0.0) * (1.0 + 2.0 * rows)
-        left = min(self._left() - MARGIN - judging, self._most)
-        if self.setting.until is None:
+        left = min(self._left() - MARGIN - judging, self._end - self.study.elapsed)
+        if math.isinf(left):
             return None
         return max(1.0, left / (2 if self._familiar() is not None else 1))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import math
 import random
 import statistics
@@ -14,7 +15,7 @@ import numpy as np
 from scipy.optimize import nnls
 
 from azora.cores import one_thread
-from azora.errors import SpaceError
+from azora.errors import ConfigError, SpaceError
 from azora.evaluation.trained import recipe_of, start_training
 from azora.networks.complexity import cost
 from azora.space import Architecture, Option, Space
@@ -54,23 +55,33 @@ def measure_pace(
     space: Space, data: SearchData, precision: str, device: str, seed: int = 0, most_seconds: float = math.inf
 ) -> Pace:
     """Times two steps of a few sampled networks on one thread (non-negative least squares on what they cost): from
-    cheap to dear, and after `most_seconds` no more than three."""
+    cheap to dear, and after `most_seconds` no more than three. One that cannot be built or trained tells nothing.
+
+    Raises:
+        ConfigError: none of them can.
+    """
     end = time.monotonic() + most_seconds
     rng = random.Random(seed)
     few = Split(data.train.x[:ROWS], data.train.y[:ROWS])
     small = SearchData(data.signature, few, few, data.scaling)
-    rows, seconds = list[list[float]](), list[float]()
+    rows, seconds, failed = list[list[float]](), list[float](), ""
     with one_thread():
         for architecture in spread(space, rng):
             if len(seconds) >= FEWEST_PROBES and time.monotonic() > end:
                 break
-            training = start_training(space, architecture, small, seed, precision, device)
-            about, batch = cost(space, architecture), ROWS / training.batches.steps
-            training.advance(1 / training.batches.steps)  # the first step also allocates
-            done, spent = training.step, training.seconds
-            training.advance((done + 2) / training.batches.steps)
+            try:
+                training = start_training(space, architecture, small, seed, precision, device)
+                about, batch = cost(space, architecture), ROWS / training.batches.steps
+                training.advance(1 / training.batches.steps)  # the first step also allocates
+                done, spent = training.step, training.seconds
+                training.advance((done + 2) / training.batches.steps)
+            except Exception as error:  # of a user's own space, perhaps: in the search it costs one trial
+                failed = f"{type(error).__name__}: {next(iter(str(error).splitlines()), '')}"
+                continue
             rows.append([about["layers"], batch * about["macs"], batch * about["values"]])
             seconds.append((training.seconds - spent) / 2)
+    if not rows:
+        raise ConfigError(f"none of the networks that were tried first can be trained here: {failed}")
     scale = np.maximum(np.max(rows, axis=0), 1e-12)
     weights = nnls(np.asarray(rows) / scale, np.asarray(seconds))[0] / scale
     return Pace(*(float(weight) for weight in weights))
@@ -78,8 +89,16 @@ def measure_pace(
 
 def spread(space: Space, rng: random.Random) -> list[Architecture]:
     """A few networks from cheap to dear: the extremes and what lies between tell more than the middle alone."""
-    drawn = sorted((space.sample(rng) for _ in range(3 * PROBES)), key=lambda each: cost(space, each)["macs"])
+    drawn = sorted((space.sample(rng) for _ in range(3 * PROBES)), key=lambda each: _macs(space, each))
     return [drawn[round(place * (len(drawn) - 1) * 0.8 / (PROBES - 1))] for place in range(PROBES)]
+
+
+def _macs(space: Space, architecture: Architecture) -> float:
+    """Nothing, where the network cannot be built."""
+    try:
+        return cost(space, architecture)["macs"]
+    except Exception:
+        return 0.0
 
 
 class Ceiling:
@@ -100,10 +119,13 @@ class Ceiling:
         return self.predicted(architecture) <= self.seconds
 
     def predicted(self, architecture: Architecture) -> float:
-        """Seconds of an epoch."""
+        """Seconds of an epoch; none of what cannot be built."""
         decisions = tuple(architecture.items())
         if decisions not in self.known:
-            self.known[decisions] = self.pace.epoch(self.space, architecture, self.data)
+            try:
+                self.known[decisions] = self.pace.epoch(self.space, architecture, self.data)
+            except Exception:  # a worker will say why it cannot be built
+                self.known[decisions] = 0.0
         return self.known[decisions]
 
     def correct(self, trials: Sequence[Trial]) -> None:
@@ -120,9 +142,14 @@ class Ceiling:
 
 
 def sampled_epochs(space: Space, pace: Pace, data: SearchData, seed: int = 0) -> list[float]:
-    """Predicted seconds of an epoch of some sampled networks, the quickest first; infinite when none can be sampled."""
-    rng = random.Random(seed)
+    """Predicted seconds of an epoch of some sampled networks, the quickest first; infinite when none can be sampled, or
+    none that is can be built."""
+    rng, found = random.Random(seed), list[float]()
     try:
-        return sorted(pace.epoch(space, space.sample(rng), data) for _ in range(DRAWS))
+        drawn = [space.sample(rng) for _ in range(DRAWS)]
     except SpaceError:
-        return [float("inf")]
+        drawn = []
+    for architecture in drawn:
+        with contextlib.suppress(Exception):
+            found.append(pace.epoch(space, architecture, data))
+    return sorted(found) or [math.inf]

@@ -61,7 +61,7 @@ class Pacing:
             pace = study.measures["pace"]
             self.pace = None if pace is None else Pace.from_json(pace)
             self.ceiling, self.first = study.measures["ceiling"], study.measures["first"]
-            self.phases = self._left_of(study.measures.get("phases", {}))
+            self.phases = self._left_of(study.measures.get("phases") or self._phases_since_then())
             return
         known = {"precision": mode, "writing": self.setting.writing}
         if job.evaluator != "trained" or self.setting.until is None:
@@ -75,8 +75,6 @@ class Pacing:
         if (method := self.setting.method) is not None:
             whole = self.before_the_last()
             self.phases = {name: share * whole for name, share in method.shares().items()}
-        measures = {**known, "pace": self.pace.to_json(), "ceiling": self.ceiling, "first": self.first}
-        study.measured(measures | ({"phases": dict(self.phases)} if self.phases else {}))
         least = self._least()
         if self.setting.until < least:
             what = "one training" if method is None else f"the phases of {method.name} with a training"
@@ -84,6 +82,20 @@ class Pacing:
                 f"a budget of {job.budget:g}s is too short for {what} of {self.setting.task.name} here;"
                 f" the least is about {least / (1 - WRITING):.0f}s"
             )
+        measures = {**known, "pace": self.pace.to_json(), "ceiling": self.ceiling, "first": self.first}
+        study.measured(measures | ({"phases": dict(self.phases)} if self.phases else {}))
+
+    def _phases_since_then(self) -> Mapping[str, float]:
+        """The phases of a study that began without a clock and goes on with one: their shares of what there is, which
+        they have had a part of."""
+        method, study = self.setting.method, self.study
+        if method is None or self.setting.until is None:
+            return {}
+        had = sum(study.spent_in(PHASE + name) for name in method.shares())
+        whole = max(0.0, self.before_the_last()) + had
+        phases = {name: share * whole for name, share in method.shares().items()}
+        study.measured({**study.measures, "phases": phases})
+        return phases
 
     def space(self) -> Space:
         """The space within the limits, and without what is too slow for the budget as it was measured at first: a later

@@ -23,7 +23,7 @@ from azora.automl.setting import Setting
 from azora.automl.watching import Sight, Watcher
 from azora.automl.winner import KEPT
 from azora.automl.working import FOLDER, clear, make_work
-from azora.automl.writing import wrote
+from azora.automl.writing import writing_takes, wrote
 from azora.cores import one_thread
 from azora.errors import BudgetError, ConfigError, StudyError
 from azora.evaluation import heeds_budget
@@ -103,11 +103,15 @@ def _run(
         if setting.memory is not None and not job.resume:
             setting.memory.save(job.out)
         with scratch_folder() as scratch, one_thread():
+            made = "" if then is None else f"for {job.target}"
+            if then is not None:  # which has files of its own to write
+                setting = replace(setting, writing=writing_takes(setting.task.signature, made))
             going = _Run(setting, limited, folder, started, stop, watch, scratch, workers)
             result = going.go()
             if then is not None:
                 result = then(result, going.test)
                 going.study.finish(result.figures)
+            going.remember_writing(result, made)
             going.study.close()
             return result
     except StudyError:
@@ -157,6 +161,7 @@ class _Run:
         study, job = self.study, self.job
         if self._over():
             return Result.read(job.out)
+        self.setting.task.check_unread()
         if study.phase != "final" or study.finished or self._more():
             rmtree(self.checkpoints / KEPT, ignore_errors=True)  # another may be best, and have another time
             self._search()
@@ -184,9 +189,12 @@ class _Run:
         rmtree(self.checkpoints, ignore_errors=True)
         clear(self.setting)
         self._leave(result.figures)
-        if self.setting.until is not None:
-            wrote(self.study.elapsed - float(result.figures["seconds"]), self.setting.task.signature)
         return result
+
+    def remember_writing(self, result: Result, made: str) -> None:
+        """How long all took that was made after the last training, in this session."""
+        if self.setting.until is not None and self.test is not None:
+            wrote(self.study.elapsed - float(result.figures["seconds"]), self.setting.task.signature, made)
 
     def _over(self) -> bool:
         """Whether the search is finished, was not interrupted, and no more is asked of it than when it ended. Another

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import random
 import time
 from collections.abc import Mapping, Sequence
@@ -17,7 +18,7 @@ from azora.automl.pricing import Pricing, check_target, find_pricing, limits_of_
 from azora.automl.recollection import Recollection
 from azora.automl.reward import Reward
 from azora.automl.writing import until_writing, writing_takes
-from azora.errors import ConfigError, SpaceError
+from azora.errors import AzoraError, ConfigError, SpaceError
 from azora.evaluation import EVALUATORS, heeds_budget
 from azora.executors.workplace import joint_space
 from azora.job import Job
@@ -292,10 +293,16 @@ class Within:
         return self._share(architecture) <= 1.0
 
     def _share(self, architecture: Architecture) -> float:
-        """What the architecture costs of the dearest quantity, as a share of its limit."""
-        found: dict[str, float] = dict(cost(self.space, architecture))
-        if self._priced and self.pricing is not None:
-            found |= self.pricing(architecture)
+        """What the architecture costs of the dearest quantity, as a share of its limit; infinitely much where it cannot
+        be built: a limit that cannot be looked at is not kept."""
+        try:
+            found: dict[str, float] = dict(cost(self.space, architecture))
+            if self._priced and self.pricing is not None:
+                found |= self.pricing(architecture)
+        except AzoraError:
+            raise
+        except Exception:
+            return math.inf
         return self.nearest.see(found)
 
     def constrained(self, seed: int) -> Space:

@@ -71,8 +71,7 @@ def train_winner(
     begun = time.monotonic()
     kept, searched = _Kept(checkpoints / KEPT, architecture, seconds), Checkpoints(checkpoints).load(architecture)
     training, parts = _prepare(setting, architecture, kept.mode or precision, by_clock=seconds is not None)
-    curve: list[dict[str, float]] = []
-    hurried = False
+    curve, hurried = list[dict[str, float]](), False
 
     def goes_on(progress: float = 0.0) -> bool:
         nonlocal hurried
@@ -89,9 +88,10 @@ def train_winner(
     # Starting took some of the time, and setting the normalisations at the end will.
     left = None if seconds is None else max(0.5, seconds - (time.monotonic() - begun))
     _finish(training, partners, left, epochs, done, look)
-    if hurried and searched is not None and int(searched["step"]) > training.step:
+    if not hurried:  # or a later session would take for whole what was cut short
+        kept.put_down(training, epochs, 1.0)
+    elif searched is not None and int(searched["step"]) > training.step:
         resume(training, searched, LONGEST)
-    kept.put_down(training, epochs, 1.0)
     network = training.judging_network().to("cpu").to(memory_format=torch.contiguous_format)  # type: ignore[call-overload]
     return Winner(
         network, training.scaling, architecture, training.epochs, time.monotonic() - begun, training.mode.name,

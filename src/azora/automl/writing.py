@@ -16,12 +16,13 @@ UNKNOWN = 5.0  # seconds, before there was a search here
 SHARE = 0.1  # of a budget, at most
 
 
-def writing_takes(signature: Signature) -> float:
-    """Seconds that writing takes: what it took here the last times, in the median.
+def writing_takes(signature: Signature, made: str = "") -> float:
+    """Seconds that writing takes: what it took here the last times, in the median; `made` says what is made beside the
+    model folder.
 
     It is the ONNX file for the most part, whose exporter takes seconds to be imported however small the network.
     """
-    seconds = _known(recall(FILE), _key(signature))
+    seconds = _known(recall(FILE), _key(signature, made))
     return statistics.median(seconds) if seconds else UNKNOWN
 
 
@@ -31,9 +32,9 @@ def until_writing(budget: float | None, seconds: float) -> float | None:
     return None if budget is None else budget - min(seconds, SHARE * budget)
 
 
-def wrote(seconds: float, signature: Signature) -> None:
+def wrote(seconds: float, signature: Signature, made: str = "") -> None:
     """Remember what writing has taken."""
-    known, key = recall(FILE), _key(signature)
+    known, key = recall(FILE), _key(signature, made)
     keep(FILE, {**known, key: [*_known(known, key), round(max(0.0, seconds), 2)][-KEPT:]})
 
 
@@ -44,5 +45,5 @@ def _known(known: Mapping[str, Any], key: str) -> list[float]:
     return list(found) if found is not None and good else []
 
 
-def _key(signature: Signature) -> str:
-    return f"{processor()} torch {torch.__version__} {'pictures' if signature.pictures else 'rows'}"
+def _key(signature: Signature, made: str) -> str:
+    return f"{processor()} torch {torch.__version__} {'pictures' if signature.pictures else 'rows'} {made}".rstrip()

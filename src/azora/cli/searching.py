@@ -86,7 +86,7 @@ def search(
     seed: Annotated[int, typer.Option(help="Seed of the search.")] = 0,
     workers: Annotated[int | None, typer.Option(help="Worker processes (default: as many as cores).")] = None,
     worker_memory: Annotated[str | None, typer.Option(help="Memory limit of a worker, such as 4GB.")] = None,
-    trial_timeout: Annotated[str | None, typer.Option(help="Longest time for one judgement.")] = None,
+    trial_timeout: Annotated[str | None, typer.Option(help="Longest judgement (a quarter of the budget).")] = None,
     device: Annotated[str, typer.Option(help="cpu, cuda or cuda:N.")] = "cpu",
     precision: PrecisionWord = "measure",
     recipe: Annotated[bool, typer.Option(help="Search the training recipe beside the architecture.")] = True,

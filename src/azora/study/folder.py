@@ -53,14 +53,15 @@ class StudyFolder:
         Raises:
             StudyError: the study here was begun with something else; what differs is named.
         """
+        # Before its events are read: those of another space cannot be.
+        begun = _about(self.path) if (self.path / JOURNAL).exists() else {}
+        if begun and (different := [name for name in about if begun.get(name) != about[name]]):
+            was = ", ".join(f"{name} {begun.get(name)!r}" for name in different)
+            now = ", ".join(f"{name} {about[name]!r}" for name in different)
+            raise StudyError(f"{self.path} holds a study with {was}, not {now}; choose another --out")
         study = Study(SqlJournal(self.path / JOURNAL), space, started)
         if study.created is None:
             study.create(about)
-        elif different := [name for name in about if study.created.get(name) != about[name]]:
-            was = ", ".join(f"{name} {study.created.get(name)!r}" for name in different)
-            now = ", ".join(f"{name} {about[name]!r}" for name in different)
-            study.close()
-            raise StudyError(f"{self.path} holds a study with {was}, not {now}; choose another --out")
         study.open()
         return study
 

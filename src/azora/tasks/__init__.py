@@ -1,7 +1,7 @@
 """Tasks: data with its splits, its shape and its metrics. Imports no torch."""
 
 from azora.tasks.arrays import from_arrays
-from azora.tasks.metrics import METRICS, default_metric, evaluate, interval, score_of
+from azora.tasks.metrics import METRICS, default_metric, evaluate, interval, resampled, score_of
 from azora.tasks.preparation import Preparation
 from azora.tasks.reading import Reading
 from azora.tasks.signature import Signature
@@ -24,5 +24,6 @@ __all__ = [
     "interval",
     "load_task",
     "read_npz",
+    "resampled",
     "score_of",
 ]

@@ -268,8 +268,9 @@ def _by_class(count: int, classes: Array | None, share: float, seed: int, least:
     sides = 1 if classes is None else len(np.unique(classes))
     # Every class needs a row on either side, so few rows of many classes make the smaller part larger.
     wanted = max(round(share * count), sides)
-    if count - wanted < sides:
-        raise TaskError(f"{count} rows are too few to hold some out; {2 * wanted} or more are wanted")
+    least_left = max(sides, 2)  # of one row nothing is learned, and no spread is known
+    if count - wanted < least_left:
+        raise TaskError(f"{count} rows are too few to hold some out; {wanted + least_left} or more are wanted")
     from sklearn.model_selection import train_test_split
 
     large, small = train_test_split(np.arange(count), test_size=wanted, random_state=seed, stratify=classes)

@@ -111,14 +111,19 @@ def score_of(signature: Signature, outputs: Array, y: Array) -> float:
 def interval(metric: str, y: Array, outputs: Array) -> dict[str, float]:
     """The middle 95 % of a metric over resamples of the rows (Efron's bootstrap): `low`, `high`, and how many
     `resamples` that were: fewer where a thousand would take long."""
-    rng, measure, begun = np.random.default_rng(0), METRICS[metric].measure, time.monotonic()
-    count, values = len(y), list[float]()
+    measure = METRICS[metric].measure
+    return resampled(len(y), lambda rows: measure(y[rows], outputs[rows]))
+
+
+def resampled(count: int, measure: Callable[[Array], float]) -> dict[str, float]:
+    """The middle 95 % of what `measure` gives for resamples of `count` rows, told by their numbers (count,): `low`,
+    `high`, and how many `resamples` that were: fewer where a thousand would take more than some seconds."""
+    rng, begun, values = np.random.default_rng(0), time.monotonic(), list[float]()
     most = RESAMPLES if count * RESAMPLES < 2e7 else max(FEWEST_RESAMPLES, int(2e7 / count))
     while len(values) < most:
         # The clock is asked every hundred, so that two runs seldom differ in how many there are.
         if values and len(values) % FEWEST_RESAMPLES == 0 and time.monotonic() - begun > SECONDS:
             break
-        rows = rng.integers(0, count, count)
-        values.append(measure(y[rows], outputs[rows]))
+        values.append(measure(rng.integers(0, count, count)))
     low, high = np.percentile(values, (2.5, 97.5))
     return {"low": float(low), "high": float(high), "resamples": float(len(values))}

@@ -191,10 +191,22 @@ class Task:
         Raises:
             TaskError: it was read before.
         """
-        if self._test is None:
-            raise TaskError(f"the test split of {self.name} was read before; a second look would be a selection on it")
+        self.check_unread()
         test, self._test = self._test, None
+        assert test is not None
         return test
+
+    def check_unread(self) -> None:
+        """Before a search, whose winner will be judged by the test split.
+
+        Raises:
+            TaskError: it was read before.
+        """
+        if self._test is None:
+            raise TaskError(
+                f"the test split of {self.name} was read before, and a second look would be a selection on it;"
+                " make the task anew for another search"
+            )
 
 
 def _moments(x: Array) -> tuple[Array, Array]:
