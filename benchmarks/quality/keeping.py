@@ -127,7 +127,7 @@ class Progress:
     def __init__(self, script: str, there: int, left: Sequence[float], expected: float | None = None) -> None:
         self.script, self.there, self.all = script, there, there + len(left)
         self.left, self.spent = math.fsum(left), 0.0
-        self.begun, self.told = time.monotonic(), -math.inf
+        self.begun = self.told = time.monotonic()  # after a minute there is something to go by
         self.say(expected)
 
     def __call__(self, amount: float) -> None:
