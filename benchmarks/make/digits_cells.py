@@ -21,14 +21,17 @@ import csv
 import gzip
 import io
 import json
-import multiprocessing
 import os
 import random
 import statistics
 import time
 import warnings
 from collections import defaultdict
+from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
+from contextlib import suppress
 from itertools import pairwise
+from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
@@ -93,7 +96,12 @@ def codes() -> list[str]:
 
 
 def read(path: Path) -> list[dict[str, Any]]:
-    return [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()] if path.exists() else []
+    """The lines of a file; what a kill cut short is none."""
+    found = []
+    for line in path.read_text(encoding="utf-8").splitlines() if path.exists() else []:
+        with suppress(json.JSONDecodeError):
+            found.append(json.loads(line))
+    return found
 
 
 def train_all(out: Path, sample: int | None) -> None:
@@ -101,11 +109,16 @@ def train_all(out: Path, sample: int | None) -> None:
     known = {(each["code"], each["seed"]) for each in done}
     jobs = [(code, seed) for code in wanted for seed in range(SEEDS) if (code, seed) not in known]
     workers, on = os.cpu_count() or 1, provenance()
-    with multiprocessing.get_context("spawn").Pool(workers) as pool, out.open("a", encoding="utf-8") as file:
-        for found in pool.imap(train, jobs, chunksize=1):
-            file.write(json.dumps({**found, "on": on}) + "\n")
-            file.flush()
-            done.append(found)
+    torn = out.exists() and not out.read_bytes().endswith(b"\n")  # by a kill
+    with out.open("a", encoding="utf-8") as file, ProcessPoolExecutor(workers, mp_context=get_context("spawn")) as pool:
+        file.write("\n" if torn else "")
+        try:
+            for found in pool.map(train, jobs):
+                file.write(json.dumps({**found, "on": on}) + "\n")
+                file.flush()
+                done.append(found)
+        except BrokenProcessPool as error:
+            raise SystemExit(f"{error} What is in {out} stays: start it again, and it goes on") from error
     print(json.dumps({"trainings": len(done), "cells": len(wanted), **noise(done), "on": on}))
 
 

@@ -3,7 +3,14 @@
 `python benchmarks/quality/selection.py run DATA [--budgets 45 90] [--seeds 4] [--processes 2]` lets each strategy
 search `cells` on the fourteen tasks of `tasks.py` (cut from the seven data sets in the folder DATA, 1,000 rows each),
 on one core each: a line a run in `benchmarks/results/selection/runs.jsonl`. A run that is there is not run again, be it
-one that failed: that is a result as well. With `--again` those that failed are; the last line of a run counts.
+one that failed: that is a result as well. With `--again` those that failed are; the last line of a run counts. So a
+night can be had in parts, on several machines of one processor; where a run of another one is there, nothing is begun.
+A seed has its turn with all budgets, tasks and strategies before the next has, and how much is left is said on stderr.
+Where twice as many searches as there are strategies, one after another, fail within a third of their time, it is the
+machine or the checkout that fails: it ends with what the last of them said, and none of these is kept as a result.
+
+`python benchmarks/quality/selection.py fold` moves the lines into `runs.jsonl.gz` beside it, to be committed; what is
+there counts as before.
 
 `python benchmarks/quality/selection.py pack DATA` writes what is there as the evidence that comes with azora.
 
@@ -14,7 +21,11 @@ count. Regret is to the best strategy of a case, as a share
 of what lies between its best and its worst. Beside it stand the strategy that is the best over all other data sets,
 the rules (what azora's own say of that very search), chance, and the oracle: the best on the half that chooses. Cases
 that lack a strategy in one of the halves are left out, and counted. Prints JSON, with the middle 95 % over resamples of
-data sets. Both tell the commits that the runs are of, and refuse runs of several processors.
+data sets.
+
+Of a night that is not over, both take of each case the seeds alone that all of its strategies have; how many runs are
+of others is told (`uneven`). Both tell how many failed and the commits that runs are of, and refuse runs of several
+processors.
 """
 
 from __future__ import annotations
@@ -25,10 +36,10 @@ import os
 import subprocess
 import sys
 import tempfile
+import time
 from collections import defaultdict
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
-from contextlib import suppress
 from itertools import product
 from pathlib import Path
 from queue import SimpleQueue
@@ -37,7 +48,7 @@ from typing import Any
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 import numpy as np
-from keeping import alone, made_on
+from keeping import Progress, alone, appending, fold, lines_of, made_on, refuse_runs_elsewhere
 
 from azora.automl.choosing import by_rules
 from azora.bench.writing import provenance
@@ -51,6 +62,7 @@ RUNS = Path(__file__).parents[1] / "results" / "selection" / "runs.jsonl"
 STRATEGIES = ("halving", "evolution", "bayesian", "spos", "darts-", "random")
 SPACE = "cells"
 PATIENCE = 300.0  # seconds beyond its budget after which a search is ended
+SOON = 1 / 3  # of its budget: a search that fails before that may never have begun
 Key = tuple[str, float, str, int]
 Runs = Mapping[Key, Mapping[str, Any]]
 
@@ -61,12 +73,7 @@ def key_of(line: Mapping[str, Any]) -> Key:
 
 def read_runs() -> dict[Key, dict[str, Any]]:
     """The last line of each run; what a kill cut short is no line."""
-    found = {}
-    for text in RUNS.read_text(encoding="utf-8").splitlines() if RUNS.is_file() else []:
-        with suppress(json.JSONDecodeError):
-            line = json.loads(text)
-            found[key_of(line)] = line
-    return found
+    return {key_of(line): line for line in lines_of(RUNS)}
 
 
 def write_task(data: Path, name: str, folder: Path) -> Path:
@@ -81,37 +88,71 @@ def write_task(data: Path, name: str, folder: Path) -> Path:
 def run(
     data: Path, budgets: Sequence[float], seeds: int, strategies: Sequence[str], processes: int, again: bool
 ) -> None:
-    RUNS.parent.mkdir(parents=True, exist_ok=True)
-    known = {key for key, line in read_runs().items() if not (again and "error" in line)}
-    cores = SimpleQueue[int]()
-    for core in sorted(os.sched_getaffinity(0))[:processes]:
-        cores.put(core)
+    """Raises SystemExit: what is there is of another processor, or `keep` says so."""
+    there = read_runs()
+    refuse_runs_elsewhere(RUNS, there.values(), provenance())
+    known = {key for key, line in there.items() if not (again and "error" in line)}
     asked = product(range(seeds), budgets, TASKS, strategies)
-    todo = [key for seed, seconds, name, strategy in asked if (key := (name, seconds, strategy, seed)) not in known]
-    torn = RUNS.is_file() and not RUNS.read_bytes().endswith(b"\n")  # by a kill
-    with tempfile.TemporaryDirectory() as scratch, ThreadPoolExecutor(processes) as pool:
+    every = [(name, seconds, strategy, seed) for seed, seconds, name, strategy in asked]
+    todo = [key for key in every if key not in known]
+    free, cores = sorted(os.sched_getaffinity(0))[:processes], SimpleQueue[int]()
+    for core in free:
+        cores.put(core)
+    left = [seconds for _, seconds, _, _ in todo]
+    progress = Progress("selection.py", len(every) - len(todo), left, sum(left) / len(free))
+    with tempfile.TemporaryDirectory() as scratch, ThreadPoolExecutor(len(free)) as pool, appending(RUNS) as append:
         for name in TASKS:
             write_task(data, name, Path(scratch))
-        with RUNS.open("a", encoding="utf-8") as file:
-            file.write("\n" if torn else "")
-            searches = [pool.submit(searched, key, Path(scratch), cores) for key in todo]
-            try:
-                for search in as_completed(searches):
-                    file.write(json.dumps(search.result()) + "\n")
-                    file.flush()
-            finally:
-                pool.shutdown(cancel_futures=True)
+        searches = [pool.submit(searched, key, Path(scratch), cores) for key in todo]
+        try:
+            keep((each.result() for each in as_completed(searches)), 2 * len(strategies), append, progress)
+        finally:
+            pool.shutdown(cancel_futures=True)
+
+
+def keep(
+    lines: Iterable[Mapping[str, Any]],
+    most: int,
+    append: Callable[[Mapping[str, Any]], None],
+    progress: Callable[[float], None],
+) -> None:
+    """Append runs as they come; such as failed soon, when one comes that did not, or none comes any more.
+
+    Raises:
+        SystemExit: `most` failed soon, one after another. Those are not appended.
+    """
+    waiting = list[Mapping[str, Any]]()
+
+    def settle() -> None:
+        for line in waiting:
+            append(line)
+            progress(line["seconds"])
+            if "error" in line:
+                print(f"{', '.join(map(str, key_of(line)))}: {line['error']}", file=sys.stderr, flush=True)
+        waiting.clear()
+
+    for line in lines:
+        waiting.append(line)
+        if "error" not in line or line["took"] >= SOON * line["seconds"]:
+            settle()
+        elif len(waiting) >= most:
+            raise SystemExit(
+                f"{most} searches failed soon, one after another, and are not kept; the last said {line['error']}:"
+                " mend what is wrong with the machine or the checkout, and start it again"
+            )
+    settle()
 
 
 def searched(key: Key, folder: Path, cores: SimpleQueue[int]) -> dict[str, Any]:
     """One search on a core of its own; what it says where it fails, in whatever way: the night goes on."""
     line: dict[str, Any] = dict(zip(("task", "seconds", "strategy", "seed"), key, strict=True))
     core, line["on"] = cores.get(), provenance()  # of now: the checkout may become another before the last search
+    begun = time.monotonic()
     try:
         with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as out:
             return {**line, **figures(key, folder, core, Path(out))}
     except Exception as error:
-        return {**line, "error": f"{type(error).__name__}: {error}"}
+        return {**line, "error": f"{type(error).__name__}: {error}", "took": round(time.monotonic() - begun, 1)}
     finally:
         cores.put(core)
 
@@ -128,6 +169,15 @@ def figures(key: Key, folder: Path, core: int, out: Path) -> dict[str, Any]:
     told = json.loads(done.stdout)
     kept = ("test_accuracy", "validation_accuracy", "judged")
     return {**{each: told[each] for each in kept}, "took": told["seconds"]}
+
+
+def equal_seeds(runs: Runs) -> dict[Key, Mapping[str, Any]]:
+    """Those of seeds that all strategies of their case have: where a night ended, some had one more than others."""
+    seeds: dict[tuple[str, float], dict[str, set[int]]] = defaultdict(lambda: defaultdict(set))
+    for name, seconds, strategy, seed in runs:
+        seeds[name, seconds][strategy].add(seed)
+    shared = {case: set.intersection(*own.values()) for case, own in seeds.items()}
+    return {key: line for key, line in runs.items() if key[3] in shared[key[:2]]}
 
 
 def experiences(runs: Runs, described: Mapping[str, Mapping[str, float]], part: int | None = None) -> list[Experience]:
@@ -154,13 +204,24 @@ def described(data: Path, names: Collection[str]) -> dict[str, dict[str, float]]
 
 
 def pack(data: Path) -> dict[str, Any]:
-    """Writes the evidence, and says what it is of."""
-    runs = read_runs()
-    on = made_on(RUNS, runs.values())
-    cases = experiences(runs, described(data, TASKS))
+    """Writes the evidence, and says what it is of.
+
+    Raises:
+        SystemExit: there is none, or runs are of several processors.
+    """
+    every = read_runs()
+    on, runs = made_on(RUNS, every.values()), equal_seeds(every)
+    found = experiences(runs, described(data, {name for name, *_ in runs}))
+    if not (cases := [each for each in found if len(each.scores) > 1]):
+        raise SystemExit(f"{RUNS} has {len(every)} runs, and no case of two strategies; run more")
     FILE.parent.mkdir(exist_ok=True)
     FILE.write_text(write_evidence(cases), encoding="utf-8")
-    return {"runs on": on, "runs": len(runs), "cases": len(cases)}
+    return {"runs on": on, **counts(runs, every), "cases": len(cases)}
+
+
+def counts(runs: Runs, every: Runs) -> dict[str, int]:
+    failed = sum("error" in line for line in runs.values())
+    return {"runs": len(runs), "failed": failed, "uneven": len(every) - len(runs)}
 
 
 def ruled(data: Path, cases: Sequence[Experience]) -> dict[tuple[str, float], str]:
@@ -212,8 +273,8 @@ def halves(runs: Runs, described: Mapping[str, Mapping[str, float]]) -> tuple[li
 
 def score(data: Path, resamples: int = 2_000) -> dict[str, Any]:
     """Raises SystemExit: no case has enough runs, or they are of several processors."""
-    runs = {key: line for key, line in read_runs().items() if key[2] in STRATEGIES}
-    on = {"on": provenance(), "runs on": made_on(RUNS, runs.values())}
+    every = {key: line for key, line in read_runs().items() if key[2] in STRATEGIES}
+    on, runs = {"on": provenance(), "runs on": made_on(RUNS, every.values())}, equal_seeds(every)
     (even, odd), left_out = halves(runs, described(data, {name for name, *_ in runs}))
     if len({each.data for each in even}) < 2:  # each is chosen for by the others
         raise SystemExit(
@@ -225,8 +286,7 @@ def score(data: Path, resamples: int = 2_000) -> dict[str, Any]:
         **on,
         "cases": len(even),
         "left out": left_out,
-        "runs": len(runs),
-        "failed": sum("error" in line for line in runs.values()),
+        **counts(runs, every),
         **summary([*regrets(even, odd, rules), *regrets(odd, even, rules)], resamples),
     }
 
@@ -262,15 +322,20 @@ def middle(each: np.ndarray) -> list[float]:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
-    parser.add_argument("what", choices=("run", "pack", "score"))
-    parser.add_argument("data", type=Path)
+    parser.add_argument("what", choices=("run", "fold", "pack", "score"))
+    parser.add_argument("data", type=Path, nargs="?")
     parser.add_argument("--budgets", type=float, nargs="+", default=[45.0, 90.0])
     parser.add_argument("--seeds", type=int, default=4)
     parser.add_argument("--strategies", nargs="+", default=list(STRATEGIES))
     parser.add_argument("--processes", type=int, default=2)
     parser.add_argument("--again", action="store_true")
     words = parser.parse_args()
-    if words.what == "score":
+    if words.what != "fold" and words.data is None:
+        parser.error("say in which folder the data sets are")
+    if words.what == "fold":
+        with alone("selection.py"):
+            fold(RUNS)
+    elif words.what == "score":
         print(json.dumps(score(words.data), indent=1))
     elif words.what == "pack":
         print(json.dumps(pack(words.data), indent=1))

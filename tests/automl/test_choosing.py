@@ -83,6 +83,43 @@ def test_what_needs_a_package_that_is_not_installed_is_not_taken(
     assert choose_strategy(job_for(stripes, tmp_path, records), stripes).strategy == taken
 
 
+def test_strategies_that_never_met_are_not_compared(stripes: Task, tmp_path: Path) -> None:
+    """Who brings a space of its own has other opponents: that it beat those says nothing of the others here."""
+    scores = {"halving": (0.8, 0.8, 0.95), "evolution": (0.9, 0.9, 0.9), "random": (0.7, 0.7, 0.7)}
+    met = [
+        searched(stripes, str(place), strategy, own[place]) for strategy, own in scores.items() for place in range(3)
+    ]
+    apart = [
+        replace(searched(stripes, f"apart {place}", *each), space={"name": "cells × recipe", "fingerprint": "own"})
+        for place in range(3)
+        for each in (("darts-", 0.9), ("gdas", 0.8))
+    ]
+    both = choose_strategy(job_for(stripes, tmp_path / "both", [*met, *apart]), stripes)
+    assert both.strategy == "evolution" and "by 3 cases" in both.why
+    alone = choose_strategy(job_for(stripes, tmp_path / "alone", apart), stripes)
+    assert alone.strategy == "halving" and "leave time to train many" in alone.why, "what they would take was not tried"
+
+
+def test_the_same_rows_read_otherwise_are_not_heard(
+    stripes: Task, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of pictures in another size the test rows have another digest."""
+    scores = {"halving": 0.8, "evolution": 0.9}
+    records = [
+        replace(searched(stripes, stripes.name, *each, test=f"of {size} pixels"), id=f"{size} {each[0]}")
+        for size in range(16, 64, 8)
+        for each in scores.items()
+    ]
+    ruled = "leave time to train many"
+    assert ruled in choose_strategy(job_for(stripes, tmp_path / "1", records), stripes).why
+    elsewhere = [replace(each, task="another") for each in records]
+    assert choose_strategy(job_for(stripes, tmp_path / "2", elsewhere), stripes).strategy == "evolution"
+    like = Situation(describe_task(stripes.search_data), "cells", 60.0)
+    shipped = [Experience(stripes.name, like, {name: (at,) for name, at in scores.items()})] * 4
+    monkeypatch.setattr("azora.automl.choosing.shipped_cases", lambda: shipped)
+    assert ruled in choose_strategy(job_for(stripes, tmp_path / "3", []), stripes).why
+
+
 def test_rules_speak_where_memory_says_too_little(stripes: Task, tmp_path: Path) -> None:
     pairs = (("halving", 0.8), ("evolution", 0.9))
     one = [searched(stripes, "one", *each) for each in pairs]

@@ -52,3 +52,21 @@ def test_a_resumed_study_in_which_nothing_was_judged_is_left_as_it_was_found(
     with pytest.raises(BudgetError):
         azora.search(stripes, out=tmp_path / "fresh", **WORDS)
     assert not (tmp_path / "fresh").exists()
+
+
+def test_a_strategy_from_a_file_is_gone_on_with_as_the_file_was(
+    stripes: Task, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file, out = tmp_path / "learned.json", tmp_path / "out"
+
+    def session(text: str, **words: Any) -> None:
+        file.write_text(text, encoding="utf-8")
+        settings = {"file": str(file)}
+        azora.search(stripes, strategy="composed", strategy_settings=settings, out=out, **words, **WORDS)
+
+    ends(monkeypatch, StudyError("the session is over"))
+    for text, resume in (('{"settings": {"start": 3}}', False), ('{"by": "me", "settings": {"start":  3}}', True)):
+        with pytest.raises(StudyError, match=r"^the session is over$"):
+            session(text, resume=resume)
+    with pytest.raises(StudyError, match=r"holds a study with file 'SHA-256 \w{16}', not 'SHA-256 \w{16}'; choose"):
+        session('{"settings": {"start": 4}}', resume=True)

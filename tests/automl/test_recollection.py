@@ -120,6 +120,8 @@ def test_beside_random_search_nothing_is_remembered_of_the_same_rows(slopes: Tas
         memory.remember(replace(own, id="again", task="again", facts={**own.facts, "data": "another digest"}))
         # Scores that nobody trained for are no memory of this metric.
         memory.remember(replace(own, id="proxy", task="proxy", facts={**own.facts, "evaluator": "zero-cost"}))
+        memory.remember(replace(own, id="count", task="count", facts={**own.facts, "evaluator": "mine:Count"}))
+        memory.remember(replace(own, id="aim", task="aim", metric="reward"))
 
     def recalled(**more: Any) -> set[str]:
         found = Recollection.of(Job.parse(task=slopes, out=tmp_path / "two", **words, **more), slopes, space)
@@ -128,6 +130,17 @@ def test_beside_random_search_nothing_is_remembered_of_the_same_rows(slopes: Tas
 
     assert recalled() == {"slopes", "other", "again"}
     assert recalled(baseline="random") == {"other"}
+    assert recalled(evaluator="mine:Count") == {"count"}
+    other = Job.parse(task=slopes, out=tmp_path / "other", evaluator="mine:Other", **words)
+    none = Recollection.of(other, slopes, space)
+    assert none is not None and none.statement() is None, "tasks like this there are, but no scores of that kind"
+    mine = Job.parse(task=slopes, out=tmp_path / "mine", evaluator="mine:Count", **words)
+    begun = Recollection.of(mine, slopes, space)
+    assert begun is not None
+    (tmp_path / "mine").mkdir()
+    begun.save(tmp_path / "mine")
+    again = Recollection.of(replace(mine, resume=True), slopes, space)
+    assert again is not None and again.remembered == begun.remembered
 
 
 def test_what_a_killed_search_kept_is_not_gone_on_with_by_another(slopes: Task, tmp_path: Path) -> None:

@@ -4,8 +4,12 @@ from __future__ import annotations
 
 import importlib.util
 import json
+from collections.abc import Iterator
+from concurrent.futures.process import BrokenProcessPool
+from contextlib import contextmanager
 from pathlib import Path
-from types import ModuleType
+from types import ModuleType, SimpleNamespace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -109,6 +113,32 @@ def test_the_script_takes_up_and_packs(script: ModuleType, tmp_path: Path, capsy
     assert (written.cells("val16_s2")[0], written.cells("test_s0")[0], written.cells("seconds")[0]) == (
         "90.00", "87.52", "0.320",
     )  # fmt: skip
+
+
+def test_the_script_goes_on_after_a_kill(script: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    lost, out = [("", 0)], tmp_path / "out.jsonl"
+
+    def trained(train: Any, jobs: list[tuple[str, int]]) -> Iterator[dict[str, Any]]:
+        for job in jobs:
+            if job == lost[0]:
+                raise BrokenProcessPool("A process was killed.")
+            yield {"code": job[0], "seed": job[1], "test": 0.9}
+
+    @contextmanager
+    def pool(workers: int, mp_context: Any) -> Iterator[Any]:
+        yield SimpleNamespace(map=trained)
+
+    monkeypatch.setattr(script, "ProcessPoolExecutor", pool)
+    lost[0] = (script.codes()[1], 1)
+    with pytest.raises(SystemExit, match=r"^A process was killed\. What is in .* stays: start it again"):
+        script.train_all(out, 2)
+    assert len(script.read(out)) == 4
+    with out.open("a", encoding="utf-8") as file:
+        file.write('{"code": "12')  # a kill cut it short
+    lost[0] = ("", 0)
+    script.train_all(out, 2)
+    done = script.read(out)
+    assert len({(each["code"], each["seed"]) for each in done}) == len(done) == 6
 
 
 def test_latency_is_measured_of_all(script: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -221,6 +221,9 @@ def test_memory_of_the_machine_is_heard_where_it_is_named(found: Path, tmp_path:
     # Scores of networks that nobody trained are of something else; a search for networks alone counts like any other.
     untrained = [replace(each, facts={**each.facts, "evaluator": "zero-cost"}) for each in records]
     assert neighbours(untrained, bundle, bundle.signature, features) == []
+    counted = [replace(each, facts={**each.facts, "evaluator": "mine:Count"}) for each in records]
+    rewarded = [replace(each, metric="reward") for each in records]
+    assert neighbours([*counted, *rewarded], bundle, bundle.signature, features) == []
     space = make_space("mlp", bundle.signature)
     trials = [Judgement(dict(space.sample(random.Random(seed))), seed / 4) for seed in range(4)]
     alone = replace(records[0], space={"name": "mlp", "fingerprint": space.fingerprint}, trials=trials)

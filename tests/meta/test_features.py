@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import time
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 
-from azora.meta import describe_task, likeness
+from azora.meta import describe_task, features, likeness
 from azora.tasks import Reading, Task, from_arrays, load_task
 
 
@@ -28,6 +29,30 @@ def test_features_of_thousands_of_pictures_take_less_than_five_seconds(stripes: 
     begun = time.process_time()
     assert describe_task(task.search_data)["log_rows"] > 8.0
     assert time.process_time() - begun < 5.0
+
+
+def test_large_pictures_are_shrunk_some_at_a_time_to_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
+    x = np.random.default_rng(0).integers(3, 250, (600, 3, 40, 33), dtype=np.uint8)
+    x[::2, :, :20] //= 2
+    data, shrunk, counts = from_arrays(x, np.arange(600) % 2).search_data, features._shrunk, list[int]()
+
+    def noted(pictures: Any) -> Any:
+        counts.append(len(pictures))
+        return shrunk(pictures)
+
+    def at_once(train: Any, judged: Any) -> Any:
+        low, high = np.float32(train.min()), np.float32(train.max())
+        return tuple(shrunk((each.astype(np.float32) - low) / (high - low)) for each in (train, judged))
+
+    monkeypatch.setattr(features, "_shrunk", noted)
+    found = describe_task(data)
+    assert len(data.train) > 2 * max(counts) and max(counts) == 100, "a copy in full size is of so many alone"
+    pairs = (at_once(data.train.x, data.validation.x), features._pictures(data.train.x, data.validation.x))
+    for wanted, own in zip(*pairs, strict=True):
+        assert own.dtype == np.float32
+        np.testing.assert_allclose(own, wanted, atol=1e-6)
+    monkeypatch.setattr(features, "_pictures", at_once)
+    assert found == pytest.approx(describe_task(data), abs=0.02)
 
 
 def test_features_of_numbers(slopes: Task) -> None:

@@ -81,6 +81,19 @@ def test_the_most_alike_tasks_are_recalled_and_of_one_task_its_longest_search() 
     assert recall([record()], {**features, "regression": 1.0}, two()) == []
 
 
+def test_scores_of_another_evaluator_and_rewards_are_not_recalled() -> None:
+    """They would stand for the task, being of more networks: one search speaks for each."""
+    more = [*record().trials, Judgement({"a": 1, "b": "y"}, 7.0, 9.0)]
+    counted = record(id="2", trials=more, facts={"evaluator": "mine:Count"})
+    rewarded = record(id="3", trials=more, metric="reward", facts={"evaluator": "trained"})
+    look = record(task="look", facts={"strategy": "improve"})
+    records, features = [record(facts={"evaluator": "trained"}), counted, rewarded, look], {"log_rows": 3.0}
+    assert [(each.task, len(each.scores)) for each in recall(records, features, two())] == [("one", 3), ("look", 3)]
+    assert recall([counted, rewarded], features, two()) == []
+    (own,) = recall(records, features, two(), "mine:Count")
+    assert len(own.scores) == 4
+
+
 @pytest.mark.parametrize(
     ("text", "said"),
     [

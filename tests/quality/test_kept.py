@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import json
 from collections.abc import Iterator
+from concurrent.futures.process import BrokenProcessPool
 from pathlib import Path
 from threading import Event, Thread
 from types import SimpleNamespace
@@ -27,6 +28,49 @@ def test_a_table_is_not_packed_before_all_networks_are_trained(tmp_path: Path) -
     with pytest.raises(SystemExit, match=f"of 3 networks {tasks.TASKS[0]} has 0, {tasks.TASKS[1]} has 2: train"):
         tasks.pack(tmp_path, tmp_path, tmp_path / "results", 3)
     assert not (tmp_path / "results").exists()
+    (tmp_path / f"{tasks.TASKS[0]}.jsonl").write_text("\n".join(json.dumps({"code": code}) for code in codes))
+    with pytest.raises(SystemExit, match=r"by --networks \(all tasks have the first 2\)"):
+        tasks.pack(tmp_path, tmp_path, tmp_path / "results", 3)
+
+
+def test_trainings_of_two_processors_are_not_packed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(tasks, "TASKS", ["mnist_a", "mnist_b"])
+    (code,) = tasks.codes()[:1]
+    for name, processor in (("mnist_a", "EPYC"), ("mnist_b", "Xeon")):
+        line = {"code": code, "on": {"processor": processor, "commit": "now"}}
+        (tmp_path / f"{name}.jsonl").write_text(json.dumps(line))
+    with pytest.raises(SystemExit, match="has runs of processors EPYC, Xeon; move"):
+        tasks.pack(tmp_path, tmp_path, tmp_path / "results", 1)
+    assert not (tmp_path / "results").exists()
+
+
+def test_lines_are_kept_whole_and_folded_away(tmp_path: Path) -> None:
+    file = tmp_path / "runs.jsonl"
+    keeping.fold(file)
+    assert keeping.lines_of(file) == []
+    file.write_text('{"a": 1}\n{"a": ', encoding="utf-8")  # a kill cut it short
+    for number in (2, 3):
+        with keeping.appending(file) as append:
+            append({"a": number})
+        assert keeping.lines_of(file) == [{"a": each + 1} for each in range(number)]
+        keeping.fold(file)
+        assert [each.name for each in tmp_path.iterdir()] == ["runs.jsonl.gz"]
+        assert keeping.lines_of(file) == [{"a": each + 1} for each in range(number)]
+
+
+def test_how_much_is_left_is_told_once_a_minute_at_most(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    clock = iter((0.0, 3600.0, 3630.0, 7200.0))
+    monkeypatch.setattr(keeping, "time", SimpleNamespace(monotonic=lambda: next(clock)))
+    progress = keeping.Progress("some.py", 2, [10.0, 20.0, 30.0], 5400.0)
+    for amount in (10.0, 20.0, 30.0):
+        progress(amount)
+    assert capsys.readouterr().err.splitlines() == [
+        "some.py: 2 of 5 are there, about 1.5 hours left",
+        "some.py: 3 of 5 are there, about 5.0 hours left",
+        "some.py: 5 of 5 are there, about 0.0 hours left",
+    ]
 
 
 def regrets(cold: float | None, warm: float | None) -> dict[str, Any]:
@@ -135,25 +179,67 @@ def test_what_measures_time_waits_for_another_to_end(tmp_path: Path, monkeypatch
     assert events == ["gain.py must be alone on the machine: it waits for limits.py to end", "limits", "gain"]
 
 
+class Pool:
+    """Trains nothing, and is killed at the code that `lost` is."""
+
+    lost = ""
+
+    def __init__(self, processes: int, mp_context: Any) -> None: ...
+
+    def __enter__(self) -> Pool:
+        return self
+
+    def __exit__(self, *given: object) -> None: ...
+
+    def map(self, train: Any, jobs: list[Any], chunksize: int) -> Iterator[dict[str, Any]]:
+        for _, name, code in jobs:
+            if code == self.lost:
+                raise BrokenProcessPool("A process was killed.")
+            yield {"code": code, "task": name}
+
+
+@pytest.fixture
+def trains(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(tasks, "TASKS", ["mnist_a", "mnist_b"])
+    monkeypatch.setattr(tasks, "ProcessPoolExecutor", Pool)
+
+
+def on(monkeypatch: pytest.MonkeyPatch, commit: str, processor: str = "EPYC") -> None:
+    monkeypatch.setattr(tasks, "provenance", lambda: {"commit": commit, "processor": processor})
+
+
+@pytest.mark.usefixtures("trains")
 def test_a_training_says_of_which_checkout_it_is(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    class Pool:
-        def __init__(self, processes: int) -> None: ...
-
-        def __enter__(self) -> Pool:
-            return self
-
-        def __exit__(self, *given: object) -> None: ...
-
-        def imap(self, train: Any, jobs: list[Any], chunksize: int) -> Iterator[dict[str, Any]]:
-            return ({"code": code, "task": name} for _, name, code in jobs)
-
-    monkeypatch.setattr(tasks, "TASKS", ["mnist_a"])
-    monkeypatch.setattr(tasks, "multiprocessing", SimpleNamespace(get_context=lambda way: SimpleNamespace(Pool=Pool)))
     for networks, commit in ((1, "then"), (2, "now")):
-        monkeypatch.setattr(tasks, "provenance", lambda commit=commit: {"commit": commit})
+        on(monkeypatch, commit)
         tasks.train_all(tmp_path, tmp_path, networks, 1)
-    lines = tasks.read(tmp_path / "mnist_a.jsonl")
+    lines = keeping.lines_of(tmp_path / "mnist_a.jsonl")
     assert [each["on"]["commit"] for each in lines] == ["then", "now"]
+    on(monkeypatch, "now", "Xeon")
+    with pytest.raises(SystemExit, match="has runs of processors EPYC, and this is Xeon"):
+        tasks.train_all(tmp_path, tmp_path, 3, 1)
+
+
+@pytest.mark.usefixtures("trains")
+def test_what_a_kill_left_of_trainings_is_gone_on_with(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    codes = tasks.codes()[:3]
+    on(monkeypatch, "now")
+    monkeypatch.setattr(tasks, "BLOCK", 2)
+    monkeypatch.setattr(Pool, "lost", codes[2])
+    with pytest.raises(
+        SystemExit, match=r"^A process was killed\. What is in .* stays: start it again, and it goes on$"
+    ):
+        tasks.train_all(tmp_path, tmp_path, 3, 1)
+    assert [list(tasks.trained(tmp_path, name)) for name in tasks.TASKS] == [codes[:2]] * 2, "as many of each"
+    with (tmp_path / "mnist_b.jsonl").open("a", encoding="utf-8") as file:
+        file.write('{"code": "12')  # a kill cut it short
+    monkeypatch.setattr(Pool, "lost", "")
+    tasks.train_all(tmp_path, tmp_path, 3, 1)
+    tasks.fold_all(tmp_path)
+    assert [list(tasks.trained(tmp_path, name)) for name in tasks.TASKS] == [codes] * 2
+    assert "tasks.py: 4 of 6 are there\n" in capsys.readouterr().err
 
 
 def test_a_score_tells_each_task_as_soon_as_it_is_known(
@@ -178,3 +264,7 @@ def test_a_score_tells_each_task_as_soon_as_it_is_known(
     assert played == ["bhmsds_a"] * 3 + ["mnist_a"] * 3 and list(told["tasks"]) == ["bhmsds_a", "mnist_a"]
     assert heard[3].startswith('{"bhmsds_a": {"networks": 30, "random": ') and not any(heard[:3] + heard[4:])
     assert capsys.readouterr().err.startswith('{"mnist_a": ')
+    assert tasks.score(tmp_path, 1, 5) == told and len(played) == 6, "it is not played again"
+    (tmp_path / "mnist_a.csv.gz").write_bytes(b"more networks")
+    tasks.score(tmp_path, 1, 5)
+    assert len(played) == 12

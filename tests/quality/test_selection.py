@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 import subprocess
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from queue import SimpleQueue
 from threading import Event
@@ -17,7 +18,7 @@ from tests.quality.scripts import script
 
 from azora.meta.evidence import Experience, Situation, read_evidence
 
-selection = script("selection")
+selection, keeping = script("selection"), script("keeping")
 DESCRIBED = {name: {"nearest": 0.5} for name in ("mnist_a", "mnist_b", "bhmsds_a")}
 
 
@@ -101,6 +102,7 @@ def test_a_search_that_hangs_or_answers_oddly_is_a_line(
     line = selection.searched(("mnist_a", 45.0, "spos", 1), tmp_path, cores)
     assert said in line["error"] and (line["task"], line["seed"]) == ("mnist_a", 1)
     assert line["on"] == {"commit": "now"}, "each run says of which checkout it is"
+    assert line["took"] < 15.0
     assert cores.get_nowait() == 3 and asked[0]["timeout"] == 345.0
 
 
@@ -133,7 +135,9 @@ def keep(lines: Mapping[Any, Mapping[str, Any]], *processors: str) -> None:
     selection.RUNS.write_text(text, encoding="utf-8")
 
 
-def test_what_comes_first_is_kept_first(kept: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_comes_first_is_kept_first(
+    kept: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
     monkeypatch.setattr(selection, "TASKS", ["mnist_a"])
     monkeypatch.setattr(selection.os, "sched_getaffinity", lambda process: {0, 1})
     later = Event()
@@ -141,16 +145,73 @@ def test_what_comes_first_is_kept_first(kept: Path, monkeypatch: pytest.MonkeyPa
     def searched(key: Any, *rest: Any) -> dict[str, Any]:
         if key[2] == "halving":  # the first that is asked for
             assert later.wait(10)
-        return {"strategy": key[2]}
+        return {**dict(zip(("task", "seconds", "strategy", "seed"), key, strict=True)), "on": {"processor": "EPYC"}}
 
-    def dumps(line: dict[str, Any]) -> str:
-        later.set()
-        return str(line["strategy"])
+    @contextmanager
+    def appending(file: Path) -> Iterator[Callable[[dict[str, Any]], None]]:
+        def append(line: dict[str, Any]) -> None:
+            write(line)
+            later.set()
+
+        with keeping.appending(file) as write:
+            yield append
 
     monkeypatch.setattr(selection, "searched", searched)
-    monkeypatch.setattr(selection, "json", SimpleNamespace(dumps=dumps))
+    monkeypatch.setattr(selection, "appending", appending)
+    monkeypatch.setattr(selection, "provenance", lambda: {"processor": "EPYC"})
     selection.run(kept, [45.0], 1, ["halving", "spos"], 2, False)
-    assert selection.RUNS.read_text().split() == ["spos", "halving"]
+    assert [key[2] for key in selection.read_runs()] == ["spos", "halving"]
+    assert "selection.py: 2 of 2 are there, about 0.0 hours left" in capsys.readouterr().err
+    monkeypatch.setattr(selection, "searched", lambda *given: pytest.fail("they are there"))
+    selection.run(kept, [45.0], 1, ["halving", "spos"], 2, False)
+
+
+@pytest.mark.parametrize("on", [{"processor": "EPYC"}, None])
+def test_a_night_of_another_processor_is_not_gone_on_with(
+    on: dict[str, str] | None, kept: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    line = {"task": "mnist_a", "seconds": 45.0, "strategy": "spos", "seed": 0, "error": "lost", "on": on}
+    selection.RUNS.write_text(json.dumps(line) + "\n", encoding="utf-8")
+    monkeypatch.setattr(selection, "provenance", lambda: {"processor": "Xeon"})
+    told = r"runs\.jsonl has runs of processors (EPYC|None), and this is Xeon; go on there, or move these aside"
+    with pytest.raises(SystemExit, match=told):
+        selection.run(kept, [45.0], 1, ["halving", "spos"], 2, True)
+
+
+def line_of(seed: int, took: float | None = None) -> dict[str, Any]:
+    """A run that went well, or one that failed after so many seconds."""
+    came = {"test_accuracy": 0.9, "took": 44.0} if took is None else {"error": f"OSError: {seed}", "took": took}
+    return {"task": "mnist_a", "seconds": 45.0, "strategy": "spos", "seed": seed, **came}
+
+
+def test_failures_soon_one_after_another_are_an_outage_and_no_results(capsys: pytest.CaptureFixture[str]) -> None:
+    def ignore(seconds: float) -> None: ...
+
+    written = list[dict[str, Any]]()
+    came = [line_of(0), line_of(1, 1.0), line_of(2, 40.0), *(line_of(seed, 1.0) for seed in range(3, 9))]
+    with pytest.raises(SystemExit, match=r"^4 searches failed soon, .* the last said OSError: 6: mend"):
+        selection.keep(came, 4, written.append, ignore)
+    assert [line["seed"] for line in written] == [0, 1, 2]
+    assert "mnist_a, 45.0, spos, 1: OSError: 1" in capsys.readouterr().err
+    written.clear()
+    few = [line_of(0, 1.0), line_of(1, 1.0), line_of(2), line_of(3, 1.0)]
+    selection.keep(few, 4, written.append, ignore)
+    assert written == few, "a strategy may fail"
+
+
+def test_a_night_ends_where_the_checkout_is_gone(kept: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(selection, "searched", lambda key, *rest: {**line_of(key[3], 0.1), "strategy": key[2]})
+    with pytest.raises(SystemExit, match=r"^4 searches failed soon"):
+        selection.run(kept, [45.0], 1, ["halving", "spos"], 2, False)
+    assert selection.read_runs() == {}
+
+
+def test_of_a_night_that_is_not_over_the_seeds_count_that_all_strategies_have(kept: Path) -> None:
+    told = {"halving": [0.9, 0.9, 0.1], "spos": [0.8, 0.8]}
+    keep({**runs(told, "bhmsds_a"), **runs(told, "mnist_b")}, "EPYC")
+    found = selection.score(kept, 20)
+    assert (found["runs"], found["uneven"], found["cases"]) == (8, 2, 2)
+    assert found["regret"]["rules"] == 1.0, "the unlucky third seed of halving is nobody else's"
 
 
 def test_a_score_takes_its_own_strategies_and_tells_the_commits_of_runs(kept: Path) -> None:
@@ -175,6 +236,13 @@ def test_runs_of_two_processors_are_neither_scored_nor_packed(kept: Path, monkey
         with pytest.raises(SystemExit, match="has runs of processors EPYC, Xeon; move"):
             act(kept)
     assert not selection.FILE.exists()
-    keep(runs({"halving": [0.9, 0.9], "spos": [0.8, 0.8]}), "EPYC")
-    assert selection.pack(kept) == {"runs on": {"commits": ["c0", "c1"], "processors": ["EPYC"]}, "runs": 4, "cases": 1}
+    alone = runs({"halving": [0.9]}, "mnist_b")
+    keep(alone, "EPYC")
+    with pytest.raises(SystemExit, match="has 1 runs, and no case of two strategies; run more"):
+        selection.pack(kept)
+    assert not selection.FILE.exists()
+    keep({**runs({"halving": [0.9, None, 0.9], "spos": [0.8, 0.8]}), **alone}, "EPYC")
+    selection.fold(selection.RUNS)
+    told = {"runs": 5, "failed": 1, "uneven": 1, "cases": 1}
+    assert selection.pack(kept) == {"runs on": {"commits": ["c0", "c1"], "processors": ["EPYC"]}, **told}
     assert [each.task for each in read_evidence(selection.FILE)] == ["mnist_a"]

@@ -202,3 +202,20 @@ def test_a_damaged_file_is_refused(text: str, says: str, tmp_path: Path) -> None
         make_strategy("composed", tiny_space(), settings={"file": str(file)})
     with pytest.raises(ConfigError, match="cannot be read: No such file"):
         make_strategy("composed", tiny_space(), settings={"file": str(tmp_path / "other.json")})
+
+
+@pytest.mark.parametrize(
+    "beside",
+    [
+        {"phases": [{"source": "random"}]}, {"start": 4}, {"population": 7}, {"replacement": "worst"},
+        {"fidelity": "halving"},
+    ],
+    ids=lambda each: next(iter(each)),
+)  # fmt: skip
+def test_what_a_file_says_is_not_said_beside_it(beside: dict[str, object], tmp_path: Path) -> None:
+    file = tmp_path / "learned.json"
+    file.write_text(json.dumps({"settings": {"start": 3}}))
+    usual = {"file": str(file), "phases": [{}], "start": 10, "epochs": 2.0}
+    assert make_strategy("composed", tiny_space(), settings=usual).inner.start == 3  # type: ignore[attr-defined]
+    with pytest.raises(ConfigError, match=rf"learned\.json says {next(iter(beside))}; leave out what it says"):
+        make_strategy("composed", tiny_space(), settings={**usual, **beside})

@@ -42,7 +42,8 @@ def choose_strategy(job: Job, task: Task) -> Advice:
         return Advice(job.strategy, "it was asked for")
     if job.resume and (begun := strategy_of(job.out)) is not None:
         return Advice(begun, "the search was begun with it")
-    return _by_evidence(job, task) or by_rules(job, task)
+    ruled = by_rules(job, task)
+    return _by_evidence(job, task, ruled.strategy) or ruled
 
 
 def by_rules(job: Job, task: Task) -> Advice:
@@ -102,10 +103,11 @@ def _apart(job: Job) -> str:
     return "limits are aimed at by a reward" if job.reward else ""
 
 
-def _by_evidence(job: Job, task: Task) -> Advice | None:
+def _by_evidence(job: Job, task: Task, ruled: str) -> Advice | None:
     if job.budget is None or len(job.objectives) > 1:
         return None
-    cases = _cases(job, task)
+    # Ranks of cases that have no strategy in common do not compare: that of the rules is in all.
+    cases = [case for case in _cases(job, task) if ruled in case.scores]
     space = space_of(str(default_space(task.signature) if job.space == "auto" else job.space))
     # Only what has searched this space: others may be unable to. And nothing is imported that a memory names.
     tried = {name for case in cases if case.situation.space == space for name in case.scores}
@@ -119,12 +121,13 @@ def _by_evidence(job: Job, task: Task) -> Advice | None:
 
 
 def _cases(job: Job, task: Task) -> list[Experience]:
-    """Those that come with azora, which are of trained networks, and those of the job's memory."""
+    """Those that come with azora, which are of trained networks, and those of the job's memory; none of a task by this
+    one's name: the same test rows may have been read otherwise, in another size, say."""
     cases = shipped_cases() if job.evaluator == TRAINED else []
-    if job.knowledge is None:
-        return cases
-    with Knowledge(job.knowledge) as knowledge:
-        return [*cases, *experienced(knowledge.records(), task.test_digest, job.evaluator)]
+    if job.knowledge is not None:
+        with Knowledge(job.knowledge) as knowledge:
+            cases = [*cases, *experienced(knowledge.records(), task.test_digest, job.evaluator)]
+    return [case for case in cases if case.task != task.name]
 
 
 def _installed() -> set[str]:

@@ -17,6 +17,7 @@ from azora.errors import KnowledgeError
 from azora.job import Job
 from azora.meta import Judgement, Knowledge, Record, describe_task, read_records, recall, write_records
 from azora.meta.carried import thinned
+from azora.meta.recalling import scores_alike
 from azora.space import Space
 from azora.strategies.memory import Remembered
 from azora.study import Study
@@ -58,22 +59,25 @@ class Recollection:
         if job.knowledge is None:
             return None
         if job.resume:
-            return cls._again(job.out / FILE, task.search_data, space, heard)
+            return cls._again(job, task.search_data, space, heard)
         with Knowledge(job.knowledge) as knowledge:
-            records = [each for each in knowledge.records() if each.trials]  # others tell of strategies alone
+            # Those without networks tell of strategies alone, and those of other scores tell this search nothing.
+            records = [each for each in knowledge.records() if each.trials and scores_alike(each, job.evaluator)]
         found = [each for each in records if each.space["fingerprint"] == space.root.fingerprint]
         if job.baseline is not None:
             found = [each for each in found if not _same_rows(each, task)]
         features = describe_task(task.search_data)
-        return cls(features, found, recall(found, features, space), len(records) - len(found), heard)
+        remembered = recall(found, features, space, job.evaluator)
+        return cls(features, found, remembered, len(records) - len(found), heard)
 
     @classmethod
-    def _again(cls, kept: Path, data: SearchData, space: Space, heard: float | None) -> Recollection:
+    def _again(cls, job: Job, data: SearchData, space: Space, heard: float | None) -> Recollection:
         """What a study began with: nothing, where it kept nothing."""
+        kept = job.out / FILE
         if not kept.is_file():
             return cls(describe_task(data), [], [], heard=heard)
         own, *records = read_records(kept)
-        return cls(own.features, records, recall(records, own.features, space), heard=heard)
+        return cls(own.features, records, recall(records, own.features, space, job.evaluator), heard=heard)
 
     def save(self, out: Path) -> None:
         """Keep in the study's folder what was taken, so that going on with it is going on with the same."""

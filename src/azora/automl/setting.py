@@ -29,6 +29,7 @@ from azora.networks.complexity import cost
 from azora.networks.registry import SPACES, default_space
 from azora.settings import closest, plain, resolve
 from azora.space import Architecture, Space
+from azora.strategies.learned import digest_of
 from azora.strategies.memory import ALIKE
 from azora.strategies.registry import STRATEGIES, find_maker, make_strategy
 from azora.tasks import METRICS, Reading, SearchData, Signature, Task, default_metric, from_arrays, load_task
@@ -67,7 +68,8 @@ def check_names(job: Job) -> None:
 class Setting:
     """A task, the space to search for it, and the objective.
 
-    `writing` are the seconds that the files take, as they were known when the search began.
+    `writing` are the seconds that the files take, as they were known when the search began; `learned` says what is in
+    the file that the strategy is made from.
     """
 
     job: Job
@@ -81,6 +83,7 @@ class Setting:
     reward: Reward | None = None
     memory: Recollection | None = None
     writing: float = 0.0
+    learned: str | None = None
 
     @property
     def until(self) -> float | None:
@@ -136,7 +139,8 @@ class Setting:
         heard = ALIKE if method is not None and method.hears() else None if known is None else known.hears
         memory = Recollection.of(job, task, space, heard)
         writing = writing_takes(task.signature)
-        return cls(job, task, space, about, objectives, method, beside, pricing, reward, memory, writing)
+        learned = _learned(job)
+        return cls(job, task, space, about, objectives, method, beside, pricing, reward, memory, writing, learned)
 
     def within_limits(self) -> Space:
         """The space within the job's limits.
@@ -203,6 +207,7 @@ class Setting:
             # What studies of earlier days do not speak of must not make them others.
             **({} if job.target is None else {"target": job.target}),
             **({} if job.reward is None else {"reward": job.reward}),
+            **({} if self.learned is None else {"file": self.learned}),
         }
 
     def workplace(self, data: Path, checkpoints: Path, precision: str) -> dict[str, Any]:
@@ -229,6 +234,12 @@ def _method(job: Job) -> Method | None:
     if method is not None and job.evaluator != "trained":
         raise ConfigError(f"{method.name} brings its own evaluator, so there is no other for it than trained")
     return method
+
+
+def _learned(job: Job) -> str | None:
+    """By which the file that the strategy is made from is known again; None where there is none."""
+    file = job.strategy_settings.get("file") if job.strategy == "composed" else None
+    return None if file is None else f"SHA-256 {digest_of(Path(file))}"
 
 
 def _objectives(job: Job, signature: Signature) -> tuple[Objective, ...]:

@@ -15,7 +15,7 @@ from azora.improving.challengers import Challenger, Neighbour
 from azora.meta import Judgement, Record, likeness
 from azora.meta.carried import Carried
 from azora.meta.policy import Policy
-from azora.meta.recalling import UNTRAINED
+from azora.meta.recalling import scores_alike
 from azora.space import Architecture, Product, Space
 from azora.strategies.memory import portfolio
 from azora.tasks import Signature
@@ -57,13 +57,13 @@ def statement(carried: Carried | None) -> str:
 def neighbours(records: Sequence[Record], bundle: Bundle, signature: Signature, features: Features) -> list[Neighbour]:
     """The networks that `records` of this space together rank best, the best first, each with how it was trained there.
     Searches for networks and recipes have a say in these, searches for networks alone in what comes after them; those
-    that trained nothing have none.
+    whose scores are not of trained networks, or of a reward, have none.
 
     Args:
         signature: of the networks to be made.
         features: of the new data; records of tasks unlike them have no say.
     """
-    trained = [each for each in records if each.facts.get("evaluator") != UNTRAINED]
+    trained = [each for each in records if scores_alike(each)]
     heard = [(record, likeness(record.features, features)) for record in trained]
     known: dict[str, Neighbour] = {}
     for recipe_searched in (True, False):

@@ -14,6 +14,7 @@ from azora.tasks.array import Array
 
 ROWS, JUDGED = 1_000, 500  # of search-train that are learned from, and of search-validation
 SIDE = 16  # pixels to which pictures are shrunk before anything learns from them
+AT_ONCE = 100  # pictures: of all of them there is no copy in their full size
 PROBES = ((3, 1), (5, 1), (3, 2))  # kernel and layers of networks with random weights
 PENALTY = 0.1  # of linear models
 CHANNELS = 12  # of each of their layers
@@ -35,7 +36,8 @@ def describe_task(data: SearchData) -> dict[str, float]:
     network after one epoch, and of a linear model on what networks with random weights answer.
     """
     signature, train = data.signature, data.train
-    x, judged = _brought(_some(train.x, ROWS), _some(data.validation.x, JUDGED))
+    brought = _pictures if train.x.ndim == 4 else _columns
+    x, judged = brought(train.x, data.validation.x)
     y, wanted = _some(train.y, ROWS), _some(data.validation.y, JUDGED)
     found = {
         "pictures": float(signature.pictures),
@@ -68,22 +70,42 @@ def likeness(one: Mapping[str, float], other: Mapping[str, float]) -> float:
 
 def _some(rows: Array, most: int) -> Array:
     """Rows at even steps."""
-    if len(rows) <= most:
-        return rows
-    found: Array = rows[np.linspace(0, len(rows) - 1, most).round().astype(int)]
+    found: Array = rows if len(rows) <= most else rows[_places(len(rows), most)]
     return found
 
 
-def _brought(train: Array, judged: Array) -> tuple[Array, Array]:
-    """Both with values about from 0 to 1, as those of `train` are; pictures of 16 × 16 pixels at most; columns of a
-    table each by itself, holes at a half."""
-    axes = None if train.ndim == 4 else 0
-    train, judged = train.astype(np.float32), judged.astype(np.float32)
-    low = np.nanmin(train, axis=axes, initial=np.inf)
-    high = np.nanmax(train, axis=axes, initial=-np.inf)
+def _places(rows: int, most: int) -> Array:
+    return np.linspace(0, rows - 1, min(rows, most)).round().astype(int)
+
+
+def _pictures(train: Array, judged: Array) -> tuple[Array, Array]:
+    """Some of both, of 16 × 16 pixels at most, with values about from 0 to 1, as those of `train` are."""
+    one, low, high = _small(train, ROWS)
+    other, _, _ = _small(judged, JUDGED)
+    spread = np.float32(high - low if high > low else 1.0)
+    return (one - np.float32(low)) / spread, (other - np.float32(low)) / spread
+
+
+def _small(pictures: Array, most: int) -> tuple[Array, float, float]:
+    """Some of them shrunk, and the least and the greatest value that these have in their full size."""
+    places, parts, lows, highs = _places(len(pictures), most), list[Array](), list[float](), list[float]()
+    for start in range(0, len(places), AT_ONCE):
+        block = pictures[places[start : start + AT_ONCE]].astype(np.float32)
+        parts.append(_shrunk(block))
+        lows.append(float(block.min()))
+        highs.append(float(block.max()))
+    return np.concatenate(parts), min(lows), max(highs)
+
+
+def _columns(train: Array, judged: Array) -> tuple[Array, Array]:
+    """Some rows of both, with values about from 0 to 1, as those of `train` are, each column by itself; holes at a
+    half."""
+    train, judged = _some(train, ROWS).astype(np.float32), _some(judged, JUDGED).astype(np.float32)
+    low = np.nanmin(train, axis=0, initial=np.inf)
+    high = np.nanmax(train, axis=0, initial=-np.inf)
     low, spread = np.where(np.isfinite(low), low, 0.0), np.where(high > low, high - low, 1.0)
     one, other = (np.nan_to_num((each - low) / spread, nan=0.5) for each in (train, judged))
-    return (_shrunk(one), _shrunk(other)) if train.ndim == 4 else (one, other)
+    return one, other
 
 
 def _shrunk(x: Array) -> Array:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Mapping
 from pathlib import Path
@@ -30,3 +31,13 @@ def read_learned(file: Path) -> Mapping[str, Any]:
         raise ConfigError(f"{file} is no file of azora meta-search: {error}") from error
     settings: Mapping[str, Any] = found["settings"]
     return settings
+
+
+def digest_of(file: Path) -> str:
+    """By which the settings in a file are known again.
+
+    Raises:
+        ConfigError: as `read_learned`.
+    """
+    told = json.dumps(read_learned(file), sort_keys=True)
+    return hashlib.sha256(told.encode()).hexdigest()[:16]

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from inspect import signature
 from pathlib import Path
 from typing import Any
 
 from azora.errors import ConfigError
-from azora.settings import closest
+from azora.settings import closest, plain
 from azora.space import Space
 from azora.strategies.bandit import Bandit
 from azora.strategies.bayesian import Bayesian
@@ -227,11 +228,12 @@ def composed(
     rungs: int | None = None,
     longest: float | None = None,
 ) -> Strategy:
-    """Phases of one's own, or those that `azora meta-search` wrote into `file`; `fidelity`: every network trained
-    equally long ("full", then `epochs`), by successive "halving" (then `lowest`, `eta`, `rungs`), or on while the
-    "median" or the "curve" says so (then `lowest`, `longest`)."""
+    """Phases of one's own, or those that `azora meta-search` wrote into `file`, with all that it wrote beside them;
+    `fidelity`: every network trained equally long ("full", then `epochs`), by successive "halving" (then `lowest`,
+    `eta`, `rungs`), or on while the "median" or the "curve" says so (then `lowest`, `longest`)."""
     parts: dict[str, Any] = {"phases": phases, "start": start, "population": population, "replacement": replacement}
     if file is not None:
+        _refuse_beside(file, {**parts, "fidelity": fidelity})
         parts = dict(read_learned(Path(file)))
         fidelity = parts.pop("fidelity", FULL)
     inner = Composed(space, seed, objective, **parts)
@@ -244,6 +246,13 @@ def composed(
     if fidelity == "halving":
         return SuccessiveHalving(inner, lowest, eta, rungs)
     return EarlyStopping(inner, fidelity, lowest, longest)
+
+
+def _refuse_beside(file: str, told: Mapping[str, Any]) -> None:
+    """Raises ConfigError: a setting that the file says as well is told otherwise than it is unless said."""
+    usual = signature(composed).parameters
+    if others := [name for name, value in told.items() if plain(value) != plain(usual[name].default)]:
+        raise ConfigError(f"{file} says {', '.join(others)}; leave out what it says, or file=")
 
 
 def halving(
