@@ -103,8 +103,8 @@ def _judged(
     learner: Learner, ends: Sequence[State], episodes: Episodes, share: Callable[[], float], length: float
 ) -> list[float]:
     """The mean query loss of each, over the same tasks: as many as there is time for, and `JUDGED` at most."""
-    sums, begun, count = [0.0] * len(ends), share(), 0
-    while count < JUDGED and (count == 0 or share() < begun + length):
+    sums, count, until = [0.0] * len(ends), 0, min(share() + length, 1.0)
+    while count < JUDGED and (count == 0 or share() < until):
         episode = judging(episodes.draw(FIRST + count))
         for place, end in enumerate(ends):
             learner.load_state(end)
