@@ -50,6 +50,7 @@ def test_a_meta_training_is_taken_up_with_its_commit_and_not_with_other_settings
 def test_what_was_found_is_trained_as_the_fixed_one_is(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(Adapting, "learn", lambda self, *words, **more: None)
     monkeypatch.setattr(fewshot, "WIDTH", 4)
+    monkeypatch.setattr(fewshot, "commit", lambda: "then")
     words = argparse.Namespace(work=tmp_path, seconds=3.0, seed=0, on="test", episodes=600)
     scaling = Scaling((100.0,), (60.0,))
     found, facts = fewshot.meta_trained("found", ROWS, scaling, words)
