@@ -118,7 +118,7 @@ class Adapting:
             self._heed()
             if self._due(share):
                 learner.take_out()
-            self.weighed += 1
+            self.weighed += int(not learner.decided)
         moved, tasks = [torch.zeros_like(each) for each in learner.meta], torch.zeros(len(learner.meta))
         of_logits, losses = torch.zeros_like(learner.meta_logits), list[float]()
         paths = [learner.space.sample(self._rng) if frozen else None for _ in episodes]
