@@ -1,13 +1,15 @@
 """Few-shot adaptation on Omniglot: meta-learned weights and logits against the one without the other.
 
-`python benchmarks/quality/fewshot.py DATA.npz [--methods metanas base fixed scratch] [--seconds 300] [--seed 0]
-[--work runs/fewshot] [--out benchmarks/results/fewshot] [--on test]`. DATA.npz holds `x_train`, `y_train` (characters
-to meta-train on) and `x_test`, `y_test` (other characters). A tenth of the first are held out for choices
-(`--on validation`); episodes of `--on test` are of the second alone.
+`python benchmarks/quality/fewshot.py DATA.npz [--methods metanas base fixed scratch scratch-base found]
+[--seconds 300] [--seed 0] [--work runs/fewshot] [--out benchmarks/results/fewshot] [--on test]`. DATA.npz holds
+`x_train`, `y_train` (characters to meta-train on) and `x_test`, `y_test` (other characters). A tenth of the first are
+held out for choices (`--on validation`); episodes of `--on test` are of the second alone.
 
 `metanas` and `base` are the styles of `azora.adapting`. `fixed` meta-trains the weights of one architecture
 (`conv_3x3` everywhere, the network that such methods are compared by) by Reptile, for as many seconds of the
-processor. `scratch` adapts, from new weights for every task, the architecture that `metanas` favours.
+processor. `scratch` and `scratch-base` adapt, from new weights for every task, the architecture that `metanas` and
+`base` favour, in as many steps as did better on tasks of held-out characters. For insight, `found` is `fixed` with the
+architecture that `metanas` favours: what finding it cost, and what it is worth.
 
 A meta-training is one for tasks of 1 and of 5 shots, has 10 shots, and ends in the folder `--work`; each evaluation is
 a JSON file in `--out`, whose `commit` is that of the meta-training. What is there already with the same settings is not
@@ -44,11 +46,15 @@ from azora.space import Architecture
 from azora.tasks import Scaling, Signature, Split, read_npz
 from azora.tasks.array import Array
 
-METHODS = ("metanas", "base", "fixed", "scratch")
+METHODS = ("metanas", "base", "fixed", "scratch", "scratch-base", "found")
 WAYS, TRAIN_SHOTS, QUERIES = 5, 10, 15
 WIDTH = 32
 VALIDATION = 100  # characters
-STEPS = {"metanas": 10, "base": 10, "fixed": 10, "scratch": 30}  # of an adaptation
+STEPS = {
+    "metanas": (10,), "base": (10,), "fixed": (10,), "scratch": (30, 100), "scratch-base": (30, 100), "found": (10,),
+}  # fmt: skip
+"""Of an adaptation; where there are several, tasks of held-out characters decide."""
+CHOOSING = 100  # such tasks
 FIXED = "conv_3x3"
 BY_SUPPORT = 100  # episodes that are judged with the support rows' statistics as well
 EPISODES = 600  # unless others are asked for, which the names of files say
@@ -59,7 +65,12 @@ SAME = (
 """What an evaluation hangs on, beside the commit and the machine."""
 PAIRED = ("on", "shots", "meta_training_seconds", "episodes", "commit", "seed")
 """What two evaluations share that can be compared; all but the seed is what differences over seeds share."""
-ABLATED, ABLATIONS = ("metanas", "base"), ("fixed", "scratch")
+SEARCHED = {"scratch": "metanas", "scratch-base": "base", "found": "metanas"}
+"""Whose architecture a method takes."""
+COMPARED = {
+    "metanas": ("fixed", "scratch", "found"), "base": ("fixed", "scratch-base"), "found": ("fixed",),
+}  # fmt: skip
+"""What differences are printed from: of the two styles their ablations."""
 Rows = tuple[Array, Array]
 
 
@@ -80,12 +91,12 @@ def everywhere(space: Layers, operation: str) -> Architecture:
     return space.architecture(**dict.fromkeys(space.choices, operation))
 
 
-def made(method: str, scaling: Scaling, words: argparse.Namespace) -> Adapting:
-    """What is meta-trained."""
+def made(method: str, scaling: Scaling, words: argparse.Namespace, found: Architecture | None = None) -> Adapting:
+    """What is meta-trained; `found` is the architecture of the method of that name."""
     signature = Signature("classification", (1, 28, 28), WAYS, tuple(f"class {way}" for way in range(WAYS)))
     space = Layers(signature, WIDTH)
-    settings = AdaptingSettings.of(method)
-    return Adapting(space, scaling, settings, everywhere(space, FIXED) if method == "fixed" else None, words.seed)
+    settings = AdaptingSettings.of("fixed" if method == "found" else method)
+    return Adapting(space, scaling, settings, everywhere(space, FIXED) if method == "fixed" else found, words.seed)
 
 
 def meta_trained(
@@ -93,7 +104,8 @@ def meta_trained(
 ) -> tuple[Adapting, dict[str, Any]]:
     """From `--work`, or trained and put there; with the facts of the training, whenever that was."""
     folder = words.work / f"{method}-{words.seconds:g}s-seed{words.seed}"
-    adapting = made(method, scaling, words)
+    searched = meta_trained(SEARCHED[method], rows, scaling, words)[0] if method == "found" else None
+    adapting = made(method, scaling, words, searched and searched.favoured())
     wanted = asked(adapting, words)
     if (folder / ABOUT).is_file():
         facts: dict[str, Any] = json.loads((folder / ABOUT).read_text(encoding="utf-8"))["facts"]
@@ -112,7 +124,8 @@ def meta_trained(
 
     adapting.learn(episodes, words.seconds, clock=time.process_time, seen=seen)
     seconds = round(time.process_time() - begun, 1)
-    facts = {"seconds": seconds, "taken_out": adapting.taken_out, "commit": of, "asked": wanted}
+    tried = [{**each.architecture, "steps": each.steps, "loss": round(each.loss, 4)} for each in adapting.tried]
+    facts = {"seconds": seconds, "taken_out": adapting.taken_out, "tried": tried, "commit": of, "asked": wanted}
     save_adapting(adapting, folder, facts)
     return adapting, facts
 
@@ -134,6 +147,14 @@ def from_scratch(adapting: Adapting, number: int) -> Adapting:
     return Adapting(space, adapting.scaling, settings, adapting.favoured(), seed=number)
 
 
+def chosen_steps(method: str, adapting: Adapting, episodes: Episodes, count: int) -> int:
+    """Of an adaptation, the number with which most answers are correct."""
+    if len(STEPS[method]) == 1:
+        return STEPS[method][0]
+    told = {steps: judged(method, adapting, episodes, count, steps) for steps in STEPS[method]}
+    return max(told, key=lambda steps: sum(told[steps]["correct"]))
+
+
 def judged(method: str, adapting: Adapting, episodes: Episodes, count: int, steps: int) -> dict[str, Any]:
     """Correct answers of every episode, with both kinds of statistics, and what the networks are."""
     found: dict[str, list[int]] = {"query": [], "support": []}
@@ -141,7 +162,7 @@ def judged(method: str, adapting: Adapting, episodes: Episodes, count: int, step
     begun = time.process_time()
     for number in range(count):
         episode = episodes.draw(number)
-        learner = from_scratch(adapting, number) if method == "scratch" else adapting
+        learner = from_scratch(adapting, number) if method.startswith("scratch") else adapting
         network = learner.adapt(episode, steps, seed=number)
         for statistics, correct in found.items():
             if statistics == "support" and number >= BY_SUPPORT:
@@ -161,6 +182,7 @@ def judged(method: str, adapting: Adapting, episodes: Episodes, count: int, step
         ],
         "parameters": round(float(np.mean(sizes))),
         "decided": round(float(np.mean([each > 0.99 for each in decided])), 3),
+        "adapted_in": steps,
         "seconds_of_processor": round(time.process_time() - begun, 1),
         "correct": found["query"],
     }  # fmt: skip
@@ -188,7 +210,8 @@ def about(
         "episodes": words.episodes,
         "seed": words.seed,
         "meta_training_seconds": words.seconds,
-        "meta_steps": adapting.done,
+        "meta_steps": 0 if method.startswith("scratch") else adapting.done,
+        "tried": facts["tried"],
         "adaptation_steps": STEPS[method],
         "width": WIDTH,
         "settings": asdict(adapting.settings),
@@ -207,8 +230,8 @@ def summary(folder: Path) -> None:
         key=lambda each: (each["on"], each["shots"], METHODS.index(each["method"]), each["seed"], each["episodes"])
     )
     for cell in cells:
-        line = f"{cell['on']:<11}{cell['shots']}-shot  {cell['method']:<8} seed {cell['seed']} "
-        line += f"{cell['episodes']} episodes "
+        line = f"{cell['on']:<11}{cell['shots']}-shot  {cell['method']:<12} seed {cell['seed']} "
+        line += f"{cell['meta_steps']} steps {cell['episodes']} episodes "
         line += f"{cell['transductive']['accuracy']:6.2f} ± {cell['transductive']['half']:.2f}"
         line += f"  (support statistics {cell['by_support_statistics']['accuracy']:6.2f})"
         for other in paired(cell, cells):
@@ -220,9 +243,9 @@ def summary(folder: Path) -> None:
 
 
 def paired(cell: Mapping[str, Any], cells: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
-    """The ablations that an evaluation can be compared with, episode by episode."""
+    """What an evaluation can be compared with, episode by episode."""
     others = [each for each in cells if all(cell[name] == each[name] for name in PAIRED)]
-    return [each for each in others if cell["method"] in ABLATED and each["method"] in ABLATIONS]
+    return [each for each in others if each["method"] in COMPARED.get(cell["method"], ())]
 
 
 def apart(cell: Mapping[str, Any], other: Mapping[str, Any]) -> Array:
@@ -275,7 +298,8 @@ def main() -> None:
     words.out.mkdir(parents=True, exist_ok=True)
     rows, scaling = characters(words.data)
     for method in words.methods:
-        adapting, facts = meta_trained("metanas" if method == "scratch" else method, rows["train"], scaling, words)
+        of = SEARCHED[method] if method.startswith("scratch") else method
+        adapting, facts = meta_trained(of, rows["train"], scaling, words)
         for shots in words.shots:
             file = file_of(words, method, shots)
             cell = as_json(about(method, adapting, facts, shots, words))
@@ -285,7 +309,9 @@ def main() -> None:
                 continue
             # Of one seed for all methods, so that differences can be taken episode by episode.
             episodes = Episodes(*rows[words.on], WAYS, shots, QUERIES, scaling, seed=1_000_000 + words.seed)
-            cell |= judged(method, adapting, episodes, words.episodes, STEPS[method])
+            held = Episodes(*rows["validation"], WAYS, shots, QUERIES, scaling, seed=2_000_000 + words.seed)
+            steps = chosen_steps(method, adapting, held, min(CHOOSING, words.episodes))
+            cell |= judged(method, adapting, episodes, words.episodes, steps)
             write(file, cell)
             print(method, shots, cell["transductive"], cell["decided"], cell["most_common"][:1], flush=True)
 

@@ -8,46 +8,22 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from torch import Tensor
+from safetensors.torch import load, save
+from tests.adapting.tiny import OPERATIONS, SCALING, STYLES, WAYS, adapting, episodes, rows, space, state, two
+from torch import Tensor, nn
 
-from azora.adapting import Adapting, AdaptingSettings, Episode, Episodes, Layers, load_adapting, save_adapting
+from azora.adapting import Adapting, AdaptingSettings, Episode, Episodes, load_adapting, save_adapting
 from azora.adapting.folder import ABOUT, WEIGHTS
 from azora.adapting.learner import OUT
 from azora.errors import BundleError, ConfigError, SpaceError, TaskError
 from azora.networks.relaxation import Relaxation
-from azora.tasks import Scaling, Signature
-from azora.tasks.array import Array
-
-WAYS = 3
-SIGNATURE = Signature("classification", (1, 8, 8), WAYS, ("ash", "beech", "cedar"))
-SCALING = Scaling((100.0,), (60.0,))
-OPERATIONS = ("conv_3x3", "depthwise_conv_3x3", "max_pool_3x3", "skip_connect")
-STYLES = ("metanas", "base")
 
 
-def rows(classes: int = 8, each: int = 8, seed: int = 0) -> tuple[Array, Array]:
-    """Pictures of 8 × 8 pixels: every class has a pattern of its own, and every row noise."""
-    patterns = np.random.default_rng(seed).integers(0, 200, (classes, 1, 8, 8))
-    y = np.repeat(np.arange(classes), each)
-    x = patterns[y] + np.random.default_rng(seed + 1).integers(0, 40, (len(y), 1, 8, 8))
-    return x.astype(np.uint8), y
-
-
-def episodes(shots: int = 4, queries: int = 4, **words: Any) -> Episodes:
-    return Episodes(*rows(), WAYS, shots, queries, SCALING, **words)
-
-
-def space() -> Layers:
-    return Layers(SIGNATURE, width=6, depth=2, operations=OPERATIONS)
-
-
-def adapting(style: str = "metanas", seed: int = 0, **settings: Any) -> Adapting:
-    fixed = space().architecture(operation_0="conv_3x3", operation_1="conv_3x3") if style == "fixed" else None
-    return Adapting(space(), SCALING, AdaptingSettings.of(style, **settings), fixed, seed)
-
-
-def state(one: Adapting) -> Tensor:
-    return torch.cat([each.flatten() for each in (*one.learner.meta, one.learner.meta_logits)])
+@pytest.fixture
+def soon(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is decided is decided after a few steps, and judged by a few tasks."""
+    monkeypatch.setattr("azora.adapting.adapting.LEAST", 2)
+    monkeypatch.setattr("azora.adapting.shortlist.JUDGED", 3)
 
 
 # Meta-training ------------------------------------------------------------------------------------------------------
@@ -77,11 +53,11 @@ def test_a_step_moves_weights_and_logits_toward_the_mean_of_the_adapted(style: s
 
 
 def test_while_logits_are_frozen_what_a_task_ran_is_what_moves() -> None:
-    one = adapting(frozen=0.5)
+    one = adapting(frozen=0.5, decided=1.0)
     before = [each.clone() for each in one.learner.meta]
     episode = episodes().draw(0)
     one.step([episode], 0.0)
-    names = [name for name, _ in one.learner.network.named_parameters() if _.requires_grad]
+    names = [name for name, _ in one.learner.network.named_parameters()]
     moved = {
         name for name, now, then in zip(names, one.learner.meta, before, strict=True) if not torch.equal(now, then)
     }
@@ -95,15 +71,14 @@ def test_while_logits_are_frozen_what_a_task_ran_is_what_moves() -> None:
 def test_weights_of_an_option_go_to_the_mean_over_the_tasks_that_ran_it(monkeypatch: pytest.MonkeyPatch) -> None:
     """The same task along two paths: each path's weights go all the way, and not half of it."""
     one, alone = adapting(frozen=1.0), adapting(frozen=1.0)
-    convs, pools = ({f"operation_{layer}": name for layer in range(2)} for name in ("conv_3x3", "max_pool_3x3"))
-    paths = [space().architecture(**convs), space().architecture(**pools)]
+    paths = [two("conv_3x3", "conv_3x3"), two("max_pool_3x3", "max_pool_3x3")]
     drawn = iter(paths)
     monkeypatch.setattr(one.learner.space, "sample", lambda rng: next(drawn))
     monkeypatch.setattr(alone.learner.space, "sample", lambda rng: paths[0])
     episode = episodes().draw(0)
     one.step([episode, episode], 0.0)
     alone.step([episode], 0.0)
-    names = [name for name, each in one.learner.network.named_parameters() if each.requires_grad]
+    names = [name for name, _ in one.learner.network.named_parameters()]
     place = names.index("layer_0.conv_3x3.1.weight")
     torch.testing.assert_close(one.learner.meta[place], alone.learner.meta[place])
 
@@ -122,7 +97,7 @@ def test_an_option_that_is_behind_is_taken_out_for_good() -> None:
 
 
 def test_no_more_options_are_left_than_asked_for() -> None:
-    one = adapting(decided=0.0, left=2)
+    one = adapting(left=2)
     one.learner.meta_logits[:4] = torch.tensor([0.01, 0.03, 0.0, 0.02])  # too near to each other to be taken out else
     assert one.learner.take_out() == 4
     assert (one.learner.meta_logits[:4] > OUT).tolist() == [False, True, False, True]
@@ -130,8 +105,8 @@ def test_no_more_options_are_left_than_asked_for() -> None:
 
 
 @pytest.mark.parametrize("style", [*STYLES, "fixed"])
-def test_what_is_learned_serves_classes_that_were_never_seen(style: str) -> None:
-    one = adapting(style, frozen=0.2)
+def test_what_is_learned_serves_classes_that_were_never_seen(style: str, soon: None) -> None:
+    one = adapting(style, frozen=0.1, decided=0.2)
     one.learn(episodes(queries=0), steps=20)
     unseen = Episodes(*rows(seed=7), WAYS, 2, 6, SCALING, seed=1)
     correct, before = [], state(one)
@@ -143,10 +118,11 @@ def test_what_is_learned_serves_classes_that_were_never_seen(style: str) -> None
     assert torch.equal(state(one), before)  # a task leaves nothing behind
 
 
-def test_a_meta_training_is_a_function_of_its_seed() -> None:
+def test_a_meta_training_is_a_function_of_its_seed(soon: None) -> None:
     first, same, other = adapting("base"), adapting("base"), adapting("base", seed=1)
     for each in (first, same, other):
-        each.learn(episodes(queries=0), steps=3)
+        each.learn(episodes(queries=0), steps=8)
+        assert len(each.tried) > 1
     assert torch.equal(state(first), state(same))
     assert not torch.equal(state(first), state(other))
 
@@ -160,6 +136,32 @@ def test_time_ends_a_meta_training() -> None:
     )
     assert shares == [0.25, 0.5, 0.75]
     assert one.done == 3
+
+
+def test_options_are_taken_out_only_after_logits_have_learned_for_some_steps(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("azora.adapting.adapting.LEAST", 2)
+    episode, one, late = episodes().draw(0), adapting(frozen=0.0, decided=0.1), adapting(frozen=0.0, decided=0.1)
+    for share, out in ((0.2, 0), (0.3, 0), (0.4, 6)):
+        one.step([episode], share)
+        assert one.taken_out == out
+    late.step([episode], 0.6)  # nothing is waited for in the second half
+    assert late.taken_out == 6
+
+
+def test_logits_begin_with_what_single_paths_came_to(monkeypatch: pytest.MonkeyPatch) -> None:
+    def lost(episode: Episode, steps: int, generator: torch.Generator, path: Any = None) -> float:
+        return 0.0 if path is None else 1.0 + (path["operation_0"] != "conv_3x3")
+
+    for shots, told in ((4, True), (3, False)):  # of 3 shots, the second step has rows of the first one
+        one, drawn = adapting(frozen=0.4, decided=0.6, steps=2), [episodes(shots).draw(0)] * 40
+        monkeypatch.setattr(one.learner, "adapt", lost)
+        for share in (0.1, 0.3):  # the first half is too early
+            one.step(drawn, share)
+        assert bool((one.learner.meta_logits == 0).all())
+        one.step(drawn[:1], 0.5)
+        logits = one.learner.meta_logits
+        assert float(logits.std()) == pytest.approx(float(told), rel=1e-4)
+        assert not told or (int(logits.argmax()) == 0 and float(logits[0]) > 1.5)
 
 
 # Adapting -----------------------------------------------------------------------------------------------------------
@@ -187,7 +189,7 @@ def test_the_temperature_falls_within_an_adaptation_until_one_option_is_left() -
 @pytest.mark.parametrize("style", STYLES)
 def test_the_derived_network_is_the_mixture_at_a_temperature_of_nothing(style: str) -> None:
     relaxation = Relaxation("annealed", temperature=(1.0, 1e-3), least=0.01, spread=1.0)
-    one = adapting(style, frozen=0.0, relaxation=relaxation)
+    one = adapting(style, frozen=0.0, decided=1.0, relaxation=relaxation)
     one.learn(episodes(queries=0), steps=3)
     learner, episode = one.learner, episodes().draw(5)
     for operations in (("conv_3x3", "max_pool_3x3"), ("skip_connect", "depthwise_conv_3x3")):
@@ -224,23 +226,96 @@ def test_in_base_options_are_drawn_and_the_loss_has_the_divergence_from_the_prio
     first, second = (one.adapt(episode, 6, seed) for seed in (0, 1))
     assert not torch.equal(first.strengths["operation_0"], second.strengths["operation_0"])
     learner = one.learner
-    learner.weigh(0.5, torch.Generator().manual_seed(0))
+    learner.weigh(0.0, torch.Generator().manual_seed(0))
     with torch.no_grad():
-        before = learner.loss(episode, 0)  # logits are the prior's
+        alone = learner.loss(episode, 0).item()  # logits are the prior's
         learner.logits[:4] += torch.tensor([2.0, 0.0, 0.0, 0.0])
-        after = learner.loss(episode, 0)  # options are weighed as before
+        learner.weigh(0.0, torch.Generator().manual_seed(0))
+        crossed = learner.loss(episode, 0).item()
     own = torch.softmax(torch.tensor([2.0, 0.0, 0.0, 0.0]), 0)
-    divergence = float((own * (own / 0.25).log()).sum())
-    assert float(after - before) == pytest.approx(divergence / len(episode.x), rel=1e-3)
+    divergence = float((own * (own / 0.25).log()).sum()) / len(episode.x)
+    assert learner.divergence(episode).item() == pytest.approx(divergence, rel=1e-3) and crossed != alone
+    assert learner.adapt(episode, 1, torch.Generator().manual_seed(0)) == pytest.approx(crossed + divergence, rel=1e-3)
+
+
+@pytest.mark.parametrize("style", STYLES)
+def test_the_temperature_is_divided_out_of_the_gradient_of_the_logits(
+    style: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Else the last step of an adaptation alone would move them: Adam has one second moment for all."""
+    one, episode, found = adapting(style, variance=0.0), episodes().draw(0), list[Tensor]()
+    learner = one.learner
+    with torch.no_grad():
+        learner.logits += torch.linspace(-0.2, 0.2, len(learner.logits))
+
+    def kept() -> None:
+        assert learner.logits.grad is not None
+        found.append(learner.logits.grad.clone())
+
+    monkeypatch.setattr(learner.optimiser, "step", kept)
+    learner.adapt(episode, 3, torch.Generator().manual_seed(0))
+    generator = torch.Generator().manual_seed(0)
+    for step, heat in enumerate((1.0, 0.525, 0.05) if style == "metanas" else (1.0, 0.55, 0.1)):
+        learner.weigh(step / 2, generator)
+        (expected,) = torch.autograd.grad(learner.loss(episode, step), [learner.logits])
+        expected = heat * expected
+        if style == "base":
+            expected += torch.autograd.grad(learner.divergence(episode), [learner.logits])[0]
+        torch.testing.assert_close(found[step], expected)
+
+
+def test_normalisations_of_what_is_left_learn_a_scale_and_a_shift() -> None:
+    one, episode = adapting(), episodes().draw(0)
+    learner, chosen = one.learner, two("conv_3x3", "depthwise_conv_3x3")
+    assert learner.relaxed is not None
+    learner.relaxed.decide(chosen)
+    before = learner.network(episode.x)
+    learner.choose(chosen)
+    learner.weigh(0.0, torch.Generator())
+    torch.testing.assert_close(learner.network(episode.x), before)
+    one.step([episode], 0.5)
+    meta = dict(zip([name for name, _ in learner.network.named_parameters()], learner.meta, strict=True))
+    learned = {
+        tuple(name.split(".")[:2])
+        for name, module in learner.network.named_modules()
+        if isinstance(module, nn.BatchNorm2d) and module.affine and name.startswith("layer_")
+        if bool((meta[f"{name}.weight"] != 1).any()) and bool((meta[f"{name}.bias"] != 0).any())
+    }
+    assert learned == {("layer_0", "conv_3x3"), ("layer_1", "depthwise_conv_3x3")}
+    found = one.adapt(episode, 3)
+    assert found.architecture == chosen
+    assert bool((found.network.get_parameter("layer_0.conv_3x3.2.weight") != 1).any())
+
+
+def test_what_is_decided_is_weighed_once_and_without_a_gradient(monkeypatch: pytest.MonkeyPatch) -> None:
+    one, episode = adapting("base"), episodes().draw(0)
+    learner, settled = one.learner, list[int]()
+    learner.choose(two("conv_3x3", "skip_connect"))
+    relaxed = learner.relaxed
+    assert relaxed is not None and learner.decided
+    settle = relaxed.settle
+
+    def once() -> None:
+        settled.append(1)
+        settle()
+
+    monkeypatch.setattr(relaxed, "draw", None)
+    monkeypatch.setattr(relaxed, "settle", once)
+    learner.restore()
+    learner.adapt(episode, 5, torch.Generator())
+    assert settled == [1] and learner.logits.grad is None
+    assert not any(gate.weights.requires_grad for gate in relaxed.gates().values())
+    assert [gate.runs for gate in relaxed.gates().values()] == [(0,), (3,)]
 
 
 # Folders ------------------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("style", [*STYLES, "fixed"])
-def test_what_was_saved_adapts_as_before(style: str, tmp_path: Path) -> None:
+def test_what_was_saved_adapts_as_before(style: str, tmp_path: Path, soon: None) -> None:
     one, episode = adapting(style), episodes().draw(9)
     one.learn(episodes(queries=0), steps=4)
+    assert one.learner.decided
     save_adapting(one, tmp_path / "learned", {"seconds": 1.5})
     there = load_adapting(tmp_path / "learned")
     assert there.done == 4
@@ -248,6 +323,22 @@ def test_what_was_saved_adapts_as_before(style: str, tmp_path: Path) -> None:
     assert there.favoured() == one.favoured()
     first, second = (each.adapt(episode, 5).logits(episode.x_query) for each in (one, there))
     assert torch.equal(first, second)
+
+
+def test_folders_that_lack_what_did_not_learn_are_read(tmp_path: Path) -> None:
+    """Earlier versions kept nothing of the scales and shifts inside of options: they are 1 and 0."""
+    one, file = adapting(), tmp_path / WEIGHTS
+    one.learn(episodes(queries=0), steps=1)
+    save_adapting(one, tmp_path)
+    still = {f"meta.{name}" for name, each in one.learner.network.named_parameters() if not each.requires_grad}
+    kept = load(file.read_bytes())
+    assert still < kept.keys()
+    left = {name: each for name, each in kept.items() if name not in still}
+    file.write_bytes(save(left))
+    assert torch.equal(state(load_adapting(tmp_path)), state(one))
+    file.write_bytes(save({name: each for name, each in left.items() if name != "meta.0.weight"}))
+    with pytest.raises(BundleError, match="does not hold together"):
+        load_adapting(tmp_path)
 
 
 def test_weights_and_their_description_are_replaced_at_one_stroke(
@@ -311,3 +402,13 @@ def test_mistakes_are_told_in_a_line() -> None:
         AdaptingSettings(frozen=2)
     with pytest.raises(ConfigError, match="steps=0"):
         AdaptingSettings(steps=0)
+    with pytest.raises(ConfigError, match=r"frozen=0.3 must be below decided=0.2"):
+        AdaptingSettings(frozen=0.3)
+
+
+def test_where_tasks_decide_the_temperature_falls_exponentially() -> None:
+    assert AdaptingSettings.of("metanas").relaxation.cooling == "linear"
+    for style in STYLES:
+        assert AdaptingSettings.of(style, left=2).relaxation.cooling == "exponential"
+    given = Relaxation("annealed", temperature=(1.0, 0.1))
+    assert AdaptingSettings.of("metanas", left=2, relaxation=given).relaxation == given

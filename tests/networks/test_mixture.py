@@ -428,6 +428,17 @@ def test_what_is_taken_is_neither_weighed_nor_drawn(kind: str) -> None:
     assert made.gates()["operation_0_3"].runs == () and not made.gates()["operation_0_3"].weights.any()
 
 
+def test_an_option_that_is_decided_gives_what_it_says_and_is_not_multiplied() -> None:
+    space, x = nb201(), random_of(2, 4, 8, 8).float()
+    made = Relaxed(space, Relaxation()).eval()
+    of = {each.choice: each for each in made.network.modules() if isinstance(each, Mixed)}
+    made.decide(space.from_string(PASSING))
+    assert of["operation_0_2"](x) is x  # a skip
+    made.taken["operation_0_2"] = made.options["operation_0_2"].index("skip_connect")
+    made.draw(Moment(0.5, True, seeded()))
+    assert of["operation_0_2"](x) is x
+
+
 def test_what_is_no_longer_in_the_mixture_cannot_be_decided() -> None:
     space = nb201()
     made = Relaxed(space, Relaxation(), kept={"operation_0_1": ("none", "conv_1x1")})

@@ -47,10 +47,40 @@ def test_a_meta_training_is_taken_up_with_its_commit_and_not_with_other_settings
         fewshot.refuse_others(tmp_path, cell, {"adaptation_steps": 99})
 
 
+def test_what_was_found_is_trained_as_the_fixed_one_is(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Adapting, "learn", lambda self, *words, **more: None)
+    monkeypatch.setattr(fewshot, "WIDTH", 4)
+    monkeypatch.setattr(fewshot, "commit", lambda: "then")
+    words = argparse.Namespace(work=tmp_path, seconds=3.0, seed=0, on="test", episodes=600)
+    scaling = Scaling((100.0,), (60.0,))
+    found, facts = fewshot.meta_trained("found", ROWS, scaling, words)
+    searched, _ = fewshot.meta_trained("metanas", ROWS, scaling, words)
+    assert found.settings.style == "fixed" and found.favoured() == searched.favoured()
+    assert facts["asked"]["architecture"] == searched.favoured().to_json()
+    assert sorted(each.name for each in tmp_path.iterdir()) == ["found-3s-seed0", "metanas-3s-seed0"]
+
+
+def test_held_out_tasks_choose_how_long_new_weights_are_adapted(monkeypatch: pytest.MonkeyPatch) -> None:
+    def judged(method: str, adapting: Any, episodes: Any, count: int, steps: int) -> dict[str, Any]:
+        return {"correct": [steps, count]}
+
+    monkeypatch.setattr(fewshot, "judged", judged)
+    assert fewshot.chosen_steps("scratch", None, None, 5) == 100
+    assert fewshot.chosen_steps("metanas", None, None, 5) == 10
+
+
+def test_each_style_is_compared_with_its_own_ablations() -> None:
+    same = {"on": "test", "shots": 5, "meta_training_seconds": 9.0, "episodes": 3, "commit": "now", "seed": 0}
+    cells = [{**same, "method": method} for method in fewshot.METHODS]
+    others = {cell["method"]: [each["method"] for each in fewshot.paired(cell, cells)] for cell in cells}
+    assert others["metanas"] == ["fixed", "scratch", "found"] and others["base"] == ["fixed", "scratch-base"]
+    assert others["found"] == ["fixed"] and not others["fixed"] and not others["scratch-base"]
+
+
 def test_differences_are_of_one_commit_and_are_told_over_seeds(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    same = {"on": "test", "shots": 5, "meta_training_seconds": 9.0, "episodes": 3}
+    same = {"on": "test", "shots": 5, "meta_training_seconds": 9.0, "episodes": 3, "meta_steps": 7}
     figures = {"accuracy": 90.0, "half": 1.0}
     correct = {"metanas": ([60, 63, 66], [66, 69, 72]), "fixed": ([60, 60, 60], [60, 60, 60])}
     for method, seeds in correct.items():

@@ -18,7 +18,7 @@ JUDGED_BY = ("query", "support")
 @final
 @dataclass(frozen=True)
 class Adapted:
-    """A task's own architecture with its weights.
+    """A task's network: its own weights, and its own architecture where options were left to decide between.
 
     Args:
         network: (B, *shape) → (B, ways).

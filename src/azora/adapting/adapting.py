@@ -12,18 +12,25 @@ from torch import Tensor
 
 from azora.adapting.adapted import Adapted
 from azora.adapting.episodes import Episode, Episodes
-from azora.adapting.learner import Learner
+from azora.adapting.evidence import Evidence
+from azora.adapting.learner import OUT, Learner
 from azora.adapting.settings import AdaptingSettings
+from azora.adapting.shortlist import Tried, shortlist, trial
 from azora.errors import TaskError
 from azora.space import Architecture, Space
 from azora.tasks import Scaling, Signature
 
 STEPS = 20  # of an adaptation after the meta-training
+LEAST = 20  # steps of the meta-training in which logits learn before options are taken out
+LATEST = 0.5  # share of it after which these are no longer waited for
 
 
 @final
 class Adapting:
     """Weights and architecture logits, meta-learned over tasks, that adapt to a new one in a few steps.
+
+    A meta-training has four parts: tasks train single paths, whose losses logits begin with; logits learn; a few
+    architectures are tried (where one option is to be left); and what is left learns alone.
 
     Args:
         space: of the networks, for tasks of so many classes as it has outputs.
@@ -45,7 +52,9 @@ class Adapting:
         self.scaling, self.settings, self.seed = scaling, settings or AdaptingSettings(), seed
         self.learner = Learner(space, self.settings, architecture, seed)
         self.done = 0  # steps of the meta-training
-        self.taken_out = 0  # options
+        self.weighed = 0  # of them, those in which logits learned
+        self.tried: list[Tried] = []  # the shortlist of which one architecture was left
+        self._evidence = None if self.learner.relaxed is None else Evidence(self.learner.relaxed)
         self._generator, self._rng = torch.Generator().manual_seed(seed), random.Random(f"{seed} paths")
 
     # Meta-training ----------------------------------------------------------------------------------------------
@@ -71,38 +80,51 @@ class Adapting:
         if seconds is None and steps is None:
             raise TaskError("a meta-training needs an end: give seconds or steps")
         self.check(episodes.shape, episodes.ways)
-        begun, loss, first = clock(), 0.0, self.done
-        while True:
-            share = max(
+        begun, loss, first, tasks = clock(), 0.0, self.done, self.settings.tasks
+
+        def share() -> float:
+            return max(
                 0.0 if seconds is None else (clock() - begun) / seconds,
                 0.0 if steps is None else (self.done - first) / steps,
             )
-            if share >= 1.0:
-                return loss
-            drawn = [episodes.draw(self.done * self.settings.tasks + each) for each in range(self.settings.tasks)]
-            loss = self.step(drawn, share)
+
+        def step(now: float) -> float:
+            found = self.step([episodes.draw(self.done * tasks + each) for each in range(tasks)], now)
             if seen is not None:
-                seen(share, loss)
+                seen(now, found)
+            return found
+
+        while (now := share()) < 1.0:
+            if self.settings.left == 1 and self._due(now):
+                self._choose(episodes, step, share)
+            else:
+                loss = step(now)
+        return loss
 
     def step(self, episodes: Sequence[Episode], share: float) -> float:
         """One step of the meta-training: of weights and logits, meta += rate · mean over tasks of (adapted − meta).
 
         (Reptile: Nichol et al., 2018; of both: Elsken et al., 2020.) For weights of options that not every task ran,
         the mean is over those that did. While logits are frozen, each task trains one path, drawn uniformly: MetaNAS
-        runs all of them, which here takes four times as long (single paths: Guo et al., 2020).
+        runs all of them, which here takes four times as long (single paths: Guo et al., 2020). Options are taken out as
+        logits have it.
 
         Args:
             share: of the meta-training that is done; the rates fall with it.
         """
         learner, settings, falling = self.learner, self.settings, 1.0 - share
-        if share >= settings.decided:
-            self.taken_out += learner.take_out()
+        frozen = not learner.decided and share < settings.frozen
+        if not frozen and not learner.decided:
+            self._heed()
+            if self._due(share):
+                learner.take_out()
+            self.weighed += int(not learner.decided)
         moved, tasks = [torch.zeros_like(each) for each in learner.meta], torch.zeros(len(learner.meta))
-        of_logits, loss = torch.zeros_like(learner.meta_logits), 0.0
-        for episode in episodes:
+        of_logits, losses = torch.zeros_like(learner.meta_logits), list[float]()
+        paths = [learner.space.sample(self._rng) if frozen else None for _ in episodes]
+        for episode, path in zip(episodes, paths, strict=True):
             learner.restore()
-            path = learner.space.sample(self._rng) if learner.relaxed is not None and share < settings.frozen else None
-            loss += learner.adapt(episode, settings.steps, self._generator, path) / len(episodes)
+            losses.append(learner.adapt(episode, settings.steps, self._generator, path))
             with torch.no_grad():
                 apart = torch._foreach_sub(learner.weights, learner.meta)
                 torch._foreach_add_(moved, apart)
@@ -111,8 +133,40 @@ class Adapting:
         torch._foreach_mul_(moved, (settings.meta_rate * falling / tasks.clamp_min(1.0)).tolist())
         torch._foreach_add_(learner.meta, moved)
         learner.meta_logits += settings.meta_logits_rate * falling / len(episodes) * of_logits
+        tells = frozen and 2 * share >= settings.frozen and all(map(learner.fresh, episodes))
+        if tells and self._evidence is not None:
+            self._evidence.add([path for path in paths if path is not None], losses)
         self.done += 1
-        return loss
+        return sum(losses) / len(losses)
+
+    @property
+    def taken_out(self) -> int:
+        """Options that are out for good."""
+        return int((self.learner.meta_logits == OUT).sum())
+
+    def _due(self, share: float) -> bool:
+        """Whether options are to be taken out after so much of the meta-training."""
+        waited = self.weighed >= LEAST or share >= LATEST
+        return not self.learner.decided and waited and share >= max(self.settings.frozen, self.settings.decided)
+
+    def _heed(self) -> None:
+        """Logits begin with what single paths came to, in the second half of their time: before, weights are worth
+        little. Their standard deviation is 1 where one option is to be left, and else the last temperature: at that,
+        a task can decide otherwise."""
+        if self._evidence is not None:
+            spread = 1.0 if self.settings.left == 1 else self.settings.relaxation.heat(1.0)
+            self.learner.meta_logits += self._evidence.logits(spread)
+            self._evidence = None
+
+    def _choose(self, episodes: Episodes, step: Callable[[float], object], share: Callable[[], float]) -> None:
+        """Leave one architecture: the best of a shortlist, or the strongest options where there is none."""
+        self._heed()
+        can = self.settings.tried > 0 and episodes.shots + episodes.queries > 1
+        few = shortlist(self.learner) if can else []
+        if len(few) > 1:
+            self.tried = trial(self.learner, few, step, episodes, share, self.settings.tried)
+        else:
+            self.learner.take_out()
 
     # A new task -------------------------------------------------------------------------------------------------
 

@@ -139,8 +139,8 @@ def _pair(value: Any) -> Any:
 
 
 def _names(learner: Learner) -> list[str]:
-    """Of all that the optimiser moves, in its order."""
-    names = [name for name, each in learner.network.named_parameters() if each.requires_grad]
+    """Of all that the optimiser has, in its order."""
+    names = [name for name, _ in learner.network.named_parameters()]
     return [*names, *([LOGITS] if learner.relaxed is not None else [])]
 
 
@@ -155,10 +155,13 @@ def _tensors(learner: Learner) -> dict[str, Tensor]:
 @torch.no_grad()
 def _load(learner: Learner, tensors: Mapping[str, Tensor]) -> None:
     names, meta = _names(learner), [*learner.meta, learner.meta_logits]
+    still = {name for name, each in learner.network.named_parameters() if not each.requires_grad}
     for name, each in zip(names, meta, strict=False):
-        each.copy_(tensors[f"meta.{name}"])
+        if name not in still or f"meta.{name}" in tensors:  # folders of earlier versions lack what did not learn
+            each.copy_(tensors[f"meta.{name}"])
     kinds = ("step", "exp_avg_sq")
     learner.load_moments(
         [{kind: tensors[at] for kind in kinds if (at := f"{kind}.{name}") in tensors} for name in names]
     )
+    learner.settle()
     learner.restore()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any, final
 
 import torch
@@ -17,11 +18,22 @@ from azora.networks.derivation import Derivation
 from azora.networks.mixed import Mixed
 from azora.networks.mixture import Relaxed
 from azora.networks.relaxation import Moment
-from azora.networks.statistics import statistics_kept
+from azora.networks.statistics import BatchNorm, statistics_kept
 from azora.space import Architecture, Space
 
 SECOND = 0.999  # decay of the second moments
 OUT = -1e9  # logit of an option that was taken out
+TEMPERED = ("annealed", "gumbel", "gumbel-soft")  # relaxations whose logits are divided by a temperature
+
+
+@final
+@dataclass(frozen=True)
+class State:
+    """What is meta-learned: weights by the parameters' order, logits, and the optimiser's moments."""
+
+    meta: list[Tensor]
+    logits: Tensor
+    moments: Sequence[Mapping[str, Any]]
 
 
 @final
@@ -30,7 +42,12 @@ class Learner:
 
     Batch normalisations go by the statistics of the batch, in adapting and in judging (transductive, as published
     few-shot results by gradient descent are). Second moments of Adam go on from task to task in meta-training, and
-    begin where that ended in every adaptation after it (as Nichol et al.'s own code has it).
+    begin where that ended in every adaptation after it (as Nichol et al.'s own code has it). Within an adaptation the
+    temperature is divided out of the logits' gradient, which has a factor of 1 / temperature: all steps share Adam's
+    second moment, and the last, coldest step would be the only one that moves them (a deviation from MetaNAS).
+
+    Normalisations inside of options have no scale and shift while options are mixed; those of an option that is the
+    only one left of its choice have (see `settle`).
 
     Args:
         space: of the networks; its numbers have one value each.
@@ -57,10 +74,11 @@ class Learner:
         for module in self.network.modules():
             if isinstance(module, Mixed):
                 module.training = False  # its options train, but one by one: of so few rows that is the quicker way
-        self.weights: list[Tensor] = [each for each in self.network.parameters() if each.requires_grad]
+        self.weights: list[Tensor] = list(self.network.parameters())  # what needs no gradient stays, until `settle`
         self.meta = [each.detach().clone() for each in self.weights]
         self.logits = torch.empty(0) if self.relaxed is None else self.relaxed.logits.values
         self.meta_logits = self.logits.detach().clone()
+        self.decided = self.relaxed is None  # whether one option is left of every choice
         groups = [{"params": self.weights, "lr": settings.rate}]
         if self.relaxed is not None:
             groups.append({"params": [self.relaxed.logits.values], "lr": settings.logits_rate})
@@ -83,38 +101,72 @@ class Learner:
         Args:
             path: what alone is run, all the time, while logits stay; None: options are weighed by logits that learn.
         """
-        loss = 0.0
+        loss, learn = 0.0, path is None and not self.decided
         with statistics_kept(self.network):
             for step in range(steps):
+                progress = step / max(1, steps - 1)
                 self.optimiser.zero_grad()
-                self.weigh(step / max(1, steps - 1), generator, path)
-                value = self.loss(episode, step, path)
+                if learn or step == 0:
+                    self.weigh(progress, generator, path)
+                value = self.loss(episode, step)
                 value.backward()  # type: ignore[no-untyped-call]
+                loss = value.item()
+                if learn:
+                    loss += self._logits_gradient(episode, progress)
                 if self.settings.style == "base" and self.settings.variance > 0:
                     add_weights_gradient(self.weights, self.meta, self.settings.variance, 1 / len(episode.x))
                 self.optimiser.step()
-                loss = value.item()
         return loss
 
     def weigh(self, progress: float, generator: torch.Generator, path: Architecture | None = None) -> None:
-        """Weigh options as they are after so much of an adaptation, or run `path` alone."""
+        """Weigh options as they are after so much of an adaptation, or run `path`, or what alone is left."""
         if self.relaxed is None:
             return
-        if path is None:
-            self.relaxed.draw(Moment(progress, True, generator))
-        else:
+        if path is not None:
             self.relaxed.decide(path)
+        elif self.decided:
+            self.relaxed.settle()
+        else:
+            self.relaxed.draw(Moment(progress, True, generator))
 
-    def loss(self, episode: Episode, step: int, path: Architecture | None = None) -> Tensor:
-        """Cross-entropy of the step's rows; of the style "base" with the logits' share of the divergence from the prior
-        (that of the weights is added to their gradients)."""
-        size = min(len(episode.x), self.settings.batch * episode.ways)
+    def loss(self, episode: Episode, step: int) -> Tensor:
+        """Cross-entropy of the step's rows, which are taken in turn."""
+        size = self._size(episode)
         rows = torch.arange(step * size, (step + 1) * size) % len(episode.x)
-        loss = nn.functional.cross_entropy(self.network(episode.x[rows]), episode.y[rows])
-        if self.settings.style == "base" and self.relaxed is not None and path is None:
-            spans = self.relaxed.logits.spans.values()
-            loss = loss + options_divergence(self.logits, self.meta_logits, spans) / len(episode.x)
-        return loss
+        return nn.functional.cross_entropy(self.network(episode.x[rows]), episode.y[rows])
+
+    def divergence(self, episode: Episode) -> Tensor:
+        """Of the style "base", what its loss has beside that: the logits' divergence from the prior (that of the
+        weights is added to their gradients), by the rows of the task."""
+        assert self.relaxed is not None
+        spans = self.relaxed.logits.spans.values()
+        return options_divergence(self.logits, self.meta_logits, spans) / len(episode.x)
+
+    def fresh(self, episode: Episode) -> bool:
+        """Whether the rows of the last step of an adaptation in the meta-training were in no step before."""
+        return self.settings.steps * self._size(episode) <= len(episode.x)
+
+    @torch.no_grad()
+    def query_loss(self, episode: Episode) -> float:
+        """Cross-entropy of the query rows, by weights and gates as they are and the rows' own statistics."""
+        with statistics_kept(self.network):
+            return nn.functional.cross_entropy(self.network(episode.x_query), episode.y_query).item()
+
+    def _size(self, episode: Episode) -> int:
+        """Rows in a step."""
+        return min(len(episode.x), self.settings.batch * episode.ways)
+
+    def _logits_gradient(self, episode: Episode, progress: float) -> float:
+        """Divide the temperature out of the logits' gradient; of the style "base" add that of the divergence from the
+        prior, whose value is returned."""
+        relaxation = self.settings.relaxation
+        if self.logits.grad is not None and relaxation.kind in TEMPERED:
+            self.logits.grad.mul_(relaxation.heat(progress))
+        if self.settings.style != "base":
+            return 0.0
+        divergence = self.divergence(episode)
+        divergence.backward()  # type: ignore[no-untyped-call]
+        return divergence.item()
 
     # Architectures ----------------------------------------------------------------------------------------------
 
@@ -147,9 +199,52 @@ class Learner:
             out[own.argsort(descending=True)[self.settings.left :]] = True
             count += int((out & (own > OUT)).sum())
             own[out] = OUT
+        self.settle()
         return count
 
+    @torch.no_grad()
+    def choose(self, architecture: Architecture) -> None:
+        """Take out all options for good but those of an architecture that has every choice."""
+        assert self.relaxed is not None
+        for name, values in self.relaxed.options.items():
+            taken = torch.tensor([value == architecture[name] for value in values])
+            self.meta_logits[self.relaxed.logits.spans[name]] = torch.where(taken, 0.0, OUT)
+        self.settle()
+
+    def settle(self) -> None:
+        """Follow the meta-learned logits in what was taken out. What alone is left of a choice runs with a constant
+        weight of 1, and its normalisations learn a scale and a shift: they stand at 1 and 0 until then, so that the
+        network gives what it gave."""
+        if self.relaxed is None:
+            return
+        left = {name: self._left(name) for name in self.relaxed.options}
+        self.relaxed.taken = {name: places[0] for name, places in left.items() if len(places) == 1}
+        self.decided = len(self.relaxed.taken) == len(left)
+        for module in self.network.modules():
+            if isinstance(module, Mixed):
+                for place, option in enumerate(module.values()):
+                    _learn_scale(option, self.relaxed.taken.get(module.choice) == place)
+
+    def _left(self, choice: str) -> list[int]:
+        """The places of the options that were not taken out."""
+        assert self.relaxed is not None
+        own = self.meta_logits[self.relaxed.logits.spans[choice]]
+        return [place for place, logit in enumerate(own.tolist()) if logit != OUT]
+
     # State ------------------------------------------------------------------------------------------------------
+
+    def state(self) -> State:
+        """A copy of all that was meta-learned."""
+        return State([each.clone() for each in self.meta], self.meta_logits.clone(), self.moments())
+
+    @torch.no_grad()
+    def load_state(self, state: State) -> None:
+        """Go back to what `state` gave, with weights and logits too."""
+        torch._foreach_copy_(self.meta, state.meta)
+        self.meta_logits.copy_(state.logits)
+        self.load_moments(state.moments)
+        self.settle()
+        self.restore()
 
     def moments(self) -> list[Mapping[str, Any]]:
         """Copies of the optimiser's second moments and counts of steps, by the parameters' order."""
@@ -169,3 +264,11 @@ class Learner:
                 continue
             state = {name: value.clone() for name, value in of.items()}
             self.optimiser.state[parameter] = {**state, "exp_avg": torch.zeros_like(parameter)}
+
+
+def _learn_scale(option: nn.Module, learns: bool) -> None:
+    """Whether an option's normalisations learn a scale and a shift."""
+    for module in option.modules():
+        if isinstance(module, BatchNorm) and module.affine:
+            module.weight.requires_grad_(learns)
+            module.bias.requires_grad_(learns)

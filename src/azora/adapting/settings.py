@@ -34,11 +34,14 @@ class AdaptingSettings:
             30,000 steps of meta-training; where there are minutes, logits must learn faster.
         meta_rate, meta_logits_rate: how far the meta-learned go towards the mean of the adapted, at first; both fall to
             0 on a line.
-        frozen: share of the meta-training in which logits stay as they are.
+        frozen: share of the meta-training in which logits stay as they are and tasks train single paths; logits begin
+            with what these came to (see `azora.adapting.evidence`; that is not MetaNAS's).
         decided: share of it after which options that would weigh less than `relaxation.least` at the end of an
-            adaptation are taken out for good; 1: never.
+            adaptation are taken out for good, once logits have learned for some steps; 1: never.
         left: options of a choice that are left then, at most, the strongest ones. With 1, all tasks have the
             architecture that was meta-learned; with more, every task decides, and a step takes longer.
+        tried: with `left` = 1, share of the meta-training in which a few architectures are tried for the one that is
+            left (see `azora.adapting.shortlist`; that is not MetaNAS's); 0: the strongest options are.
         variance: of the prior over every weight ("base"; 0: there is none).
         relaxation: how logits become weights.
 
@@ -54,9 +57,10 @@ class AdaptingSettings:
     logits_rate: float = 0.1
     meta_rate: float = 1.0
     meta_logits_rate: float = 0.6
-    frozen: float = 0.05
-    decided: float = 0.1
+    frozen: float = 0.15
+    decided: float = 0.2
     left: int = 1
+    tried: float = 0.06
     variance: float = 0.0
     relaxation: Relaxation = ANNEALED
 
@@ -71,18 +75,27 @@ class AdaptingSettings:
             min(self.rate, self.logits_rate, self.variance) < 0
             or not 0 <= self.frozen <= 1
             or not 0 <= self.decided <= 1
+            or not 0 <= self.tried <= 1
         ):
             raise ConfigError(
                 f"rate={self.rate}, logits_rate={self.logits_rate} and variance={self.variance} must be at least 0,"
-                f" frozen={self.frozen} and decided={self.decided} from 0 to 1"
+                f" frozen={self.frozen}, decided={self.decided} and tried={self.tried} from 0 to 1"
+            )
+        if self.frozen >= self.decided and 1 not in (self.frozen, self.decided):
+            raise ConfigError(
+                f"frozen={self.frozen} must be below decided={self.decided}: logits learn in between; with 1 for either"
+                " nothing is decided"
             )
 
     @classmethod
     def of(cls, style: str, **settings: Any) -> AdaptingSettings:
-        """The style's own settings, but for those that are given.
+        """The style's own settings, but for those that are given. Where more than one option is `left`, the temperature
+        falls exponentially: on a line, the last step of an adaptation alone is near the network that comes of it.
 
         Raises:
             ConfigError: as above.
         """
-        own = {"base": {"relaxation": DRAWN, "variance": 1.0}}.get(style, {})
+        own: dict[str, Any] = {"relaxation": DRAWN, "variance": 1.0} if style == "base" else {"relaxation": ANNEALED}
+        if settings.get("left", 1) > 1:
+            own["relaxation"] = replace(own["relaxation"], cooling="exponential")
         return replace(cls(), **{"style": style, **own, **settings})

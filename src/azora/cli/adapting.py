@@ -76,7 +76,7 @@ def to(
     seed: Annotated[int, typer.Option(help="Of draws.")] = 0,
     as_json: AsJson = False,
 ) -> int:
-    """Adapt to the few rows of a task: its own architecture and weights, in a model folder."""
+    """Adapt the weights of the network that was learned to the few rows of a task; a model folder comes of it."""
     from azora.adapting import load_adapting
     from azora.adapting.files import free_place, read_few, write_model
     from azora.cores import one_thread

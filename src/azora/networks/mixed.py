@@ -102,7 +102,7 @@ class Mixed(nn.ModuleDict):
                 said = nn.functional.dropout(said, gate.drop, self.training)
             if (norm := self._norms.get(place)) is not None:
                 said = norm(said)
-            out = said * gate.weights[place] + out
+            out = said if gate.whole else said * gate.weights[place] + out
         return out
 
 

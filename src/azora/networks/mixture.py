@@ -216,7 +216,7 @@ class Relaxed(nn.Module):
             place = values.index(architecture[name])
             weights = torch.zeros(len(values))
             weights[place] = 1.0
-            gates[name] = Gate(weights, (place,))
+            gates[name] = Gate(weights, (place,), whole=True)
         self._set(gates)
 
     @torch.no_grad()
@@ -264,7 +264,7 @@ class Relaxed(nn.Module):
             if (place := self.taken.get(name)) is not None:
                 one = torch.zeros_like(gate.weights)
                 one[place] = 1.0
-                gate = replace(gate, weights=one, runs=(place,))
+                gate = replace(gate, weights=one, runs=(place,), whole=True)
             if out := self.left_out.get(name):
                 kept = torch.tensor([float(place not in out) for place in range(len(gate.weights))])
                 runs = tuple(place for place in gate.runs if place not in out)

@@ -170,6 +170,7 @@ class Gate:
         edge: what the sum is multiplied by (None: 1).
         skip: weight of the auxiliary skip, for a choice that has a skip.
         drop: dropout of the options that are skips.
+        whole: whether the one option that runs weighs a constant 1, so that nothing need be multiplied.
     """
 
     weights: Tensor
@@ -178,6 +179,7 @@ class Gate:
     edge: Tensor | None = None
     skip: float = 0.0
     drop: float = 0.0
+    whole: bool = False
 
 
 def _between(ends: tuple[float, float], progress: float) -> float:
