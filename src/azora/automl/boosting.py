@@ -119,6 +119,12 @@ def _lead(setting: Setting, study: Study, best: Trial, checkpoints: Path) -> Lea
     return Lead.of(costs(metric, network, y, spread), costs(metric, of_trees(setting, study), y, spread))
 
 
+def again(study: Study) -> float:
+    """Seconds that it takes at most to grow the trees that stand once more on search-train; 0 where none stand."""
+    facts = study.boosted or {}
+    return float(sum(each["seconds"] for each in facts.get("tried", ()) if each["growth"] == facts["growth"]))
+
+
 def shipped(setting: Setting, study: Study) -> tuple[Trial, Winner]:
     """The trees that stood, grown anew on all rows but the test's, and what was found of them in the search."""
     begun, task = time.monotonic(), setting.task
