@@ -33,9 +33,9 @@ class Job:
     predictor's file; with `reward` the one limit is not kept but aimed at (`azora.automl.reward`). With
     `reference`, a fixed network is trained beside the winner, for as long, and judged on the same test rows. What
     other searches found is in the memory at `knowledge`, a file or a database's URL, and what this one finds goes
-    there. With `boosting`, gradient-boosted trees stand beside the networks of a table, and ship where they are better;
-    with `ensemble`, the mean of so many of all of these ships where that is better yet. With a `policy`, settings of
-    `azora.meta.policy.Policy`, the model carries its own search.
+    there. With `boosting`, gradient-boosted trees stand beside the networks of a table, and ship unless one is shown
+    better; with `ensemble`, the mean of so many of all of these ships where that is better yet. With a `policy`,
+    settings of `azora.meta.policy.Policy`, the model carries its own search.
     """
 
     task: Any

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 import azora
-from azora.automl import ensemble
+from azora.automl import answering, ensemble
 from azora.automl.delivery import network_part
 from azora.automl.mix import Mix, mixed
 from azora.automl.winner import Winner
@@ -65,11 +65,23 @@ def test_no_more_are_taken_than_are_wanted_and_numbers_have_no_temperature() -> 
     np.testing.assert_allclose(many.answers, whole)
 
 
+def test_the_output_with_the_largest_numbers_does_not_choose_alone() -> None:
+    y = np.zeros((50, 2))
+    answers = [y + np.array([1010.0, 0.0]), y + np.array([1000.0, 1.0])]
+    spread, two = (1000.0, 1.0), Signature("regression", (3,), 2)
+    assert mixed(answers, y, two, most=1, spread=spread).shares == {0: 1.0}
+    scaling = SimpleNamespace(target_spread=spread)
+    data = SimpleNamespace(validation=SimpleNamespace(y=y), signature=two, scaling=scaling)
+    setting: Any = SimpleNamespace(data=data, job=SimpleNamespace(ensemble=1), objective=Objective("r2"))
+    candidates = [ensemble._Candidate(None, each) for each in answers]
+    assert ensemble._mean(setting, candidates).members == [candidates[0]]
+
+
 def test_where_members_fail_what_is_said_is_of_those_that_ship(monkeypatch: pytest.MonkeyPatch) -> None:
     rng = np.random.default_rng(0)
     y = rng.integers(0, 2, 600)
     answers = [leaning(y, rng.random(600) < share, 0.9) for share in (0.85, 0.8, 0.85)]
-    data = SimpleNamespace(validation=SimpleNamespace(y=y), signature=TWO)
+    data = SimpleNamespace(validation=SimpleNamespace(y=y), signature=TWO, scaling=SimpleNamespace(target_spread=()))
     setting: Any = SimpleNamespace(data=data, job=SimpleNamespace(ensemble=3), objective=Objective("loss"))
     study: Any = SimpleNamespace(elapsed=1.0)
     trials: list[Any] = ["trial 0", "trial 1", "trial 2"]
@@ -188,14 +200,14 @@ def test_no_more_networks_are_asked_than_there_is_time_for(monkeypatch: pytest.M
     trials = [SimpleNamespace(proposal=SimpleNamespace(architecture=place, budget=1.0)) for place in range(8)]
     study: Any = SimpleNamespace(boosted=None, ranked=lambda objective: trials)
     kept = SimpleNamespace(load=lambda architecture: None if architecture == 0 else {"step": 1})
-    training = SimpleNamespace(judging_network=lambda: None, scaling=None)
+    training = SimpleNamespace(judging_network=lambda: None, scaling=None, epochs=1.0)
     job = SimpleNamespace(seed=0, device="cpu")
     data = SimpleNamespace(signature=TWO, validation=SimpleNamespace(x=None))
     setting: Any = SimpleNamespace(data=data, job=job, space=None, objective=None)
     monkeypatch.setattr(ensemble, "Checkpoints", lambda folder: kept)
-    monkeypatch.setattr(ensemble, "start_training", lambda *words: training)
-    monkeypatch.setattr(ensemble, "resume", lambda *words: None)
-    monkeypatch.setattr(ensemble, "outputs", lambda *words, **more: None)
+    monkeypatch.setattr(answering, "start_training", lambda *words: training)
+    monkeypatch.setattr(answering, "resume", lambda *words: None)
+    monkeypatch.setattr(answering, "outputs", lambda *words, **more: np.zeros((1, 2)))
     monkeypatch.setattr(ensemble, "time", SimpleNamespace(monotonic=lambda: next(clock)))  # a second for each
     asked = ensemble._candidates(setting, study, Path(), 30.0)
     assert [each.trial for each in asked] == trials[1:5]

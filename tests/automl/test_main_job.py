@@ -193,6 +193,15 @@ def test_rows_and_real_numbers_from_python(slopes: Task, tmp_path: Path) -> None
     assert result.predict(slopes.train.x[:4]).shape == (4,)
 
 
+def test_rows_are_searched_with_residual_networks_too(slopes: Task, tmp_path: Path) -> None:
+    import azora as library
+
+    result = library.search(slopes, space="residual", trials=2, workers=1, out=tmp_path / "out")
+    assert result.space == "residual × recipe" and result.onnx_difference < 1e-4
+    assert {"width", "expansion"} <= {name.removeprefix("network.") for name in result.architecture}
+    assert result.predict(slopes.train.x[:4]).shape == (4,)
+
+
 @pytest.mark.parametrize(
     ("words", "said"),
     [

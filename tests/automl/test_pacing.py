@@ -86,9 +86,9 @@ def test_however_slow_the_machine_networks_by_the_usual_recipe_are_left_to_a_met
 @pytest.mark.parametrize(
     ("words", "cores", "networks", "parts", "trees"),
     [
-        ({}, 1, 1, 1.0, 0.0),
-        ({"workers": 4}, 4, 1, 2.4, 0.0),  # four processes are not four times as fast
-        ({"reference": True}, 1, 2, 1.0, 0.0),
+        ({}, 1, 1, 1.0, 3.0),  # and the trees that stand are grown to be weighed
+        ({"workers": 4}, 4, 1, 2.4, 3.0),  # four processes are not four times as fast
+        ({"reference": True}, 1, 2, 1.0, 3.0),
         ({"ensemble": 3}, 1, 3, 1.0, 10.0),  # and trees are grown twice
     ],
 )
@@ -101,7 +101,8 @@ def test_the_reserve_is_what_all_last_trainings_are_of_use_for(
     study = Study(MemoryJournal(), setting.space)
     pacing = Pacing(setting, study, setting.space)
     assert setting.until is not None and pacing.reserve() == 0.4 * setting.until
-    study.boost({"candidate": True, "seconds": 5.0})
+    tried = [{"growth": {"leaves": leaves}, "seconds": seconds} for leaves, seconds in ((31, 2.0), (8, 3.0))]
+    study.boost({"candidate": True, "seconds": 5.0, "growth": {"leaves": 8}, "tried": tried})
     large = next(
         each for each in map(setting.space.sample, map(random.Random, range(99))) if each["recipe.batch_size"] >= 64
     )

@@ -50,8 +50,9 @@ def inputs(signature: Signature) -> np.ndarray:
         ("stages", PICTURES, {"resolution": 0.75}),  # resized in front of the network
         ("mlp", ROWS, {"skip": False}),
         ("mlp", ROWS, {"skip": True}),  # True is a word of Python's, and paths become code
+        ("residual", ROWS, {"width": 32}),
     ],
-    ids=["cells", "stages", "mlp", "mlp with a way past"],
+    ids=["cells", "stages", "mlp", "mlp with a way past", "residual"],
 )
 def test_a_file_answers_as_torch_for_any_batch(
     name: str, signature: Signature, fixed: dict[str, object], tmp_path: Path, capfd: pytest.CaptureFixture[str]

@@ -139,7 +139,7 @@ def test_what_is_measured_is_the_sum_of_the_layers() -> None:
     assert found["memory"] == 4 * 16 * 36, "what the depthwise convolution reads and writes"
 
 
-@pytest.mark.parametrize("name", ["cells", "stages", "nb201", "mlp"])
+@pytest.mark.parametrize("name", ["cells", "stages", "nb201", "mlp", "residual"])
 def test_memory_is_of_weights_and_of_activations(name: str) -> None:
     space = make_space(name, Signature("classification", (1, 8, 8), 10))
     architecture = space.sample(random.Random(0))

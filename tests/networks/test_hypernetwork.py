@@ -22,6 +22,7 @@ from azora.training import HyperOptimiser, Recipe
 PICTURES = Signature("classification", (3, 8, 8), 4)
 SMALL = {
     "mlp": {"widths": (4, 8, 16)},
+    "residual": {"widths": (4, 8, 16)},
     "nb201": {"width": 4, "depth": 1},
     "darts": {"width": 4, "layers": 3},
     "cells": {"nodes": 2, "widths": (4, 8), "depths": (1, 2), "stages": 2},

@@ -31,6 +31,7 @@ SMALL = {
     "nb201": {"width": 4, "depth": 1},
     "darts": {"width": 4, "layers": 3},
     "cells": {"widths": (4, 8), "depths": (1, 2), "stages": 2},
+    "residual": {"widths": (4, 8, 16)},
 }
 
 
@@ -46,8 +47,8 @@ def own_space(signature: Signature) -> Space:
 
 @cache
 def shipped(name: str) -> Space:
-    if name == "mlp-rows":
-        return make_space("mlp", ROWS)
+    if name.endswith("-rows"):
+        return make_space(name.removesuffix("-rows"), ROWS)
     if name == "stages-per-block":
         return make_space("stages", PICTURES, per_block=True)
     if name == "product":
@@ -58,7 +59,7 @@ def shipped(name: str) -> Space:
 
 
 class TestSpaces(SharedWeightsContract):
-    @pytest.fixture(params=[*SPACES, "mlp-rows", "stages-per-block", "product", "own"])
+    @pytest.fixture(params=[*SPACES, "mlp-rows", "residual-rows", "stages-per-block", "product", "own"])
     def space(self, request: pytest.FixtureRequest) -> Space:
         return shipped(request.param)
 

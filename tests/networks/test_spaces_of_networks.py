@@ -35,10 +35,10 @@ def small(name: str, signature: Signature = PICTURES) -> Space:
 
 
 class TestSpaces(NetworkSpaceContract):
-    @pytest.fixture(params=[*SPACES, "mlp-rows", "stages-per-block", "stages-candidates", "product"])
+    @pytest.fixture(params=[*SPACES, "mlp-rows", "residual-rows", "stages-per-block", "stages-candidates", "product"])
     def space(self, request: pytest.FixtureRequest) -> Space:
-        if request.param == "mlp-rows":
-            return small("mlp", ROWS)
+        if request.param.endswith("-rows"):
+            return small(request.param.removesuffix("-rows"), ROWS)
         if request.param == "stages-per-block":
             return make_space("stages", PICTURES, per_block=True)
         if request.param == "stages-candidates":
@@ -305,6 +305,8 @@ def test_a_mixture_refuses_numbers_by_name() -> None:
         ("nb201", {"depth": 0}, SpaceError, "nb201: depth must be whole numbers of at least 1, got 0"),
         ("mlp", {"widths": [0]}, SpaceError, "mlp: widths must be whole numbers of at least 1, got 0"),
         ("mlp", {"dropouts": [1.0]}, SpaceError, "mlp: dropouts must be at least 0 and below 1, got 1.0"),
+        ("residual", {"expansions": [0]}, SpaceError, "residual: expansions must be whole numbers of at least 1"),
+        ("residual", {"residual_dropouts": [1]}, SpaceError, "residual: residual_dropouts must be at least 0"),
         ("stages", {"kernels": [4]}, SpaceError, "stages: kernels must be odd"),
         ("stages", {"expansions": [0]}, SpaceError, "stages: expansions must be whole numbers"),
         ("stages", {"widths": []}, SpaceError, "stages: widths needs one list a stage"),

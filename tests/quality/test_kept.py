@@ -144,9 +144,17 @@ def test_runs_beside_boosting_are_kept_those_that_failed_too(tmp_path: Path, mon
     assert told == boosting.compared("iris", words, tmp_path) and seeds == [0, 1]
     assert told["gain"] == 0.0 and told["failed"] == ["RuntimeError: lost"] and told["at_or_above"] is False
     words.seeds = 1
-    assert boosting.compared("iris", words, tmp_path)["at_or_above"] is True
+    told = boosting.compared("iris", words, tmp_path)
+    assert told["at_or_above"] is told["mean_at_or_above"] is True
     with pytest.raises(SystemExit, match=r"iris-seed0\.json was made with other budget"):
         boosting.compared("iris", argparse.Namespace(**{**vars(words), "budget": 2.0}), tmp_path)
+
+
+def test_a_mean_below_boosting_is_told_though_the_rows_do_not_show_it() -> None:
+    y = np.zeros(30, int)
+    one, other = np.eye(2)[[0] * 28 + [1] * 2], np.eye(2)[[1] + [0] * 29]
+    told = boosting.summary("classification", y, [(one, other)], whole=True)
+    assert told["at_or_above"] is True and told["mean_at_or_above"] is False and told["low"] < told["gain"] < 0
 
 
 def test_a_discovery_that_fails_says_why(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

@@ -13,6 +13,7 @@ import pytest
 from azora.errors import StudyError
 from azora.space import Categorical, Space
 from azora.study import MemoryJournal, Study, StudyFolder
+from azora.study.folder import remove
 from azora.testing import tiny_space
 from azora.trial import Objective, Proposal, Report
 
@@ -177,6 +178,19 @@ def test_a_live_study_is_refused_to_a_second_process_and_free_when_the_first_is_
     other.kill()
     other.communicate()
     StudyFolder(tmp_path / "out", resume=False).release()
+
+
+def test_a_study_is_removed_but_not_while_a_search_is_running(tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    remove(out)  # there is nothing to do
+    folder = StudyFolder(out, resume=False)
+    folder.study(tiny_space(), {"task": "digits"}, time.monotonic()).close()
+    with pytest.raises(StudyError, match="another search is running"):
+        remove(out)
+    assert (out / "study.db").exists()
+    folder.release()
+    remove(out)
+    assert not out.exists() and tmp_path.exists()
 
 
 def test_a_folder_that_cannot_be_made_is_refused(tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -126,6 +127,23 @@ def test_growing_stops_where_validation_says_so() -> None:
     assert (again.argmax(axis=1) == data.validation.y).mean() == best.metrics["accuracy"]
     (first,) = stages(data, Growth(), "accuracy", 0, lambda seconds: False)
     assert first.growth.iterations <= CHUNKS[0]
+
+
+def test_the_output_with_the_largest_numbers_does_not_say_alone_when_to_stop(monkeypatch: pytest.MonkeyPatch) -> None:
+    rng = np.random.default_rng(0)
+    x, y = rng.normal(size=(200, 2)), rng.normal(size=(200, 2)) * [1000.0, 1.0]
+    data = from_arrays(x, y, kind="regression").search_data
+    y, spread = data.validation.y, np.array(data.scaling.target_spread)
+    assert spread[0] > 500 * spread[1]
+
+    def staged(self: Boosting, x: Array) -> Iterator[Array]:
+        for iteration in range(1, CHUNKS[0] + 1):  # slowly worse in what has large numbers, soon right in the other
+            yield y + spread * [1 + 1e-4 * iteration, 1 / iteration]
+
+    monkeypatch.setattr(Boosting, "fit", lambda self, rows, iterations=None: self)
+    monkeypatch.setattr(Boosting, "staged", staged)
+    (stage,) = stages(data, Growth(), "r2", 0, lambda seconds: False)
+    assert stage.growth.iterations == CHUNKS[0]
 
 
 def test_many_classes_have_fewer_iterations() -> None:

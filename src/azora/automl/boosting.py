@@ -1,20 +1,26 @@
-"""Gradient boosting beside the searched networks: it stands on the same rows, and ships where it is better."""
+"""Gradient boosting beside the searched networks: it stands on the same rows, and ships unless one is shown better."""
 
 from __future__ import annotations
 
 import threading
 import time
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
+from azora.automl.answering import of_network, of_trees
 from azora.automl.setting import Setting
 from azora.automl.watching import Watcher
+from azora.automl.weighing import Lead, costs
 from azora.automl.winner import Winner
+from azora.evaluation.checkpoints import Checkpoints
 from azora.study import Study
 from azora.training.boosting import Boosting, Growth, stages
 from azora.training.planted import plant
-from azora.trial import Objective, Proposal, Report, Trial
+from azora.trial import Proposal, Report, Trial
 
+UNWANTED = "it was not wanted"
+LEAD = "lead"  # what is known of the best network's, among the facts
 TREES = -1  # in place of a trial's number
 SHARE, MOST_SECONDS = 0.1, 60.0  # of the budget, and at most: for growing on search-train
 GROWTHS = (
@@ -28,16 +34,26 @@ GROWTHS = (
 
 def stand(setting: Setting, study: Study, stop: threading.Event, watch: Watcher) -> None:
     """Grow trees on search-train, choose among them by search-validation, and write what came of it into the journal;
-    of a later session of the study nothing is left to do. Pictures are not for trees, and nothing is said of them."""
-    if setting.task.signature.pictures or study.boosted is not None:
+    a later session that wants the same has nothing left to do. Pictures are not for trees, and nothing is said of
+    them."""
+    if setting.task.signature.pictures:
         return
     if not setting.job.boosting:
-        study.boost({"candidate": False, "why": "it was not wanted"})
+        forgo(setting, study)
+    elif study.boosted is not None and study.boosted.get("why") != UNWANTED:
+        return
     elif (why := reason_against(setting)) is not None:
         watch.note(f"gradient boosting is no candidate: {why}")
         study.boost({"candidate": False, "why": why})
     else:
         study.boost(_grown(setting, stop))
+
+
+def forgo(setting: Setting, study: Study) -> None:
+    """Where trees are not wanted, have none, though an earlier session grew some. Pictures have none anyway."""
+    unwanted = not setting.job.boosting and not setting.task.signature.pictures
+    if unwanted and (study.boosted is None or study.boosted["candidate"]):
+        study.boost({"candidate": False, "why": UNWANTED})
 
 
 def reason_against(setting: Setting) -> str | None:
@@ -72,10 +88,41 @@ def _grown(setting: Setting, stop: threading.Event) -> dict[str, Any]:
     return {"candidate": True, **best.to_json(), "seconds": seconds, "tried": [each.to_json() for each in found]}
 
 
-def preferred(study: Study, best: Trial, objective: Objective) -> bool:
-    """Whether search-validation likes the trees better than the best network; of equals, the network ships."""
-    boosted = study.boosted or {}
-    return bool(boosted.get("candidate")) and objective.order(Report(boosted["metrics"])) > objective.order(best.report)
+def preferred(setting: Setting, study: Study, best: Trial, checkpoints: Path) -> bool:
+    """Whether the trees are what ships, and not the best network.
+
+    On few rows the best of a hundred networks is partly the luckiest, and trees are the best of a few. So the network
+    takes their place only where search-validation shows that it is better: by the objective, and a row must cost it
+    less by more than one standard error (`azora.automl.weighing`), which goes into the journal. Where what it answers
+    is not known (`checkpoints` lack it), the objective alone decides.
+    """
+    if study.boosted is None or not study.boosted["candidate"]:
+        return False
+    objective, stood = setting.objective, {name: found for name, found in study.boosted.items() if name != LEAD}
+    ahead = objective.order(best.report) > objective.order(Report(stood["metrics"]))
+    lead = _lead(setting, study, best, checkpoints) if ahead else None
+    facts = {**stood, **({} if lead is None else {LEAD: {"of": best.number, **lead.to_json()}})}
+    if facts != study.boosted:
+        study.boost(facts)
+    return not ahead if lead is None else not lead.shown
+
+
+def _lead(setting: Setting, study: Study, best: Trial, checkpoints: Path) -> Lead | None:
+    """Of the best network over the trees; None where it is not known. An earlier session's holds: what it was of is not
+    kept beyond its end."""
+    assert study.boosted is not None
+    if (known := study.boosted.get(LEAD)) is not None and known["of"] == best.number:
+        return Lead(known["gain"], known["error"])
+    if (network := of_network(setting, Checkpoints(checkpoints), best)) is None:
+        return None
+    metric, y, spread = setting.objective.metric, setting.data.validation.y, setting.data.scaling.target_spread
+    return Lead.of(costs(metric, network, y, spread), costs(metric, of_trees(setting, study), y, spread))
+
+
+def again(study: Study) -> float:
+    """Seconds that it takes at most to grow the trees that stand once more on search-train; 0 where none stand."""
+    facts = study.boosted or {}
+    return float(sum(each["seconds"] for each in facts.get("tried", ()) if each["growth"] == facts["growth"]))
 
 
 def shipped(setting: Setting, study: Study) -> tuple[Trial, Winner]:
@@ -112,4 +159,7 @@ def _said(about: dict[str, Any]) -> str:
     metric, growth = about["metric"], about["growth"]
     trees = f"{growth['iterations']} iterations, {growth['leaves']} leaves, rate {growth['learning_rate']:g}"
     said = f"{about['metrics'][metric]:.4f} {metric} on validation ({trees})"
-    return f"{said}, the best network {about['network'][metric]:.4f}"
+    said = f"{said}, the best network {about['network'][metric]:.4f}"
+    if (lead := about.get(LEAD)) is None:
+        return said
+    return f"{said}, ahead by {lead['gain']:.4f} a row with a standard error of {lead['error']:.4f}"

@@ -10,21 +10,20 @@ from pathlib import Path
 from typing import Any, final
 
 from azora.automl import boosting
+from azora.automl.answering import of_network, of_trees
 from azora.automl.delivery import network_part
 from azora.automl.mix import mixed
 from azora.automl.setting import Setting
 from azora.automl.watching import Watcher
 from azora.automl.winner import Winner
 from azora.evaluation.checkpoints import Checkpoints
-from azora.evaluation.trained import DEFAULT_EPOCHS, resume, start_training
 from azora.export.ensemble import Ensemble
 from azora.networks.decide import As
 from azora.space import Architecture
 from azora.study import Study
 from azora.tasks import evaluate
 from azora.tasks.array import Array
-from azora.training import TrainingDiverged, outputs
-from azora.training.boosting import Boosting, Growth
+from azora.training import TrainingDiverged
 from azora.trial import Proposal, Report, Trial
 
 ENSEMBLE = -2  # in place of a trial's number
@@ -44,14 +43,14 @@ def ship(
     watch: Watcher,
 ) -> tuple[Trial, Winner] | None:
     """What ships in place of the best network: an ensemble, where one is wanted and search-validation likes it better
-    than whatever it likes best alone; or trees, where those are that; None, where the best network ships.
+    than what would ship alone; or trees, where those are that; None, where the best network ships.
 
     Args:
         train: trains a network on all rows but the test's, for so many seconds.
         seconds: that are left for trainings, whenever it is asked; None without a clock.
         stop: once set, no further member is trained.
     """
-    trees = boosting.preferred(study, best, setting.objective)
+    trees = boosting.preferred(setting, study, best, checkpoints)
     if setting.job.ensemble:
         alone = Report(study.boosted["metrics"]) if trees and study.boosted is not None else best.report
         chosen = _better(setting, study, alone, checkpoints, seconds(), watch)
@@ -104,7 +103,8 @@ def _better(
 def _mean(setting: Setting, candidates: Sequence[_Candidate]) -> _Chosen:
     """The best mean of some of the candidates."""
     validation, signature = setting.data.validation, setting.data.signature
-    mix = mixed([each.answers for each in candidates], validation.y, signature, setting.job.ensemble)
+    spread = setting.data.scaling.target_spread
+    mix = mixed([each.answers for each in candidates], validation.y, signature, setting.job.ensemble, spread)
     report = Report(evaluate(signature, mix.answers, validation.y, {setting.objective.metric}))
     return _Chosen([candidates[place] for place in mix.shares], list(mix.shares.values()), mix.temperature, report)
 
@@ -112,20 +112,13 @@ def _mean(setting: Setting, candidates: Sequence[_Candidate]) -> _Chosen:
 def _candidates(setting: Setting, study: Study, checkpoints: Path, left: float | None) -> list[_Candidate]:
     """The trees, if they stood, and the best networks as they were kept, with their answers for search-validation: as
     many as can be asked in a tenth of the time that is `left`, and one at least."""
-    data, job, found = setting.data, setting.job, list[_Candidate]()
-    begun = time.monotonic()
+    begun, found = time.monotonic(), list[_Candidate]()
     if study.boosted is not None and study.boosted["candidate"]:
-        trees = Boosting(data.signature, data.scaling, Growth(**study.boosted["growth"]), job.seed).fit(data.train)
-        found.append(_Candidate(None, trees.answers(data.validation.x)))
+        found.append(_Candidate(None, of_trees(setting, study)))
     kept, others = Checkpoints(checkpoints), len(found)
     for trial in study.ranked(setting.objective):
-        architecture, epochs = trial.proposal.architecture, trial.proposal.budget
-        if (state := kept.load(architecture)) is None:
+        if (answers := of_network(setting, kept, trial)) is None:
             continue
-        training = start_training(setting.space, architecture, data, job.seed, "float32", job.device)
-        resume(training, state, DEFAULT_EPOCHS if epochs is None else epochs)
-        network, scaling = training.judging_network(), training.scaling
-        answers = outputs(network, data.validation.x, data.signature, scaling, device=job.device)
         found.append(_Candidate(trial, answers))
         if len(found) - others >= CANDIDATES or (left is not None and time.monotonic() - begun > ASKING * left):
             break

@@ -9,7 +9,7 @@ from typing import final
 import numpy as np
 
 from azora.export.ensemble import LEAST
-from azora.tasks import METRICS, Signature
+from azora.tasks import Signature
 from azora.tasks.array import Array
 from azora.training.boosting import loss_of
 
@@ -27,15 +27,16 @@ class Mix:
     answers: Array
 
 
-def mixed(answers: Sequence[Array], y: Array, signature: Signature, most: int) -> Mix:
+def mixed(answers: Sequence[Array], y: Array, signature: Signature, most: int, spread: Sequence[float] = (1.0,)) -> Mix:
     """Ensemble selection (Caruana et al., 2004): candidates are drawn one after another, each as often as it helps, by
     the loss of the mean, until there are `most` different ones; the best of all beginnings of the draws is taken.
 
     Args:
         answers: (N, classes) or (N, outputs) of each candidate for the rows of search-validation.
         y: their targets.
+        spread: of each number to predict, its unit here.
     """
-    measure = METRICS[loss_of(signature)].measure
+    measure = loss_of(signature, spread)
     drawn, total, losses = list[int](), np.zeros_like(answers[0], np.float64), list[float]()
     for _ in range(DRAWS):
         able = range(len(answers)) if len(set(drawn)) < most else sorted(set(drawn))

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from typing import final
 
 from azora.automl.baseline import SHARE
+from azora.automl.boosting import again
 from azora.automl.pace import Ceiling, Pace, measure_pace, sampled_epochs
 from azora.automl.setting import Setting
 from azora.automl.winner import LONGEST, parts_of
@@ -132,8 +133,8 @@ class Pacing:
         rows = 1 + len(data.validation) / len(data.train)
         parts = parts_of(self.setting, best.proposal.architecture)
         one = LONGEST * rows * best.report.metrics["epoch_seconds"] / max(1.0, TOGETHER * parts)
-        # Trees are grown to be weighed against networks, and again on all rows.
-        trees = 2.0 * float((study.boosted or {}).get("seconds", 0.0)) if job.ensemble else 0.0
+        # Trees are grown to be weighed against networks; of an ensemble again on all rows, whatever they are then.
+        trees = 2.0 * float((study.boosted or {}).get("seconds", 0.0)) if job.ensemble else again(study)
         return min(most, (max(1, job.ensemble) + job.reference) * one + trees)
 
     def _left_of(self, phases: Mapping[str, float]) -> Mapping[str, float]:

@@ -11,7 +11,7 @@ from shutil import rmtree
 from typing import Any, final
 
 from azora.automl.baseline import SHARE, START, open_baseline, split, statement
-from azora.automl.boosting import stand
+from azora.automl.boosting import forgo, stand
 from azora.automl.delivery import deliver
 from azora.automl.ensemble import CANDIDATES
 from azora.automl.last_training import LastTraining
@@ -171,6 +171,7 @@ class _Run:
         if best is None:
             self._leave({})
             raise self._nothing_judged()
+        forgo(self.setting, study)  # of a search that was over already, too
         last = LastTraining(
             self.setting,
             study,

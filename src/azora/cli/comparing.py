@@ -14,7 +14,7 @@ from azora.cli.reading import LabelWord
 from azora.cli.remembering import KnowledgeWord, memory_of
 from azora.cli.searching import TaskWord
 from azora.clock import parse_seconds
-from azora.errors import AzoraError
+from azora.errors import AzoraError, StudyError
 
 
 def compare(
@@ -56,7 +56,11 @@ def compare(
             _remember(lambda: leave(planned, memory), say)
     except KeyboardInterrupt:
         stopped = True
-        say(f"interrupted: what is finished stays, and the same words go on with the rest in {folder}")
+        say(f"interrupted: what is finished stays, and the same words do the rest in {folder}")
+    except StudyError:
+        write(planned, summarise(planned))
+        say(f"what is finished is in {folder / TABLE}")
+        raise
     told = write(planned, summarise(planned))
     sys.stdout.write(json.dumps(told) + "\n" if as_json else (folder / TABLE).read_text(encoding="utf-8"))
     return 130 if stopped else 1 if failed else 0

@@ -11,6 +11,7 @@ from azora.networks.darts import Darts
 from azora.networks.digits_cells import DigitsCells
 from azora.networks.mlp import Mlp
 from azora.networks.nb201 import NB201
+from azora.networks.residual import Residual
 from azora.networks.stages import Stages
 from azora.settings import closest, construct, describe, resolve
 from azora.space import Space
@@ -20,6 +21,7 @@ SPACES: dict[str, Callable[..., Space]] = {
     "cells": Cells,
     "stages": Stages,
     "mlp": Mlp,
+    "residual": Residual,
     "nb201": NB201,
     "darts": Darts,
     "digits-cells": DigitsCells,

@@ -7,6 +7,7 @@ import fcntl
 import os
 from collections.abc import Mapping
 from pathlib import Path
+from shutil import rmtree
 from typing import Any, final
 
 from azora.errors import StudyError
@@ -32,14 +33,9 @@ class StudyFolder:
         try:
             self.made = [each for each in (path, *path.parents) if not each.exists()]
             path.mkdir(parents=True, exist_ok=True)
-            self._lock = os.open(path / LOCK, os.O_RDWR | os.O_CREAT, 0o644)
+            self._lock = _locked(path)
         except OSError as error:
             raise StudyError(f"{path} cannot be written: {error.strerror}") from error
-        try:
-            fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError as error:
-            os.close(self._lock)
-            raise StudyError(f"another search is running in {path}; wait for it or choose another folder") from error
         there = (path / JOURNAL).exists()
         if there:
             self._look(resume)
@@ -101,6 +97,24 @@ class StudyFolder:
         self.release()
 
 
+def remove(path: Path) -> None:
+    """Remove the study in a folder, and the folder; where there is none, nothing is done.
+
+    Raises:
+        StudyError: a search is running in it, or it cannot be removed.
+    """
+    if not path.is_dir():
+        return
+    try:
+        lock = _locked(path)
+        try:
+            rmtree(path)
+        finally:
+            os.close(lock)
+    except OSError as error:
+        raise StudyError(f"{path} cannot be removed: {error.strerror}") from error
+
+
 def claim(path: Path) -> bool:
     """Take a folder for a search, by making its lock file: of several processes one can. False where it has a search
     or was taken.
@@ -120,6 +134,22 @@ def claim(path: Path) -> bool:
     except OSError as error:
         raise StudyError(f"{path} cannot be written: {error.strerror}") from error
     return True
+
+
+def _locked(path: Path) -> int:
+    """The lock of a folder, held for as long as it is open.
+
+    Raises:
+        StudyError: another search has it.
+        OSError: it cannot be written.
+    """
+    lock = os.open(path / LOCK, os.O_RDWR | os.O_CREAT, 0o644)
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError as error:
+        os.close(lock)
+        raise StudyError(f"another search is running in {path}; wait for it or choose another folder") from error
+    return lock
 
 
 def read_about(path: Path) -> str:

@@ -121,7 +121,8 @@ def stages(data: SearchData, growth: Growth, metric: str, seed: int, goes_on: Ca
         goes_on: asked before each further growth, with the seconds that it is expected to take.
     """
     begun, signature = time.monotonic(), data.signature
-    boosting, loss = Boosting(signature, data.scaling, growth, seed), loss_of(signature)
+    boosting = Boosting(signature, data.scaling, growth, seed)
+    loss = loss_of(signature, data.scaling.target_spread)
     done, found = 0, dict[int, Stage]()
     for chunk in _chunks(signature):
         taken = time.monotonic() - begun
@@ -131,7 +132,7 @@ def stages(data: SearchData, growth: Growth, metric: str, seed: int, goes_on: Ca
         boosting.fit(data.train, chunk)
         done, losses = chunk, list[float]()
         for answers in boosting.staged(data.validation.x):
-            losses.append(METRICS[loss].measure(data.validation.y, answers))
+            losses.append(loss(data.validation.y, answers))
             if losses[-1] == min(losses) or len(losses) == Growth.iterations:
                 metrics = evaluate(signature, answers, data.validation.y, {metric})
                 grown = replace(growth, iterations=len(losses))
@@ -142,9 +143,13 @@ def stages(data: SearchData, growth: Growth, metric: str, seed: int, goes_on: Ca
     return [found[count] for count in sorted({best, Growth.iterations} & found.keys())]
 
 
-def loss_of(signature: Signature) -> str:
-    """The metric that says when to stop growing."""
-    return "loss" if signature.kind == "classification" else "mse"
+def loss_of(signature: Signature, spread: Sequence[float]) -> Callable[[Array, Array], float]:
+    """What says when to stop growing, given targets and answers: the loss of classes; of numbers the squared error,
+    each in units of its `spread`, for in their own the one with the largest numbers alone would count."""
+    if signature.kind == "classification":
+        return METRICS["loss"].measure
+    squared, units = METRICS["mse"].measure, np.asarray(spread)
+    return lambda y, answers: squared(y / units, answers / units)
 
 
 def _chunks(signature: Signature) -> Sequence[int]:

@@ -4,9 +4,6 @@ from __future__ import annotations
 
 import json
 import random
-import signal
-import subprocess
-import sys
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import replace
@@ -19,7 +16,7 @@ import pytest
 from azora.automl.comparing import runs
 from azora.automl.comparing.comparison import PLAN, Asked, Plan, compare, plan
 from azora.automl.comparing.remembering import leave
-from azora.automl.comparing.runs import Record, end, run_command
+from azora.automl.comparing.runs import Record
 from azora.automl.comparing.systems import SCALED
 from azora.automl.comparing.writing import summarise, write
 from azora.automl.setting import Setting
@@ -37,6 +34,7 @@ from azora.trial import Proposal, Report
 FIGURES = {
     "parameters": 100, "macs": 1000, "judged": 5, "trials": 9, "failed": 0, "seconds": 9.5, "final_seconds": 4.0,
     "final_epochs": 20.0, "key": "abc", "architecture": {"depth": 1}, "validation_accuracy": 0.7,
+    "azora": "0.1", "machine": "x86_64, 2 cores",
 }  # fmt: skip
 Fake = Callable[[Sequence[str]], tuple[int, str]]
 
@@ -64,18 +62,23 @@ def after(words: Sequence[str], name: str) -> str:
 
 
 class Searches:
-    """In place of processes: each writes a result, unless it is told what else to do."""
+    """In place of processes: each writes a result, unless it is told what else to do once it has begun a study, or
+    refuses to begin."""
 
     def __init__(self) -> None:
         self.commands: list[Sequence[str]] = []
         self.instead: dict[str, Any] = {}
+        self.refused: dict[str, str] = {}
+        self.figures: dict[str, Any] = {}
 
     def __call__(self, command: Sequence[str]) -> tuple[int, str]:
         self.commands.append(command)
         out = Path(after(command, "--out"))
-        out.mkdir(parents=True, exist_ok=True)
-        (out / JOURNAL).touch()
         name = f"{out.parent.name}/{out.name}"
+        if name in self.refused:
+            return 2, self.refused.pop(name)
+        out.mkdir(parents=True)  # it is nobody else's
+        (out / JOURNAL).touch()
         if name in self.instead:
             found = self.instead.pop(name)
             if isinstance(found, BaseException):
@@ -83,7 +86,8 @@ class Searches:
             return found[0], found[1]
         score = 0.8 + 0.01 * int(after(command, "--seed")) + 0.05 * (out.parent.name == "resnet")
         interval = {"metric": "accuracy", "low": score - 0.03, "high": score + 0.03}
-        (out / "result.json").write_text(json.dumps({**FIGURES, "test_accuracy": score, "test_interval": interval}))
+        figures = {**FIGURES, **self.figures, "test_accuracy": score, "test_interval": interval}
+        (out / "result.json").write_text(json.dumps(figures))
         return 0, ""
 
     def done(self) -> list[str]:
@@ -106,19 +110,47 @@ def test_every_system_with_one_seed_then_with_the_next(asked: Asked, searches: S
     command = searches.commands[-1]
     assert after(command, "--budget") == "30s" and after(command, "--seed") == "1" and "--no-memory" in command
     assert "--no-boosting" in command, "trees beside the networks would be what is compared"
-    assert "--resume" not in command
+    assert after(command, "--trial-timeout") == "30s", "the one network of its space may take all of the time"
+    assert "--trial-timeout" not in searches.commands[1]
 
 
-def test_what_is_finished_is_not_run_again_and_the_rest_goes_on(asked: Asked, searches: Searches) -> None:
+def test_what_is_finished_is_not_run_again_and_what_was_interrupted_begins_anew(
+    asked: Asked, searches: Searches
+) -> None:
     searches.instead["genetic/seed-0"] = KeyboardInterrupt()
     with pytest.raises(KeyboardInterrupt):
         compare(plan(asked, silent), silent)
     assert searches.done() == ["random/seed-0", "genetic/seed-0"]
+    half = asked.out / "genetic" / "seed-0" / "workers.log"
+    half.touch()
     compare(plan(asked, silent), silent)
-    assert searches.done()[2] == "genetic/seed-0" and "--resume" in searches.commands[2]
+    # Gone on with, it would have started twice in the time in which the others started once.
+    assert searches.done()[2] == "genetic/seed-0" and "--resume" not in searches.commands[2] and not half.exists()
     assert len(searches.done()) == 7 and searches.done().count("random/seed-0") == 1
     record = Record.read(asked.out / "genetic" / "seed-0.json")
-    assert record is not None and [session["exit"] for session in record.sessions] == [None, 0] and not record.error
+    assert record is not None and [session["exit"] for session in record.sessions] == [0] and not record.error
+
+
+def test_a_study_that_no_run_has_left_is_not_removed(asked: Asked, searches: Searches) -> None:
+    there = asked.out / "genetic" / "seed-0"
+    there.mkdir(parents=True)
+    (there / JOURNAL).touch()
+    with pytest.raises(StudyError, match="genetic/seed-0 holds a study that no comparison has begun"):
+        compare(plan(asked, silent), silent)
+    assert (there / JOURNAL).exists() and searches.done() == ["random/seed-0"]
+
+
+def test_a_search_that_outlived_a_killed_comparison_is_let_alone(asked: Asked, searches: Searches) -> None:
+    planned = plan(asked, silent)
+    run = planned.runs()[0]
+    run.folder.parent.mkdir(parents=True)
+    never_ended = {"wall": None, "processor": None, "load": [1.0, None], "exit": None}
+    Record("random", 0, [], [never_ended]).write(run.file)
+    going = StudyFolder(run.folder, resume=False)
+    with pytest.raises(StudyError, match="another search is running in"):
+        compare(planned, silent)
+    going.release()
+    assert compare(planned, silent) == [] and len(searches.done()) == 6
 
 
 def test_a_search_that_was_hurried_has_no_result_here(asked: Asked, searches: Searches) -> None:
@@ -183,8 +215,18 @@ def test_a_failed_run_is_told_and_tried_again(asked: Asked, searches: Searches) 
     assert compare(planned, silent) == [] and summarise(planned)[1].failed == {}
 
 
+def test_a_run_whose_networks_all_failed_ends_no_comparison(asked: Asked, searches: Searches) -> None:
+    """It is an error of the run, though azora search calls it the user's; and its study can only fail again."""
+    why = "azora: all 1 networks that were tried failed; the first: no answer in 10 s"
+    searches.instead["genetic/seed-0"] = (2, why)
+    planned = plan(asked, silent)
+    assert compare(planned, silent) == [f"genetic with seed 0: {why}"]
+    assert len(searches.done()) == 6 and summarise(planned)[1].failed == {0: why}
+    assert compare(planned, silent) == [] and searches.done()[6:] == ["genetic/seed-0"]
+
+
 def test_a_budget_that_is_too_short_names_its_system(asked: Asked, searches: Searches) -> None:
-    searches.instead["genetic/seed-0"] = (2, "azora: a budget of 30s is too short for one training here")
+    searches.refused["genetic/seed-0"] = "azora: a budget of 30s is too short for one training here"
     with pytest.raises(StudyError, match=r"^genetic with seed 0: a budget of 30s is too short.*--systems$"):
         compare(plan(asked, silent), silent)
     record = Record.read(asked.out / "genetic" / "seed-0.json")
@@ -257,6 +299,36 @@ def test_what_is_written(asked: Asked, searches: Searches) -> None:
     assert svg.count("<circle") == 6 + 3 and svg.index(">resnet<") < svg.index(">random<")
 
 
+def test_runs_of_several_versions_and_machines_are_told(asked: Asked, searches: Searches) -> None:
+    planned = plan(asked, silent)
+    compare(plan(replace(asked, seeds=1), silent), silent)
+    told = write(planned, summarise(planned))
+    assert (told["azora"], told["machines"]) == (["0.1"], ["x86_64, 2 cores"])
+    table = (asked.out / "compare.md").read_text()
+    assert "Load of the machine (x86_64, 2 cores) before" in table and "Runs are of several" not in table
+    searches.figures = {"azora": "0.2", "machine": "aarch64, 4 cores"}
+    compare(planned, silent)
+    told = write(planned, summarise(planned))
+    assert told["azora"] == ["0.1", "0.2"] and len(told["machines"]) == 2
+    assert [run["azora"] for run in told["systems"][0]["runs"]] == ["0.1", "0.2"]
+    table = (asked.out / "compare.md").read_text()
+    assert "Runs are of several machines (aarch64, 4 cores; x86_64, 2 cores)" in table
+    assert "Runs are of several versions of azora (0.1; 0.2)" in table
+
+
+def test_what_is_unequal_by_design_is_said(asked: Asked, searches: Searches) -> None:
+    planned = plan(replace(asked, names=["genetic", "resnet", "spos", "random-cells", "ofa"]), silent)
+    assert planned.apart() == {"spos": "random-cells", "ofa": None}
+    compare(planned, silent)
+    told = write(planned, summarise(planned))
+    assert {system["system"] for system in told["systems"] if system["alike"]} == {"spos"}
+    table = (asked.out / "compare.md").read_text()
+    assert "Networks by hand are trained by the\ntask's usual recipe, and searches search theirs too" in table
+    own = "searches a space of its own: *above random* is of space and strategy together"
+    assert f"- **spos** {own}; above random search in the same space (random-cells) it is +0.0000" in table
+    assert f"- **ofa** {own}\n" in table and f"**genetic** {own}" not in table
+
+
 def test_one_seed_has_the_interval_of_the_rows(asked: Asked, searches: Searches) -> None:
     planned = plan(replace(asked, seeds=1), silent)
     compare(planned, silent)
@@ -296,35 +368,14 @@ def test_the_command_line(data: str, tmp_path: Path, searches: Searches, capsys:
     assert json.loads(seen.out)["systems"][1]["test"]["mean"] == 0.8 and seen.err == ""
 
 
-def test_the_last_complaint_and_the_code_are_kept() -> None:
-    code = "import sys; print('azora: one', file=sys.stderr); print('azora: two', file=sys.stderr); sys.exit(2)"
-    assert run_command([sys.executable, "-c", code]) == (2, "azora: two")
-    assert run_command([sys.executable, "-c", ""]) == (0, "")
-
-
-HURRIES = """
-import signal, sys, time
-seen = []
-def on(number, frame):
-    if seen: sys.exit(7)
-    seen.append(number)
-signal.signal(signal.SIGINT, on)
-print(file=sys.stderr, flush=True)
-while True: time.sleep(0.05)
-"""
-DEAF = "import signal, sys, time; signal.signal(signal.SIGINT, signal.SIG_IGN); print(file=sys.stderr, flush=True)"
-
-
-@pytest.mark.parametrize(("code", "left"), [(HURRIES, 7), (f"{DEAF}; time.sleep(60)", -signal.SIGKILL)])
-def test_a_search_is_ended_and_killed_only_if_it_does_not_listen(
-    code: str, left: int, monkeypatch: pytest.MonkeyPatch
+def test_where_a_search_refuses_what_is_finished_is_written(
+    data: str, tmp_path: Path, searches: Searches, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr(runs, "PATIENCE", 1.5)
-    process = subprocess.Popen([sys.executable, "-c", code], stderr=subprocess.PIPE, text=True, start_new_session=True)
-    assert process.stderr is not None
-    process.stderr.readline()
-    end(process)
-    assert process.returncode == left
+    searches.refused["genetic/seed-0"] = "azora: a budget of 30s is too short for one training here"
+    words = ["compare", data, "--budget", "30s", "--seeds", "1", "--systems", "genetic", "--out", str(tmp_path / "o")]
+    assert main(words) == 2
+    assert "or leave it out by --systems" in capsys.readouterr().err
+    assert "| random | 0.8000" in (tmp_path / "o" / "compare.md").read_text()
 
 
 def test_a_comparison_is_not_lost_for_data_that_are_gone() -> None:

@@ -30,6 +30,8 @@ def test_the_usual_choice_has_all_kinds() -> None:
     assert found.keys() >= {"random", "random-full", "reinforce", "genetic", "differentiable", "spos", "resnet", SCALED}
     assert {name for name, system in found.items() if system.by_hand} == {"resnet", SCALED, "perceptron"}
     assert found["random-full"].settings == {"epochs": FINAL_EPOCHS}
+    # A judgement that is cut short is one of many, but of a network by hand it is the only one.
+    assert {name for name, system in found.items() if system.patient} == {"random-full", "resnet", SCALED, "perceptron"}
 
 
 @pytest.mark.parametrize(("name", "near"), [("rezinforce", "reinforce"), ("resnt", "resnet"), ("pareto", "")])
@@ -73,10 +75,14 @@ def test_the_perceptron_is_the_first_that_people_would_try(slopes: Task) -> None
 
 def test_what_a_task_cannot_have_is_left_out_in_words(stripes: Task, slopes: Task) -> None:
     able, left_out = able_of(find_systems([]), slopes)
-    assert left_out.keys() == {"resnet", SCALED} and "pictures" in left_out["resnet"]
+    assert left_out.keys() == {"resnet", SCALED, "random-cells"} and "pictures" in left_out["resnet"]
+    assert len({system.searched for system in able}) == 1, "on tables all choose in the same space"
     assert {system.name for system in able} >= {"spos", "differentiable", "perceptron"}
     able, left_out = able_of(find_systems([]), stripes)
-    assert left_out == {"perceptron": "it is for tables"} and len(able) == 8
+    assert left_out == {"perceptron": "it is for tables"} and len(able) == 9
+    searched = {system.name: system.searched for system in able}
+    assert searched["random"] == searched["genetic"] == searched["random-full"] != searched["spos"]
+    assert searched["random-cells"] == searched["spos"] == searched["differentiable"]
 
 
 def test_scales_grow_in_everything(stripes: Task) -> None:

@@ -8,7 +8,7 @@ import json
 import os
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, final
 
@@ -64,6 +64,14 @@ class Plan:
     def runs(self) -> list[Run]:
         """All of them: first every system with one seed, so that what cannot be done is known soon."""
         return [self._run(system, seed) for seed in range(self.asked.seeds) for system in self.systems]
+
+    def apart(self) -> dict[str, str | None]:
+        """The searches whose space is another than that of random search, which is the first of the systems; each with
+        the random search in the same space, or None where there is none."""
+        usual = self.systems[0].searched
+        searches = [system for system in self.systems if system.searched != usual and not system.by_hand]
+        random = {system.searched: system.name for system in searches if system.random}
+        return {system.name: random.get(system.searched) for system in searches if not system.random}
 
     def _run(self, system: System, seed: int) -> Run:
         asked = self.asked
@@ -123,8 +131,8 @@ def able_of(named: Sequence[System], task: Task) -> tuple[list[System], dict[str
             left_out[system.name] = "it is for tables"
             continue
         try:
-            Setting.of(job)
-            able.append(system)
+            space = Setting.of(job).space_about
+            able.append(replace(system, searched=f"{space['name']} {json.dumps(space['settings'], sort_keys=True)}"))
         except SpaceError as error:
             left_out[system.name] = str(error)
     return able, left_out

@@ -22,7 +22,8 @@ from azora.tasks import Reading, Task
 
 def leave(plan: Plan, where: Path | str) -> int:
     """Leave in the memory at `where` what the finished searches found and came to; how many there were. What people
-    designed, and what had another end than its time, is no search.
+    designed, and what had another end than its time, is no search, and random search in another's space is no case
+    of a strategy.
 
     Left again, they replace themselves. It is for after the last of them: none may begin with what another found.
 
@@ -52,7 +53,7 @@ def _records(plan: Plan) -> Iterator[Record]:
 
 
 def _searches(system: System) -> bool:
-    return not system.by_hand and system.trials is None
+    return not system.by_hand and system.trials is None and system.space == "auto"
 
 
 def _record(

@@ -17,7 +17,7 @@ from typing import Any, final
 
 from azora.automl.comparing.systems import System
 from azora.errors import StudyError
-from azora.study.folder import JOURNAL
+from azora.study.folder import JOURNAL, remove
 
 MISTAKE = 2  # the exit code of what the user can mend
 RESULT = "result.json"
@@ -33,8 +33,9 @@ class Record:
 
     Args:
         command: its words, after `azora`.
-        sessions: wall and processor seconds of each (None for one that was killed with the whole comparison, or not
-            yet over), the machine's load (mean of a minute) before and after it, and its exit code.
+        sessions: of what its folder holds; one, and none where it was refused. Wall and processor seconds (None for one
+            that was killed with the whole comparison, or not yet over), the machine's load (mean of a minute) before
+            and after it, and its exit code.
         error: why it has no result.
     """
 
@@ -65,7 +66,7 @@ class Run:
     """A run, finished or not.
 
     Args:
-        words: of the command, without where it goes and whether it goes on.
+        words: of the command, without where it goes.
         folder: of its study.
     """
 
@@ -94,21 +95,23 @@ class Run:
 
     def command(self) -> list[str]:
         """The words after `azora`."""
-        going_on = ["--resume"] if (self.folder / JOURNAL).is_file() else []
-        return ["search", *self.words, "--out", str(self.folder), *going_on]
+        return ["search", *self.words, "--out", str(self.folder)]
 
     def go(self) -> str | None:
-        """Do it, or what is left of it; the reason where that failed.
+        """Do it, from its beginning; the reason where that failed. What an earlier call began and did not finish is
+        removed: a search that goes on would start twice in its time, so it would not be equal to the others; and where
+        every network had failed, it would fail again at once.
 
         Raises:
-            StudyError: the search refused it, for a reason that the user can mend.
-            KeyboardInterrupt: once the search has ended too; it can be gone on with.
+            StudyError: the search refused it, for a reason that the user can mend, and left no study; or what is in its
+                folder is no run's, or still going on.
+            KeyboardInterrupt: once the search has ended too.
         """
-        self.folder.parent.mkdir(parents=True, exist_ok=True)
+        self._clear()
         command = self.command()
-        before = Record.read(self.file) or Record(self.system.name, self.seed, command)
-        open_ = {"wall": None, "processor": None, "load": [_load(), None], "exit": None}
-        record = replace(before, command=command, sessions=[*before.sessions, open_], error=None)
+        load = _load()
+        open_ = {"wall": None, "processor": None, "load": [load, None], "exit": None}
+        record = Record(self.system.name, self.seed, command, [open_])
         record.write(self.file)
         begun, spent = time.monotonic(), _processor()
         code, said = None, ""
@@ -118,17 +121,25 @@ class Run:
             session = {
                 "wall": round(time.monotonic() - begun, 2),
                 "processor": round(_processor() - spent, 2),
-                "load": [record.sessions[-1]["load"][0], _load()],
+                "load": [load, _load()],
                 "exit": code,
             }
+            # What failed once it had begun is the run's own failure, and none of the user's words.
+            refused = code == MISTAKE and not (self.folder / JOURNAL).is_file()
             error = _reason(code, said)
-            # What was refused has left nothing that a later session could go on with, and is none of its time.
-            told = before.sessions if code == MISTAKE else [*before.sessions, session]
-            replace(record, sessions=told, error=error).write(self.file)
-        if code == MISTAKE:
+            replace(record, sessions=[] if refused else [session], error=error).write(self.file)
+        if refused:
             why = said.removeprefix("azora: ").rstrip(".")
             raise StudyError(f"{self.system.name} with seed {self.seed}: {why}; or leave it out by --systems")
         return error
+
+    def _clear(self) -> None:
+        """Make room for it. Raises StudyError where there is a study that no comparison has begun, or that goes on."""
+        self.folder.parent.mkdir(parents=True, exist_ok=True)
+        if Record.read(self.file) is not None:
+            remove(self.folder)
+        elif (self.folder / JOURNAL).is_file():
+            raise StudyError(f"{self.folder} holds a study that no comparison has begun; choose another --out")
 
 
 def run_command(command: Sequence[str]) -> tuple[int, str]:

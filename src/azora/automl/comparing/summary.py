@@ -13,6 +13,8 @@ from azora.bench.curves import student
 
 ROWS = "rows"  # an interval over resamples of the test's rows (Efron's bootstrap), where there is one seed
 SEEDS = "seeds"  # Student's, over seeds
+Runs = Mapping[int, Mapping[str, Any]]
+"""By seed."""
 
 
 @final
@@ -55,15 +57,17 @@ class Row:
             more; see `of_run`.
         above: test score minus that of random search with the same seed; positive is better, also where the metric is
             to be low. None where no seed has both.
+        alike: the same, of random search in the same space; of a search in a space of its own.
     """
 
     system: str
     about: str
     by_hand: bool
-    runs: Mapping[int, Mapping[str, Any]]
+    runs: Runs
     failed: Mapping[int, str]
     test: Estimate | None
     above: Estimate | None
+    alike: Estimate | None = None
 
     def mean(self, name: str) -> float | None:
         """Of a figure over the runs that have it."""
@@ -94,22 +98,31 @@ def of_run(figures: Mapping[str, Any], metric: str, sessions: Sequence[Mapping[s
         "load": [min(loads), max(loads)] if loads else None,
         "key": figures["key"],
         "architecture": figures["architecture"],
+        "azora": figures.get("azora"),
+        "machine": figures.get("machine"),
     }
 
 
 def rows(
     named: Sequence[tuple[str, str, bool]],
-    runs: Mapping[str, Mapping[int, Mapping[str, Any]]],
+    runs: Mapping[str, Runs],
     failed: Mapping[str, Mapping[int, str]],
     maximise: bool = True,
+    apart: Mapping[str, str | None] | None = None,
 ) -> list[Row]:
-    """A row for each of `named` (name, about, by hand), from the runs of each by seed."""
-    random, sign, found = runs.get(RANDOM, {}), 1 if maximise else -1, []
+    """A row for each of `named` (name, about, by hand), from the runs of each by seed; `apart` are names of searches in
+    a space of their own, each with the name of random search there."""
+    sign, found = 1 if maximise else -1, []
     for name, about, by_hand in named:
         some = runs.get(name, {})
         alone = next(iter(some.values()))["rows"] if len(some) == 1 else None
-        both = [seed for seed in some if seed in random and name != RANDOM]
-        above = Estimate.of([sign * (some[seed]["test"] - random[seed]["test"]) for seed in both])
+        above = None if name == RANDOM else _above(some, runs.get(RANDOM, {}), sign)
+        alike = _above(some, runs.get((apart or {}).get(name) or "", {}), sign)
         test = Estimate.of([run["test"] for run in some.values()], alone and (alone[0], alone[1]))
-        found.append(Row(name, about, by_hand, some, failed.get(name, {}), test, above))
+        found.append(Row(name, about, by_hand, some, failed.get(name, {}), test, above, alike))
     return found
+
+
+def _above(some: Runs, others: Runs, sign: int) -> Estimate | None:
+    """By how much the runs `some` are better than the others of the same seed; None where no seed has both."""
+    return Estimate.of([sign * (some[seed]["test"] - others[seed]["test"]) for seed in some if seed in others])

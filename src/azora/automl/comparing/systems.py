@@ -11,10 +11,11 @@ from azora.automl.comparing.scaling import Scale
 from azora.automl.pacing import FINAL_EPOCHS
 from azora.errors import ConfigError
 from azora.methods import METHODS
+from azora.methods.one_shot import CELLS
 from azora.settings import closest
 from azora.strategies.registry import STRATEGIES
 
-RANDOM, FULL = "random", "random-full"
+RANDOM, FULL, IN_CELLS = "random", "random-full", "random-cells"
 SCALED = "scaled-bottlenecks"
 CHECKED = 3.0  # epochs after which a network that was written by hand is judged on validation, for the record
 
@@ -27,7 +28,8 @@ class System:
     Args:
         by_hand: a person decided the network: it is judged once, and trained for all the time that is left.
         trials: judgements of the search, where the strategy would go on.
-        patient: whether one judgement may take as long as the whole budget.
+        patient: whether one judgement may take as long as the whole budget; where there is no other, it must.
+        searched: the space that is searched, and its settings, once they are known for a task.
     """
 
     name: str
@@ -40,6 +42,12 @@ class System:
     trials: int | None = None
     patient: bool = False
     by_hand: bool = False
+    searched: str = ""
+
+    @property
+    def random(self) -> bool:
+        """Whether it is random search with trainings as long as its time suggests, in whatever space."""
+        return self.strategy == RANDOM and not self.settings and not self.by_hand
 
     def words(self) -> list[str]:
         """The words that `azora search TASK --budget TIME` has behind it for this system."""
@@ -60,14 +68,21 @@ def _residual() -> System:
         "resolutions": [1.0],
     }  # fmt: skip
     about = "by hand: three stages of two residual blocks, 16, 32 and 64 channels (He et al. 2016)"
-    return System("resnet", about, "random", {"epochs": CHECKED}, "stages", one, recipe=False, by_hand=True)
+    return _by_hand("resnet", about, "stages", one)
 
 
 def scaled(scale: Scale) -> System:
     """Inverted bottlenecks scaled as EfficientNet is (Tan & Le, 2019)."""
     about = f"by hand: inverted bottlenecks with excitation, {scale} (Sandler et al. 2018, Tan & Le 2019)"
-    one = scale.settings()
-    return System(SCALED, about, "random", {"epochs": CHECKED}, "stages", one, recipe=False, by_hand=True)
+    return _by_hand(SCALED, about, "stages", scale.settings())
+
+
+def _by_hand(
+    name: str, about: str, space: str, one: Mapping[str, Any], strategy: str = "random", trials: int | None = None
+) -> System:
+    """The network that a space with the settings `one` holds alone, or that is the first of `trials`."""
+    epochs = {"epochs": CHECKED}
+    return System(name, about, strategy, epochs, space, one, recipe=False, trials=trials, patient=True, by_hand=True)
 
 
 def _of_azora(name: str, strategy: str, **settings: Any) -> System:
@@ -78,6 +93,7 @@ def _of_azora(name: str, strategy: str, **settings: Any) -> System:
 def systems() -> dict[str, System]:
     """Those that are compared unless others are named. The scaled one is of the smallest scale here."""
     full = f"random search whose every network is trained for {FINAL_EPOCHS} epochs"
+    cells = "random search in the cells that spos and differentiable search; above random is what these cells are worth"
     perceptron = "by hand: two hidden layers of 128 and 64, batch normalisation, dropout 0.1"
     found = [
         _of_azora(RANDOM, "random"),
@@ -86,10 +102,11 @@ def systems() -> dict[str, System]:
         _of_azora("genetic", "genetic"),
         _of_azora("differentiable", "darts-"),
         _of_azora("spos", "spos"),
+        System(IN_CELLS, cells, "random", space="cells", space_settings=CELLS),
         _residual(),
         scaled(Scale(0)),
         # Its first proposal is the first of the space's familiar networks, and there is no second.
-        System("perceptron", perceptron, "evolution", {"epochs": CHECKED}, "mlp", recipe=False, trials=1, by_hand=True),
+        _by_hand("perceptron", perceptron, "mlp", {}, "evolution", trials=1),
     ]
     return {system.name: system for system in found}
 

@@ -3,22 +3,25 @@
 from __future__ import annotations
 
 import json
-import platform
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
 
-from azora import __version__
 from azora.automl.comparing.comparison import Plan
 from azora.automl.comparing.plot import to_svg
 from azora.automl.comparing.runs import Record
 from azora.automl.comparing.summary import ROWS, Estimate, Row, of_run, rows
 from azora.clock import show_seconds
-from azora.cores import usable_cores
 from azora.tasks import METRICS
 
 JSON, TABLE, PLOT = "compare.json", "compare.md", "compare.svg"
 NONE = "–"
+READING = (
+    "Intervals are Student's over seeds; where there is one seed, of resamples of the test's rows.",
+    "*Above random* is the difference from random search with the same seed. Validation followed the longest",
+    "training of the search, which differs between systems: it does not compare. Networks by hand are trained by the",
+    "task's usual recipe, and searches search theirs too: what is between them is of both.",
+)
 
 
 def summarise(plan: Plan) -> list[Row]:
@@ -32,7 +35,7 @@ def summarise(plan: Plan) -> list[Row]:
         elif record is not None and record.error:
             failed.setdefault(run.system.name, {})[run.seed] = record.error
     named = [(system.name, system.about, system.by_hand) for system in plan.systems]
-    return rows(named, runs, failed, METRICS[plan.metric].maximise)
+    return rows(named, runs, failed, METRICS[plan.metric].maximise, plan.apart())
 
 
 def to_json(plan: Plan, found: Sequence[Row]) -> dict[str, Any]:
@@ -44,9 +47,9 @@ def to_json(plan: Plan, found: Sequence[Row]) -> dict[str, Any]:
         "seeds": asked.seeds,
         "metric": plan.metric,
         "maximise": METRICS[plan.metric].maximise,
-        "machine": f"{platform.machine()}, {usable_cores()} cores",
+        "machines": distinct(found, "machine"),
         "load": load_of(found),
-        "azora": __version__,
+        "azora": distinct(found, "azora"),
         "left_out": dict(plan.left_out),
         "systems": [
             {
@@ -80,24 +83,23 @@ def load_of(found: Sequence[Row]) -> list[float] | None:
     return [min(loads), max(loads)] if loads else None
 
 
+def distinct(found: Sequence[Row], name: str) -> list[str]:
+    """What runs have under `name`, each once: a comparison that was gone on with may be of several machines, and of
+    several versions of azora."""
+    return sorted({str(run[name]) for row in found for run in row.runs.values() if run.get(name) is not None})
+
+
 def to_markdown(plan: Plan, found: Sequence[Row]) -> str:
     """The table, and how to read it."""
-    metric = plan.metric
+    metric, apart = plan.metric, plan.apart()
     head = (
         "system", f"test {metric}", "by seed", "deviation", "95 % interval", "above random", f"validation {metric}",
         "parameters", "multiply-accumulates", "judged", "seconds", "processor s",
     )  # fmt: skip
     lines = [f"# {_title(plan)}", "", _row(head), "|" + "---|" * len(head), *(_row(_cells(row)) for row in found), ""]
-    load = load_of(found)
-    if load is not None:
-        lines += [
-            f"Load of the machine ({usable_cores()} cores) before and after runs: {load[0]:g} to {load[1]:g}.",
-            "",
-        ]
-    lines += ["Intervals are Student's over seeds; where there is one seed, of resamples of the test's rows."]
-    lines += ["*Above random* is the difference from random search with the same seed. Validation followed the longest"]
-    lines += ["training of the search, which differs between systems: it does not compare.", ""]
+    lines += [*_circumstances(found), *READING, ""]
     lines += [f"- **{row.system}**: {row.about}" for row in found]
+    lines += [f"- **{row.system}** {_apart(row, apart[row.system])}" for row in found if row.system in apart]
     lines += [f"- **{name}** is left out: {reason}" for name, reason in plan.left_out.items()]
     lines += [
         f"- **{row.system}** with seed {seed} is not finished: {reason}"
@@ -105,6 +107,27 @@ def to_markdown(plan: Plan, found: Sequence[Row]) -> str:
         for seed, reason in row.failed.items()
     ]
     return "\n".join(lines) + "\n"
+
+
+def _circumstances(found: Sequence[Row]) -> list[str]:
+    """The load of the machine, and whether runs of several machines or versions of azora stand side by side."""
+    load, lines = load_of(found), list[str]()
+    machines, versions = distinct(found, "machine"), distinct(found, "azora")
+    where = f" ({'; '.join(machines)})" if machines else ""
+    if load is not None:
+        lines += [f"Load of the machine{where} before and after runs: {load[0]:g} to {load[1]:g}.", ""]
+    for several, said in ((machines, "machines"), (versions, "versions of azora")):
+        if len(several) > 1:
+            lines += [f"Runs are of several {said} ({'; '.join(several)}): differences may be theirs.", ""]
+    return lines
+
+
+def _apart(row: Row, beside: str | None) -> str:
+    """How a search in a space of its own is to be read, `beside` being random search there, if there is one."""
+    own = "searches a space of its own: *above random* is of space and strategy together"
+    if beside is None or row.alike is None:
+        return own
+    return f"{own}; above random search in the same space ({beside}) it is {row.alike.mean:+.4f}{_brackets(row.alike)}"
 
 
 def _title(plan: Plan) -> str:

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, final
 
 from azora.automl.comparing.runs import RESULT, Record
-from azora.automl.comparing.systems import systems
+from azora.automl.comparing.systems import RANDOM, systems
 from azora.automl.pacing import FINAL_EPOCHS
 from azora.automl.reading import read_events
 from azora.automl.scoring.words import shortest_command
@@ -76,8 +76,9 @@ class Searched:
 
     @property
     def random(self) -> bool:
-        """Whether it is random search with trainings as long as its time suggested."""
-        return self.about.get("strategy") == "random" and not self.by_hand and "epochs" not in self.about["settings"]
+        """Whether it is random search with trainings as long as its time suggested; of a comparison, that which all are
+        compared with."""
+        return self.name == RANDOM and "epochs" not in self.about["settings"]
 
 
 def find_searches(outs: Sequence[Path]) -> list[Searched]:
