@@ -44,6 +44,18 @@ def _own_cache(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.Mon
     monkeypatch.setenv("AZORA_HOME", str(home))
 
 
+@pytest.fixture(scope="module")
+def in_process() -> Iterator[None]:
+    """Searches judge in this process, and start no workers."""
+    from shortcuts import Here  # it imports torch
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("azora.automl.run.ProcessExecutor", Here)
+        for place in ("azora.automl.run.spawn", "azora.executors.processes.spawn"):
+            patch.setattr(place, lambda *_: [])
+        yield
+
+
 @pytest.fixture
 def many_files() -> Iterator[None]:
     """So many are open that the next have numbers above 1024, beyond what `select.select` takes."""

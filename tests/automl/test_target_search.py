@@ -6,7 +6,6 @@ import json
 import random
 import re
 from collections.abc import Mapping
-from concurrent.futures import Future
 from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
@@ -25,9 +24,7 @@ from azora.automl.result import Result
 from azora.automl.reward import Reward
 from azora.automl.setting import Setting
 from azora.cli.main import main
-from azora.errors import AzoraError, BundleError, ConfigError, SpaceError, StudyError, TargetError, UnsteadyError
-from azora.executors import Executor
-from azora.executors.inline import judge
+from azora.errors import AzoraError, ConfigError, SpaceError, StudyError, TargetError, UnsteadyError
 from azora.executors.workplace import joint_space
 from azora.hardware import Deployable, Measured, Measurement, Predictor, Target, TargetFile, find_target
 from azora.hardware.choosing import draw_distinct
@@ -48,42 +45,6 @@ WORDS: Mapping[str, Any] = {
 }  # fmt: skip
 # A network of width w has some 69 parameters for each unit, so on `devices.Counted` 16 takes 1.2 ms and 32 2.3 ms.
 LIMIT = "latency=2ms"
-
-
-class Here(Executor):
-    """Judges in this process what workers would, in a hundredth of the time."""
-
-    workers = 1
-
-    def __init__(self, setup: Mapping[str, Any], workers: int, *, complete: Any, **more: Any) -> None:
-        self.complete = complete
-
-    def submit(self, proposal: Proposal) -> Future[Report]:
-        future: Future[Report] = Future()
-        future.set_result(self.complete(proposal, judge(devices.larger_is_better, proposal)))
-        return future
-
-    def wait_for_worker(self, seconds: float) -> None:
-        """None has to start."""
-
-    def shutdown(self) -> None:
-        """There is nothing to stop."""
-
-
-def judge_here(monkeypatch: pytest.MonkeyPatch) -> None:
-    """No other processes, and no ONNX file: it takes longer than the search."""
-
-    def refuse(*words: Any) -> float:
-        raise BundleError("no operator for it")
-
-    monkeypatch.setattr("azora.automl.run.ProcessExecutor", Here)
-    monkeypatch.setattr("azora.automl.run.spawn", lambda workers: [])
-    monkeypatch.setattr("azora.automl.delivery.export_onnx", refuse)
-
-
-@pytest.fixture
-def here(monkeypatch: pytest.MonkeyPatch) -> None:
-    judge_here(monkeypatch)
 
 
 @pytest.fixture(autouse=True)
@@ -144,7 +105,7 @@ def test_the_winner_holds_its_limit_and_the_search_goes_on_with_its_predictor(
 
 
 def test_a_best_that_does_not_hold_where_it_runs_gives_place_to_the_next(
-    here: None, stripes: Task, tmp_path: Path
+    brief: None, stripes: Task, tmp_path: Path
 ) -> None:
     file = false_file(stripes, tmp_path / "false.target.json", devices.Counted())
     out = tmp_path / "out"
@@ -155,7 +116,7 @@ def test_a_best_that_does_not_hold_where_it_runs_gives_place_to_the_next(
     assert result.target["predicted_latency_ms"] < 0.1 < result.target["latency_ms"]
 
 
-def test_where_nothing_holds_the_least_is_named(here: None, stripes: Task, tmp_path: Path) -> None:
+def test_where_nothing_holds_the_least_is_named(brief: None, stripes: Task, tmp_path: Path) -> None:
     file = false_file(stripes, tmp_path / "false.target.json", devices.Counted())
     with pytest.raises(TargetError) as told:
         search(stripes, tmp_path / "out", target=str(file), limits=["latency=300us", "size=1MB"], trials=4)
@@ -168,7 +129,7 @@ def test_where_nothing_holds_the_least_is_named(here: None, stripes: Task, tmp_p
     assert ", size " in str(told.value)
 
 
-def test_what_is_beyond_only_when_it_is_trained_gives_place_too(here: None, stripes: Task, tmp_path: Path) -> None:
+def test_what_is_beyond_only_when_it_is_trained_gives_place_too(brief: None, stripes: Task, tmp_path: Path) -> None:
     file = false_file(stripes, tmp_path / "f.target.json", devices.Fickle(many=800), factor=1.0)
     result = search(stripes, tmp_path / "out", target=str(file), limits=[LIMIT], trials=5)
     assert result.architecture["width_0"] == 8
@@ -176,7 +137,7 @@ def test_what_is_beyond_only_when_it_is_trained_gives_place_too(here: None, stri
 
 
 def test_when_all_are_beyond_once_they_are_trained_the_least_is_named(
-    here: None, stripes: Task, tmp_path: Path
+    brief: None, stripes: Task, tmp_path: Path
 ) -> None:
     file = false_file(stripes, tmp_path / "f.target.json", devices.Fickle(), factor=1.0)
     with pytest.raises(TargetError) as told:
@@ -185,7 +146,7 @@ def test_when_all_are_beyond_once_they_are_trained_the_least_is_named(
     assert re.fullmatch(said, str(told.value))
 
 
-def test_where_no_network_is_predicted_to_hold_nothing_is_trained(here: None, stripes: Task, tmp_path: Path) -> None:
+def test_where_no_network_is_predicted_to_hold_nothing_is_trained(brief: None, stripes: Task, tmp_path: Path) -> None:
     with pytest.raises(
         SpaceError, match=r"no network within latency ≤ 0.2 ms was found in mlp; .* has latency 0\.\d+ ms"
     ):
@@ -193,7 +154,7 @@ def test_where_no_network_is_predicted_to_hold_nothing_is_trained(here: None, st
     assert not (tmp_path / "out").exists()
 
 
-def test_latency_beside_accuracy_makes_a_front(here: None, stripes: Task, tmp_path: Path) -> None:
+def test_latency_beside_accuracy_makes_a_front(brief: None, stripes: Task, tmp_path: Path) -> None:
     result = search(stripes, tmp_path / "out", strategy="pareto", objective=["accuracy", "latency:min"], trials=16)
     assert result.objectives == ["accuracy", "latency"]
     assert len(result.front) >= 2
@@ -204,7 +165,7 @@ def test_latency_beside_accuracy_makes_a_front(here: None, stripes: Task, tmp_pa
 
 
 @pytest.mark.parametrize("form", ["soft", "hard", "absolute"])
-def test_a_reward_aims_at_a_limit_and_does_not_keep_it(form: str, here: None, stripes: Task, tmp_path: Path) -> None:
+def test_a_reward_aims_at_a_limit_and_does_not_keep_it(form: str, brief: None, stripes: Task, tmp_path: Path) -> None:
     out = tmp_path / "out"
     result = search(stripes, out, reward=form, limits=["latency=1.2ms"], trials=14)
     assert max(widths(out)) == 64, "networks beyond the aim are judged too"
@@ -326,7 +287,7 @@ def test_limits_are_kept_to_a_tolerance() -> None:
 
 
 def test_a_device_that_is_elsewhere_is_believed_by_its_predictor(
-    here: None, stripes: Task, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    brief: None, stripes: Task, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     file = TargetFile.load(false_file(stripes, tmp_path / "f.target.json", devices.Counted(), factor=1.0))
     away = replace(file, fingerprint={"device": "in another town"}).save(tmp_path / "away.target.json")
@@ -379,7 +340,7 @@ def test_a_predictor_that_was_built_before_is_found(
     ],
 )
 def test_what_cannot_be_searched_for_is_said_before_anything_is_written(
-    words: dict[str, Any], said: str, here: None, stripes: Task, tmp_path: Path
+    words: dict[str, Any], said: str, brief: None, stripes: Task, tmp_path: Path
 ) -> None:
     if words.get("target") == "FALSE":
         file = false_file(stripes, tmp_path / "false.target.json", devices.Counted())
@@ -392,7 +353,7 @@ def test_what_cannot_be_searched_for_is_said_before_anything_is_written(
 
 
 def test_a_file_that_ships_beyond_its_limit_is_told(
-    here: None, stripes: Task, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    brief: None, stripes: Task, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def write(network: Any, signature: Any, scaling: Any, file: Path, sample: Any) -> float:
         file.write_bytes(bytes(9000))
@@ -518,7 +479,7 @@ def test_out_of_time_the_quickest_are_measured_next(stripes: Task, tmp_path: Pat
 
 
 def test_a_device_that_goes_away_after_the_last_training_costs_no_network(
-    stripes: Task, tmp_path: Path, here: None, monkeypatch: pytest.MonkeyPatch
+    stripes: Task, tmp_path: Path, brief: None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     train = azora.automl.last_training.train_winner
     gone = list[bool]()
@@ -573,7 +534,7 @@ UNSTEADY, GONE = UnsteadyError("it varies by 40%"), TargetError("no device is co
     "found", [[3.0, UNSTEADY, UNSTEADY], [UNSTEADY, 3.0, UNSTEADY], [UNSTEADY, UNSTEADY, UNSTEADY], [3.0, GONE]]
 )
 def test_what_is_known_to_be_beyond_or_has_no_steady_time_does_not_ship(
-    found: list[Any], looks: tuple[list[Any], list[Architecture]], here: None, stripes: Task, tmp_path: Path
+    found: list[Any], looks: tuple[list[Any], list[Architecture]], brief: None, stripes: Task, tmp_path: Path
 ) -> None:
     file, (said, trained) = false_file(stripes, tmp_path / "f.target.json", devices.Counted(), factor=1.0), looks
     said.extend(found)
@@ -584,7 +545,7 @@ def test_what_is_known_to_be_beyond_or_has_no_steady_time_does_not_ship(
 
 
 def test_a_look_that_was_not_steady_is_no_look(
-    looks: tuple[list[Any], list[Architecture]], here: None, stripes: Task, tmp_path: Path
+    looks: tuple[list[Any], list[Architecture]], brief: None, stripes: Task, tmp_path: Path
 ) -> None:
     file, (said, trained) = false_file(stripes, tmp_path / "f.target.json", devices.Counted(), factor=1.0), looks
     said.extend([UNSTEADY, 1.9])
@@ -593,7 +554,7 @@ def test_a_look_that_was_not_steady_is_no_look(
 
 
 def test_a_search_goes_on_with_the_runtime_and_device_that_it_began_with(
-    here: None, stripes: Task, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    brief: None, stripes: Task, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     out = tmp_path / "out"
     search(stripes, out, limits=[LIMIT], trials=2)

@@ -34,7 +34,7 @@ POLICY = {"challengers": 3, "kinds": "train,memory,grow"}
 
 
 @pytest.fixture(scope="module")
-def found(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def found(in_process: None, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The model of a search that carries it: three networks were judged."""
     out = tmp_path_factory.mktemp("search") / "out"
     words = {"trials": 3, "workers": 1, "space": "mlp", "knowledge": out.with_name("memory.db"), "policy": POLICY}
