@@ -57,6 +57,15 @@ def in_process() -> Iterator[None]:
 
 
 @pytest.fixture
+def brief(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What a search ships is trained for two epochs and has no ONNX file: both take longer than a small search."""
+    from shortcuts import refuse
+
+    monkeypatch.setattr("azora.automl.winner.FEWEST", 2.0)
+    monkeypatch.setattr("azora.automl.delivery.export_onnx", refuse)
+
+
+@pytest.fixture
 def many_files() -> Iterator[None]:
     """So many are open that the next have numbers above 1024, beyond what `select.select` takes."""
     limits = resource.getrlimit(resource.RLIMIT_NOFILE)

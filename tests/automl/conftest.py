@@ -5,7 +5,6 @@ from __future__ import annotations
 import pytest
 
 from azora import executors
-from shortcuts import refuse
 
 
 @pytest.fixture(autouse=True, scope="module")
@@ -28,10 +27,3 @@ def _slow(request: pytest.FixtureRequest) -> None:
     """What takes minutes anyway is done as users do it."""
     if request.node.get_closest_marker("slow") is not None:
         request.getfixturevalue("processes")
-
-
-@pytest.fixture
-def brief(monkeypatch: pytest.MonkeyPatch) -> None:
-    """What ships is trained for two epochs and has no ONNX file: both take longer than the search."""
-    monkeypatch.setattr("azora.automl.winner.FEWEST", 2.0)
-    monkeypatch.setattr("azora.automl.delivery.export_onnx", refuse)
