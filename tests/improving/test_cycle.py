@@ -31,7 +31,9 @@ from azora.training import outputs
 BRIEF = 4.0  # seconds of a cycle
 
 
-def test_a_weak_model_is_replaced_and_can_be_had_back(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_weak_model_is_replaced_and_can_be_had_back(
+    exports: None, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     model = deployed(tmp_path, blobs(900, 0), epochs=1, rows=40)
     before, fresh = weights(model), blobs(1500, 7)
     was = accuracy(model, fresh)
