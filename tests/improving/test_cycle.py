@@ -28,7 +28,7 @@ from azora.networks.morphism import NoMorphism
 from azora.tasks import Reading, Split, Task, from_arrays, load_task
 from azora.training import outputs
 
-BRIEF = 4.0  # seconds of a cycle
+BRIEF, LONG = 2.0, 4.0  # seconds of a cycle, and of one whose challengers are to have learned much
 
 
 def test_a_weak_model_is_replaced_and_can_be_had_back(
@@ -67,7 +67,7 @@ def test_a_weak_model_is_replaced_and_can_be_had_back(
 def test_a_good_model_stays(tmp_path: Path) -> None:
     model = deployed(tmp_path, blobs(4000, 0), epochs=15)
     before = weights(model)
-    outcome = improve(model, blobs(1200, 1), BRIEF)
+    outcome = improve(model, blobs(1200, 1), LONG)
     assert outcome.what == "kept" and weights(model) == before
     assert Versions(model).numbers() == []
     assert [each["what"] for each in Versions(model).history()] == ["kept"]
@@ -116,7 +116,7 @@ def test_what_is_worse_on_fresh_rows_rolls_back(tmp_path: Path) -> None:
 
 def test_new_classes_grow_the_head(tmp_path: Path) -> None:
     model = deployed(tmp_path, blobs(2000, 0))
-    outcome = improve(model, blobs(3000, 1, classes=4), BRIEF)
+    outcome = improve(model, blobs(3000, 1, classes=4), LONG)
     assert outcome.what == "promoted" and outcome.analysis.fresh == ["elm"]
     assert read_bundle(model).signature.classes == (*NAMES[:3], "elm")
     fresh = blobs(1500, 7, classes=4)
@@ -156,7 +156,7 @@ def test_what_was_known_is_taught_and_tested_where_classes_come_or_are_missing(
     parts = [(each.x[which], each.y[which]) for each, which in ((rows, rows.y < 3), (elms, elms.y == 3))]
     x, y = (np.concatenate(each) for each in zip(*parts, strict=True))
     more = from_arrays(x, NAMES[y])
-    outcome = improve(model, more, BRIEF)
+    outcome = improve(model, more, LONG)
     assert outcome.what == "kept" and outcome.facts["p"] < outcome.facts["level"]
     assert "it tells apart worse what was known before" in Versions(model).history()[-1]["why"]
 
@@ -257,7 +257,7 @@ def test_a_shift_is_recovered_from(tmp_path: Path) -> None:
     model = deployed(tmp_path, blobs(2000, 0))
     before, shifted = accuracy(model, blobs(1500, 8)), blobs(1500, 8, turned=1.0)
     assert accuracy(model, shifted) < before - 0.2
-    assert improve(model, blobs(3000, 6, turned=1.0), BRIEF).what == "promoted"
+    assert improve(model, blobs(3000, 6, turned=1.0), LONG).what == "promoted"
     assert accuracy(model, shifted) > before - 0.05
 
 
@@ -273,14 +273,14 @@ def test_numbers_are_improved_as_well(tmp_path: Path, slopes: Task) -> None:
     rng = np.random.default_rng(5)
     x = rng.normal(size=(2000, 5)).astype(np.float32)
     y = 3 * x[:, 0] - 2 * x[:, 1] + np.abs(x[:, 2]) + 100
-    outcome = improve(model, from_arrays(x, y.astype(np.float32), name="more"), BRIEF)
+    outcome = improve(model, from_arrays(x, y.astype(np.float32), name="more"), LONG)
     assert outcome.what == "promoted" and outcome.facts["test_loss"] < outcome.facts["deployed_test_loss"]
 
 
 @pytest.mark.parametrize(
     ("task", "seconds", "error", "said"),
     [
-        (blobs(900, 1), 1.0, BudgetError, "give 15s at least"),
+        (blobs(900, 1), 0.5, BudgetError, "give 15s at least"),
         (blobs(40, 1), 20.0, BudgetError, "rows for the test, which can show nothing"),
         (
             from_arrays(np.ones((60, 3), np.float32), np.arange(60) % 2),
@@ -351,7 +351,7 @@ def test_the_rows_of_a_promotion_can_be_had_again_from_their_file(
     assert main(["improve", str(model), "--data", str(tmp_path / "old.csv"), "--dry-run", "--json"]) == 0
     assert json.loads(capsys.readouterr().out)["analysis"]["same"]
     new = painted(tmp_path / "new.csv", ["y", "id", "size", "colour"], COLOURS[1:], 2000)
-    assert main(["improve", str(model), "--data", str(new), "--budget", "4s", "--quiet", "--json"]) == 0
+    assert main(["improve", str(model), "--data", str(new), "--budget", "2s", "--quiet", "--json"]) == 0
     assert json.loads(capsys.readouterr().out)["what"] == "promoted"
     shipped = ship(model, "torch", tmp_path / "net.pt2", new)
     assert shipped.figures["validation_rows"] == 320 and shipped.figures["validation_file"] > 0.9
@@ -417,7 +417,7 @@ def test_a_look_that_fails_later_on_does_not_end_the_loop(
             raise KeyboardInterrupt
 
     monkeypatch.setattr("azora.cli.improving._wait", wait)
-    assert main(["improve", str(model), "--data", str(file), "--budget", "8s", "--every", "1h", "--quiet"]) == 130
+    assert main(["improve", str(model), "--data", str(file), "--budget", "4s", "--every", "1h", "--quiet"]) == 130
     assert [each["what"] for each in Versions(model).history()][1:] == ["failed", "failed"]
     assert capsys.readouterr().err.count("rows.npz") == 2 and len(looks) == 4
 
