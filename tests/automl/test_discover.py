@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from tests.automl.test_target_search import WORDS
+from tests.automl.made import WORDS
 
 import azora
 from azora.automl.advice import advise

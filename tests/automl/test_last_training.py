@@ -10,7 +10,7 @@ from types import SimpleNamespace
 from typing import Any, cast
 
 import pytest
-from tests.automl.test_target_search import LIMIT, WORDS, false_file, widths
+from tests.automl.made import LIMIT, WORDS, false_file, widths
 
 import azora
 import devices
