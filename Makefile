@@ -27,7 +27,7 @@ test: $(STAMP) ## Style, types, layers and the default tests
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
-	$(THREADS) $(BIN)/pytest -n 2 -q --durations=12
+	$(THREADS) $(BIN)/pytest -n 2 --dist worksteal -q --durations=12
 
 test-slow: $(STAMP) ## The tests that take minutes
 	$(THREADS) $(BIN)/pytest -m slow -q

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 import resource
 import sys
@@ -14,6 +15,7 @@ import pytest
 from azora.tasks import Task, from_arrays
 
 sys.path.insert(0, str(Path(__file__).parent))  # so that workers find `evaluators`, as they find a user's modules
+_NUMBERS = itertools.count()
 
 
 @pytest.fixture(autouse=True)
@@ -37,7 +39,30 @@ def _own_home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
 def _own_cache(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> None:
     """What is measured in tests stays in tests, and what one of them found is not remembered in another."""
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path_factory.getbasetemp() / "cache"))
-    monkeypatch.setenv("AZORA_HOME", str(tmp_path_factory.mktemp("home")))
+    home = tmp_path_factory.getbasetemp() / "homes" / str(next(_NUMBERS))  # `mktemp` reads all that was made before
+    home.mkdir(parents=True)
+    monkeypatch.setenv("AZORA_HOME", str(home))
+
+
+@pytest.fixture(scope="module")
+def in_process() -> Iterator[None]:
+    """Searches judge in this process, and start no workers."""
+    from shortcuts import Here  # it imports torch
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("azora.automl.run.ProcessExecutor", Here)
+        for place in ("azora.automl.run.spawn", "azora.executors.processes.spawn"):
+            patch.setattr(place, lambda *_: [])
+        yield
+
+
+@pytest.fixture
+def brief(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What a search ships is trained for two epochs and has no ONNX file: both take longer than a small search."""
+    from shortcuts import refuse
+
+    monkeypatch.setattr("azora.automl.winner.FEWEST", 2.0)
+    monkeypatch.setattr("azora.automl.delivery.export_onnx", refuse)
 
 
 @pytest.fixture

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import runpy
 import subprocess
 import sys
 from pathlib import Path
@@ -11,8 +12,10 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[1]
-SLOW = {"from_csv", "from_folder", "own_evaluator", "own_strategy", "resuming", "with_sklearn"}
-"""Whole searches, of which the others are enough for every day."""
+SLOW = {"arrays", "from_csv", "from_folder", "own_evaluator", "own_space", "own_strategy", "resuming", "with_sklearn"}
+"""Whole searches."""
+DAILY = ["arrays", "own_space"]
+"""Those of them that run every day, in the process of the test and with a short last training."""
 EXAMPLES = [
     pytest.param(path, id=path.stem, marks=[pytest.mark.slow] if path.stem in SLOW else [])
     for path in sorted((ROOT / "examples").glob("*.py"))
@@ -27,6 +30,17 @@ def test_example_runs(example: Path, tmp_path: Path) -> None:
     )
     assert done.returncode == 0, done.stderr
     assert done.stdout.strip()
+
+
+@pytest.mark.usefixtures("in_process", "brief")
+@pytest.mark.parametrize("name", DAILY)
+def test_example_searches(
+    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.syspath_prepend(str(ROOT / "examples"))  # as Python does for a script
+    runpy.run_path(str(ROOT / "examples" / f"{name}.py"), run_name="__main__")
+    assert capsys.readouterr().out.strip()
 
 
 def test_the_own_space_is_under_forty_lines() -> None:

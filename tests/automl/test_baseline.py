@@ -115,7 +115,7 @@ def test_what_cannot_be_compared_is_one_line(
     assert not (tmp_path / "out").exists()
 
 
-def test_a_study_with_a_baseline_is_not_gone_on_with_without(stripes: Task, tmp_path: Path) -> None:
+def test_a_study_with_a_baseline_is_not_gone_on_with_without(brief: None, stripes: Task, tmp_path: Path) -> None:
     azora.search(stripes, trials=4, out=tmp_path / "out", **WORDS)
     with pytest.raises(StudyError, match="with baseline 'random', not baseline None"):
         azora.search(stripes, trials=4, out=tmp_path / "out", resume=True, **{**WORDS, "baseline": None})

@@ -99,7 +99,7 @@ def test_trees_that_are_better_ship_as_a_model_like_others(tmp_path: Path, capsy
         Challengers(read_bundle(out / "model"), (), Policy(), 0)
 
 
-def test_a_study_that_goes_on_grows_no_trees_again(tmp_path: Path) -> None:
+def test_a_study_that_goes_on_grows_no_trees_again(brief: None, tmp_path: Path) -> None:
     out, x = tmp_path / "out", np.random.default_rng(0).normal(size=(200, 3))
     rows = x, 100 + 5 * x[:, 0] + np.abs(x[:, 1])
     azora.search(rows, out=out, **QUICK)

@@ -19,11 +19,16 @@ from azora.training import outputs
 
 @pytest.mark.parametrize("part", ["export_onnx", "OnnxSession"])
 def test_a_network_that_onnx_has_no_word_for_is_delivered_without_it(
-    part: str, slopes: Task, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    part: str, brief: None, slopes: Task, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def refuses(*some: Any) -> float:
         raise BundleError("the operator is not known to ONNX")
 
+    def writes(network: Any, signature: Any, scaling: Any, file: Path, sample: Any) -> float:
+        file.write_bytes(b"what no runtime takes")
+        return 0.0
+
+    monkeypatch.setattr(delivery, "export_onnx", writes)
     monkeypatch.setattr(delivery, part, refuses)
     result = azora.search(slopes, trials=1, workers=1, out=tmp_path / "out")
     assert "not known to ONNX" in result.onnx_error

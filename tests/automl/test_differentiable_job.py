@@ -19,6 +19,7 @@ from safetensors.torch import load_file
 
 from azora.automl.reading import read_events
 from azora.cli.main import main
+from shortcuts import refuse
 
 SMALL = ["space.nodes=2", "space.widths=[4,8]", "space.depths=[1]", "size=8", "epochs=3"]
 
@@ -46,7 +47,12 @@ def figures(home: Path) -> dict[str, Any]:
     words = ["--strategy", "darts-", "--trials", "8", "--workers", "1", "--seed", "1", "--precision", "float32"]
     words += ["--limit", "params=30k", *sets(*SMALL)]
     said = io.StringIO()
-    with contextlib.redirect_stdout(said), contextlib.redirect_stderr(io.StringIO()):
+    with (
+        contextlib.redirect_stdout(said),
+        contextlib.redirect_stderr(io.StringIO()),
+        pytest.MonkeyPatch.context() as patch,
+    ):
+        patch.setattr("azora.automl.delivery.export_onnx", refuse)
         code = main(["search", str(home / "stripes.npz"), *words, "--out", str(home / "out")])
     assert code == 0
     found: dict[str, Any] = json.loads((home / "out" / "result.json").read_text())

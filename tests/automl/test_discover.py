@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from tests.automl.test_target_search import WORDS, judge_here
+from tests.automl.made import WORDS
 
 import azora
 from azora.automl.advice import advise
@@ -108,9 +108,8 @@ def test_it_chooses_searches_ships_and_compares(stripes: Task, tmp_path: Path) -
 
 
 def test_a_kill_while_the_file_is_written_costs_no_second_training(
-    stripes: Task, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    brief: None, stripes: Task, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    judge_here(monkeypatch)
     words: dict[str, Any] = {**WORDS, "target": None, "trials": 2, "out": tmp_path / "out"}
 
     def killed(*some: Any) -> Any:

@@ -78,7 +78,7 @@ def test_it_works_inside_of_a_pipeline_and_cross_validation(iris: tuple[Any, Any
     assert scores.min() > 0.8
 
 
-def test_pictures_are_taken_as_they_are(stripes: Task) -> None:
+def test_pictures_are_taken_as_they_are(brief: None, stripes: Task) -> None:
     split = stripes.everything()
     pictures = split.x[:, 0]
     fitted = AutoML(**WORDS, limits=["macs=200k"]).fit(pictures, split.y)
@@ -99,7 +99,7 @@ def test_numbers_are_predicted_in_their_shape() -> None:
         AutoMLRegressor().predict(x)
 
 
-def test_a_folder_keeps_the_search(iris: tuple[Any, Any], tmp_path: Path) -> None:
+def test_a_folder_keeps_the_search(brief: None, iris: tuple[Any, Any], tmp_path: Path) -> None:
     AutoML(**WORDS, out=str(tmp_path / "kept")).fit(*iris)
     assert {"report.html", "result.json", "model", "study.db"} <= {each.name for each in (tmp_path / "kept").iterdir()}
 

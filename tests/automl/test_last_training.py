@@ -10,7 +10,7 @@ from types import SimpleNamespace
 from typing import Any, cast
 
 import pytest
-from tests.automl.test_target_search import LIMIT, WORDS, false_file, judge_here, widths
+from tests.automl.made import LIMIT, WORDS, false_file, widths
 
 import azora
 import devices
@@ -25,6 +25,7 @@ from azora.job import Job
 from azora.tasks import Task
 from azora.training import Training, TrainingDiverged
 
+pytestmark = pytest.mark.usefixtures("brief")
 PLAIN = {**WORDS, "target": None, "trials": 6}
 
 
@@ -36,11 +37,6 @@ class Listening(Watcher):
 
     def note(self, said: str) -> None:
         self.notes.append(said)
-
-
-@pytest.fixture(autouse=True)
-def _here(monkeypatch: pytest.MonkeyPatch) -> None:
-    judge_here(monkeypatch)
 
 
 def diverging(monkeypatch: pytest.MonkeyPatch, wide: Callable[[int], bool]) -> None:
@@ -205,7 +201,7 @@ def test_what_was_trained_is_not_lost_where_delivering_it_fails(
         raise AssertionError("a step")
 
     monkeypatch.setattr(Training, "_step", refuse)
-    assert azora.search(stripes, out=out, resume=True, **PLAIN).final_epochs == 40.0
+    assert azora.search(stripes, out=out, resume=True, **PLAIN).final_epochs == 2.0
 
 
 def test_more_time_or_trials_are_searched_with_though_the_last_training_was_killed(

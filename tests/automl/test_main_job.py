@@ -7,6 +7,7 @@ import random
 import re
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -93,13 +94,27 @@ def test_the_test_figure_is_that_of_the_model_that_ships(home: Path, figures: di
     assert (answers == right).mean() == pytest.approx(figures["test_accuracy"])
 
 
-def test_torch_and_onnxruntime_agree_from_the_command_line(home: Path, figures: dict[str, Any]) -> None:
+@pytest.fixture
+def said(home: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Callable[..., str]:
+    """What a command prints that is given in `home`, in this process."""
+    monkeypatch.chdir(home)
+
+    def say(*words: str) -> str:
+        code = main([*words])
+        out, err = capsys.readouterr()
+        assert code == 0, err
+        return out
+
+    return say
+
+
+def test_torch_and_onnxruntime_agree_from_the_command_line(figures: dict[str, Any], said: Callable[..., str]) -> None:
     told = [
-        azora("predict", "out", "stripes.npz", "--proba", "--runtime", name, cwd=home)
+        said("predict", "out", "stripes.npz", "--proba", "--runtime", name).splitlines()
         for name in ("torch", "onnxruntime")
     ]
-    rows = [np.array([line.split(",")[1:] for line in each.stdout.splitlines()[1:]], float) for each in told]
-    assert told[0].stdout.splitlines()[0] == "input,across,down"
+    rows = [np.array([line.split(",")[1:] for line in each[1:]], float) for each in told]
+    assert told[0][0] == "input,across,down"
     assert rows[0].shape == (40, 2)
     assert np.abs(rows[0] - rows[1]).max() < 1e-5
     assert figures["onnx_difference"] < 1e-5
@@ -139,13 +154,11 @@ def test_the_card_says_what_the_reader_must_know(home: Path, figures: dict[str, 
         assert said in card
 
 
-def test_show_and_export(home: Path, figures: dict[str, Any]) -> None:
-    shown = json.loads(azora("show", "out", "--json", cwd=home).stdout)
+def test_show_and_export(figures: dict[str, Any], said: Callable[..., str]) -> None:
+    shown = json.loads(said("show", "out", "--json"))
     assert (shown["state"], shown["trials"]) == ("finished", figures["trials"])
-    assert figures["key"] in azora("show", "out", cwd=home).stdout
-    told = azora("export", "out", "--to", "again.onnx", cwd=home)
-    assert told.returncode == 0, told.stderr
-    assert "largest difference from torch" in told.stdout
+    assert figures["key"] in said("show", "out")
+    assert "largest difference from torch" in said("export", "out", "--to", "again.onnx")
 
 
 def test_results_are_read_back(home: Path, figures: dict[str, Any]) -> None:
@@ -272,12 +285,11 @@ def test_a_strategy_that_proposes_nothing_is_named(tmp_path: Path, capsys: pytes
     assert not (tmp_path / "out").exists()
 
 
-def test_when_every_network_fails_the_first_reason_is_told(home: Path) -> None:
-    evaluators = str(Path(__file__).parents[1])
-    told = subprocess.run(
-        [sys.executable, "-m", "azora", "search", "stripes.npz", "--trials", "3", "--evaluator", "evaluators:raises",
-         "--out", "fails", "--workers", "1"],
-        cwd=home, capture_output=True, text=True, timeout=110, check=False, env={"PYTHONPATH": evaluators},
-    )  # fmt: skip
-    assert told.returncode == 2
-    assert "all 3 networks that were tried failed; the first: ValueError: no such luck" in told.stderr
+def test_when_every_network_fails_the_first_reason_is_told(
+    home: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(home)
+    words = ["--trials", "3", "--evaluator", "evaluators:raises", "--out", "fails", "--workers", "1"]
+    assert main(["search", "stripes.npz", *words]) == 2
+    told = capsys.readouterr().err
+    assert "all 3 networks that were tried failed; the first: ValueError: no such luck" in told

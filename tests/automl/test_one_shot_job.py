@@ -20,6 +20,7 @@ from safetensors import safe_open
 from azora.automl.reading import read_events
 from azora.cli.main import main
 
+PROCESSES = True  # what a search by workers leaves, with their log, and what it says meanwhile
 SMALL = ["space.nodes=2", "space.widths=[4,8]", "space.depths=[1]", "judged=12", "size=4", "population=4", "epochs=2"]
 OWN = '''"""Spaces whose networks have nothing in common."""
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import random
 import time
 from dataclasses import replace
@@ -29,7 +28,6 @@ from azora.study import StudyFolder
 from azora.tasks import Task
 from azora.trial import Objective, Proposal, Report
 
-TESTS = Path(__file__).parents[1]
 SEARCH = ["search", "digits", "--trials", "4", "--workers", "1", "--space", "mlp", "--json", "--quiet"]
 
 
@@ -39,7 +37,9 @@ def searched(out: Path, capsys: pytest.CaptureFixture[str], *words: str) -> dict
     return found
 
 
-def test_a_search_begins_with_what_an_earlier_one_found(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_search_begins_with_what_an_earlier_one_found(
+    brief: None, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     first = searched(tmp_path / "first", capsys)
     assert "recalled" not in first
     assert main(["memory", "show", "--json"]) == 0
@@ -75,7 +75,7 @@ def test_memory_is_named_where_the_strategy_hears_of_it(strategy: str, heard: bo
     assert (found.statement() is not None, bool(found.figures())) == (heard, heard)
 
 
-def test_what_is_of_no_use_is_told(tmp_path: Path, slopes: Task) -> None:
+def test_what_is_of_no_use_is_told(brief: None, tmp_path: Path, slopes: Task) -> None:
     notes: list[str] = []
 
     class Listening(Watcher):
@@ -106,7 +106,7 @@ def test_what_is_of_no_use_is_told(tmp_path: Path, slopes: Task) -> None:
     assert doubted.statement() == "from memory: other (2 networks, 0.30 alike)"
 
 
-def test_beside_random_search_nothing_is_remembered_of_the_same_rows(slopes: Task, tmp_path: Path) -> None:
+def test_beside_random_search_nothing_is_remembered_of_the_same_rows(brief: None, slopes: Task, tmp_path: Path) -> None:
     words = {"trials": 1, "workers": 1, "space": "mlp", "knowledge": tmp_path / "m.db"}
     run(Job.parse(task=slopes, out=tmp_path / "one", **words))
     space = Setting.of(Job.parse(task=slopes, out=tmp_path / "x", **words)).space
@@ -143,7 +143,7 @@ def test_beside_random_search_nothing_is_remembered_of_the_same_rows(slopes: Tas
     assert again is not None and again.remembered == begun.remembered
 
 
-def test_what_a_killed_search_kept_is_not_gone_on_with_by_another(slopes: Task, tmp_path: Path) -> None:
+def test_what_a_killed_search_kept_is_not_gone_on_with_by_another(brief: None, slopes: Task, tmp_path: Path) -> None:
     out, words = tmp_path / "out", {"trials": 1, "workers": 1, "space": "mlp", "knowledge": tmp_path / "m.db"}
     out.mkdir()
     (out / FILE).write_text('{"format": 1, "stud')
@@ -206,11 +206,7 @@ def test_all_trainings_of_a_network_are_kept_and_the_longest_stands_for_it(
     assert (shown["networks"], shown["best"]) == (2, 0.5)
 
 
-def test_a_search_that_came_to_nothing_is_left_as_evidence_alone(
-    slopes: Task, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.syspath_prepend(str(TESTS))
-    monkeypatch.setenv("PYTHONPATH", os.pathsep.join([str(TESTS), os.environ.get("PYTHONPATH", "")]))
+def test_a_search_that_came_to_nothing_is_left_as_evidence_alone(slopes: Task, tmp_path: Path) -> None:
     words = {"workers": 1, "space": "mlp", "knowledge": tmp_path / "m.db", "evaluator": "evaluators:raises"}
     for out, limit in (("one", {"trials": 2}), ("two", {"budget": "3s"})):
         with pytest.raises(AzoraError, match=r"networks that were tried failed|no network was judged"):

@@ -21,7 +21,9 @@ from azora.trial import Proposal, Report
 SMALL = {"widths": [4, 8], "depths": [1], "stages": 2}
 
 
-def test_a_front_comes_out_and_its_best_by_the_first_objective_is_shipped(stripes: Task, tmp_path: Path) -> None:
+def test_a_front_comes_out_and_its_best_by_the_first_objective_is_shipped(
+    brief: None, stripes: Task, tmp_path: Path
+) -> None:
     result = azora.search(
         stripes, trials=24, workers=1, space_settings=SMALL, strategy="pareto",
         objective=["accuracy", "macs:min", "f1"], out=tmp_path / "out",

@@ -8,6 +8,7 @@ import io
 import json
 import random
 import shutil
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -32,6 +33,7 @@ from azora.study import SqlJournal
 from azora.tasks import Reading, load_task
 from azora.training import Training, TrainingDiverged
 from azora.trial import Limit
+from shortcuts import refuse
 
 SETTINGS = [
     "space.widths=[[4,8],[8,12]]", "space.depths=[1,2]", "space.kernels=[3,5]", "space.expansions=[1,2]",
@@ -53,15 +55,24 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
     np.savez(folder / "other.npz", x_train=x[:110], y_train=y[:110], x_test=x[120:], y_test=y[120:])
     words = ["--strategy", "ofa", "--trials", "2", "--workers", "1", "--precision", "float32", "--quiet"]
     words += [word for text in SETTINGS for word in ("--set", text)]
-    with contextlib.redirect_stdout(io.StringIO()):
+    with contextlib.redirect_stdout(io.StringIO()), pytest.MonkeyPatch.context() as patch:
+        patch.setattr("azora.automl.delivery.export_onnx", refuse)
         assert main(["search", str(folder / "stripes.npz"), *words, "--out", str(folder / "ofa")]) == 0
     return folder
 
 
-@pytest.fixture(autouse=True)
-def _quick(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(specialise, "PREDICTED", 60)
-    monkeypatch.setattr(specialise, "POPULATION", 20)
+@pytest.fixture(autouse=True, scope="module")
+def _quick() -> Iterator[None]:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(specialise, "PREDICTED", 60)
+        patch.setattr(specialise, "POPULATION", 20)
+        yield
+
+
+@pytest.fixture
+def without_onnx(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is written has no ONNX file, which takes longer than all else."""
+    monkeypatch.setattr(specialise, "export_onnx", refuse)
 
 
 @pytest.fixture(scope="module")
@@ -138,7 +149,9 @@ def test_a_later_limit_that_cannot_be_met_leaves_nothing_of_the_others(
     assert not capsys.readouterr().out and not (tmp_path / "to").exists()
 
 
-def test_tuned_it_has_learned_on(home: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_tuned_it_has_learned_on(
+    without_onnx: None, home: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     words = ["--limit", "macs=70k", "--tune", "1s", "--task", str(home / "stripes.npz"), "--to", str(tmp_path)]
     assert main(["specialise", str(home / "ofa"), *words, "--json"]) == 0
     [figures] = json.loads(capsys.readouterr().out)["networks"]
@@ -185,7 +198,9 @@ def test_the_task_is_read_as_it_was_for_the_search(home: Path, tmp_path: Path) -
         specialiser.find(str(tmp_path / "album"))
 
 
-def test_how_its_networks_were_measured_is_told(home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_how_its_networks_were_measured_is_told(
+    without_onnx: None, home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setenv("AZORA_HOME", str(tmp_path / "home"))
     measure = devices.Counted.measure
 
@@ -248,7 +263,7 @@ def test_a_limit_that_random_networks_miss_is_met_by_what_is_near_the_smallest(h
 
 
 def test_what_cannot_be_measured_gives_place_and_what_was_not_is_told(
-    home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    without_onnx: None, home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("AZORA_HOME", str(tmp_path / "home"))
     specialiser, limits = specialise.Specialiser(home / "ofa", "devices:Counted"), [Limit("latency", 10.0)]
@@ -299,7 +314,9 @@ def test_a_table_of_latencies_is_asked_for_the_network_without_its_recipe(home: 
     assert made.measured is not None and made.measured.latency.median == 8.0
 
 
-def test_what_a_search_has_left_is_enough_though_its_last_training_was_killed(home: Path, tmp_path: Path) -> None:
+def test_what_a_search_has_left_is_enough_though_its_last_training_was_killed(
+    without_onnx: None, home: Path, tmp_path: Path
+) -> None:
     out = copy(home, tmp_path)
     shutil.rmtree(out / "model")
     specialiser = specialise.Specialiser(out)

@@ -38,7 +38,10 @@ def run(words: list[str], capsys: pytest.CaptureFixture[str]) -> str:
     return capsys.readouterr().out
 
 
-@pytest.mark.parametrize(("regression", "metric", "least"), [(False, "test_accuracy", 0.7), (True, "test_r2", 0.4)])
+@pytest.mark.parametrize(
+    ("regression", "metric", "least"),
+    [(False, "test_accuracy", 0.7), pytest.param(True, "test_r2", 0.4, marks=pytest.mark.slow)],
+)
 def test_a_csv_goes_through_search_show_predict_and_export(
     regression: bool,
     metric: str,

@@ -48,7 +48,7 @@ def test_a_damaged_file_is_as_good_as_none(found: str, cache: Path) -> None:
     assert writing_takes(PICTURES) == 2.0
 
 
-@pytest.mark.usefixtures("cache")
+@pytest.mark.usefixtures("cache", "processes")
 def test_a_search_stops_in_time_to_write_and_learns_how_long_it_took(slopes: Task, tmp_path: Path) -> None:
     for _ in range(3):
         wrote(1.25, slopes.signature)

@@ -222,7 +222,7 @@ def test_the_console_script_finds_modules_where_it_is_called(macro_file: Path, t
     name = own_strategy(tmp_path)
     (tmp_path / "bin").mkdir()
     (tmp_path / "bin" / "azora").write_text("from azora.cli.main import run\nrun()\n", encoding="utf-8")
-    words = ["bench", str(macro_file), "--strategy", name, "--queries", "5", "--runs", "2", "--json"]
+    words = ["bench", str(macro_file), "--strategy", name, "--queries", "5", "--runs", "2", "--workers", "1", "--json"]
     command = [sys.executable, str(tmp_path / "bin" / "azora"), *words]
     done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr

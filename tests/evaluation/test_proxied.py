@@ -46,6 +46,7 @@ def test_a_search_may_be_for_a_proxy_and_trains_what_it_found(stripes: Task, tmp
     assert result.validation_naswot > 0
 
 
+@pytest.mark.usefixtures("in_process")
 def test_nothing_is_judged_twice_for_a_number_that_no_training_changes(
     stripes: Task, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -66,6 +67,7 @@ def test_who_heeds_budgets_is_known_by_name() -> None:
     assert heeds_budget("evaluators:well")
 
 
+@pytest.mark.usefixtures("in_process")
 def test_a_search_for_no_proxy_says_which_there_are(stripes: Task, tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="no proxy 'accuracy'"):
         azora.search(stripes, evaluator="zero-cost", trials=2, out=tmp_path / "out")

@@ -1,9 +1,10 @@
-"""A small network, and a space of quick ones."""
+"""A small network, a space of quick ones, and a clock."""
 
 from __future__ import annotations
 
 import pytest
 import torch
+from tests.hardware.made import Clock
 from torch import nn
 
 from azora.hardware import Deployable
@@ -27,3 +28,12 @@ def network() -> Deployable:
 def space() -> Space:
     """Cells of four nodes, the smallest there are."""
     return make_space(ABOUT["name"], PICTURES, **ABOUT["settings"])  # type: ignore[arg-type]
+
+
+@pytest.fixture
+def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
+    """By which networks are measured."""
+    made = Clock()
+    monkeypatch.setattr("azora.hardware.build.time", made)
+    monkeypatch.setattr("azora.hardware.making.time", made)
+    return made

@@ -17,6 +17,7 @@ from azora.networks.registry import make_space
 from azora.tasks import Task, from_arrays
 from azora.training import RecipeSettings, Training, outputs
 
+BRIEF, LONG = 2.0, 4.0  # seconds of a cycle, and of one whose challengers are to have learned much
 NAMES = np.array(["ash", "beech", "cedar", "elm"])
 FIGURES: dict[str, Any] = json.loads((Path(__file__).parent / "figures.json").read_text(encoding="utf-8"))
 

@@ -89,7 +89,7 @@ def test_a_measured_limit_that_is_not_held_asks_for_a_smaller_network(tmp_path: 
     assert any(line.startswith("a smaller network is looked for, within latency (it has") for line in said)
     held = deployed(tmp_path, blobs(300, 0), epochs=1, figures={**figures, "limits": {"latency": 1e6}})
     said.clear()
-    assert improve(held, blobs(900, 1), 4.0, say=said.append).facts["tried"]
+    assert improve(held, blobs(900, 1), 2.5, say=said.append).facts["tried"]
     assert not any("a smaller network" in line for line in said)
 
 
@@ -106,7 +106,7 @@ def test_what_is_promoted_for_a_measured_limit_is_sooner_on_its_target(
     assert any("is beyond the limit too, with" in line for line in said)
     assert latency_here(read_bundle(model)) is not None  # the next look can ask as well
     monkeypatch.setattr("azora.improving.cycle.SOONER", 0.0)
-    kept = improve(model, blobs(6000, 3), 5.0)
+    kept = improve(model, blobs(6000, 3), 2.5)
     assert kept.what == "kept" and "and sooner" in Versions(model).history()[-1]["why"]
 
 

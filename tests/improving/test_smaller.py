@@ -30,7 +30,7 @@ def test_a_smaller_one_is_promoted_where_it_is_not_worse(tmp_path: Path, monkeyp
     model, fresh = deployed(tmp_path, blobs(2000, 0), wide=True, carried=carried), blobs(2000, 7)
     was, macs = accuracy(model, fresh), read_bundle(model).about["figures"]["macs"]
     monkeypatch.setattr("azora.improving.cycle.SOONER", 0.0)
-    slow = improve(model, blobs(6000, 1), 6.0)
+    slow = improve(model, blobs(6000, 1), 2.5)
     assert slow.what == "kept" and "p" not in slow.facts  # nothing was tested, and no level spent
     monkeypatch.setattr("azora.improving.cycle.SOONER", 1e9)  # a clock has no place in a test
     outcome = improve(model, blobs(6000, 2), 3.0)
@@ -105,7 +105,7 @@ def test_what_is_beyond_the_limits_is_not_even_built(tmp_path: Path, monkeypatch
 
 def test_a_model_beyond_all_that_is_near_is_told_so(tmp_path: Path) -> None:
     model, said = deployed(tmp_path, blobs(300, 0), wide=True, figures={"limits": {"params": 10}}), list[str]()
-    improve(model, blobs(6000, 1), 4.0, say=said.append)
+    improve(model, blobs(6000, 1), 2.5, say=said.append)
     assert "none that is smaller holds params: what comes nearer is tried" in said
 
 

@@ -32,6 +32,8 @@ STAGES = {
 
 
 class TestSmash(MethodContract):
+    each = 0.4
+
     @pytest.fixture
     def desk(self, stripes: Task, tmp_path: Path) -> Desk:
         return Desk(stripes, tmp_path, {"name": "cells", "settings": CELLS, "recipe": True})
@@ -51,6 +53,8 @@ def test_smash_tells_what_fair_paths_leave_out(stripes: Task, tmp_path: Path) ->
 
 
 class TestSmashOfRows(MethodContract):
+    each = 0.4
+
     @pytest.fixture
     def desk(self, stripes: Task, tmp_path: Path) -> Desk:
         return Desk(stripes, tmp_path, {"name": "mlp", "settings": {"widths": (4, 8)}, "recipe": True})
@@ -61,6 +65,8 @@ class TestSmashOfRows(MethodContract):
 
 
 class TestEnas(MethodContract):
+    each = 0.4
+
     @pytest.fixture
     def desk(self, stripes: Task, tmp_path: Path) -> Desk:
         return Desk(stripes, tmp_path, {"name": "cells", "settings": CELLS, "recipe": True})
@@ -77,6 +83,8 @@ class TestEnasAtRandom(TestEnas):
 
 
 class TestOfa(MethodContract):
+    each = 0.4
+
     @pytest.fixture
     def desk(self, stripes: Task, tmp_path: Path) -> Desk:
         return Desk(stripes, tmp_path, {"name": "stages", "settings": STAGES, "recipe": False})

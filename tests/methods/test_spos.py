@@ -47,6 +47,8 @@ def inherited(desk: Desk) -> Study:
 
 
 class TestSpos(MethodContract):
+    each = 0.4
+
     @pytest.fixture
     def make(self) -> Callable[[], Method]:
         return small

@@ -45,12 +45,14 @@ MAKERS: dict[str, Make] = {
         space, seed, None, BoostedTrees(members=2, trees=5), "ei", Evolved(3, 4, 2), start=5
     ),
     "warm": lambda space, seed: WarmStart(Bayesian(space, seed, start=5, candidates=QUICK), 5),
-    "warm-evolution": lambda space, seed: WarmStart(RegularizedEvolution(space, seed)),
+    "warm-evolution": lambda space, seed: WarmStart(RegularizedEvolution(space, seed, population=5), 5),
     "halving-bayesian": lambda space, seed: SuccessiveHalving(Bayesian(space, seed, start=5, candidates=QUICK)),
 }
 
 
 class TestBayesian(StrategyContract):
+    length = 16
+
     @pytest.fixture(params=MAKERS.values(), ids=MAKERS)
     def make(self, request: pytest.FixtureRequest) -> Make:
         made: Make = request.param

@@ -44,9 +44,11 @@ DIGITS = Space("digits", [Categorical(f"d{place}", tuple(range(6))) for place in
 
 
 class TestComposed(StrategyContract):
+    length = 16
+
     @pytest.fixture(params=SETTINGS.values(), ids=SETTINGS)
     def make(self, request: pytest.FixtureRequest) -> Make:
-        return lambda space, seed: Composed(space, seed, None, **request.param)
+        return lambda space, seed: Composed(space, seed, None, **{"population": 6, **request.param})
 
 
 def total(architecture: Architecture) -> float:

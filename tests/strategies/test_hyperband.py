@@ -7,7 +7,7 @@ from collections import Counter
 import pytest
 
 from azora.errors import ConfigError
-from azora.strategies import Affordable, Bayesian, RandomSearch
+from azora.strategies import Affordable, Bayesian, Near, RandomSearch
 from azora.strategies.hyperband import Hyperband
 from azora.strategies.registry import make_strategy
 from azora.testing.strategy_contract import Make, StrategyContract, judge, tiny_space
@@ -17,7 +17,7 @@ class TestHyperband(StrategyContract):
     @pytest.fixture(params=["open", "three rungs", "bohb"])
     def make(self, request: pytest.FixtureRequest) -> Make:
         if request.param == "bohb":
-            return lambda space, seed: Hyperband(Bayesian(space, seed), rungs=3)
+            return lambda space, seed: Hyperband(Bayesian(space, seed, candidates=Near(3, 20, 2, 20)), rungs=3)
         rungs = 3 if request.param == "three rungs" else None
         return lambda space, seed: Hyperband(RandomSearch(space, seed), rungs=rungs)
 

@@ -23,9 +23,11 @@ from azora.trial import Objective, Proposal, Report
 
 
 class TestHypervolume(StrategyContract):
+    length = 16
+
     @pytest.fixture
     def make(self) -> Make:
-        return lambda space, seed: HypervolumeSearch(space, seed, (Objective(), Objective("loss", False)))
+        return lambda space, seed: HypervolumeSearch(space, seed, (Objective(), Objective("loss", False)), start=5)
 
 
 def test_expected_growth_is_what_sampling_gives() -> None:

@@ -30,6 +30,8 @@ UNITS = Affordable(400.0)  # which makes ten epochs
 class TestAround(StrategyContract):
     """Others are in `test_strategies` and `test_optuna_search`."""
 
+    length = 16
+
     @pytest.fixture(params=["pareto", "bayesian", "hypervolume"])
     def make(self, request: pytest.FixtureRequest) -> Make:
         two = (Objective(), Objective("loss", False))

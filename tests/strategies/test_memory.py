@@ -54,6 +54,8 @@ def best_after(strategy: Strategy, queries: int, score: Score = good) -> float:
 
 
 class TestBayesianWithMemory(StrategyContract):
+    length = 16
+
     @pytest.fixture
     def make(self) -> Callable[[Space, int], Strategy]:
         def made(space: Space, seed: int) -> Strategy:

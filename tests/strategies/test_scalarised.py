@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from functools import partial
 
 import pytest
 from tests.strategies.test_pareto import BOTH, covered, judged
@@ -15,9 +16,12 @@ from azora.trial import Objective, Proposal, Report
 
 
 class TestScalarised(StrategyContract):
+    length = 16
+
     @pytest.fixture
     def make(self) -> Make:
-        return lambda space, seed: Scalarised(space, seed, (Objective(), Objective("loss", False)))
+        inner = partial(Bayesian, start=5)
+        return lambda space, seed: Scalarised(space, seed, (Objective(), Objective("loss", False)), inner)
 
 
 def test_it_covers_more_than_random_search_with_as_many_judgements() -> None:
