@@ -68,5 +68,5 @@ def test_a_strategy_from_a_file_is_gone_on_with_as_the_file_was(
     for text, resume in (('{"settings": {"start": 3}}', False), ('{"by": "me", "settings": {"start":  3}}', True)):
         with pytest.raises(StudyError, match=r"^the session is over$"):
             session(text, resume=resume)
-    with pytest.raises(StudyError, match=r"holds a study with file 'SHA-256 \w{16}', not 'SHA-256 \w{16}'; choose"):
+    with pytest.raises(StudyError, match=r"a study with file 'SHA-256 \w{16}', not file 'SHA-256 \w{16}'; choose"):
         session('{"settings": {"start": 4}}', resume=True)

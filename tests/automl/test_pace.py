@@ -11,7 +11,7 @@ import pytest
 from azora.automl import pace, setting
 from azora.automl.pace import Ceiling, Pace, measure_pace, sampled_epochs
 from azora.automl.setting import Within
-from azora.errors import ConfigError
+from azora.errors import ConfigError, SpaceError
 from azora.networks.registry import make_space
 from azora.space import Architecture, Space
 from azora.tasks import Task
@@ -106,4 +106,7 @@ def test_what_cannot_be_built_is_left_to_the_workers_and_within_no_limit(
     monkeypatch.setattr(setting, "cost", refuse)
     assert Ceiling(PACE, space, stripes.search_data, 1.0)(some)
     assert sampled_epochs(space, PACE, stripes.search_data) == [math.inf]
-    assert not Within(space, (Limit("macs", 1e12),))(some)
+    within = Within(space, (Limit("macs", 1e12),))
+    assert not within(some)
+    with pytest.raises(SpaceError, match=r"no network of cells can be built to look at .*: ValueError: no such layer"):
+        within.constrained(0)

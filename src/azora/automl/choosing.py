@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import random
 from collections.abc import Mapping
 from importlib.util import find_spec
@@ -69,7 +70,8 @@ def _weight(job: Job, signature: Signature) -> float:
     usual = default_space(signature)
     if not limits and job.space in ("auto", usual) and not job.space_settings:
         return 1.0
-    own = _costs(make_space(job.space, signature, **job.space_settings))
+    if not (own := _costs(make_space(job.space, signature, **job.space_settings))):
+        return 1.0
     within = [each["macs"] for each in own if all(limit.met(each) for limit in limits)]
     found = median(within) if within else min(each["macs"] for each in own)
     return found / max(1.0, median(each["macs"] for each in _costs(make_space(usual, signature))))
@@ -77,7 +79,12 @@ def _weight(job: Job, signature: Signature) -> float:
 
 def _costs(space: Space) -> list[Mapping[str, int]]:
     rng = random.Random(0)
-    return [cost(space, space.sample(rng)) for _ in range(DRAWS)]
+    found = list[Mapping[str, int]]()
+    for _ in range(DRAWS):
+        architecture = space.sample(rng)
+        with contextlib.suppress(Exception):  # a worker will say why it cannot be built
+            found.append(cost(space, architecture))
+    return found
 
 
 def _barred(job: Job, task: Task) -> str:

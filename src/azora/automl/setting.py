@@ -299,6 +299,7 @@ class Within:
         self.space, self.limits, self.pricing = space, limits, pricing
         self._priced = [limit for limit in limits if limit.quantity in ON_TARGET]
         self.nearest = Nearest(limits)
+        self.unbuilt = ""  # why the last of those that cannot be built cannot
 
     def __call__(self, architecture: Architecture) -> bool:
         return self._share(architecture) <= 1.0
@@ -312,7 +313,8 @@ class Within:
                 found |= self.pricing(architecture)
         except AzoraError:
             raise
-        except Exception:
+        except Exception as error:
+            self.unbuilt = f"{type(error).__name__}: {next(iter(str(error).splitlines()), '')}"
             return math.inf
         return self.nearest.see(found)
 
@@ -361,6 +363,8 @@ class Within:
 
     def nothing(self) -> SpaceError:
         """The error for when no network meets the limits."""
+        if not self.nearest.costs:
+            return SpaceError(f"no network of {self.space.name} can be built to look at {self.reason}: {self.unbuilt}")
         return SpaceError(
             f"no network within {self.reason} was found in {self.space.name}; {self.nearest.told('found')}"
         )
