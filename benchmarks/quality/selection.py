@@ -329,7 +329,7 @@ def main() -> None:
     parser.add_argument("--strategies", nargs="+", default=list(STRATEGIES))
     parser.add_argument("--processes", type=int, default=2)
     parser.add_argument("--again", action="store_true")
-    words = parser.parse_args()
+    words = parser.parse_intermixed_args()
     if words.what != "fold" and words.data is None:
         parser.error("say in which folder the data sets are")
     if words.what == "fold":

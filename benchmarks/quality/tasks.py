@@ -307,7 +307,7 @@ def main() -> None:
     parser.add_argument("--processes", type=int, default=2)
     parser.add_argument("--runs", type=int, default=30)
     parser.add_argument("--recall", type=int, default=100)
-    words = parser.parse_args()
+    words = parser.parse_intermixed_args()
     wanted = {"train": 2, "fold": 1, "pack": 3, "score": 1}[words.what]
     if wanted > 1 and not words.folders:
         parser.error("say in which folder the data sets are")

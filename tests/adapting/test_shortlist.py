@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import math
+
 import pytest
 import torch
 from tests.adapting.tiny import adapting, episodes, two
 
 from azora.adapting import shortlist as module
 from azora.adapting.shortlist import judging, shortlist, trial
+from azora.networks.relaxation import Relaxation
 
 
 def test_the_favoured_is_tried_with_near_ones_and_the_familiar_one() -> None:
@@ -41,6 +44,26 @@ def test_all_have_the_same_time_and_the_best_goes_on_from_where_it_ended(monkeyp
     torch.testing.assert_close(learner.meta[0], before + 4.0)
     learner.restore()
     assert learner.derived() == few[1]
+
+
+def test_one_whose_loss_is_no_number_is_not_left(monkeypatch: pytest.MonkeyPatch) -> None:
+    learner, time = adapting().learner, [0.0]
+    few = [two(first, "conv_3x3") for first in ("conv_3x3", "skip_connect", "max_pool_3x3")]
+
+    def step(share: float) -> None:
+        time[0] += 0.125
+
+    monkeypatch.setattr(module, "_judged", lambda *words: [math.nan, 2.0, 1.0])
+    trial(learner, few, step, episodes(), lambda: time[0], 0.375)
+    learner.restore()
+    assert learner.derived() == few[2]
+
+
+def test_one_option_is_left_however_little_it_weighs() -> None:
+    """Or a meta-training would wait for an end of its choices that never comes."""
+    least = Relaxation("annealed", (1.0, 0.05), spread=0.0, least=0.3)
+    one = adapting(relaxation=least)  # four options of a quarter each
+    assert one.learner.take_out() == 6 and one.learner.decided
 
 
 def test_they_are_judged_by_the_same_tasks_and_learn_nothing_of_them(monkeypatch: pytest.MonkeyPatch) -> None:

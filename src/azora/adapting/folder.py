@@ -100,6 +100,8 @@ def load_adapting(folder: Path) -> Adapting:
         signature = Signature.from_json(about["signature"])
         space = make_read_space(str(about["space"]["name"]), signature, **about["space"]["settings"])
         given = dict(about["settings"])
+        if given["frozen"] >= given["decided"] and 1 not in (given["frozen"], given["decided"]):
+            given["decided"] = 1.0  # earlier versions allowed it; what was learned stays as it is
         relaxation = {name: _pair(value) for name, value in given.pop("relaxation").items()}
         settings = AdaptingSettings(**given, relaxation=Relaxation(**relaxation))
         architecture = None if about["architecture"] is None else space.parse(about["architecture"])

@@ -196,7 +196,9 @@ class Learner:
         for span in self.relaxed.logits.spans.values():
             own = self.meta_logits[span]
             out = torch.softmax(own / relaxation.heat(1.0), 0) < relaxation.least
-            out[own.argsort(descending=True)[self.settings.left :]] = True
+            order = own.argsort(descending=True)
+            out[order[self.settings.left :]] = True
+            out[order[0]] = False  # one is left, however little it weighs
             count += int((out & (own > OUT)).sum())
             own[out] = OUT
         self.settle()

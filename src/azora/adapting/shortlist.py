@@ -8,6 +8,7 @@ et al., 2020) takes the strongest options.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import final
@@ -86,7 +87,8 @@ def trial(
         ends.append(learner.state())
         steps.append(made)
     losses = _judged(learner, ends, episodes, share, length * JUDGING)
-    learner.load_state(ends[losses.index(min(losses))])
+    best = min(range(len(ends)), key=lambda place: (math.isnan(losses[place]), losses[place]))
+    learner.load_state(ends[best])
     return [Tried(*each) for each in zip(few, steps, losses, strict=True)]
 
 
