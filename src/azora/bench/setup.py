@@ -10,6 +10,7 @@ from typing import Any, final
 
 from azora.bench.apart import Apart
 from azora.bench.limited import limited
+from azora.bench.listed import Listed
 from azora.bench.memory import remembered
 from azora.bench.play import Run, play
 from azora.bench.protocol import Protocol
@@ -70,7 +71,8 @@ class Setup:
             return Protocol(table, self.noise, self.fidelity, queries, self.seconds)
         if (file := find_file(self.table)) is None:
             raise BenchmarkError(f"{self.table} is no file: --cost is for tables that are read from one")
-        table = table.within(Apart(table.space))
+        apart = table.within(Apart(table.space))
+        table = apart.within(Listed(apart)) if isinstance(table.space, Listed) else apart
         costs, name = read_cost(file, self.cost, table), self.cost.rpartition(":")[2]
         if self.limit is not None:
             if self.floor is not None:
