@@ -79,7 +79,7 @@ class EarlyStopping(Strategy):
 
     def proposed(self, proposal: Proposal) -> None:
         if self.going.pop(proposal.architecture.key, None) is None:
-            self.inner.proposed(proposal)
+            self.inner.hand_out(proposal)
 
     def learn(self, proposal: Proposal, report: Report) -> None:
         key, budget = proposal.architecture.key, proposal.budget or self.lowest
