@@ -102,6 +102,8 @@ def _test(sheet: Sheet, schema: Schema) -> Numbers | None:
 
 def _covered(table: Table, schema: Schema) -> Table:
     """A search may ask for any point of the space: all must be there, or the space be kept to those that are."""
+    if schema.distinct:
+        _check_distinct(table)
     size = table.space.size()
     if size == len(table):
         return table
@@ -127,6 +129,16 @@ def _spread(table: Table, partial: bool) -> Table:
         raise BenchmarkError(f"{table.name}: has {len(of):,} networks, and not that of {missing}")
     spread = table.taking(rows, [tuple(each.get(name) for name in space.choices) for each in found])
     return spread.within(Listed(spread)) if partial else spread
+
+
+def _check_distinct(table: Table) -> None:
+    first: dict[str, int] = {}
+    for row in range(len(table)):
+        if (other := first.setdefault(table.architecture(row).key, row)) != row:
+            raise BenchmarkError(
+                f"{table.name}: {table.show(other)} and {table.show(row)} are one network, and distinct = true says"
+                " that there is one row for each"
+            )
 
 
 def _key(space: Space, point: Decisions) -> str:
