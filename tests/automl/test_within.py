@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from collections.abc import Mapping
 
 import pytest
 
@@ -11,7 +12,7 @@ from azora.automl.setting import Within
 from azora.errors import SpaceError
 from azora.networks.complexity import cost
 from azora.networks.registry import make_space
-from azora.space import Space
+from azora.space import Integer, Option, Space
 from azora.tasks import Signature
 from azora.trial import Limit
 
@@ -32,8 +33,29 @@ def test_a_narrow_limit_is_met_by_what_is_walked_to(stages: Space) -> None:
         assert about["macs"] <= 12_000 and about["memory"] <= 45_000
 
 
-def test_a_wide_limit_plants_nothing(stages: Space) -> None:
-    assert not Within(stages, (Limit("macs", 10_000_000),)).constrained(0).planted
+def test_what_a_wide_limit_plants_changes_no_draw(stages: Space) -> None:
+    limits = (Limit("macs", 10_000_000),)
+    space, plain = Within(stages, limits).constrained(0), stages.constrain(Within(stages, limits), "wide")
+    assert len(space.planted) == 1
+    assert [space.sample(random.Random(seed)) for seed in range(20)] == [
+        plain.sample(random.Random(seed)) for seed in range(20)
+    ]
+
+
+def test_a_network_that_was_found_soon_by_luck_alone_is_there_for_later_draws() -> None:
+    class Lucky(Space):
+        """One of a million networks costs little: that which is drawn first."""
+
+        def __init__(self) -> None:
+            super().__init__("lucky", [Integer("number", 0, 999_999)])
+            self.first = self.sample(random.Random(0))["number"]
+
+        def cost(self, decisions: Mapping[str, Option]) -> Mapping[str, int]:
+            return {"macs": 1 if decisions["number"] == self.first else 100}
+
+    whole = Lucky()
+    space = Within(whole, (Limit("macs", 10),)).constrained(0)
+    assert space.sample(random.Random(1))["number"] == whole.first
 
 
 def test_where_nothing_is_the_least_found_is_near_the_smallest_there_is(stages: Space) -> None:

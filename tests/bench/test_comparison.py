@@ -70,6 +70,11 @@ def test_some_may_make_fewer_runs(macro_file: Path) -> None:
     assert some.to_json()["against_random"]["evolution"]["runs"] == 2
 
 
+def test_random_search_is_played_where_nobody_names_it(macro_file: Path) -> None:
+    figures = compare(Setup(str(macro_file), {"local": {}}, queries=5), runs=2).to_json()
+    assert list(figures["strategies"]) == list(figures["against_random"]) == ["random", "local"]
+
+
 def test_random_search_is_always_there_and_first() -> None:
     assert contestants(["evolution", "random", "evolution"]) == ["random", "evolution"]
     assert contestants([])[:2] == ["random", "evolution"]
@@ -137,7 +142,8 @@ def test_a_folder_holds_curves_plots_and_how_they_came_about(found: Comparison, 
     assert about["seeds"]["evolution"] == {"first": 2, "last": 7} and about["settings"]["evolution"] == {
         "population": 8
     }
-    assert about["protocol"] == {"noise": "seed", "fidelity": None, "queries": 30, "seconds": None}
+    unsaid = dict.fromkeys(("fidelity", "seconds", "cost", "floor", "limit", "memory", "recall"))
+    assert about["protocol"] == {"noise": "seed", "queries": 30, **unsaid} and about["memory_sha256"] is None
     assert about["libraries"]["numpy"] and about["machine"] and len(about["table_sha256"]) == 64
     page = (tmp_path / "out" / "plot.html").read_text(encoding="utf-8")
     assert "evolution" in page and "<script src" not in page

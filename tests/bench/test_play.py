@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from collections.abc import Sequence
 
 import numpy as np
 import pytest
@@ -148,6 +149,29 @@ def test_ladders_have_the_rungs_of_the_table(macro_file: object) -> None:
     assert proposal is not None and proposal.budget is None  # nobody shares a budget out over epochs here
     with pytest.raises(ConfigError, match="epochs cannot be set here"):
         setup.strategy("random", single, 0)
+
+
+@pytest.mark.parametrize(
+    ("lengths", "budgets"),
+    [
+        (range(1, 13), [1, 4, 16]),  # 1, 3 and 9 would leave the longest training out
+        (range(1, 17), [1, 4, 16]),
+        ((1, 3, 9, 27, 81, 243), [1, 3, 9, 27, 81, 243]),  # the logarithm of 243 is a little below 5
+        (range(1, 245), [1, 4, 16, 64, 256]),  # a sixth rung would be the longest training again
+        ((12, 200), [12, 204]),
+        ((10, 15), [10, 20]),
+        ((5,), [5]),
+    ],
+)
+def test_a_ladder_ends_at_the_longest_training(lengths: Sequence[int], budgets: list[float]) -> None:
+    space, scores = Space("two", [Categorical("kind", ("a", "b"))]), np.array([[0.5], [0.7]])
+    levels = [Fidelity(float(each), scores, ("v",), False, np.full(2, float(each))) for each in lengths]
+    protocol = Protocol(Table("two", space, [("a",), ("b",)], levels, scores[:, 0]), seconds=9.0)
+    halving = Setup("", {"halving": {}}).strategy("halving", protocol, 0)
+    assert isinstance(halving, SuccessiveHalving)
+    assert [halving.budget(rung) for rung in range(len(halving.ladder))] == budgets
+    judged = [protocol.level(budget) for budget in budgets]
+    assert judged[-1] == len(levels) - 1 and len(set(judged)) == len(judged)
 
 
 class Faulty(Strategy):

@@ -64,6 +64,12 @@ def test_the_seed_to_score_with_is_not_seen_in_short_trainings() -> None:
     protocol = Protocol(both, "mean", queries=1, fidelity=3.0)
     np.testing.assert_allclose(protocol.seen[0], [0.15, 0.4, 0.75])
     assert protocol.describe_search() == "mean of the seeds of w but each row's last"
+    assert protocol.scores.tolist() == [3, 6, 12]
+    assert Protocol(both, "seed", queries=1, fidelity=3.0).scores.tolist() == [2.5, 6, 10]
+    # A row whose only long training is of the seed that was seen: what is left is not the same for all, and all count.
+    alone = Fidelity(9.0, np.array([[1.0, 2.0], [4.0, NAN], [7.0, 9.0]]), ("v_s0", "v_s1"))
+    some = Table("three", made.space, made.points, [short, alone], None, "t", 1.0)
+    assert Protocol(some, "seed", queries=1, fidelity=3.0).scores.tolist() == [1.5, 4, 8]
 
 
 def test_a_search_by_short_trainings_is_scored_by_long_ones() -> None:

@@ -147,6 +147,15 @@ mean = "c10_val200"
         read_table(write(tmp_path / "firsts.csv", NB201_HEADER, list(firsts.values())[:-1]))
 
 
+@pytest.mark.parametrize("partial", ["true", "false"])
+def test_two_rows_of_one_network_are_named_where_there_is_to_be_one(tmp_path: Path, partial: str) -> None:
+    text = f'architecture = "cell"\nnotation = "digits-cells"\ndistinct = true\npartial = {partial}\n'
+    (tmp_path / "twice.toml").write_text(text + '[[fidelity]]\nmean = "val"\n', encoding="utf-8")
+    rows = [["222122", "1"], ["100020", "2"], ["010002", "3"]]  # the last two are one convolution
+    with pytest.raises(BenchmarkError, match=r"row 2 \(.*\) and row 3 \(.*\) are one network, and distinct = true"):
+        read_table(write(tmp_path / "twice.csv", ["cell", "val"], rows))
+
+
 def test_some_networks_of_a_space_answer_for_all_points_that_are_them(tmp_path: Path) -> None:
     text = """architecture = "cell"
 notation = "digits-cells"

@@ -46,6 +46,17 @@ def test_a_table_is_known_by_its_hash_whether_a_name_or_a_path_found_it(
     assert hashes == [hashlib.sha256(macro_file.read_bytes()).hexdigest()] * 2
 
 
+def test_all_rules_are_told_and_the_memory_by_its_hash(macro_file: Path, tmp_path: Path) -> None:
+    memory, found = tmp_path / "memory.json", compare(Setup(str(macro_file), {"random": {}}, queries=2), runs=2)
+    memory.write_text("[]", encoding="utf-8")
+    setup = replace(found.setup, cost="ms", limit="25%", floor=80.0, memory=str(memory), recall=50)
+    writing.write(replace(found, setup=setup), tmp_path / "out", 0.0)
+    about = json.loads((tmp_path / "out" / "bench.json").read_text())
+    told = [about["protocol"][name] for name in ("cost", "limit", "floor", "memory", "recall")]
+    assert told == ["ms", "25%", 80.0, str(memory), 50]
+    assert about["memory_sha256"] == hashlib.sha256(b"[]").hexdigest()
+
+
 def test_the_version_of_torch_is_told_without_importing_it() -> None:
     code = "import sys; from azora.bench import writing; print(writing.provenance()['torch'], 'torch' in sys.modules)"
     told = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.split()

@@ -82,6 +82,19 @@ def test_nothing_goes_on_before_it_is_known_how_long_a_training_is() -> None:
     assert strategy.end == 10.0
 
 
+def test_no_curve_is_given_up_before_it_is_known_where_it_ends() -> None:
+    strategy, first = EarlyStopping(RandomSearch(tiny_space(), 0), "curve"), list[str]()
+    for place in range(8):
+        proposal = strategy.ask()
+        assert proposal is not None
+        first.append(proposal.architecture.key)
+        strategy.tell(proposal, Report({"accuracy": 0.9 - 0.1 * place}))
+    assert strategy.keep() == set(first)
+    strategy.fit(Affordable(160.0))
+    longer = [proposal for _ in range(8) if (proposal := strategy.ask()) is not None]
+    assert [(each.architecture.key, each.budget) for each in longer] == [(key, 2.0) for key in first]
+
+
 def test_where_judgements_are_counted_a_network_takes_fewer_than_two() -> None:
     inner = RegularizedEvolution(tiny_space(), 0)
     EarlyStopping(inner).fit(Affordable(1e6, 760.0))

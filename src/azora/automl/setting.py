@@ -326,16 +326,18 @@ class Within:
                 some of them, one smaller step after another, is within them; what came nearest is told.
         """
         rng, begun = random.Random(seed), time.monotonic()
-        part, draws, found = self.space.constrain(self, self.reason), 0, False
+        part, draws, found = self.space.constrain(self, self.reason), 0, list[Architecture]()
         while not found and draws < DRAWS:
-            found = self(self.space.sample(rng))
+            drawn = self.space.sample(rng)
+            found = [drawn] if self(drawn) else []
             draws += 1
             if draws >= FEWEST_DRAWS and time.monotonic() - begun > DRAWING_SECONDS:
                 break
         if not found or draws > RARE:
-            if not (reached := self._descents(random.Random(f"{seed} descents"))) and not found:
-                raise self.nothing()
-            part.plant(reached)
+            found = self._descents(random.Random(f"{seed} descents")) or found
+        if not found:
+            raise self.nothing()
+        part.plant(found)  # one that was found soon may still be one of very few, and later draws must not fail
         return part
 
     def _descents(self, rng: random.Random) -> list[Architecture]:

@@ -78,7 +78,8 @@ def compare(
     most: Mapping[str, int] | None = None,
     seen: Seen = lambda done, of: None,
 ) -> Comparison:
-    """Play every strategy of `setup`, and random search, with the seeds from `seed` to `seed + runs - 1`.
+    """Play every strategy of `setup`, and random search whether it is among them or not, with the seeds from `seed` to
+    `seed + runs - 1`.
 
     Args:
         workers: processes; 0 plays in this one. The result is the same.
@@ -93,7 +94,11 @@ def compare(
         raise BenchmarkError(f"{runs} runs: one at least")
     protocol = setup.protocol()
     protocol.check_queries()
-    setup = replace(setup, queries=protocol.queries)  # as it was found out; others need not find it out again
+    strategies: Mapping[str, Mapping[str, Any]] = setup.strategies
+    if RANDOM not in strategies:
+        strategies = {RANDOM: {}, **strategies}
+    # Queries as they were found out: others need not find it out again.
+    setup = replace(setup, queries=protocol.queries, strategies=strategies)
     for name in setup.strategies:
         setup.strategy(name, protocol, seed)
     counts = {name: min(runs, (most or {}).get(name, runs)) for name in setup.strategies}

@@ -6,6 +6,7 @@ import math
 
 import numpy as np
 
+from azora.bench.listed import Listed
 from azora.bench.table import Numbers, Table
 from azora.errors import BenchmarkError
 
@@ -26,9 +27,7 @@ def limited(table: Table, costs: Numbers, name: str, limit: str) -> Table:
     if not kept:
         raise BenchmarkError(f"--limit {limit}: the least {name} in {table.name} is {float(costs.min()):.4g}")
     within = table.taking(kept, [table.points[row] for row in kept])
-    return within.within(
-        table.space.constrain(lambda each: within.row(each) is not None, f"{name} is above {most:.4g}")
-    )
+    return within.within(Listed(within, f"{name} is above {most:.4g}"))
 
 
 def _most(costs: Numbers, limit: str) -> float:

@@ -31,15 +31,17 @@ class Protocol:
             are, by whatever length a proposal asks for (the shortest that is no shorter), and by the longest where it
             does not say.
         queries: how many distinct networks may be judged.
-        seconds: instead, how many seconds of training may be spent. A longer training of a network goes on from
-            the shorter one, so it costs the difference. A training that would end later is not begun.
+        seconds: instead, how many seconds of training may be spent. Where the table says that lengths are points of one
+            curve (`Table.continues`), a longer training of a network goes on from the shorter one and costs the
+            difference; elsewhere it is paid in full. A training that would end later is not begun.
         costs: what each row costs. Then a search is for both, and its score is the share of the true front's
             hypervolume that its own front has, both by what a search may see of the longest training (see `Cost`).
         floor: the score that counts for nothing then; None is that of the worst tenth of the rows.
 
     The score is that of the architecture with the best validation score among those that were trained longest (ties go
     to the earlier): its test score; where the table has none, the mean of the validation seeds of its longest training
-    that the search did not see, for which `mean` leaves out each row's last seed.
+    that the search did not see, for which `mean` leaves out each row's last seed. Where a search sees no trainings but
+    shorter ones, and these are means over seeds, or a row has no seed that was not seen in them, all seeds count.
 
     Raises:
         BenchmarkError: nothing is left to score with, a fidelity that is not in the table, a row without what is
@@ -107,6 +109,9 @@ class Protocol:
         held = ~np.isnan(top.validation)
         if top in self.levels:
             held &= ~self._open(top)
+        elif top.by_seed and self.levels[-1].by_seed:  # a search sees seeds, each perhaps the beginning of one of these
+            rest = held & ~self._open(top)
+            held = rest if rest.any(1).all() else held
         if not held.any():
             raise BenchmarkError(
                 f"{self.table.name} has neither test scores nor a second seed of validation: nothing is left to score"

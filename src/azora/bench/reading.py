@@ -8,6 +8,7 @@ import numpy as np
 
 from azora.bench import notation
 from azora.bench.counted import counted
+from azora.bench.listed import Listed
 from azora.bench.notation import Written
 from azora.bench.schema import Length, Schema, find_schema
 from azora.bench.sheet import Sheet, read_sheet
@@ -101,6 +102,8 @@ def _test(sheet: Sheet, schema: Schema) -> Numbers | None:
 
 def _covered(table: Table, schema: Schema) -> Table:
     """A search may ask for any point of the space: all must be there, or the space be kept to those that are."""
+    if schema.distinct:
+        _check_distinct(table)
     size = table.space.size()
     if size == len(table):
         return table
@@ -113,7 +116,7 @@ def _covered(table: Table, schema: Schema) -> Table:
             f"{table.name}: has {len(table):,} rows, and its space {points} points{missing}; say partial = true in"
             f" {table.name}.toml where that is meant"
         )
-    return table.within(_part(table))
+    return table.within(Listed(table))
 
 
 def _spread(table: Table, partial: bool) -> Table:
@@ -125,16 +128,21 @@ def _spread(table: Table, partial: bool) -> Table:
         missing = ", ".join(map(str, found[rows.index(-1)].values()))
         raise BenchmarkError(f"{table.name}: has {len(of):,} networks, and not that of {missing}")
     spread = table.taking(rows, [tuple(each.get(name) for name in space.choices) for each in found])
-    return spread.within(_part(spread)) if partial else spread
+    return spread.within(Listed(spread)) if partial else spread
+
+
+def _check_distinct(table: Table) -> None:
+    first: dict[str, int] = {}
+    for row in range(len(table)):
+        if (other := first.setdefault(table.architecture(row).key, row)) != row:
+            raise BenchmarkError(
+                f"{table.name}: {table.show(other)} and {table.show(row)} are one network, and distinct = true says"
+                " that there is one row for each"
+            )
 
 
 def _key(space: Space, point: Decisions) -> str:
     return space.architecture(**dict(zip(space.choices, point, strict=True))).key
-
-
-def _part(table: Table) -> Space:
-    """The part of the space that the table holds."""
-    return table.space.constrain(lambda architecture: table.row(architecture) is not None, "it is not in the table")
 
 
 def _first_missing(table: Table) -> str:

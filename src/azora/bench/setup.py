@@ -10,6 +10,7 @@ from typing import Any, final
 
 from azora.bench.apart import Apart
 from azora.bench.limited import limited
+from azora.bench.listed import Listed
 from azora.bench.memory import remembered
 from azora.bench.play import Run, play
 from azora.bench.protocol import Protocol
@@ -21,6 +22,7 @@ from azora.strategies import Level, Strategy
 from azora.strategies.registry import find_maker, make_strategy
 
 APART = 3  # times as long is the next rung's training, at least
+SLACK = 1e-9  # of logarithms and roots, which are not exact: that of 243 to the base 3 comes out below 5
 QUERIES = 150
 """Queries of a run, where nobody says otherwise."""
 
@@ -70,7 +72,8 @@ class Setup:
             return Protocol(table, self.noise, self.fidelity, queries, self.seconds)
         if (file := find_file(self.table)) is None:
             raise BenchmarkError(f"{self.table} is no file: --cost is for tables that are read from one")
-        table = table.within(Apart(table.space))
+        apart = table.within(Apart(table.space))
+        table = apart.within(Listed(apart)) if isinstance(table.space, Listed) else apart
         costs, name = read_cost(file, self.cost, table), self.cost.rpartition(":")[2]
         if self.limit is not None:
             if self.floor is not None:
@@ -84,8 +87,7 @@ class Setup:
         """The strategy called `name`, made for the protocol's table.
 
         A table is not trained on, so what shares a budget out over trainings of equal length (`Level`) is left off, and
-        what ladders are made of is taken from the table: a rung for each length of training, or, where there are more
-        than that, as many as leave a factor of three between them.
+        what ladders are made of is taken from the table (`ladder`).
 
         Raises:
             ConfigError: an unknown name or setting.
@@ -93,21 +95,16 @@ class Setup:
         settings = dict(self.strategies[name])
         if settings.pop("epochs", None) is not None:
             raise ConfigError(f"{name}: epochs cannot be set here; a table has its own, chosen by --fidelity")
-        lengths = [level.epochs for level in protocol.levels if level.epochs is not None]
-        lowest, longest = (lengths[0], lengths[-1]) if lengths else (1.0, 1.0)
-        rungs = min(len(protocol.levels), 1 + max(1, int(math.log(longest / lowest, APART))))
-        ladder: dict[str, Any] = {"rungs": rungs, "longest": longest}
-        if rungs > 1:
-            ladder["eta"] = max(2, round((longest / lowest) ** (1 / (rungs - 1))))
+        lengths = [level.epochs for level in protocol.levels if level.epochs is not None] or [1.0]
         known = parameters(name)
-        fitted = {each: value for each, value in ladder.items() if each in known}
+        fitted = {each: value for each, value in ladder(lengths).items() if each in known}
         made = make_strategy(
             name,
             protocol.table.space,
             seed=seed,
             objectives=protocol.objectives,
             settings={**fitted, **settings},
-            lowest=lowest,
+            lowest=lengths[0],
             memory=remembered(self.memory, protocol.table, self.recall, seed),
         )
         return made.inner if isinstance(made, Level) else made
@@ -128,6 +125,21 @@ class Setup:
 
     def to_json(self) -> dict[str, Any]:
         return {**vars(self), "strategies": {name: dict(settings) for name, settings in self.strategies.items()}}
+
+
+def ladder(lengths: Sequence[float]) -> dict[str, Any]:
+    """The settings of strategies that train some networks for longer, by the `lengths` of a table, the shortest first.
+
+    Rungs go from the shortest length to the longest or beyond it, each `eta` times as long as the one below: a whole
+    number, three or more where the lengths are so far apart. There are no more rungs than lengths. A rung between two
+    lengths is judged at the longer, one beyond all at the longest (`Protocol.level`).
+    """
+    longest, apart = lengths[-1], lengths[-1] / lengths[0]
+    if len(lengths) == 1:
+        return {"rungs": 1, "longest": longest}
+    steps = min(len(lengths) - 1, max(1, int(math.log(apart, APART) + SLACK)))
+    eta = max(2, math.ceil(apart ** (1 / steps) - SLACK))
+    return {"rungs": 1 + math.ceil(math.log(apart, eta) - SLACK), "eta": eta, "longest": longest}
 
 
 def parameters(name: str) -> set[str]:

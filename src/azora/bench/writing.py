@@ -23,6 +23,7 @@ from azora.errors import BenchmarkError
 
 PROCESSORS = Path("/proc/cpuinfo")  # of Linux
 LIBRARIES = ("numpy", "scipy", "scikit-learn", "torch")
+RULES = ("fidelity", "queries", "seconds", "cost", "floor", "limit", "memory", "recall")  # of a `Setup`
 HEADER = ("strategy", "seed", "query", "row", "epochs", "seconds", "validation", "score")
 
 
@@ -63,13 +64,12 @@ def _write_curves(comparison: Comparison, writer: Any) -> None:
 
 def _circumstances(comparison: Comparison, wall: float) -> dict[str, Any]:
     setup = comparison.setup
-    file = find_file(setup.table)
     return {
         "settings": {name: dict(settings) for name, settings in setup.strategies.items()},
         "seeds": {name: {"first": min(runs), "last": max(runs)} for name, runs in comparison.runs.items()},
-        "protocol": {"noise": comparison.protocol.kind, "fidelity": setup.fidelity, "queries": setup.queries,
-                     "seconds": setup.seconds},
-        "table_sha256": hashlib.sha256(file.read_bytes()).hexdigest() if file is not None else None,
+        "protocol": {"noise": comparison.protocol.kind, **{name: getattr(setup, name) for name in RULES}},
+        "table_sha256": _digest(find_file(setup.table)),
+        "memory_sha256": _digest(None if setup.memory is None else Path(setup.memory)),
         "azora": __version__,
         "commit": commit(),
         "python": platform.python_version(),
@@ -78,7 +78,11 @@ def _circumstances(comparison: Comparison, wall: float) -> dict[str, Any]:
         "command": sys.argv,
         "when": datetime.now(UTC).isoformat(timespec="seconds"),
         "wall_seconds": round(wall, 2),
-    }  # fmt: skip
+    }
+
+
+def _digest(file: Path | None) -> str | None:
+    return hashlib.sha256(file.read_bytes()).hexdigest() if file is not None and file.is_file() else None
 
 
 def provenance() -> dict[str, Any]:

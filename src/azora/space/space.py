@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import random
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -272,6 +273,12 @@ class Space:
     def size(self) -> int | None:
         """The exact number of points; None where there is no end of them or counting would take too long."""
         return count(self)
+
+    @property
+    def bound(self) -> float:
+        """How many points there are at most: as many as without conditions and rules. Infinite where there is no end
+        of them."""
+        return math.prod(choice.count() or math.inf for choice in self.choices.values())
 
     def __iter__(self) -> Iterator[Architecture]:
         """Every point in the order of choices (a real choice gives a grid of nine)."""

@@ -19,7 +19,7 @@ class Around(Strategy):
         return (self.inner,)
 
     def proposed(self, proposal: Proposal) -> None:
-        self.inner.proposed(proposal)
+        self.inner.hand_out(proposal)
 
     def learn(self, proposal: Proposal, report: Report) -> None:
         self.inner.tell(proposal, report)

@@ -58,7 +58,7 @@ class Bandit(Strategy):
 
     def proposed(self, proposal: Proposal) -> None:
         for arm in self.arms.values():
-            arm.proposed(proposal)
+            arm.hand_out(proposal)
 
     def learn(self, proposal: Proposal, report: Report) -> None:
         reached, before = rank(self.objective, proposal, report), self.reached.setdefault(proposal.budget, [])

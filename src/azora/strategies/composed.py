@@ -161,7 +161,7 @@ class Composed(Strategy):
     def proposed(self, proposal: Proposal) -> None:
         self.seen.add(proposal.architecture.key)
         for guide in filter(None, self.guides):
-            guide.proposed(proposal)
+            guide.hand_out(proposal)
 
     def learn(self, proposal: Proposal, report: Report) -> None:
         for guide in filter(None, self.guides):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import random
 from collections.abc import Container
 
@@ -22,13 +21,21 @@ def familiar(space: Space, seen: Container[str]) -> Proposal | None:
 
 
 def stranger(space: Space, seen: Container[str], rng: random.Random) -> Proposal | None:
-    """A random point. None means that a small space is used up, and a large one as good as used up."""
+    """A random point. None means that a small space is used up, and a large one as good as used up.
+
+    Raises:
+        SpaceError: hardly a draw is valid, and the space is too large to be gone through.
+    """
     for _ in range(DRAWS):
-        architecture = space.sample(rng)
+        try:
+            architecture = space.sample(rng)
+        except SpaceError:  # the valid points are too few to be met by chance
+            if space.bound > MOST_VISITED:
+                raise
+            break
         if architecture.key not in seen:
             return Proposal(architecture, origin="random")
-    points = math.prod(choice.count() or math.inf for choice in space.choices.values())
-    left = (each for each in space if each.key not in seen) if points <= MOST_VISITED else iter(())
+    left = (each for each in space if each.key not in seen) if space.bound <= MOST_VISITED else iter(())
     return next((Proposal(architecture, origin="left over") for architecture in left), None)
 
 

@@ -113,7 +113,7 @@ class SuccessiveHalving(Strategy):
         rung = self._rung(proposal)
         if rung == 0:
             self.begun.add(proposal.architecture.key)
-            self.inner.proposed(proposal)
+            self.inner.hand_out(proposal)
         else:
             self.ladder[rung - 1].promoted.add(proposal.architecture.key)
 

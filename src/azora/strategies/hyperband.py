@@ -63,7 +63,7 @@ class Hyperband(Strategy):
         if key not in self.home:
             self.home[key] = self._behind()
             self.begun[self.home[key]] += 1
-        self.brackets[self.home[key]].proposed(proposal)
+        self.brackets[self.home[key]].hand_out(proposal)
 
     def learn(self, proposal: Proposal, report: Report) -> None:
         self.brackets[self.home.get(proposal.architecture.key, 0)].learn(proposal, report)

@@ -52,10 +52,10 @@ class Scalarised(Strategy):
     def propose(self, rng: random.Random) -> Proposal | None:
         inner = self.make(self.space, self.seed, SCALAR)
         for (proposal, _), number in zip(self.judged.values(), self._numbers(self._weights(rng)), strict=True):
-            inner.proposed(proposal)
+            inner.hand_out(proposal)
             inner.learn(proposal, Report(error="failed") if number is None else Report({"scalar": number}))
         for proposal in self.pending.values():
-            inner.proposed(proposal)
+            inner.hand_out(proposal)
         inner.until(self.deadline)
         return inner.propose(rng)
 

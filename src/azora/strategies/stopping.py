@@ -79,7 +79,7 @@ class EarlyStopping(Strategy):
 
     def proposed(self, proposal: Proposal) -> None:
         if self.going.pop(proposal.architecture.key, None) is None:
-            self.inner.proposed(proposal)
+            self.inner.hand_out(proposal)
 
     def learn(self, proposal: Proposal, report: Report) -> None:
         key, budget = proposal.architecture.key, proposal.budget or self.lowest
@@ -96,7 +96,7 @@ class EarlyStopping(Strategy):
 
     def _promises(self, key: str, budget: float) -> bool:
         others = [curve[budget] for other, curve in self.curves.items() if other != key and budget in curve]
-        if len(others) < GRACE:
+        if len(others) < GRACE or (self.open and self.rule == "curve"):  # where a curve ends is not known yet
             return True
         mine = self.curves[key]
         if self.rule == "median":

@@ -46,6 +46,9 @@ class Strategy(ABC):
     being shown the journal's events again, without thinking twice. `ask` may be called again before earlier
     proposals are told, and may think: the time is charged to the study.
 
+    `asked` counts what was handed out, whether by `ask` or by a strategy around this one that asked it by `propose`.
+    Such a one calls `hand_out`, and not `proposed`, for what it hands on.
+
     `deadline` (a `time.monotonic` value, or None) is when the search ends; a strategy that thinks looks at it. Who asks
     other strategies names them in `proposers`, so that they know of it too.
     """
@@ -95,9 +98,14 @@ class Strategy(ABC):
         self.until(deadline)
         proposal = self.propose(random.Random(f"{self.seed}:{self.asked}"))
         if proposal is not None:
-            self.asked += 1
-            self.proposed(proposal)
+            self.hand_out(proposal)
         return proposal
+
+    @final
+    def hand_out(self, proposal: Proposal) -> None:
+        """Count `proposal` among those that were handed out, and remember it."""
+        self.asked += 1
+        self.proposed(proposal)
 
     @final
     def tell(self, proposal: Proposal, report: Report) -> None:
@@ -110,8 +118,7 @@ class Strategy(ABC):
         for event in events:
             match event:
                 case ("asked", Proposal() as proposal):
-                    self.asked += 1
-                    self.proposed(proposal)
+                    self.hand_out(proposal)
                 case ("told", Proposal() as proposal, Report() as report):
                     self.learn(proposal, report)
                 case ("fitted", Affordable() as affordable):

@@ -6,6 +6,7 @@ import random
 from collections.abc import Callable
 
 from azora.space import Categorical, Integer, Real, Space, Subset, When
+from azora.strategies.level import Level
 from azora.strategies.strategy import Affordable, Event, Strategy
 from azora.trial import Proposal, Report
 
@@ -91,6 +92,20 @@ class StrategyContract:
         again = make(tiny_space(), 7)
         again.replay(events)
         assert _run(again, 10) == _run(strategy, 10)
+
+    def test_counts_what_is_asked_of_it_through_another(self, make: Make) -> None:
+        inner, events = make(tiny_space(), 0), list[Event]()
+        outer = Level(inner)
+        for _ in range(6):
+            proposal = outer.ask()
+            assert proposal is not None
+            outer.tell(proposal, judge(proposal))
+            events.append(("asked", proposal))
+            events.append(("told", proposal, judge(proposal)))
+        assert inner.asked == 6
+        again = make(tiny_space(), 0)
+        Level(again).replay(events)
+        assert again.asked == 6
 
     def test_stays_inside_a_constrained_space(self, make: Make) -> None:
         part = tiny_space().constrain(lambda architecture: architecture["width"] <= 16, "width at most 16", depth=2)
