@@ -53,7 +53,7 @@ def with_values(task: Task, values: Sequence[float]) -> Task:
     """
     if not task.signature.pictures or len(values) != 2:
         return task
-    (low, high), (black, white) = own = task.train.values, values
+    (low, high), (black, white) = own = task.values, values
     written, wanted = _written(low, high), _written(black, white)
     if written and wanted:
         return task if written == wanted else task.brought(written, wanted)

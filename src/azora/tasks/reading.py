@@ -17,7 +17,7 @@ from azora.tasks.arrays import from_arrays
 from azora.tasks.folders import read_folders
 from azora.tasks.precision import rounded_together
 from azora.tasks.tables import Sheet, Table, find_columns, is_missing, is_number, read_sheet
-from azora.tasks.task import Task
+from azora.tasks.task import BYTES, Task
 
 MOST_EXACT = 2**53
 MOST_CLASSES = 20  # whole numbers of more different values than this are numbers to predict
@@ -170,6 +170,8 @@ def from_folder(path: Path, reading: Reading, seed: int) -> Task:
     for split, album in found.albums.items():
         ending = "" if split == "train" else f"_{split}"
         given |= {f"x{ending}": album.x, f"y{ending}": np.array([number[label] for label in album.labels], np.int64)}
-    return from_arrays(
+    task = from_arrays(
         **given, classes=found.classes, name=path.resolve().name, seed=seed, channels_last=True, notes=found.notes
     )
+    task.values = BYTES  # however dark they are: `azora predict` reads files to the same pixels
+    return task
