@@ -46,6 +46,25 @@ def test_damaged_weights_are_no_version(tmp_path: Path) -> None:
     assert versions.keep() == "damaged-0001" and versions.numbers() == []
 
 
+def test_a_model_folder_may_be_a_link(tmp_path: Path) -> None:
+    real = tmp_path / "kept" / "first"
+    real.mkdir(parents=True)
+    (tmp_path / "model").symlink_to(real)
+    versions = Versions(deployed(tmp_path, blobs(300, 0), epochs=1))
+    one = weights(versions.model)
+    for epochs in (2, 3):
+        with versions.promoting() as before:
+            deployed(tmp_path, blobs(300, 0), epochs=epochs)
+            versions.note("promoted", {"from": before, "to": versions.keep()})
+    assert versions.roll_back() == "0002" and versions.roll_back() == "0001"
+    assert weights(real) == weights(versions.model) == one
+    (real / WEIGHTS).write_bytes(b"")
+    assert versions.roll_back() == "0001" and weights(real) == one
+    assert versions.model.is_symlink() and not (versions.folder / "damaged-0001").is_symlink()
+    assert [each.name for each in real.parent.iterdir()] == ["first"]
+    assert sorted(each.name for each in tmp_path.iterdir()) == ["kept", "model", "model.versions"]
+
+
 @pytest.mark.parametrize("text", ["{", None])
 def test_what_was_interrupted_is_put_back_where_there_is_no_model_left(
     text: str | None, tmp_path: Path, capsys: pytest.CaptureFixture[str]

@@ -117,8 +117,8 @@ class Versions:
         before = max((each.name for each in self.folder.glob("damaged-[0-9]*")), default="0")
         name = f"damaged-{1 + int(before.rpartition('-')[2]):04d}"
         self.folder.mkdir(parents=True, exist_ok=True)
-        if self.model.exists():
-            self.model.rename(self.folder / name)
+        if (place := self.model.resolve()).exists():
+            shutil.move(place, self.folder / name)  # of a link it may be in another file system
         return name
 
     def standard(self) -> Path:
@@ -181,16 +181,17 @@ class Versions:
         return sorted(each.name for each in self.folder.glob("[0-9]*") if (each / ABOUT).is_file())
 
     def deploy(self, number: str) -> None:
-        """Put a version where the model is, whole or not at all.
+        """Put a version where the model is, or where a link in its place leads to, whole or not at all.
 
         Raises:
             BundleError: there is none of that number, or it is damaged.
         """
         self._check(number)
-        part = self.model.with_name(f".{self.model.name}.{os.getpid()}.part")
+        place = self.model.resolve()
+        part = place.with_name(f".{place.name}.{os.getpid()}.part")
         shutil.rmtree(part, ignore_errors=True)
         shutil.copytree(self.folder / number, part)
-        put(part, self.model)
+        put(part, place)
 
     def roll_back(self, to: str | None = None, why: str = "asked for") -> str:
         """Deploy the version that the present one was promoted over, or `to`; its number. In place of a model that
