@@ -118,6 +118,21 @@ def test_pictures_in_files_are_of_bytes_however_dark_they_are(tmp_path: Path) ->
     assert with_values(dark, (0.0, 1.0)).train.x.max() == pytest.approx(dark.train.x.max() / 255)
 
 
+def test_pictures_in_files_are_brought_to_the_size_and_channels_of_the_model(tmp_path: Path) -> None:
+    colours, greys = album(tmp_path / "colours", (9, 6), "RGB"), album(tmp_path / "greys", (5, 5))
+    x, y = pictures(0, 255, np.uint8)
+    for model in (from_arrays(x, y), from_arrays(np.repeat(x[..., None], 3, axis=3), y)):
+        for folder in (colours, greys):
+            assert read_alike(about(model), folder, SAID).signature.shape == model.signature.shape
+    found = read_alike(about(from_arrays(x, y)), colours, SAID)
+    assert found.notes == ("pictures of 1 size were brought to 4 × 4", "pictures in colour were made grey")
+    assert read_alike(about(model), greys, Reading(size=8)).signature.shape == (3, 8, 8)
+    for folder in (colours, greys):  # a model's own
+        own = load_task(folder)
+        again = read_alike(about(own), folder, SAID)
+        assert (again.digest, again.reading, again.notes) == (own.digest, own.reading, own.notes)
+
+
 def test_whole_numbers_are_what_the_model_predicts(tmp_path: Path) -> None:
     """Ages: of few rows there are so few different ones that they look like classes."""
     x, ages = np.random.default_rng(0).normal(size=(60, 2)).astype(np.float32), np.arange(60) % 12 + 30
