@@ -123,6 +123,7 @@ def _from_npz(path: Path, seed: int, whole: str | None) -> Task:
         x_validation=arrays.get("x_validation"),
         y_validation=arrays.get("y_validation"),
         groups=arrays.get("groups"),
+        groups_test=arrays.get("groups_test"),
         classes=None if classes is None else [str(each) for each in np.atleast_1d(classes)],
         name=path.stem,
         seed=seed,
