@@ -75,7 +75,7 @@ def improve(
 
     Args:
         task: of a file, as `azora.export.data.read_alike` reads it: by the model's columns and words.
-        seconds: for all of it.
+        seconds: for all of it; where a fifth is too little for the files of a promotion, these end some seconds later.
         dry: look, and change nothing.
         prefer: in place of what the policy prefers, for this look: "accuracy" or "smaller".
         records: of searches, to be heard beside those that the model carries.
