@@ -219,7 +219,7 @@ class Versions:
         cannot be read comes the newest version that can, which as a rule is the same one whole.
 
         Raises:
-            BundleError: there is none.
+            BundleError: there is none; or a promotion was interrupted that cannot be settled, and `to` is not said.
         """
         try:
             settled = self.settle()
