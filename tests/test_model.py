@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -134,6 +135,22 @@ def test_inputs_of_another_shape_are_refused(x: np.ndarray, said: str) -> None:
         as_rows(x, ROWS)
 
 
+@pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf, 1e300])
+def test_rows_that_hold_no_number_are_refused_and_named(value: float) -> None:
+    x = np.zeros((3, 4))
+    x[1, 2] = value
+    with pytest.raises(TaskError, match=r"inputs have (nan|-?inf) in row 1; fill or drop what is no number"):
+        as_rows(x, ROWS)
+    table = replace(ROWS, raw=4, traits=("holes",))  # in which numbers may be missing, but not be infinite
+    if np.isnan(value):
+        assert np.isnan(as_rows(x, table)).tolist() == np.isnan(x).tolist()
+    else:
+        with pytest.raises(TaskError, match="in row 1"):
+            as_rows(x, table)
+    with pytest.raises(TaskError, match="in row 1"):
+        as_rows(np.where(np.arange(3)[:, None, None] == 1, value, np.zeros((3, 6, 8))), GREY)
+
+
 def test_pictures_are_brought_to_size_and_mode(tmp_path: Path) -> None:
     pixels = np.zeros((12, 16, 3), np.uint8)
     pixels[:, :8] = (200, 0, 0)
@@ -178,6 +195,21 @@ def test_tables_are_read_with_or_without_names(tmp_path: Path) -> None:
     assert len(read_inputs(tmp_path / "bare.csv", ROWS)[1]) == 1
 
 
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("marked.csv", "\ufeff1,2,3,4\n5,6,7,8\n"),
+        ("marked_names.csv", "\ufeffa,b,c,d\n1,2,3,4\n5,6,7,8\n"),
+        ("tabs.tsv", "1\t2\t3\t4\n5\t6\t7\t8\n"),
+        ("names.tsv", "a\tb\tc\td\n1\t2\t3\t4\n5\t6\t7\t8\n"),
+        ("semicolons.csv", "1;2;3;4\n5;6;7;8\n"),
+    ],
+)
+def test_no_row_of_a_table_without_names_is_taken_for_them(name: str, text: str, tmp_path: Path) -> None:
+    (tmp_path / name).write_text(text, encoding="utf-8")
+    np.testing.assert_array_equal(read_inputs(tmp_path / name, ROWS)[1], [[1, 2, 3, 4], [5, 6, 7, 8]])
+
+
 def test_archives_are_read_by_the_name_of_their_array(tmp_path: Path) -> None:
     x = np.arange(8.0).reshape(2, 4)
     np.savez(tmp_path / "one.npz", anything=x)
@@ -194,6 +226,7 @@ def test_archives_are_read_by_the_name_of_their_array(tmp_path: Path) -> None:
     [
         ("broken.png", "no picture", "cannot be read as a picture"),
         ("words.csv", "a,b,c,d\n1,2,3,x\n", "cannot be read as a table of numbers"),
+        ("hole.csv", "1,,3,4\n5,6,7,8\n", "cannot be read as a table of numbers"),
         ("notes.txt", "1", r"neither a picture nor \.csv nor \.npz"),
     ],
 )

@@ -16,9 +16,10 @@ from azora.settings import closest
 from azora.tasks import Signature, read_npz
 from azora.tasks.array import Array
 from azora.tasks.folders import PICTURES, pixels
-from azora.tasks.tables import Table, read_sheet
+from azora.tasks.tables import Table, delimiter_of, read_sheet
 
 RUNTIMES = ("torch", "onnxruntime")
+UTF8 = "utf-8-sig"  # spreadsheets write a byte-order mark before the first cell
 
 
 class _Runs(Protocol):
@@ -54,7 +55,7 @@ class Model:
         """Probabilities (N, classes) for raw inputs, (N, *shape) or as pictures are kept elsewhere, (N, H, W[, C]).
 
         Raises:
-            TaskError: the model is no classifier, or the inputs have another shape.
+            TaskError: the model is no classifier, or the inputs have another shape or hold what is no number.
         """
         if self.signature.kind != "classification":
             raise TaskError("the model predicts numbers, which have no probabilities; use predict")
@@ -64,7 +65,7 @@ class Model:
         """Class names (N,), or numbers (N,) or (N, outputs).
 
         Raises:
-            TaskError: the inputs have another shape.
+            TaskError: the inputs have another shape, or hold what is no number.
         """
         answers = self._runtime.run(as_rows(x, self.signature))
         if self.signature.kind == "classification":
@@ -127,7 +128,7 @@ def as_rows(x: Array, signature: Signature) -> Array:
     """Inputs as the network takes them, (N, *shape).
 
     Raises:
-        TaskError: they have another shape.
+        TaskError: they have another shape, or a row holds NaN or infinity; of a table numbers may be missing (NaN).
     """
     x = np.asarray(x)
     if x.dtype.kind not in "biuf":
@@ -141,8 +142,19 @@ def as_rows(x: Array, signature: Signature) -> Array:
     if len(x) == 0:
         raise TaskError("there are no inputs to predict for; one row or more is wanted")
     # Torch takes no array that runs backwards, as mirrored pictures do, and none that it could not change.
-    kept: Array = np.ascontiguousarray(x if x.dtype == np.uint8 else x.astype(np.float32))
+    with np.errstate(over="ignore"):  # what overflows float32 is as useless as what was infinite before
+        kept: Array = np.ascontiguousarray(x if x.dtype == np.uint8 else x.astype(np.float32))
+    _check_finite(kept, bool(signature.raw))
     return kept if kept.flags.writeable else kept.copy()
+
+
+def _check_finite(rows: Array, holes: bool) -> None:
+    """Raises TaskError where a row holds no number: an answer to it would be of nothing. With `holes` NaN is one that
+    is missing."""
+    broken: Array = np.isinf(rows) if holes else ~np.isfinite(rows)
+    if broken.any():
+        place = tuple(np.argwhere(broken)[0])
+        raise TaskError(f"inputs have {rows[place]} in row {place[0]}; fill or drop what is no number")
 
 
 def read_inputs(
@@ -183,14 +195,17 @@ def _picture(file: Path, signature: Signature, values: tuple[float, float]) -> A
 
 
 def _table(file: Path) -> Array:
-    """A CSV of numbers, with or without a line of names."""
+    """A CSV of numbers, with or without a line of names, none of which is a number."""
     try:
-        with file.open(encoding="utf-8") as opened:
-            first = opened.readline().strip().split(",")
-        named = any(not _is_number(cell) for cell in first)
+        with file.open(encoding=UTF8) as opened:
+            first = opened.readline()
+        delimiter = delimiter_of(first)
+        named = not any(_is_number(cell) for cell in first.strip().split(delimiter))
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # numpy's, of a file without rows: ours follows
-            table: Array = np.loadtxt(file, delimiter=",", skiprows=int(named), ndmin=2, dtype=np.float32)
+            table: Array = np.loadtxt(
+                file, np.float32, delimiter=delimiter, skiprows=int(named), ndmin=2, encoding=UTF8
+            )
     except (ValueError, OSError) as error:
         raise TaskError(f"{file} cannot be read as a table of numbers: {error}") from error
     if table.size == 0:

@@ -14,6 +14,7 @@ from PIL import Image
 
 from azora.cli.main import main
 from azora.errors import TaskError
+from azora.model import Model
 
 QUICK = ["--workers", "1", "--json", "--quiet", "--seed", "0"]
 
@@ -116,7 +117,7 @@ def test_a_folder_of_pictures_goes_through(
         pixels[:, ::2] += 100 * (1 - number % 2)
         file = Path("stripes") / ("across" if number % 2 else "down") / f"{number}.png"
         file.parent.mkdir(parents=True, exist_ok=True)
-        Image.fromarray(pixels).save(file)
+        Image.fromarray(pixels // 2).save(file)  # dark: nothing above 109
     Path("stripes/down/torn.png").write_bytes(b"torn")
     words = ["search", "stripes", "--trials", "3", "--out", "out", "--limit", "macs=500k", *QUICK]
     assert main(words) == 2
@@ -126,3 +127,6 @@ def test_a_folder_of_pictures_goes_through(
     assert figures["notes"] == ["1 file that cannot be read as pictures left out: stripes/down/torn.png"]
     told = run(["predict", "out", "stripes/down/0.png", "stripes/across/1.png"], capsys)
     assert [line.split(",")[1] for line in told.splitlines()[1:]] == ["down", "across"]
+    model = Model.load(Path("out"))
+    with Image.open("stripes/down/0.png") as picture:
+        assert np.array_equal(model.read(Path("stripes/down/0.png"))[1][0, 0], np.asarray(picture))

@@ -108,6 +108,18 @@ def test_a_second_one_replaces_the_first_and_leaves_nothing_beside(tmp_path: Pat
     assert read_bundle(tmp_path / "model").about["architecture"]["decisions"]["depth"] == 2
 
 
+def test_of_a_link_to_a_folder_the_link_stays(tmp_path: Path) -> None:
+    link, real = tmp_path / "model", tmp_path / "kept" / "first"
+    real.mkdir(parents=True)
+    link.symlink_to(real)
+    (real.parent / ".first.1.part").symlink_to(tmp_path / "nowhere")
+    for depth in (1, 2):
+        write(link, depth=depth)
+        assert link.is_symlink() and [path.name for path in real.parent.iterdir()] == ["first"]
+        assert read_bundle(real).about["architecture"]["decisions"]["depth"] == depth
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["kept", "model"]
+
+
 def test_a_file_that_an_export_left_is_not_in_the_way(tmp_path: Path) -> None:
     left = tmp_path / ".model.onnx.1.part"  # of `azora export --to model.onnx`, killed
     left.write_bytes(b"half")

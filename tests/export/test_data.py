@@ -9,10 +9,11 @@ from typing import Any
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from azora.errors import TaskError
 from azora.export.data import read_alike, with_values
-from azora.tasks import Reading, Task, from_arrays
+from azora.tasks import Reading, Task, from_arrays, load_task
 from azora.tasks.array import Array
 
 SAID = Reading()
@@ -26,6 +27,17 @@ def pictures(low: float, high: float, kind: type = np.float32, rows: int = 40) -
 
 def task_of(low: float, high: float, kind: type = np.float32) -> Task:
     return from_arrays(*pictures(low, high, kind), name="new")
+
+
+def album(folder: Path, size: tuple[int, int] = (4, 4), mode: str = "L", dark: bool = False) -> Path:
+    """Pictures of two classes in files."""
+    rng = np.random.default_rng(0)
+    for row in range(24):
+        file = folder / "ab"[row % 2] / f"{row}.png"
+        file.parent.mkdir(parents=True, exist_ok=True)
+        shape = (size[1], size[0], 3) if mode == "RGB" else (size[1], size[0])
+        Image.fromarray(rng.integers(0, 20 if dark else 256, shape).astype(np.uint8)).save(file)
+    return folder
 
 
 def about(task: Task, **facts: Any) -> dict[str, Any]:
@@ -97,6 +109,28 @@ def test_a_file_of_pictures_is_brought_as_it_is_read(tmp_path: Path) -> None:
     np.savez(tmp_path / "new.npz", x_train=x, y_train=y)
     read = read_alike(about(model, values=model.train.values), tmp_path / "new.npz", SAID)
     assert read.train.values == pytest.approx((0.0, 255.0), abs=0.1)
+
+
+def test_pictures_in_files_are_of_bytes_however_dark_they_are(tmp_path: Path) -> None:
+    dark = load_task(album(tmp_path / "dark", dark=True))
+    assert dark.train.values[1] < 20  # beyond eight times as dark as a model's, arrays would be of another unit
+    assert with_values(dark, (0.0, 255.0)) is dark
+    assert with_values(dark, (0.0, 1.0)).train.x.max() == pytest.approx(dark.train.x.max() / 255)
+
+
+def test_pictures_in_files_are_brought_to_the_size_and_channels_of_the_model(tmp_path: Path) -> None:
+    colours, greys = album(tmp_path / "colours", (9, 6), "RGB"), album(tmp_path / "greys", (5, 5))
+    x, y = pictures(0, 255, np.uint8)
+    for model in (from_arrays(x, y), from_arrays(np.repeat(x[..., None], 3, axis=3), y)):
+        for folder in (colours, greys):
+            assert read_alike(about(model), folder, SAID).signature.shape == model.signature.shape
+    found = read_alike(about(from_arrays(x, y)), colours, SAID)
+    assert found.notes == ("pictures of 1 size were brought to 4 × 4", "pictures in colour were made grey")
+    assert read_alike(about(model), greys, Reading(size=8)).signature.shape == (3, 8, 8)
+    for folder in (colours, greys):  # a model's own
+        own = load_task(folder)
+        again = read_alike(about(own), folder, SAID)
+        assert (again.digest, again.reading, again.notes) == (own.digest, own.reading, own.notes)
 
 
 def test_whole_numbers_are_what_the_model_predicts(tmp_path: Path) -> None:

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 
 import numpy as np
 import pytest
-from tests.improving.made import NAMES, blobs, deployed
+from tests.improving.made import BRIEF, NAMES, blobs, deployed, weights
 from torch import nn
 
 from azora.errors import BudgetError, BundleError
@@ -103,5 +102,23 @@ def test_a_model_that_came_during_the_look_is_left(tmp_path: Path, monkeypatch: 
     monkeypatch.setattr(Challenger, "train", meanwhile)
     with pytest.raises(BundleError, match="became another model during this look, and is left; look again"):
         improve(model, blobs(3000, 1), 6.0)
-    history = Versions(model).folder / "history.jsonl"
-    assert not history.is_file() or not any("promoted" in json.loads(line)["what"] for line in history.open())
+    versions = Versions(model)
+    assert versions.settle() is None and not any(each["what"] == "promoted" for each in versions.history())
+
+
+def test_a_model_that_came_while_the_next_one_was_written_is_left(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    model, came = deployed(tmp_path, blobs(900, 0), epochs=1, rows=40), list[bytes]()
+
+    def meanwhile(*words: object) -> float:
+        came.append(weights(deployed(tmp_path, blobs(900, 5), epochs=2, rows=40)))
+        raise BundleError("no operator for it")
+
+    monkeypatch.setattr("azora.improving.promotion.export_onnx", meanwhile)
+    with pytest.raises(BundleError, match="became another model during this look, and is left; look again"):
+        improve(model, blobs(3000, 1), BRIEF)
+    versions = Versions(model)
+    assert [weights(model)] == came and versions.unsettled
+    assert versions.settle() is None and not versions.unsettled
+    assert [weights(model)] == came and versions.history() == []

@@ -40,7 +40,7 @@ def test_a_card_of_numbers() -> None:
 def test_without_an_onnx_file_the_card_says_so() -> None:
     gone = {name: value for name, value in FIGURES.items() if not name.startswith(("onnx", "latency"))}
     card = write_card(gone, PICTURES, "f" * 64, 359)
-    assert "| ONNX file | none" in card
+    assert "| ONNX file | none" in card and "x_train" not in card
     assert "model.onnx" not in card
 
 
@@ -49,7 +49,7 @@ def test_of_an_improved_network_it_tells_the_change_and_no_training_of_another()
     own = {name: value for name, value in FIGURES.items() if not name.startswith(("validation", "latency", "final"))}
     card = write_card({**own, "improved": improved}, PICTURES, "f" * 64, 180)
     for said in ("width\\_0 8 → 16. On the test rows it has 0.1000 of loss a row", "former one 0.2500",
-                 "330,000 bytes", "In the search that came first 65 networks"):  # fmt: skip
+                 "330,000 bytes", "In the search that came first 65 networks", "put old rows into `x_tr"):  # fmt: skip
         assert said in card
     assert "latency" not in card and "epochs" not in card and "validation figures" not in card
     # One that was taken out of shared weights, or adapted, says nothing of a search.

@@ -196,6 +196,8 @@ MISTAKES: list[tuple[dict[str, Any], str]] = [
     ({"classes": ["a", "a"]}, "classes names 'a' twice"),
     ({"y": np.array([2**63, 1], np.uint64)[LABELS]}, "y holds 9223372036854775808, which is beyond 63 bits"),
     ({"groups": np.arange(3)}, "groups has shape \\(3,\\), x has 40 rows"),
+    ({"groups_test": LABELS}, "groups_test is given without x_test"),
+    ({"x_test": ROWS, "y_test": LABELS, "groups_test": np.arange(3)}, "groups_test has shape \\(3,\\), x_test has 40"),
     ({"groups": np.zeros(40, int)}, "groups leaves one group to divide"),
     ({"groups": LABELS}, "groups cannot be divided so that every class is learned"),
 ]

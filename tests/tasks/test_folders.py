@@ -38,6 +38,15 @@ def test_folders_are_classes(root: Path) -> None:
     assert all((x == (50, 200)[y]).all() for x, y in zip(rows.x, rows.y, strict=True))
 
 
+def test_black_and_white_of_files_are_those_of_bytes_however_dark_they_are(tmp_path: Path) -> None:
+    for name, value in (("cat", 50), ("dog", 100)):
+        for number in range(6):
+            draw(tmp_path / "dark" / name / f"{number}.png", value=value)
+    task = load_task(tmp_path / "dark")
+    assert task.train.values == (50.0, 100.0) and task.values == (0.0, 255.0)
+    assert task.brought(task.values, (0.0, 1.0)).values == (0.0, 1.0)
+
+
 def test_given_splits_are_respected(root: Path, tmp_path: Path) -> None:
     split = tmp_path / "split"
     split.mkdir()

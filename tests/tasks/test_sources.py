@@ -59,6 +59,14 @@ def test_an_npz_with_groups_keeps_them_together(write: Any) -> None:
     assert set(task.train.x[:, 0]).isdisjoint(task.validation.x[:, 0])
 
 
+def test_groups_of_a_given_test_are_read_or_told_to_be_missing(write: Any) -> None:
+    given = {"x_train": ROWS, "y_train": LABELS, "groups": np.arange(40) // 4, "x_test": ROWS[:8], "y_test": LABELS[:8]}
+    task = load_task(write(**given, groups_test=np.array(["a", "b"]).repeat(4)))
+    assert task.test_groups is not None and task.test_groups.tolist() == [*"aaaabbbb"] and task.notes == ()
+    task = load_task(write(**given))
+    assert task.test_groups is None and [note for note in task.notes if "groups_test" in note]
+
+
 def test_missing_arrays_are_named_with_what_is_there(write: Any) -> None:
     with pytest.raises(TaskError, match=r"mine.npz lacks x_train and y_train; it holds images, y_test"):
         load_task(write(images=ROWS, y_test=LABELS))

@@ -61,6 +61,11 @@ def test_black_and_white_of_bytes_are_theirs_only_where_they_use_the_range(most:
     assert Split(x.astype(np.float32), np.arange(2)).values == (0.0, float(most))
 
 
+def test_black_and_white_of_arrays_are_those_of_search_train() -> None:
+    task = from_arrays((np.arange(40 * 16) % 17).astype(np.uint8).reshape(40, 4, 4), np.arange(40) % 2)
+    assert task.values == task.train.values == (0.0, 16.0)
+
+
 def test_signatures_survive_json() -> None:
     signature = Signature("classification", (3, 8, 9), 2, ("a", "b"), True)
     assert Signature.from_json(json.loads(json.dumps(signature.to_json()))) == signature

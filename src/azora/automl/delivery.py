@@ -248,7 +248,7 @@ def _ship(
         architecture=part,
         facts={
             "task": task.about(),
-            **({"values": task.train.values} if signature.pictures else {}),
+            **({"values": task.values} if signature.pictures else {}),
             "figures": {**figures, **measured},
             **known,
         },

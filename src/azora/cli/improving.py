@@ -90,7 +90,8 @@ def history(model: ModelWord, as_json: AsJson = False) -> int:
     if as_json:
         typer.echo(json.dumps({"model": str(versions.model), "versions": versions.numbers(), "history": found}))
         return 0
-    typer.echo(f"{versions.model}: {len(versions.numbers())} versions kept")
+    numbers = versions.numbers()
+    typer.echo(f"{versions.model}: {len(numbers)} versions kept{': ' if numbers else ''}{', '.join(numbers)}")
     for each in found:
         moved = f"  {each['from']} → {each['to']}" if "to" in each else ""
         typer.echo(f"{each.get('when', '')}  {each.get('what', ''):<12}{moved}{_told(each)}")

@@ -56,7 +56,8 @@ def write_bundle(
     card: str,
     carried: str | None = None,
 ) -> None:
-    """Write `folder`, or nothing: it is made beside its place and then moved there, replacing an older one.
+    """Write `folder`, or nothing: it is made beside its place and then moved there, replacing an older one. Of a link
+    to a folder the link stays, and what it leads to is replaced.
 
     Args:
         space: `{"name", "settings"}` of the space of networks.
@@ -66,9 +67,8 @@ def write_bundle(
         card: text of README.md.
         carried: text of search.json (`azora.meta.carried.Carried.to_text`), for a model that carries its own search.
     """
-    for left in folder.parent.glob(f".{folder.name}.*.part"):
-        if left.is_dir():  # of a process that was killed while it wrote; files are of an export, such as to model.onnx
-            shutil.rmtree(left)
+    folder = folder.resolve()
+    _clear_beside(folder)
     space = lasting(space, signature)
     part = folder.with_name(f".{folder.name}.{os.getpid()}.part")
     part.mkdir(parents=True)
@@ -93,6 +93,15 @@ def write_bundle(
         put(part, folder)
     finally:
         shutil.rmtree(part, ignore_errors=True)
+
+
+def _clear_beside(folder: Path) -> None:
+    """Take away what processes have left that were killed while they wrote `folder`."""
+    for left in folder.parent.glob(f".{folder.name}.*.part"):
+        if left.is_symlink():
+            left.unlink()
+        elif left.is_dir():  # files are of an export, such as to model.onnx
+            shutil.rmtree(left)
 
 
 def _carry(file: Path, carried: str | None) -> dict[str, str]:

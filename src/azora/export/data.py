@@ -19,7 +19,8 @@ BELOW = 0.1  # of a range: so far below 0 values reach where black is not 0
 def read_alike(about: Mapping[str, Any], source: str | Path, said: Reading) -> Task:
     """The task in `source`, split as the search's was and read by what was said then, where nothing else is said now:
     of the same file the rows, and their digest, are the same. Whole numbers are to be predicted as numbers where the
-    model predicts numbers, and pictures have black and white where the model's have them.
+    model predicts numbers, and pictures have black and white where the model's have them; in files they are
+    brought to its size and channels.
 
     Of a CSV the columns are those that the model reads, in its order and with its places of words, whatever else the
     file has: what the file's own words would be numbered by means something else to it.
@@ -40,7 +41,8 @@ def read_alike(about: Mapping[str, Any], source: str | Path, said: Reading) -> T
     except (AttributeError, KeyError, TypeError, ValueError) as error:
         raise BundleError(f"{ABOUT} does not hold together: {type(error).__name__}: {error}") from error
     table = preparation and preparation.table
-    task = load_task(source, seed=seed, reading=reading, table=table, whole=signature.kind)
+    shape = signature.shape if signature.pictures else None
+    task = load_task(source, seed=seed, reading=reading, table=table, whole=signature.kind, shape=shape)
     return with_values(task, values) if task.signature.raw_shape == signature.raw_shape else task
 
 
@@ -53,7 +55,7 @@ def with_values(task: Task, values: Sequence[float]) -> Task:
     """
     if not task.signature.pictures or len(values) != 2:
         return task
-    (low, high), (black, white) = own = task.train.values, values
+    (low, high), (black, white) = own = task.values, values
     written, wanted = _written(low, high), _written(black, white)
     if written and wanted:
         return task if written == wanted else task.brought(written, wanted)

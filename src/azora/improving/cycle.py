@@ -23,7 +23,7 @@ from azora.improving.held_out import Held, first_half, least
 from azora.improving.paired import LEVEL, level_of, losses, margin_of
 from azora.improving.promotion import numbered, promote
 from azora.improving.remembering import carried_of, neighbours, policy_of, record_of_look, statement
-from azora.improving.versions import Versions
+from azora.improving.versions import Versions, mark_of
 from azora.meta import Record, describe_task
 from azora.meta.policy import Policy
 from azora.networks.complexity import cost
@@ -75,7 +75,7 @@ def improve(
 
     Args:
         task: of a file, as `azora.export.data.read_alike` reads it: by the model's columns and words.
-        seconds: for all of it.
+        seconds: for all of it; where a fifth is too little for the files of a promotion, these end some seconds later.
         dry: look, and change nothing.
         prefer: in place of what the policy prefers, for this look: "accuracy" or "smaller".
         records: of searches, to be heard beside those that the model carries.
@@ -117,7 +117,7 @@ class _Cycle:
         self.records = [*(self.carried.records if self.carried else ()), *records]
         policy = policy_of(self.bundle, self.carried)
         self.policy = policy if prefer is None else Policy.of({**policy.to_json(), "prefer": prefer})
-        self.mark, self.tries = versions.mark, _tries(versions)
+        self.mark, self.tries = mark_of(self.bundle.about), _tries(versions)
         self.level = level_of(self.tries, self.policy.level)
         self.margin = 0.0  # by how much what is deployed may be worse, where it is to be smaller
         self.yardsticks = [self.bundle]  # what it must not be worse than by that, or must be better than
@@ -311,8 +311,7 @@ class _Cycle:
             self.say(f"{best.change}: {why}; p {p:.3g} against a level of {self.level:.3g}")
             self.versions.note("kept", {**facts, "why": why})
             return Outcome("kept", analysis, facts)
-        if self.versions.mark != self.mark:
-            raise BundleError(f"{self.versions.model} became another model during this look, and is left; look again")
+        self.versions.check_still(self.bundle.about)
         with self.versions.promoting() as before:
             promote(
                 self.versions, self.bundle, self.task, best, network, facts, first.rows,
@@ -322,10 +321,10 @@ class _Cycle:
             facts |= {"from": before, "to": after}
             self.say(f"{best.change} is deployed: p {p:.3g} below {self.level:.3g}")
             self.promoted(self.versions.model)
-            if (why := self._worse(best, network, second)) is not None:
-                self.versions.deploy(before)
+            why = self._worse(best, network, second)
             self.versions.note("promoted", facts)
             if why is not None:
+                self.versions.deploy(before)
                 self.versions.note("rolled back", {"from": after, "to": before, "why": why})
         if why is None:
             return Outcome("promoted", analysis, facts)

@@ -41,12 +41,15 @@ def promote(
     versions: Versions, bundle: Bundle, task: Task, best: Challenger, network: nn.Module, facts: Mapping[str, Any],
     tested: Split, carried: str | None,
 ) -> None:  # fmt: skip
-    """Write `network` in place of the model of `bundle`.
+    """Write `network` in place of the model of `bundle`, unless there is another one by then.
 
     Args:
         facts: of its test.
         tested: the rows of the test, of which its figures are.
         carried: the search that it carries on.
+
+    Raises:
+        BundleError: there is another one, which is left.
     """
     onnx: Path | None = versions.folder / ".model.onnx"
     judged = outputs(network, tested.x, best.signature, bundle.scaling)
@@ -59,22 +62,19 @@ def promote(
         figures["onnx_error"], onnx = str(error), None
     about = bundle.about
     # Rows in memory say nothing of files, and what was said of the model's stays.
-    known = {"task": {**_read(about.get("task", {})), **task.about()}}
+    known: dict[str, Any] = {"task": {**_read(about.get("task", {})), **task.about()}}
     known |= {name: about[name] for name in ("values",) if name in about}
     known |= {"target": target} if (target := target_of(about)) else {}  # for the limits that are carried on
     table, own = bundle.scaling.table, numbered(task, task.train, best.signature)
+    known |= {
+        "figures": figures, "improved": dict(facts), "reference": reference_of(tested.x, judged, best.signature),
+        "trained_score": score_of(best.signature, outputs(network, own.x, best.signature, bundle.scaling), own.y),
+    }  # fmt: skip
+    card = write_card({**figures, "improved": facts}, best.signature, task.digest, len(tested), table and table.table)
+    versions.check_still(about)  # what comes before takes seconds
     write_bundle(
         versions.model, network, best.signature, bundle.scaling, space=about["space"],
-        architecture=best.architecture.to_json(), onnx=onnx,
-        facts={
-            **known, "figures": figures, "improved": dict(facts),
-            "reference": reference_of(tested.x, judged, best.signature),
-            "trained_score": score_of(best.signature, outputs(network, own.x, best.signature, bundle.scaling), own.y),
-        },
-        card=write_card(
-            {**figures, "improved": facts}, best.signature, task.digest, len(tested), table and table.table
-        ),
-        carried=carried,
+        architecture=best.architecture.to_json(), facts=known, onnx=onnx, card=card, carried=carried,
     )  # fmt: skip
 
 

@@ -7,7 +7,7 @@ import fcntl
 import json
 import os
 import shutil
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, final
@@ -19,6 +19,7 @@ from azora.export.place import put
 HISTORY, LOCK, LOOP, PROMOTING = "history.jsonl", "lock", "loop", "promoting"
 MOVES = ("promoted", "rolled back")
 MARK = 16  # characters
+DAMAGED = "damaged-"
 
 
 @final
@@ -89,6 +90,15 @@ class Versions:
         """What tells the deployed model from others, in its history too; None where it cannot be read."""
         return _mark(self.model)
 
+    def check_still(self, about: Mapping[str, Any]) -> None:
+        """Before anything is put in place of the model whose description `about` is.
+
+        Raises:
+            BundleError: it is not there any more; a search, say, has put its own model there.
+        """
+        if self.mark != mark_of(about):
+            raise BundleError(f"{self.model} became another model during this look, and is left; look again")
+
     def keep(self) -> str:
         """Copy what is deployed; its number, which is an old one where it was kept before. What cannot be read is no
         version: it is moved beside them, and the name that it has there is told."""
@@ -98,7 +108,7 @@ class Versions:
         for number in self.numbers():
             if _mark(self.folder / number) == mark:
                 return number
-        number = f"{1 + int(max((each.name for each in self.folder.glob('[0-9]*')), default='0')):04d}"
+        number = f"{_next(each.name for each in self.folder.glob('[0-9]*')):04d}"
         part = self.folder / f".{number}.part"
         shutil.rmtree(part, ignore_errors=True)
         shutil.copytree(self.model, part)
@@ -114,11 +124,11 @@ class Versions:
         return False
 
     def _move_aside(self) -> str:
-        before = max((each.name for each in self.folder.glob("damaged-[0-9]*")), default="0")
-        name = f"damaged-{1 + int(before.rpartition('-')[2]):04d}"
+        there = self.folder.glob(f"{DAMAGED}[0-9]*")
+        name = f"{DAMAGED}{_next(each.name.removeprefix(DAMAGED) for each in there):04d}"
         self.folder.mkdir(parents=True, exist_ok=True)
-        if self.model.exists():
-            self.model.rename(self.folder / name)
+        if (place := self.model.resolve()).exists():
+            shutil.move(place, self.folder / name)  # of a link it may be in another file system
         return name
 
     def standard(self) -> Path:
@@ -149,11 +159,17 @@ class Versions:
 
     def settle(self) -> str | None:
         """Put back what a promotion replaced that did not come to its end; its number, None where there is none, where
-        a search has put its own model there since, or where what was replaced cannot be read any more."""
+        a search has put its own model there since, or where what was replaced cannot be read any more.
+
+        Raises:
+            BundleError: neither that nor what is deployed can be read, as where a space of the user's own is not found;
+                nothing is changed, and it is for the next one to settle.
+        """
         file = self.folder / PROMOTING
         if not self.unsettled:
             return None
         before, last = file.read_text(encoding="utf-8"), next(iter(self.history()[-1:]), {})
+        noted = last.get("what") == "promoted" and last.get("from") == before
         mark = _mark(self.folder / before)
         if self.mark not in (None, mark) and not _improved(self.model):
             file.unlink()
@@ -161,45 +177,56 @@ class Versions:
         try:
             self._check(before)
         except BundleError as error:
-            why = f"without a second look: {error}"
-            self.note("promoted", {"from": before, "to": self.keep(), "model": mark, "why": why})
+            if self._damaged():
+                raise
+            if not noted:
+                why = f"without a second look: {error}"
+                self.note("promoted", {"from": before, "to": self.keep(), "model": mark, "why": why})
             file.unlink()
             return None
         after = self.keep()
         if before != after:
+            if not noted:  # before it is put back: its test counts, whatever comes in between
+                why = "and interrupted before the second look"
+                self.note("promoted", {"from": before, "to": after, "model": mark, "why": why})
             self.deploy(before)
-            why = "and interrupted before the second look"
-            self.note("promoted", {"from": before, "to": after, "model": mark, "why": why})
-            self.note("rolled back", {"from": after, "to": before, "why": "the promotion was interrupted"})
-        elif last.get("what") == "promoted" and last.get("from") == before:  # it was put back, and not yet said so
-            self.note("rolled back", {"from": last.get("to"), "to": before, "why": "the promotion was interrupted"})
+        if before != after or noted:  # or it was put back, and not yet said so
+            put_back = after if before != after else last.get("to")
+            self.note("rolled back", {"from": put_back, "to": before, "why": "the promotion was interrupted"})
         file.unlink()
         return None if before == after else before
 
     def numbers(self) -> list[str]:
         """The versions that are kept, the oldest first."""
-        return sorted(each.name for each in self.folder.glob("[0-9]*") if (each / ABOUT).is_file())
+        found = (each.name for each in self.folder.glob("[0-9]*") if (each / ABOUT).is_file())
+        return sorted(filter(str.isdecimal, found), key=int)
 
     def deploy(self, number: str) -> None:
-        """Put a version where the model is, whole or not at all.
+        """Put a version where the model is, or where a link in its place leads to, whole or not at all.
 
         Raises:
             BundleError: there is none of that number, or it is damaged.
         """
         self._check(number)
-        part = self.model.with_name(f".{self.model.name}.{os.getpid()}.part")
+        place = self.model.resolve()
+        part = place.with_name(f".{place.name}.{os.getpid()}.part")
         shutil.rmtree(part, ignore_errors=True)
         shutil.copytree(self.folder / number, part)
-        put(part, self.model)
+        put(part, place)
 
     def roll_back(self, to: str | None = None, why: str = "asked for") -> str:
         """Deploy the version that the present one was promoted over, or `to`; its number. In place of a model that
         cannot be read comes the newest version that can, which as a rule is the same one whole.
 
         Raises:
-            BundleError: there is none.
+            BundleError: there is none; or a promotion was interrupted that cannot be settled, and `to` is not said.
         """
-        settled = self.settle()
+        try:
+            settled = self.settle()
+        except BundleError:
+            if to is None:
+                raise
+            settled = None  # another version may be one that can be read
         if to is None and settled is not None:
             return settled
         if to is not None:
@@ -217,6 +244,7 @@ class Versions:
             to = str(earlier[-1])
         self.deploy(to)
         self.note("rolled back", {"from": present, "to": to, "why": "it could not be read" if damaged else why})
+        (self.folder / PROMOTING).unlink(missing_ok=True)
         return to
 
     def _newest(self) -> str:
@@ -235,17 +263,30 @@ class Versions:
         read_bundle(self.folder / number)
 
 
+def _next(names: Iterable[str]) -> int:
+    """The number after those that are among these names; others, such as of a copy of a version, count for nothing."""
+    return 1 + max((int(each) for each in names if each.isdecimal()), default=0)
+
+
 def _beside(model: Path) -> Path:
     return model.with_name(f"{model.name}.versions") if model.name else model / "versions"
 
 
-def _mark(folder: Path) -> str | None:
-    """The start of the SHA-256 of a model's weights, as its description says it; None where that cannot be read."""
+def mark_of(about: Any) -> str | None:
+    """The start of the SHA-256 of a model's weights, as its description says it; None where that says none."""
     try:
-        found = json.loads((folder / ABOUT).read_text(encoding="utf-8"))["sha256"][WEIGHTS]
-    except (OSError, ValueError, KeyError, TypeError):
+        found = about["sha256"][WEIGHTS]
+    except (KeyError, TypeError):
         return None
     return found[:MARK] if isinstance(found, str) else None
+
+
+def _mark(folder: Path) -> str | None:
+    """The same of the model in a folder; None where its description cannot be read."""
+    try:
+        return mark_of(json.loads((folder / ABOUT).read_text(encoding="utf-8")))
+    except (OSError, ValueError):
+        return None
 
 
 def _improved(folder: Path) -> bool:

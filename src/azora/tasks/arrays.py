@@ -39,6 +39,7 @@ def from_arrays(
     x_validation: Array | None = None,
     y_validation: Array | None = None,
     groups: Array | None = None,
+    groups_test: Array | None = None,
     classes: Sequence[str] | None = None,
     name: str = "arrays",
     seed: int = 0,
@@ -55,7 +56,7 @@ def from_arrays(
         y: (N,) labels (numbers or names), or real numbers for regression, (N,) or (N, outputs).
         x_test, y_test: the test split; without it a fifth is held out, the same for every seed.
         x_validation, y_validation: the validation split; without it a fifth of the rest, drawn by `seed`.
-        groups: (N,) rows of one group never lie on two sides of a split.
+        groups, groups_test: (N,) rows of one group never lie on two sides of a split, nor are compared one by one.
         classes: names of the classes 0, 1, …
         flips: whether mirrored pictures may keep their class, so that a recipe may mirror; true unless said.
         channels_last: how to read 4-dimensional `x`; unless said, the smaller of the two candidate axes.
@@ -72,13 +73,12 @@ def from_arrays(
         raise TaskError(f"{name}: x and y must be given")
     pairs = {"": (x, y), "_test": (x_test, y_test), "_validation": (x_validation, y_validation)}
     rows, labels = _labelled(_given(pairs, channels_last, holes=table is not None), classes, kind)
-    rows["train"] = replace(rows["train"], groups=_groups(groups, len(rows["train"].x)))
     shape = tuple(rows["train"].x.shape[1:])
     mirrored, raw = (flips is None or flips) and len(shape) == 3, 0 if table is None else shape[0]
     shape, traits = (shape, ()) if table is None else ((table.width,), table.traits)
     signature = Signature(labels.kind, shape, labels.outputs, labels.names, mirrored, raw, traits)
-    notes = [*notes, *_rounded(np.asarray(x), table)]
-    splits, test_groups = _three(rows, labels, seed)
+    notes = [*notes, *_rounded(np.asarray(x), table), *_alone(rows, groups, groups_test)]
+    splits, test_groups = _three(_grouped(rows, groups, groups_test), labels, seed)
     return Task(name, signature, *splits, table=table, notes=notes, test_groups=test_groups)
 
 
@@ -226,12 +226,30 @@ def _signed(name: str, y: Array) -> Array:
     return y.astype(np.int64)
 
 
-def _groups(groups: Array | None, rows: int) -> Array | None:
+def _grouped(rows: dict[str, _Rows], groups: Array | None, groups_test: Array | None) -> dict[str, _Rows]:
+    """The same, of which those to learn from and those of the test have their groups."""
+    if groups_test is not None and "test" not in rows:
+        raise TaskError("groups_test is given without x_test; a test that is held out has its groups from groups")
+    given = {"train": ("groups", groups, "x"), "test": ("groups_test", groups_test, "x_test")}
+    return {
+        title: replace(part, groups=_groups(*given[title], len(part.x))) if title in given else part
+        for title, part in rows.items()
+    }
+
+
+def _alone(rows: dict[str, _Rows], groups: Array | None, groups_test: Array | None) -> list[str]:
+    """What is to be told where groups are known of the rows to learn from and not of those of the test."""
+    if groups is None or groups_test is not None or "test" not in rows:
+        return []
+    return ["x has groups and x_test has none (groups_test), so each of its rows counts by itself"]
+
+
+def _groups(name: str, groups: Array | None, of: str, rows: int) -> Array | None:
     if groups is None:
         return None
-    array = _array("groups", groups, "biufU", "numbers or names")
+    array = _array(name, groups, "biufU", "numbers or names")
     if array.shape != (rows,):
-        raise TaskError(f"groups has shape {array.shape}, x has {rows} rows; one group a row is wanted")
+        raise TaskError(f"{name} has shape {array.shape}, {of} has {rows} rows; one group a row is wanted")
     return array
 
 

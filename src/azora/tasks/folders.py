@@ -39,7 +39,7 @@ class Folders:
     notes: list[str] = field(default_factory=list)
 
 
-def read_folders(root: Path, *, size: int | None = None, skip_bad: bool = False) -> Folders:
+def read_folders(root: Path, *, size: int | None = None, skip_bad: bool = False, grey: bool | None = None) -> Folders:
     """The pictures under `root/CLASS/`, or under `root/train/CLASS/`, `root/test/CLASS/`, `root/validation/CLASS/`.
 
     Pictures are brought to `size` × `size` pixels; where that is not stated, to the size that all of them have if it is
@@ -47,6 +47,7 @@ def read_folders(root: Path, *, size: int | None = None, skip_bad: bool = False)
 
     Args:
         skip_bad: go on without the files that are no pictures, and note them.
+        grey: whether they are to have one channel or three, whatever the files have; unless said, as above.
 
     Raises:
         TaskError: there are no pictures, fewer than two classes, or a file that cannot be read; it is named.
@@ -61,7 +62,8 @@ def read_folders(root: Path, *, size: int | None = None, skip_bad: bool = False)
         raise TaskError(f"{root} has one class only ({classes[0]!r}); two folders of pictures or more are wanted")
     looks, bad = _look([file for files in found.values() for _, file in files], skip_bad)
     side = size or _side(list(looks.values()))
-    grey = all(look.grey for look in looks.values())
+    all_grey = all(look.grey for look in looks.values())
+    grey = all_grey if grey is None else grey
     albums = {}
     for split, files in found.items():
         albums[split] = _album([each for each in files if each[1] in looks], side, grey, skip_bad, bad)
@@ -69,6 +71,8 @@ def read_folders(root: Path, *, size: int | None = None, skip_bad: bool = False)
     sizes = {look.size for look in looks.values()}
     if sizes != {(side, side)}:
         notes.append(f"pictures of {len(sizes)} size{'s' * (len(sizes) > 1)} were brought to {side} × {side}")
+    if grey and not all_grey:
+        notes.append("pictures in colour were made grey")
     return Folders(albums, classes, notes)
 
 

@@ -17,7 +17,7 @@ from azora.tasks.arrays import from_arrays
 from azora.tasks.folders import read_folders
 from azora.tasks.precision import rounded_together
 from azora.tasks.tables import Sheet, Table, find_columns, is_missing, is_number, read_sheet
-from azora.tasks.task import Task
+from azora.tasks.task import BYTES, Task
 
 MOST_EXACT = 2**53
 MOST_CLASSES = 20  # whole numbers of more different values than this are numbers to predict
@@ -157,19 +157,29 @@ def _are_codes(cells: list[str]) -> bool:
     return any(re.match(r"[+-]?0\d", cell) or abs(int(cell)) > MOST_EXACT for cell in cells)
 
 
-def from_folder(path: Path, reading: Reading, seed: int) -> Task:
+def from_folder(path: Path, reading: Reading, seed: int, shape: tuple[int, ...] | None = None) -> Task:
     """A task from pictures, one folder a class (see `read_folders`).
+
+    Args:
+        shape: (channels, height, width) that a model takes: pictures are brought to these, where `reading` says no
+            size; unless given, the files decide.
 
     Raises:
         TaskError: there are none, or one cannot be read; it is named.
     """
     reading.refuse(f"a folder of pictures ({path})", *ALBUMS)
-    found = read_folders(path, size=reading.size, skip_bad=reading.skip_bad)
+    size = reading.size
+    if size is None and shape is not None and shape[1] == shape[2]:
+        size = shape[1]
+    grey = None if shape is None else shape[0] == 1
+    found = read_folders(path, size=size, skip_bad=reading.skip_bad, grey=grey)
     number = {name: place for place, name in enumerate(found.classes)}
     given: dict[str, Any] = {}
     for split, album in found.albums.items():
         ending = "" if split == "train" else f"_{split}"
         given |= {f"x{ending}": album.x, f"y{ending}": np.array([number[label] for label in album.labels], np.int64)}
-    return from_arrays(
+    task = from_arrays(
         **given, classes=found.classes, name=path.resolve().name, seed=seed, channels_last=True, notes=found.notes
     )
+    task.values = BYTES  # however dark they are: `azora predict` reads files to the same pixels
+    return task

@@ -38,23 +38,28 @@ def load_task(
     reading: Reading | None = None,
     table: Table | None = None,
     whole: str | None = None,
+    shape: tuple[int, ...] | None = None,
 ) -> Task:
     """The task called `source`, or in the file or folder `source`, read as `reading` says.
 
     Args:
         table: of a CSV: the columns that a model reads, with the places of their words (see `from_csv`).
         whole: the kind of a task whose targets are whole numbers, where `reading` says none.
+        shape: of a folder of pictures: the (channels, height, width) that a model takes (see `from_folder`).
 
     Raises:
         TaskError: there is no such name, file or folder, or it is not a task.
     """
     reading = reading or Reading()
-    task = _load(str(source), Path(source), seed, reading, table, whole)
+    task = _load(str(source), Path(source), seed, reading, table, whole, shape)
     task.reading = reading.said()
     return task
 
 
-def _load(name: str, path: Path, seed: int, reading: Reading, table: Table | None, whole: str | None) -> Task:
+def _load(
+    name: str, path: Path, seed: int, reading: Reading, table: Table | None, whole: str | None,
+    shape: tuple[int, ...] | None,
+) -> Task:  # fmt: skip
     if name in TASKS:
         reading.refuse(f"the task {name}")
         return TASKS[name][1](seed)
@@ -63,7 +68,7 @@ def _load(name: str, path: Path, seed: int, reading: Reading, table: Table | Non
             reading.refuse(f"an .npz file ({path})")
             return _from_npz(path, seed, whole)
         if path.is_dir():
-            return from_folder(path, reading, seed)
+            return from_folder(path, reading, seed, shape)
         if path.suffix.lower() in CSV:
             return from_csv(path, reading, seed, table, whole)
     except TaskError as error:
@@ -118,6 +123,7 @@ def _from_npz(path: Path, seed: int, whole: str | None) -> Task:
         x_validation=arrays.get("x_validation"),
         y_validation=arrays.get("y_validation"),
         groups=arrays.get("groups"),
+        groups_test=arrays.get("groups_test"),
         classes=None if classes is None else [str(each) for each in np.atleast_1d(classes)],
         name=path.stem,
         seed=seed,

@@ -135,7 +135,7 @@ def read_sheet(path: Path) -> Sheet:
         with path.open(encoding="utf-8-sig", newline="") as opened:
             head = opened.readline()
             opened.seek(0)
-            rows = [row for row in csv.reader(opened, delimiter=_delimiter(head), strict=True) if row]
+            rows = [row for row in csv.reader(opened, delimiter=delimiter_of(head), strict=True) if row]
     except (OSError, UnicodeDecodeError, csv.Error) as error:
         raise TaskError(f"{path} cannot be read as CSV in UTF-8: {error}") from error
     if len(rows) < 2:
@@ -212,7 +212,7 @@ def _number(name: str, row: int, cell: str) -> float:
     return float(cell)
 
 
-def _delimiter(head: str) -> str:
+def delimiter_of(head: str) -> str:
     """What is most often between the names of the first line; within quotes it is a part of a name."""
     bare = QUOTED.sub("", head)
     return max(DELIMITERS, key=bare.count)

@@ -19,7 +19,7 @@ from azora.tasks.preparation import Preparation
 from azora.tasks.signature import Signature
 from azora.tasks.tables import Table
 
-HALF_OF_BYTES = 127
+BYTES, HALF_OF_BYTES = (0.0, 255.0), 127
 TINIEST = float(np.finfo(np.float32).tiny)  # by less, what a network computes with cannot be divided
 FLOATS = ("mean", "spread", "target_mean", "target_spread")
 
@@ -39,7 +39,7 @@ class Split:
         """What black and white are: (0, 255) of bytes that use their range, else the least and the largest of all
         values: masks of 0 and 1, and digits of 0 to 16, are bytes too."""
         least, most = float(self.x.min()), float(self.x.max())
-        return (0.0, 255.0) if self.x.dtype == np.uint8 and most > HALF_OF_BYTES else (least, most)
+        return BYTES if self.x.dtype == np.uint8 and most > HALF_OF_BYTES else (least, most)
 
     def __add__(self, other: Split) -> Split:
         return Split(np.concatenate([self.x, other.x]), np.concatenate([self.y, other.y]))
@@ -157,6 +157,12 @@ class Task:
         """What the search may see."""
         return SearchData(self.signature, self.train, self.validation, self.scaling)
 
+    @cached_property
+    def values(self) -> tuple[float, float]:
+        """What black and white are in its pictures, by which a network will be given others: found in search-train
+        (`Split.values`), unless whoever reads it has set what the files say."""
+        return self.train.values
+
     def about(self) -> dict[str, Any]:
         """What a model says of the task that it is of, and by which its rows can be had again from their file."""
         read = {"reading": dict(self.reading)} if self.reading else {}
@@ -179,6 +185,7 @@ class Task:
         note = f"values from {low:g} to {high:g} are brought to {black:g} to {white:g}"
         task = Task(self.name, self.signature, *parts, notes=(*self.notes, note), test_groups=self.test_groups)
         task.reading = self.reading
+        task.values = to
         return task
 
     def everything(self) -> Split:
