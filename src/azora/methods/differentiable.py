@@ -46,7 +46,8 @@ VARIANTS = 3  # with other numbers, of what is favoured at the end
 @final
 class Differentiable(Method):
     """A method of `azora.methods.presets`: a mixture's logits learn by gradient, what they favour goes on a shortlist
-    with draws from them, and with a few random networks that it has to beat; all are trained from scratch.
+    with draws from them, and with a few random networks of the same numbers that it has to beat; all are trained from
+    scratch.
 
     Numbers (widths, depths, kernels, resolutions) are held while modules are mixed, at what the budget can pay for; on
     the shortlist, and in the evolution that goes on from it, they vary again.
@@ -223,14 +224,14 @@ class Differentiable(Method):
     def _shortlist(
         self, work: Work, mixing: Mixing, study: Study, derived: Architecture
     ) -> tuple[list[Architecture], list[Architecture]]:
-        """What is trained, in this order, and which of it was drawn at random."""
+        """What is trained, in this order, and which of it are the controls."""
         rng = random.Random(f"{work.seed} shortlist")
         strengths, derivation = mixing.training.strengths(), mixing.derivation()
         wanted = self.size // CONTROLS
         drawn = [derivation.sample(strengths, rng) for _ in range(4 * wanted)]
         earlier = [trial.proposal.architecture for trial in reversed(study.trials)]
         variants = _variants(work, mixing, derived, rng)
-        controls = [of_networks(work.space).sample(rng) for _ in range(wanted)]
+        controls = _controls(work, mixing, wanted, rng)
         samples = [each for each in drawn if each is not None]
         lists = [[derived], variants, samples if self.derive == "sampled" else earlier, samples, controls]
         found: dict[str, Architecture] = {}
@@ -251,6 +252,15 @@ def _variants(work: Work, mixing: Mixing, derived: Architecture, rng: random.Ran
         return [part.sample(rng) for _ in range(3 * VARIANTS)] if mixing.about["numbers"] else []
     except SpaceError:  # nothing else is allowed
         return []
+
+
+def _controls(work: Work, mixing: Mixing, count: int, rng: random.Random) -> list[Architecture]:
+    """Networks by lot, with the numbers that were held: what was derived has them too, so that size is not what the
+    comparison is of. With any numbers, where next to nothing with these is allowed."""
+    try:
+        return [mixing.part.sample(rng) for _ in range(count)]
+    except SpaceError:
+        return [of_networks(work.space).sample(rng) for _ in range(count)]
 
 
 def _over(work: Work) -> bool:
