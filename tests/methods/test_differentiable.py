@@ -219,11 +219,19 @@ def _params(space: Space, rng: random.Random) -> float:
         ({"cost": "mac"}, "there is no cost 'mac'; did you mean 'macs'"),
         ({"cost": "macs", "cost_form": "linear", "target": 0}, "target=0 must be above 0"),
         ({"cost": "latency", "cost_form": "power-ratio", "target": 0.5}, "needs a target above 1, and met 0.5"),
+        ({"target": 5000}, "target=5000 is of a cost: give cost=macs, params or latency too"),
+        ({"adapt": True}, "adapt=true needs stop=eigenvalue, and met stop=never"),
     ],
 )
 def test_settings_out_of_range_are_refused(settings: Mapping[str, Any], said: str) -> None:
     with pytest.raises(ConfigError, match=said):
         find_method("gdas", settings)
+
+
+@pytest.mark.parametrize("preset", ["fbnet", "proxyless"])
+def test_a_target_is_of_the_cost_that_a_method_brings(preset: str) -> None:
+    method = find_method(preset, {"target": 5000})
+    assert isinstance(method, Differentiable) and (method.target, method.settings.cost) == (5000, "macs")
 
 
 def test_numbers_are_held_at_what_the_time_can_pay_for() -> None:

@@ -60,14 +60,15 @@ class Differentiable(Method):
         derive: "strongest": the strongest options at the end, and at earlier epochs; "sampled": draws by the weights;
             "perturbed": the options without which the mixture does worst (Wang et al., 2021: DARTS-PT).
         cost, cost_form, cost_weight, cost_power: what is counted in the loss, and how (see `MixtureSettings`).
-        target: of the cost, in its unit; None: what the mixture costs when all options weigh the same.
+        target: of the cost, in its unit; None: what the mixture costs when all options weigh the same. Only where a
+            cost is counted.
         masked: whether numbers of channels are mixed too, by masks on the most there may be (Wan et al., 2020:
             FBNetV2); of spaces that say where they narrow what.
         order, rate, logits_rate, batch_size, frozen, beta, noise, temperature, channels, edges, skip, stop, adapt,
             rest: of the preset's settings and relaxation, where they are to be others.
 
     Raises:
-        ConfigError: a setting out of its range.
+        ConfigError: a setting out of its range, or without the one that it needs: a target without a cost.
     """
 
     def __init__(
