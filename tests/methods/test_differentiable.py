@@ -14,7 +14,7 @@ import torch
 from azora.errors import ConfigError, SpaceError
 from azora.evaluation.perturbation import Perturbation
 from azora.evaluation.sharing import load_state
-from azora.methods import Method, mixing
+from azora.methods import Method, differentiable, mixing
 from azora.methods.differentiable import Differentiable
 from azora.methods.mixture_diagnosis import compared, diagnose_mixture, sentence
 from azora.methods.numbers import fitting_numbers, held_numbers, open_numbers
@@ -29,7 +29,7 @@ from azora.study import MemoryJournal, Study
 from azora.tasks import Signature, Task
 from azora.testing import Desk, MethodContract
 from azora.trial import Objective, Proposal, Report
-from mixtures import ABOUT, relaxed, small
+from mixtures import ABOUT, SMALL, relaxed, small
 
 
 @pytest.fixture
@@ -89,6 +89,39 @@ def test_the_shortlist_has_what_was_favoured_with_other_numbers_draws_and_contro
     assert 1 <= len(result["controls"]) <= 3 and set(result["controls"]) < set(keys)
     assert {each["network.width"] for each in shortlist} == {4, 8}
     assert all(each["recipe.learning_rate"] == 0.1 for each in shortlist)
+
+
+def test_controls_have_the_numbers_that_what_was_derived_has(stripes: Task, tmp_path: Path) -> None:
+    about = {**ABOUT, "settings": {**SMALL, "widths": tuple(range(4, 13))}}
+    desk = Desk(stripes, tmp_path, about)
+    small(size=12).prepare(desk.sit())
+    result = relaxed(desk).result
+    assert result is not None and result["controls"]
+    space = desk.sit().space
+    shortlist = [space.parse(each) for each in result["shortlist"]]
+    assert len({each["network.width"] for each in shortlist}) > 1
+    for each in shortlist:
+        if each.key in result["controls"]:
+            assert {name: each[name] for name in result["numbers"]} == result["numbers"]
+
+
+def test_where_next_to_nothing_with_the_held_numbers_is_allowed_controls_have_any(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made = mixing.Mixing
+
+    def narrow(*about: Any) -> mixing.Mixing:
+        mixture = made(*about)
+        monkeypatch.setattr(mixture.part, "sample", refuse)
+        return mixture
+
+    def refuse(rng: random.Random) -> None:
+        raise SpaceError("none of 1000 draws was valid")
+
+    monkeypatch.setattr(differentiable, "Mixing", narrow)
+    small(size=12).prepare(desk.sit())
+    result = relaxed(desk).result
+    assert result is not None and result["controls"]
 
 
 def test_a_session_after_a_kill_goes_on_from_the_last_epoch_with_the_same_logits(
@@ -186,11 +219,19 @@ def _params(space: Space, rng: random.Random) -> float:
         ({"cost": "mac"}, "there is no cost 'mac'; did you mean 'macs'"),
         ({"cost": "macs", "cost_form": "linear", "target": 0}, "target=0 must be above 0"),
         ({"cost": "latency", "cost_form": "power-ratio", "target": 0.5}, "needs a target above 1, and met 0.5"),
+        ({"target": 5000}, "target=5000 is of a cost: give cost=macs, params or latency too"),
+        ({"adapt": True}, "adapt=true needs stop=eigenvalue, and met stop=never"),
     ],
 )
 def test_settings_out_of_range_are_refused(settings: Mapping[str, Any], said: str) -> None:
     with pytest.raises(ConfigError, match=said):
         find_method("gdas", settings)
+
+
+@pytest.mark.parametrize("preset", ["fbnet", "proxyless"])
+def test_a_target_is_of_the_cost_that_a_method_brings(preset: str) -> None:
+    method = find_method(preset, {"target": 5000})
+    assert isinstance(method, Differentiable) and (method.target, method.settings.cost) == (5000, "macs")
 
 
 def test_numbers_are_held_at_what_the_time_can_pay_for() -> None:

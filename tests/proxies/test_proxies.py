@@ -5,6 +5,8 @@ from __future__ import annotations
 import itertools
 import math
 import random
+from collections.abc import Callable
+from functools import partial
 
 import numpy as np
 import pytest
@@ -16,6 +18,7 @@ from azora.networks.mlp import Mlp
 from azora.networks.nb201 import NB201
 from azora.networks.stages import Stages
 from azora.proxies import PROXIES, Probe, fresh, log_rank, score
+from azora.proxies.activations import _codes
 from azora.proxies.blocks import expressivity, progressivity, trainability
 from azora.space import Space
 from azora.tasks import Signature
@@ -110,6 +113,11 @@ def test_where_nothing_comes_through_jacobians_say_nothing(probe: Probe) -> None
     assert value("jacob_cov", Deaf(), probe) == -math.inf
 
 
+def test_a_row_of_which_nothing_comes_through_makes_jacobians_say_nothing(bent: nn.Sequential, probe: Probe) -> None:
+    silent = Probe(torch.cat([torch.zeros(1, FEATURES), probe.x[1:]]), probe.y)
+    assert value("jacob_cov", bent, silent) == -math.inf
+
+
 def test_codes_are_counted(bent: nn.Sequential, probe: Probe) -> None:
     codes = (probe.x.numpy() @ bent[0].weight.detach().numpy().T > 0).astype(int)
     kernel = np.array([[sum(a == b for a, b in zip(one, other, strict=True)) for other in codes] for one in codes])
@@ -118,6 +126,49 @@ def test_codes_are_counted(bent: nn.Sequential, probe: Probe) -> None:
     codes = (probe.x.numpy() @ wide[0].weight.detach().numpy().T > 0).astype(int)
     kernel = np.array([[sum(a == b for a, b in zip(one, other, strict=True)) for other in codes] for one in codes])
     assert value("naswot", wide, probe) == pytest.approx(np.linalg.slogdet(kernel)[1], rel=1e-9)
+
+
+def test_of_fewer_activations_than_rows_the_kernel_has_a_score_that_is_no_noise(
+    bent: nn.Sequential, probe: Probe
+) -> None:
+    codes = (probe.x.numpy() @ bent[0].weight.detach().numpy().T > 0).astype(np.float64)
+    values = np.linalg.eigvalsh(codes @ codes.T + (1 - codes) @ (1 - codes).T).clip(1e-5)
+    assert (values == 1e-5).sum() >= ROWS - 9
+    assert value("naswot", bent, probe) == pytest.approx(np.log(values).sum(), rel=1e-9)
+
+
+class Functional(nn.Module):
+    """Two layers with a function between them."""
+
+    def __init__(self, bent: nn.Sequential, function: Callable[[Tensor], Tensor]) -> None:
+        super().__init__()
+        self.first, self.last, self.function = bent[0], bent[2], function
+
+    def forward(self, x: Tensor) -> Tensor:
+        out: Tensor = self.last(self.function(self.first(x)))
+        return out
+
+
+FUNCTIONS = [
+    torch.relu, torch.relu_, Tensor.relu, nn.functional.relu, nn.functional.relu6, nn.functional.leaky_relu,
+    nn.functional.gelu, nn.functional.silu, nn.functional.hardswish, partial(nn.functional.relu, inplace=True),
+    nn.ReLU(), nn.ReLU(inplace=True), nn.ReLU6(), nn.LeakyReLU(), nn.GELU(), nn.SiLU(), nn.Hardswish(),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("function", FUNCTIONS)
+def test_an_activation_counts_once_as_a_module_and_as_a_function(
+    function: Callable[[Tensor], Tensor], bent: nn.Sequential, probe: Probe
+) -> None:
+    (codes,) = _codes(Functional(bent, function), probe.x)
+    assert torch.equal(codes, (bent[0](probe.x) > 0).double())
+
+
+@pytest.mark.parametrize("function", [torch.tanh, nn.Hardtanh(), nn.Identity()])
+def test_what_does_not_bend_at_zero_counts_for_nothing(
+    function: Callable[[Tensor], Tensor], bent: nn.Sequential, probe: Probe
+) -> None:
+    assert _codes(Functional(bent, function), probe.x) == []
 
 
 def test_what_bends_nothing_has_no_codes(linear: nn.Linear, probe: Probe) -> None:
@@ -186,7 +237,8 @@ def test_ranks_are_added_as_logarithms_and_equals_share_theirs() -> None:
 
 
 PICTURES, TABLE = Signature("classification", (1, 8, 8), 10), Signature("classification", (7,), 3)
-SPACES = [NB201(PICTURES, width=4, depth=1), Stages(PICTURES), Mlp(TABLE)]
+CELLS = NB201(PICTURES, width=4, depth=1)
+SPACES = [CELLS, Stages(PICTURES), Mlp(TABLE), Mlp(PICTURES)]
 
 
 @pytest.mark.parametrize(("space", "name"), list(itertools.product(SPACES, PROXIES)), ids=str)
@@ -203,6 +255,39 @@ def test_every_proxy_gives_a_number_for_every_space_and_leaves_all_as_it_was(spa
         assert torch.equal(torch.random.get_rng_state(), state)
         assert all(map(torch.equal, before, network.parameters()))
         assert score(space, architecture, probe, [name])[name] == pytest.approx(first, nan_ok=False)
+
+
+def test_of_cells_codes_are_those_of_their_rectifiers_and_the_kernel_has_its_determinant() -> None:
+    network = fresh(CELLS, CELLS.architecture(**dict.fromkeys(CELLS.choices, "conv_3x3")))
+    probe, seen = Probe.noise(PICTURES, 16), list[Tensor]()
+    for module in network.modules():
+        if isinstance(module, nn.ReLU):
+            module.register_forward_pre_hook(lambda module, inputs: seen.append((inputs[0] > 0).flatten(1).double()))
+    codes = _codes(network, probe.x)
+    assert len(codes) == len(seen) == 3 * 6 + 2 * 2 + 1
+    assert all(map(torch.equal, codes, seen))
+    kernel = torch.stack([each @ each.T + (1 - each) @ (1 - each).T for each in codes]).sum(0)
+    assert value("naswot", network, probe) == pytest.approx(float(torch.linalg.slogdet(kernel).logabsdet), rel=1e-9)
+    nothing = fresh(CELLS, CELLS.architecture(**dict.fromkeys(CELLS.choices, "none")))
+    assert value("naswot", nothing, probe) == -math.inf
+
+
+def test_rectifiers_inside_of_residual_blocks_are_counted() -> None:
+    space = Stages(PICTURES)
+    network = fresh(space, space.architecture(**space.familiar()[0]))
+    assert len(_codes(network, Probe.noise(PICTURES, 4).x)) == 1 + 3 * 2 * 2 + 1  # of the stem, the blocks and the head
+
+
+@pytest.mark.parametrize("signature", [TABLE, PICTURES], ids=["table", "pictures"])
+def test_zen_looks_at_the_layers_beside_a_linear_way_past_them(signature: Signature) -> None:
+    space, probe = Mlp(signature), Probe.noise(signature, 64)
+    widths = {f"width_{layer}": 32 for layer in range(3)}
+    decided = {"depth": 3, **widths, "activation": "relu", "normalisation": "none", "dropout": 0.0}
+    past, alone = (
+        value("zen", fresh(space, space.architecture(**decided, skip=skip)), probe) for skip in (True, False)
+    )
+    assert past == pytest.approx(alone, abs=0.3)
+    assert past > math.log(0.01 * math.sqrt(2 / math.pi)) + 1  # by which the input differs
 
 
 def test_an_unknown_proxy_is_refused_with_the_nearest(probe: Probe) -> None:

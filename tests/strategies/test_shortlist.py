@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import math
 import random
 from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
 import pytest
+import torch
+from torch import nn
 
 from azora.errors import ConfigError
 from azora.networks.complexity import cost
 from azora.networks.registry import make_space
-from azora.proxies import Probe, log_rank, score
+from azora.proxies import PROXIES, Probe, Proxy, log_rank, score
 from azora.space import Architecture, Product, Space
 from azora.strategies import (
     Bandit,
@@ -93,6 +96,23 @@ def test_without_data_noise_is_looked_at_and_labels_are_missed() -> None:
     assert np.argsort(found).tolist() == np.argsort(wanted).tolist()
     with pytest.raises(ConfigError, match="proxy 'snip' needs rows with labels, and there is no data"):
         Shortlist(space, ["snip"])
+
+
+def test_a_network_that_a_proxy_fails_on_is_the_lowest_and_a_mistake_is_none(monkeypatch: pytest.MonkeyPatch) -> None:
+    errors = iter([torch.linalg.LinAlgError("no"), RuntimeError("no"), ValueError("no"), None, TypeError("no")])
+
+    def failing(network: nn.Module, probe: Probe) -> float:
+        if (error := next(errors)) is not None:
+            raise error
+        return 1.0
+
+    monkeypatch.setitem(PROXIES, "jacob_cov", Proxy(failing, ""))
+    space = cells()
+    some = [space.sample(random.Random(number)) for number in range(5)]
+    shortlist = Shortlist(space, ["jacob_cov"])
+    assert shortlist.values(some[:4]) == [[-math.inf], [-math.inf], [-math.inf], [1.0]]
+    with pytest.raises(TypeError, match="no"):
+        shortlist.values(some[4:])
 
 
 def test_a_space_without_networks_has_no_scores() -> None:

@@ -213,6 +213,8 @@ def test_logits_that_rounding_makes_nothing_have_a_distance() -> None:
         ({"stages": ()}, "there must be a stage"),
         ({"cost_form": "powr"}, "no cost_form 'powr'; did you mean 'power'"),
         ({"stop": "ranks"}, "no stop 'ranks'"),
+        ({"adapt": True}, "adapt=true needs stop=eigenvalue, and met stop=never"),
+        ({"adapt": True, "stop": "skips"}, "and met stop=skips; adapt=false takes any"),
     ],
 )
 def test_what_settings_cannot_be(about: dict[str, Any], said: str) -> None:

@@ -46,7 +46,8 @@ VARIANTS = 3  # with other numbers, of what is favoured at the end
 @final
 class Differentiable(Method):
     """A method of `azora.methods.presets`: a mixture's logits learn by gradient, what they favour goes on a shortlist
-    with draws from them, and with a few random networks that it has to beat; all are trained from scratch.
+    with draws from them, and with a few random networks of the same numbers that it has to beat; all are trained from
+    scratch.
 
     Numbers (widths, depths, kernels, resolutions) are held while modules are mixed, at what the budget can pay for; on
     the shortlist, and in the evolution that goes on from it, they vary again.
@@ -59,14 +60,15 @@ class Differentiable(Method):
         derive: "strongest": the strongest options at the end, and at earlier epochs; "sampled": draws by the weights;
             "perturbed": the options without which the mixture does worst (Wang et al., 2021: DARTS-PT).
         cost, cost_form, cost_weight, cost_power: what is counted in the loss, and how (see `MixtureSettings`).
-        target: of the cost, in its unit; None: what the mixture costs when all options weigh the same.
+        target: of the cost, in its unit; None: what the mixture costs when all options weigh the same. Only where a
+            cost is counted.
         masked: whether numbers of channels are mixed too, by masks on the most there may be (Wan et al., 2020:
             FBNetV2); of spaces that say where they narrow what.
         order, rate, logits_rate, batch_size, frozen, beta, noise, temperature, channels, edges, skip, stop, adapt,
             rest: of the preset's settings and relaxation, where they are to be others.
 
     Raises:
-        ConfigError: a setting out of its range.
+        ConfigError: a setting out of its range, or without the one that it needs: a target without a cost.
     """
 
     def __init__(
@@ -223,14 +225,14 @@ class Differentiable(Method):
     def _shortlist(
         self, work: Work, mixing: Mixing, study: Study, derived: Architecture
     ) -> tuple[list[Architecture], list[Architecture]]:
-        """What is trained, in this order, and which of it was drawn at random."""
+        """What is trained, in this order, and which of it are the controls."""
         rng = random.Random(f"{work.seed} shortlist")
         strengths, derivation = mixing.training.strengths(), mixing.derivation()
         wanted = self.size // CONTROLS
         drawn = [derivation.sample(strengths, rng) for _ in range(4 * wanted)]
         earlier = [trial.proposal.architecture for trial in reversed(study.trials)]
         variants = _variants(work, mixing, derived, rng)
-        controls = [of_networks(work.space).sample(rng) for _ in range(wanted)]
+        controls = _controls(work, mixing, wanted, rng)
         samples = [each for each in drawn if each is not None]
         lists = [[derived], variants, samples if self.derive == "sampled" else earlier, samples, controls]
         found: dict[str, Architecture] = {}
@@ -251,6 +253,15 @@ def _variants(work: Work, mixing: Mixing, derived: Architecture, rng: random.Ran
         return [part.sample(rng) for _ in range(3 * VARIANTS)] if mixing.about["numbers"] else []
     except SpaceError:  # nothing else is allowed
         return []
+
+
+def _controls(work: Work, mixing: Mixing, count: int, rng: random.Random) -> list[Architecture]:
+    """Networks by lot, with the numbers that were held: what was derived has them too, so that size is not what the
+    comparison is of. With any numbers, where next to nothing with these is allowed."""
+    try:
+        return [mixing.part.sample(rng) for _ in range(count)]
+    except SpaceError:
+        return [of_networks(work.space).sample(rng) for _ in range(count)]
 
 
 def _over(work: Work) -> bool:

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 import torch
 from torch import Tensor, nn
 
+from azora.networks.decide import Options
 from azora.proxies.probe import Probe
 
 
@@ -74,12 +75,13 @@ def _entropies(network: nn.Module, x: Tensor) -> list[float]:
 
 
 def _ways(network: nn.Module, x: Tensor) -> list[tuple[Tensor, Tensor]]:
-    """What each block but the last layers takes and gives, as parts of one graph."""
+    """What each block but the last layers takes and gives, as parts of one graph. Of several inputs the last one comes
+    from the block before. All give as many axes as the first of them: flattened pictures have fewer."""
     made: list[tuple[Tensor, Tensor]] = []
 
     def keep(module: nn.Module, inputs: tuple[Tensor, ...], output: Tensor) -> None:
-        if output.ndim == x.ndim:
-            made.append((inputs[0], output))
+        if not made or output.ndim == made[0][1].ndim:
+            made.append((inputs[-1], output))
 
     handles = [block.register_forward_hook(keep) for block in _blocks(network)]
     try:
@@ -91,9 +93,19 @@ def _ways(network: nn.Module, x: Tensor) -> list[tuple[Tensor, Tensor]]:
 
 
 def _blocks(network: nn.Module) -> Iterator[nn.Module]:
-    """The parts of a network one after the other: sequences are taken apart down to those of single layers."""
+    """The parts of a network one after the other. Lists are taken apart, and so are sequences of nothing but parts that
+    have parts: one with a layer in it is a block. A skip that was chosen in place of a block is none."""
     for child in network.children():
-        if isinstance(child, nn.Sequential) and any(next(part.children(), None) is not None for part in child):
+        if _has_blocks(child):
             yield from _blocks(child)
-        elif not isinstance(child, nn.ModuleDict | nn.ModuleList):
+        elif isinstance(child, Options):
+            if not all(isinstance(option, nn.Identity) for option in child.values()):
+                yield child
+        elif not isinstance(child, nn.ModuleDict):
             yield child
+
+
+def _has_blocks(module: nn.Module) -> bool:
+    if isinstance(module, nn.Sequential):
+        return all(next(part.children(), None) is not None for part in module)
+    return isinstance(module, nn.ModuleList)

@@ -20,7 +20,7 @@ ROWS = 64  # that a computed proxy looks at
 @final
 class Shortlist:
     """Scores by zero-cost proxies, as ranks among those that are compared: Σ log(rank / n) over the proxies (Lee & Ham,
-    2024). Values are remembered.
+    2024). Values are remembered. A network of which a proxy cannot be computed is the lowest of all by it.
 
     Args:
         space: of networks, or a product with one.
@@ -74,7 +74,11 @@ class Shortlist:
             return float(costs[name]) if name != "size" else math.log(max(1, costs["params"]) * max(1, costs["macs"]))
         from azora.proxies import score
 
-        return score(self.space, architecture, self._rows(), [name], self.seed)[name]
+        rows = self._rows()
+        try:
+            return score(self.space, architecture, rows, [name], self.seed)[name]
+        except (RuntimeError, ValueError):  # torch's, of this one network: shapes, memory, linear algebra
+            return -math.inf
 
     def _reads(self, name: str) -> bool:
         some = self.space.sample(random.Random(0))

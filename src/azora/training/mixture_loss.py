@@ -70,11 +70,13 @@ def check_costs(settings: MixtureSettings, least: float, target: float) -> None:
 
 
 def check_target(settings: MixtureSettings, target: float) -> None:
-    """Refuse a target that the form divides by, or whose logarithm it takes, and cannot.
+    """Refuse a target that the form divides by, or whose logarithm it takes, and cannot; and one of no cost.
 
     Raises:
-        ConfigError: it is not above 0, or 1.
+        ConfigError: it is not above 0, or 1, or nothing is counted.
     """
+    if not settings.cost:
+        raise ConfigError(f"target={target:g} is of a cost: give cost=macs, params or latency too")
     if not target > 0:
         raise ConfigError(f"target={target:g} must be above 0")
     if settings.cost_form == "power-ratio":

@@ -65,13 +65,13 @@ class MixtureSettings:
         stop: when to end early: "never", "eigenvalue" (Zela et al., 2020), "skips" or "ranking" (DARTS+, Liang et al.,
             2019).
         adapt: whether, where the eigenvalue says stop, the training goes back and on with three times the decay instead
-            (Zela et al., 2020: ADA).
+            (Zela et al., 2020: ADA); with `stop="eigenvalue"` alone.
         most_skips: in what is derived of each cell (0: as many as are strongest).
         masked: whether numbers of channels are mixed too, by masks (Wan et al., 2020: FBNetV2), where the space lets
             them (see `azora.networks.masked`).
 
     Raises:
-        ConfigError: a number out of its range, or a word that is not known.
+        ConfigError: a number out of its range, a word that is not known, or `adapt` with another rule.
     """
 
     relaxation: Relaxation = field(default_factory=Relaxation)
@@ -122,6 +122,8 @@ class MixtureSettings:
             raise ConfigError("masked: what is weighed by a sigmoid each does not add up to a number of channels")
         if self.stop not in STOPS:
             raise ConfigError(f"there is no stop {self.stop!r}; {closest(self.stop, STOPS)}")
+        if self.adapt and self.stop != "eigenvalue":
+            raise ConfigError(f"adapt=true needs stop=eigenvalue, and met stop={self.stop}; adapt=false takes any")
 
     def relaxation_of(self, stage: int) -> Relaxation:
         """How options are weighed in a stage."""
