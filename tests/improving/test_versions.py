@@ -190,3 +190,13 @@ def test_what_was_interrupted_is_put_back_where_there_is_no_model_left(
     said = capsys.readouterr().err
     assert "version 0001 is back" in said and "the model takes 8" in said
     assert weights(versions.model) == before and not (versions.folder / PROMOTING).is_file()
+
+
+def test_a_link_to_a_version_is_refused(tmp_path: Path) -> None:
+    """What is deployed there would take the place of what is kept."""
+    versions = Versions(deployed(tmp_path, blobs(300, 0), epochs=1))
+    kept = versions.folder / versions.keep()
+    shutil.rmtree(versions.model)
+    versions.model.symlink_to(kept)
+    with pytest.raises(BundleError, match="is a link into model.versions, where what is kept would be replaced"):
+        Versions(tmp_path)

@@ -27,7 +27,7 @@ class Versions:
     """`MODEL.versions` beside a model folder: numbered copies of it, and `history.jsonl`, a line for each decision.
 
     Raises:
-        BundleError: there is no model in the folder, and no version of one beside it.
+        BundleError: there is no model in the folder, and no version of one beside it; or it is a link to a version.
     """
 
     def __init__(self, model: Path) -> None:
@@ -38,6 +38,10 @@ class Versions:
             raise BundleError(f"{model} holds no model: there is no {ABOUT} in it")
         self.model = places[0]
         self.folder = _beside(self.model)
+        if self.model.resolve().is_relative_to(self.folder.resolve()):
+            raise BundleError(
+                f"{self.model} is a link into {self.folder.name}, where what is kept would be replaced; make it a copy"
+            )
 
     @contextlib.contextmanager
     def locked(self, name: str = LOCK) -> Iterator[None]:
@@ -157,6 +161,10 @@ class Versions:
         """Whether a promotion did not come to its end."""
         return (self.folder / PROMOTING).is_file()
 
+    def _last(self) -> dict[str, Any]:
+        """The last decision; that a look failed is none."""
+        return next((each for each in reversed(self.history()) if each.get("what") != "failed"), {})
+
     def settle(self) -> str | None:
         """Put back what a promotion replaced that did not come to its end; its number, None where there is none, where
         a search has put its own model there since, or where what was replaced cannot be read any more.
@@ -168,7 +176,7 @@ class Versions:
         file = self.folder / PROMOTING
         if not self.unsettled:
             return None
-        before, last = file.read_text(encoding="utf-8"), next(iter(self.history()[-1:]), {})
+        before, last = file.read_text(encoding="utf-8"), self._last()
         noted = last.get("what") == "promoted" and last.get("from") == before
         mark = _mark(self.folder / before)
         if self.mark not in (None, mark) and not _improved(self.model):
@@ -242,6 +250,11 @@ class Versions:
             if not earlier:
                 raise BundleError(f"{self.model} has no version before the present one ({present})")
             to = str(earlier[-1])
+        if self.unsettled:  # it could not be settled; its test counts all the same
+            before, last = (self.folder / PROMOTING).read_text(encoding="utf-8"), self._last()
+            if (last.get("what"), last.get("from")) != ("promoted", before):
+                facts = {"from": before, "to": present, "model": _mark(self.folder / before)}
+                self.note("promoted", {**facts, "why": "and interrupted before the second look"})
         self.deploy(to)
         self.note("rolled back", {"from": present, "to": to, "why": "it could not be read" if damaged else why})
         (self.folder / PROMOTING).unlink(missing_ok=True)
