@@ -198,5 +198,5 @@ def test_a_link_to_a_version_is_refused(tmp_path: Path) -> None:
     kept = versions.folder / versions.keep()
     shutil.rmtree(versions.model)
     versions.model.symlink_to(kept)
-    with pytest.raises(BundleError, match="is a link into model.versions, where what is kept would be replaced"):
+    with pytest.raises(BundleError, match=r"is a link into model.versions, where what is kept would be replaced"):
         Versions(tmp_path)

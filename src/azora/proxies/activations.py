@@ -111,7 +111,8 @@ def _last_map(network: nn.Module, x: Tensor) -> Tensor:
 
 def _codes(network: nn.Module, x: Tensor) -> list[Tensor]:
     """For each activation, on which side of zero each of its inputs is: (B, neurons), 0 or 1, float64."""
-    with torch.no_grad(), _Sides(len(x)) as sides:
+    sides = _Sides(len(x))
+    with torch.no_grad(), sides:
         network(x)
     return sides.found
 

@@ -56,8 +56,7 @@ def from_arrays(
         y: (N,) labels (numbers or names), or real numbers for regression, (N,) or (N, outputs).
         x_test, y_test: the test split; without it a fifth is held out, the same for every seed.
         x_validation, y_validation: the validation split; without it a fifth of the rest, drawn by `seed`.
-        groups, groups_test: (N,) rows of one group never lie on two sides of a split that is made here, nor are
-            compared one by one; whether `x_test` has groups of `x` is for whoever divided them to know.
+        groups, groups_test: (N,) rows of one group never lie on two sides of a split made here, nor are compared apart.
         classes: names of the classes 0, 1, …
         flips: whether mirrored pictures may keep their class, so that a recipe may mirror; true unless said.
         channels_last: how to read 4-dimensional `x`; unless said, the smaller of the two candidate axes.
