@@ -8,7 +8,7 @@ boosting's, its interval the middle 95 % over resamples of the test rows, all se
 `mean_at_or_above` says whether azora's mean is not below boosting's; `at_or_above` is weaker, that the rows do not show
 it to be below (`high` is not below zero), which of few rows says little: how far below it may be is `low`. Where a run
 failed both are false. With `--no-boosting` azora has networks alone.
-Each run is kept in `--work` at once, be it one that failed, and with the same settings is not run again.
+Each run is kept in `--work` at once, and with the same settings is not run again; one that failed is.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from keeping import kept
+from keeping import alone, kept, made_on
 from sklearn.datasets import load_breast_cancer, load_diabetes, load_iris, load_wine, make_friedman1
 from sklearn.ensemble import HistGradientBoostingClassifier, HistGradientBoostingRegressor
 
@@ -142,11 +142,13 @@ def compared(name: str, words: argparse.Namespace, folder: Path) -> dict[str, An
     for seed in range(words.seeds):
         task = load_task(file, seed=seed, reading=Reading(label="target"))
         test = task.read_test()
-        run = partial(measured, file, words, seed, task, test.x)
-        runs.append(kept(words.work / f"{name}-seed{seed}.json", asked, run))
+        run, place = partial(measured, file, words, seed, task, test.x), words.work / f"{name}-seed{seed}.json"
+        if place.is_file() and "error" in json.loads(place.read_text(encoding="utf-8")):
+            place.unlink()
+        runs.append(kept(place, asked, run))
     failed = [run["error"] for run in runs if "error" in run]
     pairs = [[np.array(run["answers"][one]) for one in ("azora", "boosting")] for run in runs if "error" not in run]
-    told = {"runs": [run.get("run") for run in runs], "failed": failed}
+    told = {"runs": [run.get("run") for run in runs], "failed": failed, "runs on": made_on(words.work, runs)}
     if not pairs:
         return {**told, "mean_at_or_above": False, "at_or_above": False}
     return {**summary(task.signature.kind, test.y, pairs, whole=not failed), **told}
@@ -191,10 +193,10 @@ def main() -> None:
     parser.add_argument("--only", nargs="*", choices=TABLES, default=list(TABLES))
     parser.add_argument("--no-boosting", action="store_true", help="let no trees stand beside the networks")
     parser.add_argument("--work", type=Path, default=Path("runs/boosting"))
-    words, on = parser.parse_args(), provenance()
-    with tempfile.TemporaryDirectory() as folder:
+    words = parser.parse_args()
+    with alone("boosting.py"), tempfile.TemporaryDirectory() as folder:
         tables = {name: compared(name, words, Path(folder)) for name in words.only}
-    print(json.dumps({"budget": words.budget, "on": on, "tables": tables}, indent=1))
+    print(json.dumps({"budget": words.budget, "tables": tables}, indent=1))
 
 
 if __name__ == "__main__":

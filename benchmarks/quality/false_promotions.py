@@ -1,10 +1,11 @@
 """Whether `azora improve` promotes by luck.
 
-`python benchmarks/quality/false_promotions.py luck|coins [--trials 300] [--out runs/improving]` prints JSON: how many
+`python benchmarks/quality/false_promotions.py luck|coins [--trials 400] [--out runs/improving]` prints JSON: how many
 of the trials promoted what is no better, with the upper end of the one-sided 95 % interval. `luck` is of the rule
 alone, on scikit-learn's digits; `coins` of all of `azora improve`. What came of a trial of `coins` is kept in the
 folder `--out` at once, and not tried again; what another commit, processor or setting left there is refused. A trial
-that ended with an error of azora's is no trial: errors are counted apart, and the exit code is 1 where more than 5 % of
+that ended with an error of azora's is no trial: errors are counted apart (so that more are tried than
+the three hundred that are to be told of), and the exit code is 1 where more than 5 % of
 all are. Seconds are those of a processor.
 """
 
@@ -161,7 +162,7 @@ PARTS = {"luck": luck, "coins": coins}
 def main() -> int:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("what", choices=list(PARTS))
-    parser.add_argument("--trials", type=int, default=300)
+    parser.add_argument("--trials", type=int, default=400)
     parser.add_argument("--out", type=Path, default=Path("runs/improving"))
     words = parser.parse_args()
     by_the_processor()

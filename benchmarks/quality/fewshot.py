@@ -112,7 +112,7 @@ def meta_trained(
         refuse_others(folder, facts.get("asked", {}), wanted)
         return load_adapting(folder), facts
     episodes = Episodes(*rows, WAYS, TRAIN_SHOTS, 0, scaling, seed=words.seed, turns=True)
-    of, begun, said = commit(), time.process_time(), [0.0]
+    of, begun, said = words.commit, time.process_time(), [0.0]
 
     def seen(share: float, loss: float) -> None:
         if share >= said[0]:
@@ -291,6 +291,7 @@ def main() -> None:
     parser.add_argument("--out", type=Path, default=Path("benchmarks/results/fewshot"))
     parser.add_argument("--summary", action="store_true")
     words = parser.parse_args()
+    words.commit = commit()  # of the code that this process has, whatever is committed while it runs
     if words.summary:
         summary(words.out)
         return

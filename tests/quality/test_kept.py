@@ -128,20 +128,24 @@ def test_memories_are_read_before_anything_is_played_and_told_one_by_one(
     assert list(told) == [("source", "of transfer"), ("device", "of transfer")]
 
 
-def test_runs_beside_boosting_are_kept_those_that_failed_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_runs_beside_boosting_are_kept_and_those_that_failed_are_run_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     seeds = list[int]()
 
     def measured(file: Path, words: argparse.Namespace, seed: int, task: Any, x: Any) -> dict[str, Any]:
         seeds.append(seed)
+        on = {"commit": "then", "processor": "one"}
         if seed == 1:
-            return {"error": "RuntimeError: lost"}
+            return {"error": "RuntimeError: lost", "on": on}
         sure = np.eye(3)[np.zeros(len(x), int)]
-        return {"run": {"judged": 3}, "answers": {"azora": sure.tolist(), "boosting": sure.tolist()}}
+        return {"run": {"judged": 3}, "answers": {"azora": sure.tolist(), "boosting": sure.tolist()}, "on": on}
 
     monkeypatch.setattr(boosting, "measured", measured)
     words = argparse.Namespace(seeds=2, budget=1.0, no_boosting=False, work=tmp_path / "work")
     told = boosting.compared("iris", words, tmp_path)
-    assert told == boosting.compared("iris", words, tmp_path) and seeds == [0, 1]
+    assert told == boosting.compared("iris", words, tmp_path) and seeds == [0, 1, 1]
+    assert told["runs on"] == {"commits": ["then"], "processors": ["one"]}
     assert told["gain"] == 0.0 and told["failed"] == ["RuntimeError: lost"] and told["at_or_above"] is False
     words.seeds = 1
     told = boosting.compared("iris", words, tmp_path)

@@ -51,7 +51,7 @@ def compare(
     planned = plan(Asked(task, seconds, seeds, names, folder, label, workers), say)
     failed, stopped = [], False
     try:
-        failed = do(planned, say)
+        failed = do(planned, say, lambda: write(planned, summarise(planned)))
         if memory is not None:
             _remember(lambda: leave(planned, memory), say)
     except KeyboardInterrupt:

@@ -227,8 +227,10 @@ def test_a_run_whose_networks_all_failed_ends_no_comparison(asked: Asked, search
 
 def test_a_budget_that_is_too_short_names_its_system(asked: Asked, searches: Searches) -> None:
     searches.refused["genetic/seed-0"] = "azora: a budget of 30s is too short for one training here"
+    told = list[int]()
     with pytest.raises(StudyError, match=r"^genetic with seed 0: a budget of 30s is too short.*--systems$"):
-        compare(plan(asked, silent), silent)
+        compare(plan(asked, silent), silent, lambda: told.append(len(searches.done())))
+    assert told == [1, 2, 3, 4, 5, 6]  # the others have run all the same
     record = Record.read(asked.out / "genetic" / "seed-0.json")
     assert record is not None and not record.sessions and record.error and "too short" in record.error
 

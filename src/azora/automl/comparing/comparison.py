@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, final
 
-from azora.automl.comparing.runs import Run
+from azora.automl.comparing.runs import RefusedError, Run
 from azora.automl.comparing.scaling import Scale, largest_scale
 from azora.automl.comparing.systems import SCALED, System, find_systems, scaled
 from azora.automl.setting import Setting, find_task
@@ -138,15 +138,16 @@ def able_of(named: Sequence[System], task: Task) -> tuple[list[System], dict[str
     return able, left_out
 
 
-def compare(plan: Plan, say: Say) -> list[str]:
-    """Do the runs that are not finished; why some failed. A failed one is tried again by the next call.
+def compare(plan: Plan, say: Say, done: Callable[[], object] = lambda: None) -> list[str]:
+    """Do the runs that are not finished, `done` being called after each; why some failed. A failed one is tried again
+    by the next call.
 
     Raises:
-        StudyError: a search refused its words (the budget is too short for it, for example), or another comparison is
-            at work in OUT.
+        StudyError: a search refused its words (the budget is too short for it, for example), which is raised when the
+            others are finished; or another comparison is at work in OUT.
         KeyboardInterrupt: what is finished stays.
     """
-    failed, runs = [], plan.runs()
+    failed, runs, refused = list[str](), plan.runs(), list[RefusedError]()
     with _locked(plan.asked.out):
         for place, run in enumerate(runs, start=1):
             if run.figures() is not None:
@@ -154,13 +155,22 @@ def compare(plan: Plan, say: Say) -> list[str]:
             left = sum(each.figures() is None for each in runs[place - 1 :]) * plan.asked.seconds
             say(f"{place} of {len(runs)}: {run.system.name}, seed {run.seed}; about {show_seconds(left)} to go")
             begun = time.monotonic()
-            reason = run.go()
+            try:
+                reason = run.go()
+            except RefusedError as error:  # perhaps for the load of the machine just then
+                refused.append(error)
+                say(str(error))
+                continue
+            finally:
+                done()
             if reason is not None:
                 failed.append(f"{run.system.name} with seed {run.seed}: {reason}")
                 say(f"it failed: {reason}")
             elif (figures := run.figures()) is not None:
                 score = figures[f"test_{plan.metric}"]
                 say(f"test {plan.metric} {score:.4f} after {show_seconds(time.monotonic() - begun)}")
+    if refused:
+        raise refused[0]
     return failed
 
 

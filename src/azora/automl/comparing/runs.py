@@ -26,6 +26,10 @@ STARTING = 5.0  # seconds that a process may need until it knows what an interru
 DETAIL = 300  # letters of a reason that are kept
 
 
+class RefusedError(StudyError):
+    """A search refused its words and left no study."""
+
+
 @final
 @dataclass(frozen=True)
 class Record:
@@ -103,8 +107,8 @@ class Run:
         every network had failed, it would fail again at once.
 
         Raises:
-            StudyError: the search refused it, for a reason that the user can mend, and left no study; or what is in its
-                folder is no run's, or still going on.
+            RefusedError: the search refused it, for a reason that the user can mend, and left no study.
+            StudyError: what is in its folder is no run's, or still going on.
             KeyboardInterrupt: once the search has ended too.
         """
         self._clear()
@@ -130,7 +134,7 @@ class Run:
             replace(record, sessions=[] if refused else [session], error=error).write(self.file)
         if refused:
             why = said.removeprefix("azora: ").rstrip(".")
-            raise StudyError(f"{self.system.name} with seed {self.seed}: {why}; or leave it out by --systems")
+            raise RefusedError(f"{self.system.name} with seed {self.seed}: {why}; or leave it out by --systems")
         return error
 
     def _clear(self) -> None:
