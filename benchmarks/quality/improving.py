@@ -1,6 +1,6 @@
 """What `azora improve` promises, measured: recovery from a shift, unattended cycles with regressions among them, new
-classes at less than a tenth of a search's cost, and a whole cycle on real pictures; that it promotes nothing by luck is measured
-by `false_promotions.py`.
+classes at less than a tenth of a search's cost, and a whole cycle on real pictures; that it promotes nothing by luck is
+measured by `false_promotions.py`.
 
 `python benchmarks/quality/improving.py drift|cycles|classes [--seeds 3] [--networks N] [--look 8] [--space auto]
 [--out runs/improving]` is of scikit-learn's digits, `… reweighted|fashion FILE.npz [--look 60, 600] [--budget 60s]` of

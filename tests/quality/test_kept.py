@@ -128,7 +128,7 @@ def test_memories_are_read_before_anything_is_played_and_told_one_by_one(
     assert list(told) == [("source", "of transfer"), ("device", "of transfer")]
 
 
-def test_runs_beside_boosting_are_kept_and_those_that_failed_are_run_again(
+def test_runs_beside_boosting_are_kept_and_failed_ones_run_again(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     seeds = list[int]()
