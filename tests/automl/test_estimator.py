@@ -86,6 +86,21 @@ def test_pictures_are_taken_as_they_are(brief: None, stripes: Task) -> None:
     assert fitted.predict(pictures[:7]).shape == (7,)
 
 
+def test_pictures_are_mirrored_unless_it_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
+    heard = list[bool]()
+
+    def hear(job: Job, task: Task) -> Any:
+        heard.append(task.signature.flips)
+        raise AzoraError("heard")
+
+    monkeypatch.setattr("azora.automl.estimator._whole", hear)
+    x, y = np.random.default_rng(0).random((40, 8, 8, 3)), np.arange(40) % 2
+    for flips in (None, True, False):
+        with pytest.raises(ValueError, match="heard"):
+            AutoML(**WORDS, flips=flips).fit(x, y)
+    assert heard == [True, True, False]
+
+
 def test_numbers_are_predicted_in_their_shape() -> None:
     rng = np.random.default_rng(0)
     x = rng.normal(size=(150, 4))

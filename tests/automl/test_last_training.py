@@ -138,6 +138,33 @@ def test_members_have_equal_parts_of_what_is_left_after_the_trees(monkeypatch: p
     assert members_of(["a", None, "b"], train, lambda: clock["left"]) == ["a in 30 s", "trees", "b in 30 s"]
 
 
+def test_members_beside_a_usual_network_have_equal_parts_and_leave_it_its_half(monkeypatch: pytest.MonkeyPatch) -> None:
+    best: Any = SimpleNamespace(report=SimpleNamespace(metrics={"judging_seconds": 0.7}))
+    study: Any = SimpleNamespace(elapsed=20.0, best=lambda objective: best)
+    setting = SimpleNamespace(
+        job=SimpleNamespace(reference=True, ensemble=2), task=SimpleNamespace(test_rows=10), objective=None,
+        data=SimpleNamespace(validation=range(10)), until=100.0,
+    )  # fmt: skip
+    parts: list[Any] = [setting, study, SimpleNamespace(known=lambda: ["usual"]), Path(), Path(), threading.Event()]
+    made, given = LastTraining(*parts, Watcher(), lambda *said: None), list[float]()
+
+    def train(architecture: Any, seconds: float | None) -> Any:
+        assert seconds is not None
+        given.append(seconds)
+        study.elapsed += seconds
+        return SimpleNamespace(epochs=3.0, seconds=study.elapsed)
+
+    def ship(setting: Any, study: Any, best: Any, checkpoints: Path, other: Any, seconds: Any, *rest: Any) -> Any:
+        return "trial", members_of(["a", "b"], train, seconds)[-1]
+
+    monkeypatch.setattr(ensemble, "ship", ship)
+    monkeypatch.setattr(made, "_train", train)
+    _, winner, _ = made.ship(best)
+    made.reference(winner)
+    # Of the 80 s half a second is a margin, 0.7 s are for one look and four times as much for the test of both members.
+    assert given == pytest.approx([19.0, 19.0, 80.0 - 38.0 - 0.5 - 2.8])
+
+
 def members_of(
     names: list[str | None], train: Any, seconds: Any = lambda: 9.0, stop: threading.Event | None = None
 ) -> list[Any]:
@@ -172,7 +199,7 @@ def test_who_interrupts_a_search_waits_two_thirds_as_long_at_most() -> None:
     report = SimpleNamespace(report=SimpleNamespace(metrics={"judging_seconds": 0.0}))
 
     def seconds(stop: threading.Event) -> Any:
-        job = SimpleNamespace(reference=False)
+        job = SimpleNamespace(reference=False, ensemble=0)
         task, data = SimpleNamespace(test_rows=10), SimpleNamespace(validation=range(10))
         setting = SimpleNamespace(job=job, task=task, data=data, until=1000.0)
         parts = [setting, SimpleNamespace(elapsed=90.0), None, Path(), Path()]
@@ -317,7 +344,7 @@ def test_all_trainings_after_an_interrupt_share_its_time_with_a_budget_and_witho
     stop, study = threading.Event(), SimpleNamespace(elapsed=90.0)
 
     def seconds(until: float | None) -> Any:
-        job = SimpleNamespace(reference=False)
+        job = SimpleNamespace(reference=False, ensemble=0)
         task, data = SimpleNamespace(test_rows=10), SimpleNamespace(validation=range(10))
         setting = SimpleNamespace(job=job, task=task, data=data, until=until)
         made = LastTraining(*cast(Any, [setting, study, None, Path(), Path()]), stop, Watcher(), lambda *said: None)

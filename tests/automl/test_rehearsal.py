@@ -47,6 +47,18 @@ def test_where_labels_are_mostly_chance_a_few_epochs_are_enough(tmp_path: Path) 
     assert few < useful_epochs(clear, wide(clear), "float32", LONGEST, None)
 
 
+def test_the_unit_of_one_of_several_numbers_has_no_say(tmp_path: Path) -> None:
+    """The first can be learned for long, the second is chance and is learned by heart at once."""
+    rng = np.random.default_rng(0)
+    x = rng.normal(size=(300, 12)).astype(np.float32)
+    y = np.stack([x[:, 0] + x[:, 1] * x[:, 2], rng.normal(size=300)], axis=1).astype(np.float32)
+    lengths = list[float]()
+    for first, second in ((1.0, 1.0), (2.0**17, 1.0), (1.0, 2.0**17)):  # powers of two: nothing is rounded otherwise
+        setting = setting_of((x, y * np.float32([first, second])), tmp_path / f"{first}-{second}")
+        lengths.append(useful_epochs(setting, wide(setting), "float32", LONGEST, None))
+    assert len(set(lengths)) == 1
+
+
 def test_it_is_the_same_every_time(tmp_path: Path) -> None:
     setting = setting_of(table(0.5), tmp_path / "out")
     first, second = (useful_epochs(setting, wide(setting), "float32", LONGEST, None) for _ in range(2))

@@ -12,9 +12,14 @@ import numpy as np
 import pytest
 from PIL import Image
 
+import azora
+from azora.automl.result import Result
+from azora.automl.setting import find_task
 from azora.cli.main import main
-from azora.errors import TaskError
+from azora.errors import StudyError, TaskError
+from azora.job import Job
 from azora.model import Model
+from azora.tasks import Reading, Task
 
 QUICK = ["--workers", "1", "--json", "--quiet", "--seed", "0"]
 
@@ -99,11 +104,45 @@ def test_what_a_csv_lacks_is_told_in_one_line(
 
 
 def test_words_for_files_are_refused_for_arrays(tmp_path: Path) -> None:
-    import azora
-
     x, y = np.arange(40.0).reshape(20, 2), np.arange(20) % 2
     with pytest.raises(TaskError, match="--label says nothing about data in memory"):
         azora.search((x, y), trials=1, out=tmp_path / "out", reading={"label": "y"})
+
+
+def test_arrays_say_whether_they_are_mirrored() -> None:
+    x, y = np.zeros((40, 8, 8, 3), np.uint8), np.arange(40) % 2
+    assert find_task((x, y), 0).signature.flips
+    task = find_task((x, y, x, y), 0, Reading(flips=False))
+    assert not task.signature.flips and task.about()["reading"] == {"flips": False}
+    with pytest.raises(TaskError, match="--no-flips says nothing about data in memory"):
+        find_task(task, 0, Reading(flips=False))
+
+
+@pytest.mark.parametrize(("words", "said"), [([], None), (["--flips"], True), (["--no-flips"], False)])
+def test_the_command_line_says_whether_pictures_are_mirrored(
+    words: list[str], said: bool | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    heard = list[Job]()
+
+    def hear(job: Job, *rest: object, **more: object) -> Any:
+        heard.append(job)
+        return Result(job.out, {"deployed": {"holds": True}}) if more else 0
+
+    monkeypatch.setattr("azora.cli.searching._run", hear)
+    monkeypatch.setattr("azora.automl.discover.discover", hear)
+    assert main(["search", "pets", *words, "--no-memory"]) == 0
+    assert main(["discover", "pets", *words, "--no-memory", "--json"]) == 0
+    assert [job.reading["flips"] for job in heard] == [said, said]
+
+
+def test_a_search_does_not_go_on_with_pictures_that_are_mirrored_where_they_were_not(
+    stripes: Task, tmp_path: Path, brief: None
+) -> None:
+    rows = stripes.everything()
+    words: dict[str, Any] = {"trials": 1, "workers": 1, "out": tmp_path / "out"}
+    azora.search((rows.x[:, 0], rows.y), **words, reading={"flips": False})
+    with pytest.raises(StudyError, match="holds a study with flips False, not flips None"):
+        azora.search((rows.x[:, 0], rows.y), **words, resume=True)
 
 
 def test_a_folder_of_pictures_goes_through(

@@ -38,6 +38,13 @@ def test_folders_are_classes(root: Path) -> None:
     assert all((x == (50, 200)[y]).all() for x, y in zip(rows.x, rows.y, strict=True))
 
 
+def test_pictures_in_folders_are_mirrored_unless_it_is_said(root: Path) -> None:
+    assert load_task(root).signature.flips
+    task = load_task(root, reading=Reading(flips=False))
+    assert not task.signature.flips
+    assert Reading().after(task.reading, root).flips is False
+
+
 def test_black_and_white_of_files_are_those_of_bytes_however_dark_they_are(tmp_path: Path) -> None:
     for name, value in (("cat", 50), ("dog", 100)):
         for number in range(6):

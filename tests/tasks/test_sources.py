@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 
 from azora.errors import TaskError
-from azora.tasks import TASKS, load_task, read_npz
+from azora.tasks import TASKS, Reading, load_task, read_npz
+from azora.training import RecipeSettings
 
 ROWS = np.random.default_rng(0).normal(size=(40, 3))
 LABELS = np.arange(40) % 2
@@ -65,6 +66,26 @@ def test_groups_of_a_given_test_are_read_or_told_to_be_missing(write: Any) -> No
     assert task.test_groups is not None and task.test_groups.tolist() == [*"aaaabbbb"] and task.notes == ()
     task = load_task(write(**given))
     assert task.test_groups is None and [note for note in task.notes if "groups_test" in note]
+
+
+def test_an_npz_or_who_names_it_says_whether_pictures_are_mirrored(write: Any) -> None:
+    pictures = {"x_train": np.random.default_rng(0).random((40, 8, 8, 3)), "y_train": LABELS}
+    path = write(**pictures)
+    assert load_task(path).signature.flips and "reading" not in load_task(path).about()
+    task = load_task(path, reading=Reading(flips=False))
+    assert not task.signature.flips and task.about()["reading"] == {"flips": False}
+    assert Reading().after(task.reading, path) == Reading(flips=False)
+    path = write(**pictures, flips=np.array(False))
+    task = load_task(path)
+    assert not task.signature.flips and task.about()["reading"] == {"flips": False}
+    assert not RecipeSettings.default(task.signature).flip  # what trains without a recipe that is searched
+    task = load_task(path, reading=Reading(flips=True))
+    assert task.signature.flips and task.about()["reading"] == {"flips": True}
+    for wrong, said in ((np.array([True, False]), r"\[True, False\]"), (np.array("no"), "no"), (np.array(2), "2")):
+        with pytest.raises(TaskError, match=f"mine.npz: flips is {said}; one value, true or false, is wanted"):
+            load_task(write(**pictures, flips=wrong))
+    with pytest.raises(TaskError, match="--no-flips says nothing about the task digits"):
+        load_task("digits", reading=Reading(flips=False))
 
 
 def test_missing_arrays_are_named_with_what_is_there(write: Any) -> None:

@@ -115,6 +115,7 @@ def test_columns_of_no_use_are_refused_by_name(cells: list[str], said: str) -> N
         (Reading(label="answer", kind="regression"), "y holds names such as"),
         (Reading(label="answer", size=32), "--size says nothing about a CSV file"),
         (Reading(label="answer", skip_bad=True), "--skip-bad says nothing about a CSV file"),
+        (Reading(label="answer", flips=False), "--no-flips says nothing about a CSV file"),
     ],
 )
 def test_wrong_words_for_a_csv(tmp_path: Path, reading: Reading, said: str) -> None:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+from contextlib import nullcontext
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -55,6 +57,22 @@ def test_one_network_is_measured_briefly(monkeypatch: pytest.MonkeyPatch) -> Non
 
     assert fastest_mode(PICTURES, "cpu", lambda: Counted(3, 4, 3), 16, brief=True) in MODES.values()
     assert steps == [16] * 8  # each of the four once to get ready and once by the clock
+
+
+def test_the_device_that_works_is_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    """And not the current one, which is the first."""
+    waited = list[object]()
+
+    class Anywhere(torch.nn.Conv2d):
+        def to(self, *args: Any, **kwargs: Any) -> Any:
+            return self
+
+    draw = torch.randn
+    monkeypatch.setattr(torch, "randn", lambda *shape, device: draw(*shape))
+    monkeypatch.setattr(Mode, "cast", lambda mode, device: nullcontext())
+    monkeypatch.setattr(torch.cuda, "synchronize", lambda device=None: waited.append(device))
+    modes._trainer(Mode(), PICTURES, "cuda:1", lambda: Anywhere(3, 4, 3), 4)()
+    assert waited == ["cuda:1"]
 
 
 def test_rows_are_not_measured_and_a_name_is_taken_as_it_is(cache: Path) -> None:

@@ -45,11 +45,12 @@ class _Searches(BaseEstimator):  # type: ignore[misc]
         space: str = "auto",
         out: str | None = None,
         workers: int | None = None,
+        flips: bool | None = None,
         random_state: int | np.random.RandomState | None = 0,
     ) -> None:
         self.budget, self.trials, self.target, self.limits = budget, trials, target, limits
         self.strategy, self.space, self.out = strategy, space, out
-        self.workers, self.random_state = workers, random_state
+        self.workers, self.flips, self.random_state = workers, flips, random_state
 
     def _search(self, x: Array, y: Array, kind: str) -> None:
         state = self.random_state
@@ -57,7 +58,7 @@ class _Searches(BaseEstimator):  # type: ignore[misc]
         with scratch_folder() as scratch, ExitStack() as stack:
             try:
                 folder = scratch / "out" if self.out is None else stack.enter_context(_claimed(Path(self.out)))
-                task = from_arrays(x, y, kind=kind, seed=seed)
+                task = from_arrays(x, y, kind=kind, seed=seed, flips=self.flips)
                 job = Job.parse(
                     task=task, budget=None if self.trials is not None else self.budget, trials=self.trials, out=folder,
                     target=self.target, limits=self.limits, strategy=self.strategy, space=self.space,
@@ -130,6 +131,7 @@ class AutoML(ClassifierMixin, _Searches):  # type: ignore[misc]
         strategy: as `azora.search` takes it; "auto" chooses one by the rules of `azora.discover`.
         out: a folder for the search, its report and the model, of later fits with -2 and so on behind its name; None
             keeps the model alone, in memory.
+        flips: whether pictures that are mirrored left to right are of the same class; None is true.
         random_state: the seed, or what scikit-learn takes for one.
     """
 

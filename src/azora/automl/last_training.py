@@ -66,7 +66,13 @@ class LastTraining:
             TargetError: none holds the limits there.
             StudyError: no training came to an end.
         """
-        seconds, stop = lambda: self._seconds(best), self._hurried
+        whole, stop = self._seconds(best), self._hurried
+        # What is a usual network's half stays so, whenever a member asks for its part of the other.
+        end = None if whole is None else self.study.elapsed + whole
+
+        def seconds() -> float | None:
+            return None if end is None else max(1.0, end - self.study.elapsed)
+
         other = ensemble.ship(self.setting, self.study, best, self.checkpoints, self._train, seconds, stop, self.watch)
         if other is not None:
             return *other, None
@@ -85,7 +91,9 @@ class LastTraining:
         familiar = self._familiar()
         if familiar is None or self.stop.is_set():
             return None
-        seconds = min(winner.seconds if winner.epochs else math.inf, self._left() - MARGIN)
+        best = self.study.best(self.setting.objective)
+        testing = 0.0 if best is None else self._testing(best)
+        seconds = min(winner.seconds if winner.epochs else math.inf, self._left() - MARGIN - testing)
         try:
             return self._train(familiar, None if self.setting.until is None else seconds)
         except TrainingDiverged as error:
@@ -204,10 +212,14 @@ class LastTraining:
 
     def _seconds(self, best: Trial) -> float | None:
         """For the last training: half of what is left, where a fixed network is to stand beside the winner."""
-        # The winner is judged on the test split by the same clock, in float32, which may be half as fast.
-        rows = self.setting.task.test_rows / len(self.setting.data.validation)
-        judging = best.report.metrics.get("judging_seconds", 0.0) * (1.0 + 2.0 * rows)
+        judging = best.report.metrics.get("judging_seconds", 0.0) + self._testing(best)
         left = min(self._left() - MARGIN - judging, self._end - self.study.elapsed)
         if math.isinf(left):
             return None
         return max(1.0, left / (2 if self._familiar() is not None else 1))
+
+    def _testing(self, best: Trial) -> float:
+        """Seconds for judging what ships, of an ensemble every member, on the test split: by the same clock, in
+        float32, which may be half as fast."""
+        rows = self.setting.task.test_rows / len(self.setting.data.validation)
+        return 2.0 * rows * best.report.metrics.get("judging_seconds", 0.0) * max(1, self.setting.job.ensemble)

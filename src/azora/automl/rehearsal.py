@@ -9,8 +9,8 @@ from collections.abc import Callable
 from azora.automl.setting import Setting
 from azora.evaluation.trained import start_training
 from azora.space import Architecture
-from azora.tasks import evaluate
 from azora.training import Training, TrainingDiverged, outputs
+from azora.training.boosting import loss_of
 
 STEP = 2**0.5  # from one length that is looked at to the next
 PATIENCE = 4  # lengths without a better one, after which no better one is expected
@@ -31,7 +31,7 @@ def useful_epochs(
     Pictures, which augmentation makes new every time, and whatever does not become worse within a quarter of `seconds`
     or until it is to stop (`goes_on`, asked twice a second), are given `longest`. What is looked at is the loss,
     which tells more of few rows than the share that is right (Prechelt, 1998: early stopping; the lengths grow
-    geometrically, for the trunk of the training has no end).
+    geometrically, for the trunk of the training has no end); of several numbers each counts in units of its spread.
     """
     data = setting.data
     if data.signature.pictures:
@@ -50,7 +50,7 @@ def useful_epochs(
         return seconds is None or now - begun <= SHARE * seconds
 
     training = start_training(setting.space, architecture, data, setting.job.seed, precision, setting.job.device)
-    metric = "loss" if data.signature.kind == "classification" else "mse"
+    measure = loss_of(data.signature, data.scaling.target_spread)
     best, useful, length = math.inf, 1.0, 1.0
     while length < longest and length < useful * STEP ** (PATIENCE + 0.5):
         try:
@@ -61,7 +61,7 @@ def useful_epochs(
         network = training.judging_network()
         x, y = data.validation.x, data.validation.y
         found = outputs(network, x, data.signature, training.scaling, mode=training.mode, device=training.device)
-        if (loss := evaluate(data.signature, found, y, ())[metric]) < best:
+        if (loss := measure(y, found)) < best:
             best, useful = loss, length
         length *= STEP
     return longest if useful * STEP >= longest else useful

@@ -208,6 +208,7 @@ class Setting:
             **({} if job.target is None else {"target": job.target}),
             **({} if job.reward is None else {"reward": job.reward}),
             **({} if self.learned is None else {"file": self.learned}),
+            "flips": self.task.reading.get("flips"),  # recipes that mirror are of another space; the rows are the same
         }
 
     def workplace(self, data: Path, checkpoints: Path, precision: str) -> dict[str, Any]:
@@ -280,13 +281,16 @@ def _rewarded(objectives: tuple[Objective, ...], method: Method | None) -> tuple
 def find_task(wanted: Any, seed: int, reading: Reading | None = None) -> Task:
     """A name, a file or folder read as `reading` says, `(x, y)`, `(x, y, x_test, y_test)` or a task."""
     if reading is not None and not isinstance(wanted, str | Path):
-        reading.refuse("data in memory")
+        reading.refuse("data in memory", *("flips",) * isinstance(wanted, tuple))
     if isinstance(wanted, Task):
         return wanted
     if isinstance(wanted, tuple) and len(wanted) in (2, 4):
         x, y, *test = wanted
         x_test, y_test = test or (None, None)
-        return from_arrays(x, y, x_test=x_test, y_test=y_test, seed=seed)
+        reading = reading or Reading()
+        task = from_arrays(x, y, x_test=x_test, y_test=y_test, seed=seed, flips=reading.flips)
+        task.reading = reading.said()
+        return task
     if not isinstance(wanted, str | Path):
         raise ConfigError(f"a task is a name, a file, (x, y) or (x, y, x_test, y_test), not a {type(wanted).__name__}")
     return load_task(wanted, seed=seed, reading=reading)

@@ -9,7 +9,7 @@ from typing import Annotated
 
 import typer
 
-from azora.cli.reading import GroupWord, IgnoreWord, KindWord, LabelWord, SizeWord, SkipBadWord
+from azora.cli.reading import FlipsWord, GroupWord, IgnoreWord, KindWord, LabelWord, SizeWord, SkipBadWord
 from azora.cli.remembering import KnowledgeWord, NoMemoryWord, memory_of
 from azora.cli.searching import (
     BoostingWord,
@@ -36,6 +36,7 @@ def discover(
     ignore: IgnoreWord = None,
     size: SizeWord = None,
     skip_bad: SkipBadWord = False,
+    flips: FlipsWord = None,
     budget: BudgetWord = None,
     target: TargetWord = None,
     limit: LimitWord = None,
@@ -58,7 +59,10 @@ def discover(
         task=task, budget=budget, out=out, strategy=strategy, limits=limit or [], target=target, seed=seed,
         resume=resume, boosting=boosting, ensemble=ensemble, knowledge=memory_of(knowledge, no_memory),
         policy=policy_of(self_improving, policy),
-        reading={"label": label, "kind": kind, "group": group, "ignore": ignore, "size": size, "skip_bad": skip_bad},
+        reading={
+            "label": label, "kind": kind, "group": group, "ignore": ignore, "size": size, "skip_bad": skip_bad,
+            "flips": flips,
+        },
     )  # fmt: skip
     from azora.automl.discover import discover as do
     from azora.cli.progress import watcher

@@ -14,3 +14,9 @@ GroupWord = Annotated[
 IgnoreWord = Annotated[list[str] | None, typer.Option(metavar="COLUMN", help="Of a CSV: a column to leave out.")]
 SizeWord = Annotated[int | None, typer.Option(help="Of pictures: pixels each way to bring them to.")]
 SkipBadWord = Annotated[bool, typer.Option("--skip-bad", help="Of pictures: go on without damaged ones.")]
+FlipsWord = Annotated[
+    bool | None,
+    typer.Option(
+        "--flips/--no-flips", help="Pictures mirrored left to right are of the same class (true, unless said)."
+    ),
+]

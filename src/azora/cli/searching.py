@@ -15,7 +15,7 @@ from typing import Annotated, Any
 import typer
 
 from azora.cli.ending import in_main_thread
-from azora.cli.reading import GroupWord, IgnoreWord, KindWord, LabelWord, SizeWord, SkipBadWord
+from azora.cli.reading import FlipsWord, GroupWord, IgnoreWord, KindWord, LabelWord, SizeWord, SkipBadWord
 from azora.cli.remembering import KnowledgeWord, NoMemoryWord, memory_of
 from azora.clock import process_start
 from azora.errors import AzoraError, ConfigError
@@ -73,6 +73,7 @@ def search(
     ignore: IgnoreWord = None,
     size: SizeWord = None,
     skip_bad: SkipBadWord = False,
+    flips: FlipsWord = None,
     budget: BudgetWord = None,
     trials: Annotated[int | None, typer.Option(help="Number of judgements, instead of or beside a time.")] = None,
     out: Annotated[Path | None, typer.Option(help="Folder for everything (default: runs/TASK).")] = None,
@@ -112,7 +113,10 @@ def search(
         worker_memory=worker_memory, trial_timeout=trial_timeout, device=device, precision=precision, resume=resume,
         beside=beside or [], baseline=baseline, target=target, reward=reward, boosting=boosting, ensemble=ensemble,
         knowledge=memory_of(knowledge, no_memory), policy=policy_of(self_improving, policy), **_told(settings),
-        reading={"label": label, "kind": kind, "group": group, "ignore": ignore, "size": size, "skip_bad": skip_bad},
+        reading={
+            "label": label, "kind": kind, "group": group, "ignore": ignore, "size": size, "skip_bad": skip_bad,
+            "flips": flips,
+        },
     )  # fmt: skip
     return _run(job, started, quiet, as_json)
 

@@ -22,8 +22,9 @@ from azora.tasks.task import BYTES, Task
 MOST_EXACT = 2**53
 MOST_CLASSES = 20  # whole numbers of more different values than this are numbers to predict
 CSV = (".csv", ".tsv")
-TABLES, ALBUMS = ("label", "kind", "group", "ignore"), ("size", "skip_bad")
-KINDS_OF = {"label": str, "kind": str, "group": str, "ignore": list, "size": int, "skip_bad": bool}  # in JSON
+TABLES, ALBUMS, ARRAYS = ("label", "kind", "group", "ignore"), ("size", "skip_bad", "flips"), ("flips",)
+# In JSON.
+KINDS_OF = {"label": str, "kind": str, "group": str, "ignore": list, "size": int, "skip_bad": bool, "flips": bool}
 
 
 @final
@@ -39,6 +40,8 @@ class Reading:
         ignore: of a CSV: columns that no network is to see.
         size: of pictures: pixels each way that they are brought to.
         skip_bad: of pictures: go on without those that cannot be read.
+        flips: of pictures: whether those that are mirrored left to right are of the same class, so that trainings may
+            mirror them; true, unless said.
     """
 
     label: str | None = None
@@ -47,6 +50,7 @@ class Reading:
     ignore: tuple[str, ...] = ()
     size: int | None = None
     skip_bad: bool = False
+    flips: bool | None = None
 
     @classmethod
     def of(cls, said: Mapping[str, Any]) -> Reading:
@@ -73,7 +77,9 @@ class Reading:
     def after(self, before: Any, source: Path) -> Reading:
         """What is said, and of the rest what was said `before` (as JSON, perhaps of a damaged file) as far as it is of
         files like `source`."""
-        fitting = TABLES if source.suffix.lower() in CSV else ALBUMS if source.is_dir() else ()
+        kind = source.suffix.lower()
+        arrays = ARRAYS if kind == ".npz" else ()
+        fitting = TABLES if kind in CSV else ALBUMS if source.is_dir() else arrays
         known = before if isinstance(before, Mapping) else {}
         kept = {name: known[name] for name in fitting if isinstance(known.get(name), KINDS_OF[name])}
         return Reading.of({**kept, **self.said()})
@@ -82,7 +88,8 @@ class Reading:
         """Raises TaskError when something is said that is none of `fitting`: it would be without effect."""
         for each in fields(self):
             if each.name not in fitting and getattr(self, each.name) != each.default:
-                raise TaskError(f"--{each.name.replace('_', '-')} says nothing about {source}")
+                said = "no-" * (getattr(self, each.name) is False) + each.name.replace("_", "-")
+                raise TaskError(f"--{said} says nothing about {source}")
 
 
 def from_csv(path: Path, reading: Reading, seed: int, table: Table | None = None, whole: str | None = None) -> Task:
@@ -179,7 +186,8 @@ def from_folder(path: Path, reading: Reading, seed: int, shape: tuple[int, ...] 
         ending = "" if split == "train" else f"_{split}"
         given |= {f"x{ending}": album.x, f"y{ending}": np.array([number[label] for label in album.labels], np.int64)}
     task = from_arrays(
-        **given, classes=found.classes, name=path.resolve().name, seed=seed, channels_last=True, notes=found.notes
-    )
+        **given, classes=found.classes, name=path.resolve().name, seed=seed, flips=reading.flips, channels_last=True,
+        notes=found.notes,
+    )  # fmt: skip
     task.values = BYTES  # however dark they are: `azora predict` reads files to the same pixels
     return task

@@ -13,7 +13,7 @@ from azora.errors import TaskError
 from azora.settings import closest
 from azora.tasks.array import Array
 from azora.tasks.arrays import from_arrays
-from azora.tasks.reading import CSV, Reading, from_csv, from_folder
+from azora.tasks.reading import ARRAYS, CSV, Reading, from_csv, from_folder
 from azora.tasks.tables import Table
 from azora.tasks.task import Task
 
@@ -52,7 +52,7 @@ def load_task(
     """
     reading = reading or Reading()
     task = _load(str(source), Path(source), seed, reading, table, whole, shape)
-    task.reading = reading.said()
+    task.reading = {**task.reading, **reading.said()}  # of an .npz file, what it says itself too
     return task
 
 
@@ -65,8 +65,8 @@ def _load(
         return TASKS[name][1](seed)
     try:
         if path.suffix.lower() == ".npz":
-            reading.refuse(f"an .npz file ({path})")
-            return _from_npz(path, seed, whole)
+            reading.refuse(f"an .npz file ({path})", *ARRAYS)
+            return _from_npz(path, seed, whole, reading.flips)
         if path.is_dir():
             return from_folder(path, reading, seed, shape)
         if path.suffix.lower() in CSV:
@@ -109,13 +109,14 @@ def _plain(path: Path, file: Mapping[str, Array], name: str) -> Array:
         raise
 
 
-def _from_npz(path: Path, seed: int, whole: str | None) -> Task:
+def _from_npz(path: Path, seed: int, whole: str | None, flips: bool | None) -> Task:
     arrays = read_npz(path)
     if missing := [name for name in ("x_train", "y_train") if name not in arrays]:
         found = ", ".join(sorted(arrays)) or "nothing"
         raise TaskError(f"{path} lacks {' and '.join(missing)}; it holds {found}")
     classes = arrays.get("classes")
-    return from_arrays(
+    flips = _flips(path, arrays) if flips is None else flips
+    task = from_arrays(
         arrays["x_train"],
         arrays["y_train"],
         x_test=arrays.get("x_test"),
@@ -127,5 +128,17 @@ def _from_npz(path: Path, seed: int, whole: str | None) -> Task:
         classes=None if classes is None else [str(each) for each in np.atleast_1d(classes)],
         name=path.stem,
         seed=seed,
+        flips=flips,
         kind="regression" if whole == "regression" else None,  # other numbers are classes where they are whole
     )
+    task.reading = {} if flips is None else {"flips": flips}
+    return task
+
+
+def _flips(path: Path, arrays: Mapping[str, Array]) -> bool | None:
+    """Whether mirrored pictures are of their class, where the file says so."""
+    if (said := arrays.get("flips")) is None:
+        return None
+    if said.size != 1 or said.dtype.kind not in "biu" or said.item() not in (0, 1):
+        raise TaskError(f"{path}: flips is {str(said.tolist())[:40]}; one value, true or false, is wanted")
+    return bool(said.item())

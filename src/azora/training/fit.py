@@ -184,7 +184,8 @@ class Training:
         """
         self.network.load_state_dict(_under(state, "network."))
         average = _under(state, "average.")
-        self.average = {name: average[name].to(self.device, copy=True) for name in self.average}
+        # In the layout of the weights, which what is kept has lost.
+        self.average = {name: torch.empty_like(held).copy_(average[name]) for name, held in self.average.items()}
         self.optimiser.load(_under(state, "optimiser."))
         self.step, self.loss = int(state["step"]), float(state["loss"])
 

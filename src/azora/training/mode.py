@@ -186,7 +186,7 @@ def _trainer(
             loss = network(x).float().square().mean()
         loss.backward()
         if device != "cpu":
-            torch.cuda.synchronize()
+            torch.cuda.synchronize(device)
 
     return step
 
