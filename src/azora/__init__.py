@@ -34,7 +34,7 @@ def search(task: typing.Any, **words: typing.Any) -> Result:
             `beside`, `baseline`, `boosting=False`, `ensemble`, `target="onnxruntime"`, `reward`, `knowledge=PATH` (a
             memory; the command line has one unless told otherwise, this function has none unless told),
             `space_settings={}`, `strategy_settings={}`, `reading={"label": "price"}` (how a file or folder is read:
-            `azora.tasks.Reading`).
+            `azora.tasks.Reading`; of arrays `kind` alone).
 
     Returns:
         The figures, with `.predict(x)` and `.model`.

@@ -12,9 +12,12 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from azora.automl.setting import find_task
 from azora.cli.main import main
 from azora.errors import TaskError
+from azora.job import Job
 from azora.model import Model
+from azora.tasks import Reading
 
 QUICK = ["--workers", "1", "--json", "--quiet", "--seed", "0"]
 
@@ -104,6 +107,22 @@ def test_words_for_files_are_refused_for_arrays(tmp_path: Path) -> None:
     x, y = np.arange(40.0).reshape(20, 2), np.arange(20) % 2
     with pytest.raises(TaskError, match="--label says nothing about data in memory"):
         azora.search((x, y), trials=1, out=tmp_path / "out", reading={"label": "y"})
+
+
+def test_whole_numbers_in_arrays_are_predicted_where_that_is_said() -> None:
+    x, y = np.arange(40.0).reshape(20, 2), np.arange(20) % 4
+    assert find_task((x, y), 0).signature.kind == "classification"
+    task = find_task((x, y, x[:4], y[:4]), 0, Reading.of({"kind": "regression"}))
+    assert (task.signature.kind, task.reading) == ("regression", {"kind": "regression"})
+    with pytest.raises(TaskError, match="--kind says nothing about a Task, which is read already"):
+        find_task(task, 0, Reading(kind="regression"))
+
+
+def test_a_column_without_a_name_can_be_left_out(monkeypatch: pytest.MonkeyPatch) -> None:
+    heard: list[Job] = []
+    monkeypatch.setattr("azora.cli.searching._run", lambda job, *_: heard.append(job) or 0)
+    assert main(["search", "some.csv", "--label", "y", "--ignore", "", *QUICK]) == 0
+    assert Reading.of(heard[0].reading).ignore == ("",)
 
 
 def test_a_folder_of_pictures_goes_through(

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from azora.errors import TaskError
-from azora.tasks import TASKS, load_task, read_npz
+from azora.tasks import TASKS, Reading, load_task, read_npz
 
 ROWS = np.random.default_rng(0).normal(size=(40, 3))
 LABELS = np.arange(40) % 2
@@ -65,6 +65,19 @@ def test_groups_of_a_given_test_are_read_or_told_to_be_missing(write: Any) -> No
     assert task.test_groups is not None and task.test_groups.tolist() == [*"aaaabbbb"] and task.notes == ()
     task = load_task(write(**given))
     assert task.test_groups is None and [note for note in task.notes if "groups_test" in note]
+
+
+def test_the_kind_of_an_npz_can_be_said(write: Any) -> None:
+    path = write(x_train=ROWS, y_train=np.arange(40) % 4)
+    assert load_task(path).signature.kind == "classification"
+    task = load_task(path, reading=Reading(kind="regression"))
+    assert (task.signature.kind, task.about()["reading"]) == ("regression", {"kind": "regression"})
+    assert load_task(path, reading={"kind": "regression"}).digest == task.digest
+    assert load_task(path, whole="regression").digest == task.digest
+    with pytest.raises(TaskError, match=r"--label says nothing about an \.npz file"):
+        load_task(path, reading=Reading(label="y"))
+    with pytest.raises(TaskError, match="there is no way of reading 'knd'; did you mean 'kind'"):
+        load_task(path, reading={"knd": "regression"})
 
 
 def test_missing_arrays_are_named_with_what_is_there(write: Any) -> None:

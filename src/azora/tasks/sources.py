@@ -6,6 +6,7 @@ import zipfile
 import zlib
 from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -13,7 +14,7 @@ from azora.errors import TaskError
 from azora.settings import closest
 from azora.tasks.array import Array
 from azora.tasks.arrays import from_arrays
-from azora.tasks.reading import CSV, Reading, from_csv, from_folder
+from azora.tasks.reading import ARRAYS, CSV, Reading, from_csv, from_folder
 from azora.tasks.tables import Table
 from azora.tasks.task import Task
 
@@ -35,12 +36,12 @@ def load_task(
     source: str | Path,
     *,
     seed: int = 0,
-    reading: Reading | None = None,
+    reading: Reading | Mapping[str, Any] | None = None,
     table: Table | None = None,
     whole: str | None = None,
     shape: tuple[int, ...] | None = None,
 ) -> Task:
-    """The task called `source`, or in the file or folder `source`, read as `reading` says.
+    """The task called `source`, or in the file or folder `source`, read as `reading` says (or its words in a mapping).
 
     Args:
         table: of a CSV: the columns that a model reads, with the places of their words (see `from_csv`).
@@ -50,7 +51,7 @@ def load_task(
     Raises:
         TaskError: there is no such name, file or folder, or it is not a task.
     """
-    reading = reading or Reading()
+    reading = Reading.of({} if reading is None else reading)
     task = _load(str(source), Path(source), seed, reading, table, whole, shape)
     task.reading = reading.said()
     return task
@@ -65,8 +66,8 @@ def _load(
         return TASKS[name][1](seed)
     try:
         if path.suffix.lower() == ".npz":
-            reading.refuse(f"an .npz file ({path})")
-            return _from_npz(path, seed, whole)
+            reading.refuse(f"an .npz file ({path})", *ARRAYS)
+            return _from_npz(path, seed, reading.kind, whole)
         if path.is_dir():
             return from_folder(path, reading, seed, shape)
         if path.suffix.lower() in CSV:
@@ -109,7 +110,7 @@ def _plain(path: Path, file: Mapping[str, Array], name: str) -> Array:
         raise
 
 
-def _from_npz(path: Path, seed: int, whole: str | None) -> Task:
+def _from_npz(path: Path, seed: int, kind: str | None, whole: str | None) -> Task:
     arrays = read_npz(path)
     if missing := [name for name in ("x_train", "y_train") if name not in arrays]:
         found = ", ".join(sorted(arrays)) or "nothing"
@@ -127,5 +128,5 @@ def _from_npz(path: Path, seed: int, whole: str | None) -> Task:
         classes=None if classes is None else [str(each) for each in np.atleast_1d(classes)],
         name=path.stem,
         seed=seed,
-        kind="regression" if whole == "regression" else None,  # other numbers are classes where they are whole
+        kind=kind or ("regression" if whole == "regression" else None),  # others are classes where they are whole
     )
