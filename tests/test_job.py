@@ -71,3 +71,17 @@ def test_numbers_of_numpy_and_single_words_are_what_they_look_like() -> None:
 def test_what_is_no_whole_number_is_refused(words: dict[str, Any]) -> None:
     with pytest.raises(ConfigError, match="must be a whole number"):
         Job.parse(task="digits", **words)
+
+
+@pytest.mark.parametrize(
+    ("word", "said"),
+    [
+        ("limit", "a search has no word 'limit'; did you mean 'limits'?"),
+        ("objectives", "did you mean 'objective'?"),
+        ("label", r"a search has no word 'label'; how data is read is said by reading={'label': …}"),
+        ("skip_bad", "reading={'skip_bad': …}"),
+    ],
+)
+def test_words_that_no_search_has_are_told_in_one_line(word: str, said: str) -> None:
+    with pytest.raises(ConfigError, match=said.replace("{", r"\{").replace("?", r"\?")):
+        Job.parse(task="digits", **{word: "x"})

@@ -72,7 +72,7 @@ def test_a_model_shows_and_exports_itself(rows: Path, tmp_path: Path) -> None:
     shown = model._repr_html_()
     assert model.about["architecture"]["key"] in shown
     assert "classification, input 4, 3 outputs" in shown
-    assert model.export(tmp_path / "again.onnx") < 1e-5
+    assert model.export(str(tmp_path / "again.onnx")) < 1e-5
     assert (tmp_path / "again.onnx").stat().st_size > 0
 
 
@@ -94,7 +94,7 @@ def test_a_runtime_or_file_that_is_not_there_is_named(tmp_path: Path, rows: Path
     (tmp_path / "model" / "model.onnx").write_bytes(b"another file")
     with pytest.raises(BundleError, match="is missing or not the file that"):
         Model.load(tmp_path, runtime="onnxruntime")
-    with pytest.raises(BundleError, match="holds no model"):
+    with pytest.raises(BundleError, match=r"holds no model: .*; a search writes one \(azora search … --out …\)"):
         Model.load(tmp_path / "nowhere")
 
 
@@ -236,6 +236,15 @@ def test_files_that_hold_nothing_for_the_model_are_named(name: str, text: str, s
         read_inputs(tmp_path / name, PICTURES if name.endswith("png") else ROWS)
     with pytest.raises(TaskError, match="there is no file"):
         read_inputs(tmp_path / f"no_{name}", ROWS)
+
+
+def test_a_folder_is_no_file_to_predict_for(rows: Path, tmp_path: Path) -> None:
+    np.savez(tmp_path / "new.npz", x=np.eye(4))
+    assert Model.load(rows).read(str(tmp_path / "new.npz"))[1].shape == (4, 4)
+    with pytest.raises(TaskError, match=rf"{tmp_path} is a folder; name its files, such as {tmp_path}/\*\.csv"):
+        Model.load(rows).read(str(tmp_path))
+    with pytest.raises(TaskError, match=r"/\*\.png"):
+        read_inputs(tmp_path, PICTURES)
 
 
 def test_an_empty_table_is_refused_in_words(tmp_path: Path) -> None:

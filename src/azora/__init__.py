@@ -33,8 +33,8 @@ def search(task: typing.Any, **words: typing.Any) -> Result:
             `stop_at`, `seed`, `workers`, `worker_memory`, `trial_timeout`, `device`, `precision`, `recipe`, `resume`,
             `beside`, `baseline`, `boosting=False`, `ensemble`, `target="onnxruntime"`, `reward`, `knowledge=PATH` (a
             memory; the command line has one unless told otherwise, this function has none unless told),
-            `space_settings={}`, `strategy_settings={}`, `reading={"label": "price"}` (how a file or folder is read,
-            and whether pictures may be mirrored, `flips`: `azora.tasks.Reading`).
+            `space_settings={}`, `strategy_settings={}`, `reading={"label": "price"}` (how a file or folder is read, and
+            whether pictures may be mirrored, `flips`: `azora.tasks.Reading`; of arrays `kind` and `flips` alone).
 
     Returns:
         The figures, with `.predict(x)` and `.model`.

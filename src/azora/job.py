@@ -6,7 +6,7 @@ import math
 import operator
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
@@ -26,7 +26,7 @@ PRECISIONS = ("measure", "float32", "float32-channels-last", "bf16", "bf16-chann
 class Job:
     """One search, from data to shipped model. `task` is a name, a file, arrays or a `Task`; times are in seconds.
 
-    With `recipe`, what networks are trained with is searched beside the architecture. `reading` is how a file is read,
+    With `recipe`, what networks are trained with is searched beside the architecture. `reading` is how data is read,
     in the words of `azora.tasks.Reading`; the first of `objectives` chooses the winner, and is the task's own metric
     unless said; `beside` are the folders of other studies, to be shown in the report; `baseline="random"` gives half of
     the search to random search, for comparison. `target` is a device as `azora.hardware.find_target` takes it, or a
@@ -89,8 +89,9 @@ class Job:
         """The job that these words describe, as the command line and `azora.search` take them.
 
         Raises:
-            BudgetError, ConfigError: a word that cannot be understood, or a number out of range.
+            BudgetError, ConfigError: a word that is not known or cannot be understood, or a number out of range.
         """
+        _check_words(rest)
         trials, workers = _whole("trials", trials), _whole("workers", workers)
         rest |= {name: _whole(name, rest[name]) for name in ("seed", "ensemble") if rest.get(name) is not None}
         if trials is not None and trials < 1:
@@ -102,8 +103,7 @@ class Job:
         if rest.get("precision", "measure") not in PRECISIONS:
             raise ConfigError(f"precision {(wrong := rest['precision'])!r} is not known; {closest(wrong, PRECISIONS)}")
         _check_device(rest.get("device", "cpu"))
-        if (members := rest.get("ensemble", 0)) != 0 and not 2 <= members <= MOST_MEMBERS:
-            raise ConfigError(f"ensemble={members} must be 2 to {MOST_MEMBERS}, or 0 for none")
+        _check_members(rest.get("ensemble", 0))
         if not 0 <= rest.get("seed", 0) < SEEDS:
             raise ConfigError(f"seed={rest['seed']} must be at least 0 and below {SEEDS}")
         return cls(
@@ -167,6 +167,24 @@ def _seconds(text: str | float) -> float:
         return parse_seconds(text)
     except AzoraError:
         raise ConfigError(f"time limit {text!r} is not a duration such as 30s or 5m") from None
+
+
+def _check_words(words: Mapping[str, Any]) -> None:
+    """Raises ConfigError for a word that no job has; those of how data is read have their place."""
+    known = {each.name for each in fields(Job)} - {"objectives"} | {"objective"}
+    unknown = next((name for name in words if name not in known), None)
+    if unknown is None:
+        return
+    from azora.tasks import Reading  # the command line starts without it, and says no such word
+
+    if unknown in {each.name for each in fields(Reading)}:
+        raise ConfigError(f"a search has no word {unknown!r}; how data is read is said by reading={{{unknown!r}: …}}")
+    raise ConfigError(f"a search has no word {unknown!r}; {closest(unknown, known)}")
+
+
+def _check_members(members: int) -> None:
+    if members != 0 and not 2 <= members <= MOST_MEMBERS:
+        raise ConfigError(f"ensemble={members} must be 2 to {MOST_MEMBERS}, or 0 for none")
 
 
 def _check_device(device: str) -> None:

@@ -73,16 +73,16 @@ class Model:
             return names
         return answers[:, 0] if self.signature.outputs == 1 else answers
 
-    def read(self, file: Path) -> tuple[list[str], Array]:
+    def read(self, file: Path | str) -> tuple[list[str], Array]:
         """Names and raw inputs in a picture, a .csv or an .npz file, as `predict` takes them.
 
         Raises:
             TaskError: the file is missing, damaged, or holds nothing of the model's shape.
         """
         preparation = self._bundle.scaling.table
-        return read_inputs(file, self.signature, self.values, preparation and preparation.table)
+        return read_inputs(Path(file), self.signature, self.values, preparation and preparation.table)
 
-    def export(self, file: Path) -> float:
+    def export(self, file: Path | str) -> float:
         """Write an ONNX file; the largest difference from torch on random inputs of the data's range."""
         from azora.export.onnx import export_onnx
 
@@ -94,7 +94,7 @@ class Model:
             tail = (1,) * (len(self.signature.shape) - 1)
             mean, spread = (np.asarray(each).reshape(-1, *tail) for each in (scaling.mean, scaling.spread))
             sample = rng.normal(size=(16, *self.signature.shape)) * spread + mean
-        return export_onnx(self._bundle.network, self.signature, scaling, file, sample.astype(np.float32))
+        return export_onnx(self._bundle.network, self.signature, scaling, Path(file), sample.astype(np.float32))
 
     def _repr_html_(self) -> str:
         shape = " × ".join(map(str, self.signature.shape))
@@ -166,8 +166,11 @@ def read_inputs(
     numbers are taken as they are. Of a `table`, a CSV must have the columns by name, in any order and among others.
 
     Raises:
-        TaskError: the file is missing, damaged, or holds nothing of the model's shape.
+        TaskError: the file is missing, a folder, damaged, or holds nothing of the model's shape.
     """
+    if file.is_dir():
+        kind = "png" if signature.pictures else "csv"
+        raise TaskError(f"{file} is a folder; name its files, such as {file}/*.{kind}")
     if not file.is_file():
         raise TaskError(f"there is no file {file}")
     if file.suffix.lower() in PICTURES:

@@ -114,7 +114,7 @@ def test_arrays_say_whether_they_are_mirrored() -> None:
     assert find_task((x, y), 0).signature.flips
     task = find_task((x, y, x, y), 0, Reading(flips=False))
     assert not task.signature.flips and task.about()["reading"] == {"flips": False}
-    with pytest.raises(TaskError, match="--no-flips says nothing about data in memory"):
+    with pytest.raises(TaskError, match="--no-flips says nothing about a Task, which is read already"):
         find_task(task, 0, Reading(flips=False))
 
 
@@ -143,6 +143,22 @@ def test_a_search_does_not_go_on_with_pictures_that_are_mirrored_where_they_were
     azora.search((rows.x[:, 0], rows.y), **words, reading={"flips": False})
     with pytest.raises(StudyError, match="holds a study with flips False, not flips None"):
         azora.search((rows.x[:, 0], rows.y), **words, resume=True)
+
+
+def test_whole_numbers_in_arrays_are_predicted_where_that_is_said() -> None:
+    x, y = np.arange(40.0).reshape(20, 2), np.arange(20) % 4
+    assert find_task((x, y), 0).signature.kind == "classification"
+    task = find_task((x, y, x[:4], y[:4]), 0, Reading.of({"kind": "regression"}))
+    assert (task.signature.kind, task.reading) == ("regression", {"kind": "regression"})
+    with pytest.raises(TaskError, match="--kind says nothing about a Task, which is read already"):
+        find_task(task, 0, Reading(kind="regression"))
+
+
+def test_a_column_without_a_name_can_be_left_out(monkeypatch: pytest.MonkeyPatch) -> None:
+    heard: list[Job] = []
+    monkeypatch.setattr("azora.cli.searching._run", lambda job, *_: heard.append(job) or 0)
+    assert main(["search", "some.csv", "--label", "y", "--ignore", "", *QUICK]) == 0
+    assert Reading.of(heard[0].reading).ignore == ("",)
 
 
 def test_a_folder_of_pictures_goes_through(

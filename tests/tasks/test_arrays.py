@@ -116,6 +116,28 @@ def test_real_numbers_make_a_regression() -> None:
     assert np.array_equal(two.train.y, two.train.x[:, :2])
 
 
+def test_one_of_several_targets_may_have_one_value() -> None:
+    assert from_arrays(ROWS, np.stack([ROWS[:, 0], np.ones(40)], axis=1)).signature.outputs == 2
+
+
+def test_numbers_of_few_rows_each_are_told_how_to_be_predicted() -> None:
+    y = np.arange(40)
+    with pytest.raises(TaskError, match="for validation; if these are numbers to predict, say --kind regression"):
+        from_arrays(ROWS, y)
+    names = [str(each) for each in y]
+    for words in ({"kind": "classification"}, {"classes": names}, {"y": np.array(names)}):
+        with pytest.raises(TaskError, match=r"one of them for validation$"):
+            from_arrays(**{"x": ROWS, "y": y, **words})
+    assert from_arrays(ROWS, y, kind="regression").signature.kind == "regression"
+
+
+def test_names_that_are_objects_are_names() -> None:
+    """So pandas keeps them."""
+    y = np.array(["cat", "dog"], object)[LABELS]
+    task = from_arrays(ROWS, y, groups=np.array([f"group {row // 4}" for row in range(40)], object))
+    assert task.signature.classes == ("cat", "dog")
+
+
 def test_splits_divide_all_rows_and_keep_the_classes_in_proportion() -> None:
     x = np.arange(500.0)[:, None]
     y = np.repeat([0, 1, 2], [300, 150, 50])
@@ -195,6 +217,11 @@ MISTAKES: list[tuple[dict[str, Any], str]] = [
     ({"classes": ["a"]}, "classes names 1 classes, so y must hold the numbers 0 to 0"),
     ({"classes": ["a", "a"]}, "classes names 'a' twice"),
     ({"y": np.array([2**63, 1], np.uint64)[LABELS]}, "y holds 9223372036854775808, which is beyond 63 bits"),
+    ({"y": np.full(40, 1.5)}, "y has one value only \\(1.5\\); there is nothing to predict"),
+    ({"y": np.tile([1.5, 2.0], (40, 1))}, "y has one value only \\(\\[1.5, 2.0\\]\\)"),
+    ({"y": LABELS * 0, "kind": "regression"}, "y has one value only \\(0\\)"),
+    ({"y": np.full(40, 0.5), "x_test": ROWS, "y_test": ROWS[:, 0]}, "y has one value only \\(0.5\\)"),
+    ({"y": np.array(["a", 1], object)[LABELS]}, "y holds object values"),
     ({"groups": np.arange(3)}, "groups has shape \\(3,\\), x has 40 rows"),
     ({"groups_test": LABELS}, "groups_test is given without x_test"),
     ({"x_test": ROWS, "y_test": LABELS, "groups_test": np.arange(3)}, "groups_test has shape \\(3,\\), x_test has 40"),

@@ -114,6 +114,58 @@ def test_folders_that_hold_no_task_are_refused(tmp_path: Path) -> None:
         load_task(tmp_path, reading=Reading(label="one"))
 
 
+def test_training_and_testing_are_no_classes(root: Path, tmp_path: Path) -> None:
+    split = tmp_path / "split"
+    split.mkdir()
+    root.rename(split / "Training")
+    for name in ("cat", "dog"):
+        draw(split / "Testing" / name / "a.png", value=7)
+        draw(split / "dev" / name / "b.png", value=9)
+    (split / "notes").mkdir()
+    draw(split / ".cache" / "cat" / "c.png")
+    task = load_task(split)
+    assert task.signature.classes == ("cat", "dog")
+    assert (len(task.train), len(task.validation), task.test_rows) == (12, 2, 2)
+    assert set(task.validation.x.flat) == {9} and set(task.read_test().x.flat) == {7}
+    draw(split / "val" / "cat" / "d.png")
+    with pytest.raises(TaskError, match="split has dev and val, which both are validation; join them, or move one"):
+        load_task(split)
+
+
+def test_pictures_beside_train_that_are_of_no_split_are_not_left_out(root: Path, tmp_path: Path) -> None:
+    split = tmp_path / "split"
+    split.mkdir()
+    root.rename(split / "train")
+    draw(split / "holdout" / "cat" / "a.png")
+    with pytest.raises(TaskError, match="split has train beside holdout, which is no split; name it test or"):
+        load_task(split)
+
+
+def test_a_folder_above_the_one_with_the_classes_leads_to_it(root: Path) -> None:
+    with pytest.raises(TaskError, match=rf"has one class only \('pets'\); .*; or give {root} itself"):
+        load_task(root.parent)
+
+
+@pytest.mark.parametrize("mode", ["RGBA", "LA", "P", "L", "RGB"])
+def test_what_is_transparent_stands_on_white(mode: str, tmp_path: Path) -> None:
+    """Left of two pixels one cannot see what its colour is."""
+    below, seen = (0, 0, 0), (40, 80, 120)
+    if mode in ("RGBA", "LA"):
+        picture = Image.new("RGBA", (2, 1), (*seen, 255))
+        picture.putpixel((0, 0), (*below, 0))
+        picture.convert(mode).save(tmp_path / "clear.png")
+    else:
+        picture = Image.new("RGB", (2, 1), seen)
+        picture.putpixel((0, 0), below)
+        picture = picture.quantize(2) if mode == "P" else picture.convert(mode)
+        picture.save(tmp_path / "clear.png", transparency=picture.getpixel((0, 0)))
+    grey = round(0.299 * 40 + 0.587 * 80 + 0.114 * 120)
+    coloured = pixels(tmp_path / "clear.png", 1, 2, 3)[0]
+    assert coloured[0].tolist() == [255] * 3
+    assert coloured[1].tolist() == ([grey] * 3 if "L" in mode else [*seen])
+    assert pixels(tmp_path / "clear.png", 1, 2, 1).reshape(-1).tolist() == [255, grey]
+
+
 def test_files_damaged_in_the_head_and_in_the_body_are_told_of_together(root: Path) -> None:
     whole = next(root.rglob("*.png"))
     (whole.parent / "head.png").write_bytes(b"no picture")

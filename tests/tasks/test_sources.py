@@ -88,6 +88,19 @@ def test_an_npz_or_who_names_it_says_whether_pictures_are_mirrored(write: Any) -
         load_task("digits", reading=Reading(flips=False))
 
 
+def test_the_kind_of_an_npz_can_be_said(write: Any) -> None:
+    path = write(x_train=ROWS, y_train=np.arange(40) % 4)
+    assert load_task(path).signature.kind == "classification"
+    task = load_task(path, reading=Reading(kind="regression"))
+    assert (task.signature.kind, task.about()["reading"]) == ("regression", {"kind": "regression"})
+    assert load_task(path, reading={"kind": "regression"}).digest == task.digest
+    assert load_task(path, whole="regression").digest == task.digest
+    with pytest.raises(TaskError, match=r"--label says nothing about an \.npz file"):
+        load_task(path, reading=Reading(label="y"))
+    with pytest.raises(TaskError, match="there is no way of reading 'knd'; did you mean 'kind'"):
+        load_task(path, reading={"knd": "regression"})
+
+
 def test_missing_arrays_are_named_with_what_is_there(write: Any) -> None:
     with pytest.raises(TaskError, match=r"mine.npz lacks x_train and y_train; it holds images, y_test"):
         load_task(write(images=ROWS, y_test=LABELS))

@@ -95,6 +95,9 @@ def test_bytes_that_are_no_text_and_missing_files_are_refused(tmp_path: Path) ->
         (["", "NA", "?"], "column 'c' has no value at all; leave it out with --ignore 'c'"),
         (["1", "inf", "2"], "column 'c' holds inf; numbers must be finite"),
         (["1e39", "2"], "column 'c' holds 1e39"),
+        (["7", "4,9", ""], "column 'c' holds numbers with a comma such as '4,9'; write them with a point and without"),
+        (["1,234", "-12,345.5"], "with a comma such as '1,234'; .* or leave it out with --ignore 'c'"),
+        (["1.234,5", ",5"], "with a comma such as '1.234,5'"),
         (["one", "two", "three", "four", "five"], "column 'c' holds text such as 'one', 5 different ones in 5 rows"),
     ],
 )
@@ -125,6 +128,8 @@ def test_wrong_words_for_a_csv(tmp_path: Path, reading: Reading, said: str) -> N
         load_task("digits", reading=Reading(label="answer"))
     with pytest.raises(TaskError, match="there is no way of reading 'lable'; did you mean 'label'"):
         Reading.of({"lable": "answer"})
+    with pytest.raises(TaskError, match=r"reading='answer' must be words with their values"):
+        load_task("some.csv", reading="answer")  # type: ignore[arg-type]
 
 
 def test_a_file_is_read_into_the_columns_of_a_model(tmp_path: Path) -> None:
@@ -161,7 +166,8 @@ def test_how_a_file_was_read_can_be_said_again(tmp_path: Path) -> None:
     assert Reading().after(task.reading, file) == said
     assert Reading(label="half").after(task.reading, file).label == "half"
     # What is no CSV has no label, and what is damaged says nothing.
-    assert Reading().after(task.reading, tmp_path / "some.npz") == Reading().after({"size": 8}, file) == Reading()
+    assert Reading().after(task.reading, tmp_path / "some.npz") == Reading(kind="classification")
+    assert Reading().after({"size": 8}, tmp_path / "some.npz") == Reading().after({"size": 8}, file) == Reading()
     assert Reading().after({"size": 8}, tmp_path) == Reading(size=8)
     assert Reading().after({"label": 5}, file) == Reading().after("label", file) == Reading()
     assert "reading" not in load_task("digits").about()
@@ -226,3 +232,64 @@ def test_numbers_that_fall_together_in_32_bits_are_told_of_and_refused_as_target
     assert task.notes == (f"column 'time' has {said}",)
     with pytest.raises(TaskError, match=f"y has {said}"):
         load_task(file, reading=Reading(label="time"))
+
+
+def test_what_only_looks_like_a_number_with_a_comma_is_a_word() -> None:
+    (column,) = find_columns(Sheet("some.csv", {"c": ["1,5", "x", "1,2,3", "x"] * 3}), ["c"]).columns
+    assert column.categories == ("1,2,3", "1,5", "x")
+
+
+def test_a_label_of_numbers_with_commas_is_refused_unless_they_are_names(tmp_path: Path) -> None:
+    file = written(tmp_path, "n,price\n" + "\n".join(f'{row},"{row % 3},5"' for row in range(30)))
+    for kind in (None, "regression"):
+        with pytest.raises(TaskError, match=r"some.csv: the label 'price' holds numbers with a comma such as '0,5';"):
+            load_task(file, reading=Reading(label="price", kind=kind))
+    named = load_task(file, reading=Reading(label="price", kind="classification"))
+    assert named.signature.classes == ("0,5", "1,5", "2,5")
+    assert load_task(file, reading=Reading(label="price"), whole="classification").digest == named.digest
+
+
+@pytest.mark.parametrize(
+    ("strays", "said"),
+    [
+        (1, "since 1 of its cells, such as '-', is no number; empty it to have numbers"),
+        (4, "since 4 of its cells, such as '-', are no numbers; empty them to have numbers"),
+        (5, None),
+    ],
+)
+def test_few_cells_that_are_no_numbers_are_told_of(strays: int, said: str | None, tmp_path: Path) -> None:
+    ages = ["-"] * strays + [str(row % 9) for row in range(40 - strays)] + ["", "NA"]
+    lines = [f"{age},{row},{row % 2}" for row, age in enumerate(ages)]
+    file = written(tmp_path, "\n".join(["age,n,y", *lines]))
+    task = load_task(file, reading=Reading(label="y"))
+    assert task.notes == (() if said is None else (f"column 'age' is read as words, {said}",))
+    assert task.scaling.table is not None
+    again = load_task(file, reading=Reading(label="y"), table=task.scaling.table.table)
+    assert (again.digest, again.notes) == (task.digest, ())  # a model's columns are what they are
+
+
+def test_a_column_without_a_name_is_not_learned_from(tmp_path: Path) -> None:
+    lines = [f"{row},{row % 5},{row % 2}" for row in range(30)]
+    file = written(tmp_path, "\n".join([",a,y", *lines]))
+    said = "some.csv: column 1 has no name, as the row numbers that pandas and R write; give it one, or leave it out"
+    with pytest.raises(TaskError, match=f"{said} with --ignore ''"):
+        load_task(file, reading=Reading(label="y"))
+    assert load_task(file, reading=Reading.of({"label": "y", "ignore": [""]})).signature.raw_shape == (1,)
+    with pytest.raises(TaskError, match="column 3 has no name; give it one"):
+        load_task(written(tmp_path, "\n".join(["a,y,", *lines])), reading=Reading(label="y"))
+
+
+def test_whole_numbers_that_may_be_meant_as_numbers_are_told_how_to_be(tmp_path: Path) -> None:
+    file = written(tmp_path, "x,y\n" + "\n".join(f"{row},{row % 3}" for row in range(30)) + "\n30,7")
+    with pytest.raises(TaskError, match="for validation; if these are numbers to predict, say --kind regression"):
+        load_task(file, reading=Reading(label="y"))
+    with pytest.raises(TaskError, match=r"one of them for validation$"):
+        load_task(file, reading=Reading(label="y", kind="classification"))
+
+
+def test_a_class_that_is_called_as_what_is_missing_is_told_of(tmp_path: Path) -> None:
+    rows = [f"{row},{('low', 'None', 'high', 'low', '')[row % 5]}" for row in range(30)]
+    file = written(tmp_path, "\n".join(["x,y", *rows]))
+    said = "the label 'y' is 'None', which is read as missing, in 6 rows, the first of them row 3; write the class"
+    with pytest.raises(TaskError, match=said):
+        load_task(file, reading=Reading(label="y"))

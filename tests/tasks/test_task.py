@@ -111,7 +111,7 @@ def test_scaling_is_of_the_search_train_rows_only() -> None:
 
 
 def test_a_column_that_never_changes_is_not_divided_by_zero() -> None:
-    scaling = from_arrays(np.full((40, 2), 0.1), np.full(40, 0.5)).scaling
+    scaling = Scaling.of(Split(np.full((40, 2), 0.1, np.float32), np.full((40, 1), 0.5, np.float32)), regression=True)
     assert scaling.spread == (1.0, 1.0)
     assert scaling.target_spread == (1.0,)
     assert scaling.target_mean == (0.5,)

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from azora.clock import show_seconds
+from azora.errors import StudyError
 
 if TYPE_CHECKING:
     import numpy as np
@@ -38,9 +39,22 @@ class Result:
     figures: Mapping[str, Any]
 
     @classmethod
-    def read(cls, out: Path) -> Result:
-        """The result that a search wrote into its folder."""
-        return cls(out, json.loads((out / "result.json").read_text(encoding="utf-8")))
+    def read(cls, out: Path | str) -> Result:
+        """The result that a search wrote into its folder.
+
+        Raises:
+            StudyError: there is none, or it is damaged.
+        """
+        file = Path(out) / "result.json"
+        if not file.is_file():
+            raise StudyError(f"{out} holds no result: there is no {file.name} in it, which a search writes at its end")
+        try:
+            figures = json.loads(file.read_text(encoding="utf-8"))
+        except (OSError, ValueError) as error:
+            raise StudyError(f"{file} cannot be read: {error}") from error
+        if not isinstance(figures, dict):
+            raise StudyError(f"{file} is no result of a search")
+        return cls(Path(out), figures)
 
     def write(self) -> None:
         """Write the figures into its folder, at once or not at all."""

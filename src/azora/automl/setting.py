@@ -33,6 +33,7 @@ from azora.strategies.learned import digest_of
 from azora.strategies.memory import ALIKE
 from azora.strategies.registry import STRATEGIES, find_maker, make_strategy
 from azora.tasks import METRICS, Reading, SearchData, Signature, Task, default_metric, from_arrays, load_task
+from azora.tasks.reading import ARRAYS
 from azora.training import check_device
 from azora.trial import ON_TARGET, QUANTITIES, REWARD, Limit, Objective, Proposal, Report
 
@@ -280,15 +281,17 @@ def _rewarded(objectives: tuple[Objective, ...], method: Method | None) -> tuple
 
 def find_task(wanted: Any, seed: int, reading: Reading | None = None) -> Task:
     """A name, a file or folder read as `reading` says, `(x, y)`, `(x, y, x_test, y_test)` or a task."""
-    if reading is not None and not isinstance(wanted, str | Path):
-        reading.refuse("data in memory", *("flips",) * isinstance(wanted, tuple))
+    reading = reading or Reading()
     if isinstance(wanted, Task):
+        reading.refuse("a Task, which is read already")
         return wanted
+    if not isinstance(wanted, str | Path):
+        reading.refuse("data in memory", *ARRAYS)
     if isinstance(wanted, tuple) and len(wanted) in (2, 4):
         x, y, *test = wanted
         x_test, y_test = test or (None, None)
-        reading = reading or Reading()
-        task = from_arrays(x, y, x_test=x_test, y_test=y_test, seed=seed, flips=reading.flips)
+        words: dict[str, Any] = {"kind": reading.kind, "flips": reading.flips}
+        task = from_arrays(x, y, x_test=x_test, y_test=y_test, seed=seed, **words)
         task.reading = reading.said()
         return task
     if not isinstance(wanted, str | Path):

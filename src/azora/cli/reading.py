@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 LabelWord = Annotated[str | None, typer.Option(metavar="COLUMN", help="Of a CSV: the column to predict.")]
-KindWord = Annotated[str | None, typer.Option(help="Of a CSV: classification or regression.")]
+KindWord = Annotated[str | None, typer.Option(help="Of a CSV or .npz file: classification or regression.")]
 GroupWord = Annotated[
     str | None, typer.Option(metavar="COLUMN", help="Of a CSV: rows alike in this stay on one side of a split.")
 ]

@@ -27,6 +27,7 @@ from azora.tasks import Scaling, Signature
 FORMAT = 1
 BYTES = (0.0, 255.0)
 WEIGHTS, ABOUT, ONNX, CARD = "weights.safetensors", "model.json", "model.onnx", "README.md"
+WRITES = "a search writes one (azora search … --out …)"
 CARRIED = "search.json"  # of a model that carries its own search
 
 
@@ -172,7 +173,7 @@ def read_about(folder: Path) -> dict[str, Any]:
     """
     file = folder / ABOUT
     if not file.is_file():
-        raise BundleError(f"{folder} holds no model: there is no {ABOUT} in it")
+        raise BundleError(f"{folder} holds no model: there is no {ABOUT} in it; {WRITES}")
     check_folder(folder, (ABOUT, WEIGHTS, ONNX, CARRIED))
     check_size(file)
     try:

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any, final
 
 from azora.errors import BundleError
-from azora.export.bundle import ABOUT, WEIGHTS, read_bundle
+from azora.export.bundle import ABOUT, WEIGHTS, WRITES, read_bundle
 from azora.export.place import put
 
 HISTORY, LOCK, LOOP, PROMOTING = "history.jsonl", "lock", "loop", "promoting"
@@ -35,7 +35,7 @@ class Versions:
         whole = Path(os.path.abspath(model))
         places = [each for each in (whole, whole / "model") if (each / ABOUT).is_file() or _beside(each).is_dir()]
         if not places:
-            raise BundleError(f"{model} holds no model: there is no {ABOUT} in it")
+            raise BundleError(f"{model} holds no model: there is no {ABOUT} in it; {WRITES}")
         self.model = places[0]
         self.folder = _beside(self.model)
         if self.model.resolve().is_relative_to(self.folder.resolve()):

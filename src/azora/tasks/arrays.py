@@ -65,7 +65,7 @@ def from_arrays(
         notes: what a reader should know of how the data was read.
 
     Raises:
-        TaskError: lengths differ, values are missing or infinite, there is one class only, a class has one row …
+        TaskError: lengths differ, values are missing or infinite, y has one class or value only, a class has one row …
     """
     if kind not in (None, *KINDS):
         raise TaskError(f"kind {kind!r} is not known; {closest(str(kind), KINDS)}")
@@ -111,7 +111,7 @@ def _labelled(
             raise TaskError(f"x_{title} has rows of shape {part.x.shape[1:]}, x has {shape}")
     labels = _Labels.of([part.y for part in parts.values()], classes, kind)
     rows = {title: _Rows(part.x, labels.apply(part.y)) for title, part in parts.items()}
-    labels.check_counts(rows["train"].y)
+    labels.check_counts(rows["train"].y, guessed=kind is None and classes is None)
     return rows, labels
 
 
@@ -147,6 +147,10 @@ class _Labels:
                 raise TaskError(f"y holds names such as {together[0, 0]!r}, which cannot be predicted as numbers")
             if said := next(filter(None, map(rounded_together, together.T)), None):
                 raise TaskError(f"y has {said}")
+            if np.all(columns[0] == columns[0][0]):
+                row = columns[0][0].tolist()
+                only = row[0] if len(row) == 1 else row
+                raise TaskError(f"y has one value only ({only}); there is nothing to predict")
             return cls("regression", (), None, together.shape[1])
         if together.shape[1] > 1:
             raise TaskError(f"y has {together.shape[1]} columns of labels; one is wanted")
@@ -169,14 +173,17 @@ class _Labels:
             return y.reshape(len(y), -1).astype(np.float32)
         return np.searchsorted(self.values, y.reshape(-1)).astype(np.int64)
 
-    def check_counts(self, y: Array) -> None:
+    def check_counts(self, y: Array, guessed: bool) -> None:
+        """Raises TaskError where a class has too few rows; `guessed` when nobody said that these are classes."""
         if self.values is None:
             return
+        hint = "; if these are numbers to predict, say --kind regression"
+        hint *= guessed and self.values.dtype.kind in "iuf"
         for number, count in enumerate(np.bincount(y, minlength=self.outputs)):
             if count < 2:
                 raise TaskError(
                     f"class {self.names[number]!r} has {count} row{'' if count == 1 else 's'} to learn from;"
-                    " two or more are wanted, one of them for validation"
+                    f" two or more are wanted, one of them for validation{hint}"
                 )
 
 
@@ -202,6 +209,8 @@ def _array(name: str, values: Array, kinds: str, wanted: str, holes: bool = Fals
         array = np.asarray(values)
     except ValueError as error:
         raise TaskError(f"{name} has rows of different lengths; rows of one shape are wanted") from error
+    if array.dtype.kind == "O" and "U" in kinds and all(isinstance(each, str) for each in array.flat):
+        array = array.astype(str)  # pandas has names as objects
     if array.dtype.kind not in kinds:
         raise TaskError(f"{name} holds {array.dtype} values; {wanted} are wanted")
     if array.ndim == 0 or array.size == 0:

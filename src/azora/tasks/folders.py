@@ -16,7 +16,11 @@ from azora.tasks.array import Array
 PICTURES = frozenset({".png", ".jpg", ".jpeg", ".bmp", ".gif", ".webp", ".tif", ".tiff", ".ppm", ".pgm"})
 LARGEST = 64  # pixels each way that pictures are kept at when nobody states a size
 USUAL = 32  # pixels each way when they are of different sizes, or larger
-SPLITS = {"train": "train", "test": "test", "val": "validation", "valid": "validation", "validation": "validation"}
+SEE_THROUGH = frozenset({"LA", "La", "PA", "RGBA", "RGBa"})  # modes of pictures that may be transparent
+SPLITS = {
+    "train": "train", "training": "train", "test": "test", "testing": "test",
+    "val": "validation", "valid": "validation", "validation": "validation", "dev": "validation", "eval": "validation",
+}  # fmt: skip
 
 
 @final
@@ -40,7 +44,8 @@ class Folders:
 
 
 def read_folders(root: Path, *, size: int | None = None, skip_bad: bool = False, grey: bool | None = None) -> Folders:
-    """The pictures under `root/CLASS/`, or under `root/train/CLASS/`, `root/test/CLASS/`, `root/validation/CLASS/`.
+    """The pictures under `root/CLASS/`, or under `root/train/CLASS/`, `root/test/CLASS/`, `root/validation/CLASS/`;
+    other names of these (`SPLITS`) do as well, in any case of letters.
 
     Pictures are brought to `size` × `size` pixels; where that is not stated, to the size that all of them have if it is
     square and at most 64, else to 32. They are grey when all files are.
@@ -50,7 +55,8 @@ def read_folders(root: Path, *, size: int | None = None, skip_bad: bool = False,
         grey: whether they are to have one channel or three, whatever the files have; unless said, as above.
 
     Raises:
-        TaskError: there are no pictures, fewer than two classes, or a file that cannot be read; it is named.
+        TaskError: there are no pictures, fewer than two classes, two folders of one split, pictures in none of the
+            splits, or a file that cannot be read; it is named.
     """
     if size is not None and not 2 <= size <= 1024:
         raise TaskError(f"size={size} must be between 2 and 1024 pixels")
@@ -59,7 +65,11 @@ def read_folders(root: Path, *, size: int | None = None, skip_bad: bool = False,
     if not any(found.values()):
         raise TaskError(f"{root} holds no pictures; they are wanted as {root.name}/CLASS/PICTURE.png")
     if len(classes) < 2:
-        raise TaskError(f"{root} has one class only ({classes[0]!r}); two folders of pictures or more are wanted")
+        inner = root / classes[0]
+        instead = f"; or give {inner} itself" if inner.is_dir() and _files(inner) else ""
+        raise TaskError(
+            f"{root} has one class only ({classes[0]!r}); two folders of pictures or more are wanted{instead}"
+        )
     looks, bad = _look([file for files in found.values() for _, file in files], skip_bad)
     side = size or _side(list(looks.values()))
     all_grey = all(look.grey for look in looks.values())
@@ -83,19 +93,43 @@ class _Look:
 
 
 def _splits(root: Path) -> dict[str, Path]:
-    folders = sorted(path for path in root.iterdir() if path.is_dir())
-    named = {SPLITS[path.name.lower()]: path for path in folders if path.name.lower() in SPLITS}
-    return named if "train" in named else {"train": root}
+    """The folder of each split; `root` is that of "train" where none is called so.
+
+    Raises:
+        TaskError: two folders are of one split, or pictures are in a folder that is of none.
+    """
+    folders = sorted(path for path in root.iterdir() if path.is_dir() and not path.name.startswith("."))
+    splits = {path: SPLITS[path.name.lower()] for path in folders if path.name.lower() in SPLITS}
+    if "train" not in splits.values():
+        return {"train": root}
+    named: dict[str, Path] = {}
+    for path, split in splits.items():
+        if split in named:
+            both = f"{named[split].name} and {path.name}"
+            raise TaskError(f"{root} has {both}, which both are {split}; join them, or move one away")
+        named[split] = path
+    if other := next((path for path in folders if path not in splits and _has_pictures(path)), None):
+        raise TaskError(
+            f"{root} has {named['train'].name} beside {other.name}, which is no split; name it test or validation, or"
+            " move it away"
+        )
+    return named
 
 
 def _files(folder: Path) -> list[tuple[str, Path]]:
     """Class and path of every picture, in the order of names, which is the same everywhere."""
-    found = []
+    found: list[tuple[str, Path]] = []
     for inner in sorted(path for path in folder.iterdir() if path.is_dir() and not path.name.startswith(".")):
-        for file in sorted(inner.rglob("*")):
-            if file.suffix.lower() in PICTURES and file.is_file() and not file.name.startswith("."):
-                found.append((inner.name, file))
+        found.extend((inner.name, file) for file in sorted(inner.rglob("*")) if _is_picture(file))
     return found
+
+
+def _is_picture(file: Path) -> bool:
+    return file.suffix.lower() in PICTURES and file.is_file() and not file.name.startswith(".")
+
+
+def _has_pictures(folder: Path) -> bool:
+    return any(map(_is_picture, folder.rglob("*")))
 
 
 def _look(files: Sequence[Path], skip_bad: bool) -> tuple[dict[Path, _Look], list[Path]]:
@@ -138,7 +172,8 @@ def _album(files: list[tuple[str, Path]], side: int, grey: bool, skip_bad: bool,
 
 
 def pixels(file: Path, height: int, width: int, channels: int) -> Array:
-    """A picture as (height, width, channels) uint8: grey with one channel, else red, green and blue.
+    """A picture as (height, width, channels) uint8: grey with one channel, else red, green and blue. Where it is
+    transparent, it is on white.
 
     Raises:
         TaskError: the file is no picture, or a damaged one.
@@ -151,12 +186,23 @@ def pixels(file: Path, height: int, width: int, channels: int) -> Array:
             if picture.mode.startswith("I"):
                 # 16 bits a pixel: Pillow would cut off what is above 255.
                 picture = Image.fromarray((np.asarray(picture, np.uint32) >> 8).astype(np.uint8))
-            picture = picture.convert("L" if channels == 1 else "RGB")
+            picture = _opaque(picture).convert("L" if channels == 1 else "RGB")
             if picture.size != (width, height):
                 picture = picture.resize((width, height), Image.Resampling.BILINEAR)
             return np.asarray(picture).reshape(height, width, channels)
         except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
             raise TaskError(f"{file} is a damaged picture: {error}") from error
+
+
+def _opaque(picture: Any) -> Any:
+    """On white where it is transparent: the colours below are whatever its program left there."""
+    from PIL import Image
+
+    palette = getattr(picture.palette, "mode", "")
+    if not (picture.mode in SEE_THROUGH or "transparency" in picture.info or palette.endswith("A")):
+        return picture
+    shown = picture.convert("RGBA")
+    return Image.alpha_composite(Image.new("RGBA", shown.size, "white"), shown)
 
 
 def _open(file: Path) -> Any:

@@ -16,13 +16,23 @@ from azora.tasks.array import Array
 from azora.tasks.arrays import from_arrays
 from azora.tasks.folders import read_folders
 from azora.tasks.precision import rounded_together
-from azora.tasks.tables import Sheet, Table, find_columns, is_missing, is_number, read_sheet
+from azora.tasks.tables import (
+    WITHOUT_COMMAS,
+    Sheet,
+    Table,
+    find_columns,
+    is_missing,
+    is_number,
+    read_sheet,
+    with_comma,
+)
 from azora.tasks.task import BYTES, Task
 
 MOST_EXACT = 2**53
 MOST_CLASSES = 20  # whole numbers of more different values than this are numbers to predict
 CSV = (".csv", ".tsv")
-TABLES, ALBUMS, ARRAYS = ("label", "kind", "group", "ignore"), ("size", "skip_bad", "flips"), ("flips",)
+NUMBERS = 0.9  # of the cells of a column of words: where so many are numbers, the others are told of
+TABLES, ARRAYS, ALBUMS = ("label", "kind", "group", "ignore"), ("kind", "flips"), ("size", "skip_bad", "flips")
 # In JSON.
 KINDS_OF = {"label": str, "kind": str, "group": str, "ignore": list, "size": int, "skip_bad": bool, "flips": bool}
 
@@ -34,8 +44,8 @@ class Reading:
 
     Args:
         label: of a CSV: the column to predict.
-        kind: of a CSV: "classification" or "regression"; unless said, numbers that are not whole, or of more than 20
-            different values, are to be predicted as numbers.
+        kind: of a CSV, of an .npz file and of arrays: "classification" or "regression"; unless said, numbers that are
+            not whole, and of a CSV those of more than 20 different values, are to be predicted as numbers.
         group: of a CSV: rows with the same value in this column never lie on two sides of a split.
         ignore: of a CSV: columns that no network is to see.
         size: of pictures: pixels each way that they are brought to.
@@ -53,12 +63,16 @@ class Reading:
     flips: bool | None = None
 
     @classmethod
-    def of(cls, said: Mapping[str, Any]) -> Reading:
+    def of(cls, said: Mapping[str, Any] | Reading) -> Reading:
         """From words, of which those that are None were not said.
 
         Raises:
-            TaskError: a word that is none of these; the nearest is named.
+            TaskError: a word that is none of these; the nearest is named. Or what is no mapping.
         """
+        if isinstance(said, Reading):
+            return said
+        if not isinstance(said, Mapping):
+            raise TaskError(f"reading={said!r} must be words with their values, such as {{'label': 'price'}}")
         given = {name: value for name, value in said.items() if value is not None}
         known = [each.name for each in fields(cls)]
         if unknown := [name for name in given if name not in known]:
@@ -77,9 +91,8 @@ class Reading:
     def after(self, before: Any, source: Path) -> Reading:
         """What is said, and of the rest what was said `before` (as JSON, perhaps of a damaged file) as far as it is of
         files like `source`."""
-        kind = source.suffix.lower()
-        arrays = ARRAYS if kind == ".npz" else ()
-        fitting = TABLES if kind in CSV else ALBUMS if source.is_dir() else arrays
+        suffix = source.suffix.lower()
+        fitting = TABLES if suffix in CSV else ARRAYS if suffix == ".npz" else ALBUMS if source.is_dir() else ()
         known = before if isinstance(before, Mapping) else {}
         kept = {name: known[name] for name in fitting if isinstance(known.get(name), KINDS_OF[name])}
         return Reading.of({**kept, **self.said()})
@@ -112,10 +125,13 @@ def from_csv(path: Path, reading: Reading, seed: int, table: Table | None = None
     target = sheet.column(reading.label)
     names = _names(sheet, reading) if table is None else []
     y, kind = _target(sheet, reading.label, target, reading.kind, whole)
-    table = find_columns(sheet, names) if table is None else table
+    notes: list[str] = []
+    if table is None:
+        table = find_columns(sheet, names)
+        notes.extend(_strays(sheet, table))
     groups = None if reading.group is None else np.array(sheet.column(reading.group))
     rows = table.rows(sheet)
-    notes = [f"column {name!r} has {said}" for name, said in _rounded(sheet, table)]
+    notes.extend(f"column {name!r} has {said}" for name, said in _rounded(sheet, table))
     return from_arrays(rows, y, groups=groups, name=path.stem, seed=seed, kind=kind, table=table, notes=notes)
 
 
@@ -128,12 +144,32 @@ def _rounded(sheet: Sheet, table: Table) -> Iterator[tuple[str, str]]:
                 yield column.name, said
 
 
+def _strays(sheet: Sheet, table: Table) -> Iterator[str]:
+    """What is to be told of columns that are read as words for the sake of few cells."""
+    for column in table.columns:
+        full = [cell for cell in sheet.cells[column.name] if not is_missing(cell)]
+        strays = [cell for cell in full if not is_number(cell)]
+        if strays and len(full) - len(strays) >= NUMBERS * len(full):
+            several = len(strays) > 1
+            yield (
+                f"column {column.name!r} is read as words, since {len(strays)} of its cells, such as"
+                f" {strays[0][:40]!r}, {'are no numbers' if several else 'is no number'}; empty"
+                f" {'them' if several else 'it'} to have numbers"
+            )
+
+
 def _names(sheet: Sheet, reading: Reading) -> list[str]:
     """The columns that are not set aside."""
     aside = {name for name in (reading.label, reading.group, *reading.ignore) if name is not None}
     for name in aside:
         sheet.column(name)
     names = [name for name in sheet.cells if name not in aside]
+    if "" in names:
+        place = list(sheet.cells).index("") + 1
+        numbers = ", as the row numbers that pandas and R write" * (place == 1)
+        raise TaskError(
+            f"{sheet.name}: column {place} has no name{numbers}; give it one, or leave it out with --ignore ''"
+        )
     if not names:
         raise TaskError(f"{sheet.name} has no column left to learn from beside {', '.join(sorted(aside))}")
     return names
@@ -142,10 +178,11 @@ def _names(sheet: Sheet, reading: Reading) -> list[str]:
 def _target(
     sheet: Sheet, label: str, cells: list[str], kind: str | None, whole: str | None
 ) -> tuple[Array, str | None]:
-    if empty := [row for row, cell in enumerate(cells) if is_missing(cell)]:
+    _check_full(sheet, label, cells)
+    if "classification" not in (kind, whole) and (comma := with_comma(cells)) is not None:
         raise TaskError(
-            f"{sheet.name}: the label {label!r} is empty in {len(empty)} rows, the first of them row {empty[0] + 2};"
-            " leave these rows out"
+            f"{sheet.name}: the label {label!r} holds numbers with a comma such as {comma!r}; {WITHOUT_COMMAS}, or say"
+            " --kind classification if they are names"
         )
     if not all(map(is_number, cells)) or ("regression" not in (kind, whole) and _are_codes(cells)):
         return np.array(cells), kind
@@ -154,7 +191,21 @@ def _target(
         raise TaskError(f"{sheet.name}: the label {label!r} is not finite in row {int(np.argmin(np.isfinite(y))) + 2}")
     if kind is None and np.any(y != np.round(y)):
         kind = "regression"
-    return y, kind or whole or ("regression" if len(np.unique(y)) > MOST_CLASSES else "classification")
+    return y, kind or whole or ("regression" if len(np.unique(y)) > MOST_CLASSES else None)
+
+
+def _check_full(sheet: Sheet, label: str, cells: list[str]) -> None:
+    """Raises TaskError where a label is missing: by a word that is read so, which may be a class, or by nothing."""
+    missing = [row for row, cell in enumerate(cells) if is_missing(cell)]
+    if not missing:
+        return
+    word = next((cells[row] for row in missing if cells[row]), "")
+    same = [row for row in missing if cells[row] == word]
+    said = f"is {word!r}, which is read as missing," if word else "is empty"
+    mend = "write the class otherwise, or leave these rows out" if word else "leave these rows out"
+    raise TaskError(
+        f"{sheet.name}: the label {label!r} {said} in {len(same)} rows, the first of them row {same[0] + 2}; {mend}"
+    )
 
 
 def _are_codes(cells: list[str]) -> bool:

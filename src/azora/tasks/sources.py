@@ -6,6 +6,7 @@ import zipfile
 import zlib
 from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -35,12 +36,12 @@ def load_task(
     source: str | Path,
     *,
     seed: int = 0,
-    reading: Reading | None = None,
+    reading: Reading | Mapping[str, Any] | None = None,
     table: Table | None = None,
     whole: str | None = None,
     shape: tuple[int, ...] | None = None,
 ) -> Task:
-    """The task called `source`, or in the file or folder `source`, read as `reading` says.
+    """The task called `source`, or in the file or folder `source`, read as `reading` says (or its words in a mapping).
 
     Args:
         table: of a CSV: the columns that a model reads, with the places of their words (see `from_csv`).
@@ -50,7 +51,7 @@ def load_task(
     Raises:
         TaskError: there is no such name, file or folder, or it is not a task.
     """
-    reading = reading or Reading()
+    reading = Reading.of({} if reading is None else reading)
     task = _load(str(source), Path(source), seed, reading, table, whole, shape)
     task.reading = {**task.reading, **reading.said()}  # of an .npz file, what it says itself too
     return task
@@ -66,7 +67,7 @@ def _load(
     try:
         if path.suffix.lower() == ".npz":
             reading.refuse(f"an .npz file ({path})", *ARRAYS)
-            return _from_npz(path, seed, whole, reading.flips)
+            return _from_npz(path, seed, reading, whole)
         if path.is_dir():
             return from_folder(path, reading, seed, shape)
         if path.suffix.lower() in CSV:
@@ -109,13 +110,13 @@ def _plain(path: Path, file: Mapping[str, Array], name: str) -> Array:
         raise
 
 
-def _from_npz(path: Path, seed: int, whole: str | None, flips: bool | None) -> Task:
+def _from_npz(path: Path, seed: int, reading: Reading, whole: str | None) -> Task:
     arrays = read_npz(path)
     if missing := [name for name in ("x_train", "y_train") if name not in arrays]:
         found = ", ".join(sorted(arrays)) or "nothing"
         raise TaskError(f"{path} lacks {' and '.join(missing)}; it holds {found}")
     classes = arrays.get("classes")
-    flips = _flips(path, arrays) if flips is None else flips
+    flips = _flips(path, arrays) if reading.flips is None else reading.flips
     task = from_arrays(
         arrays["x_train"],
         arrays["y_train"],
@@ -129,7 +130,8 @@ def _from_npz(path: Path, seed: int, whole: str | None, flips: bool | None) -> T
         name=path.stem,
         seed=seed,
         flips=flips,
-        kind="regression" if whole == "regression" else None,  # other numbers are classes where they are whole
+        # Other numbers are classes where they are whole.
+        kind=reading.kind or ("regression" if whole == "regression" else None),
     )
     task.reading = {} if flips is None else {"flips": flips}
     return task

@@ -22,6 +22,8 @@ QUOTED = re.compile(rf'(?<![^{DELIMITERS}])"(?:[^"]|"")*"?')  # a name in quotes
 MOST_CATEGORIES = 100
 LARGEST = float(np.finfo(np.float32).max)
 DATE = re.compile(r"\d{1,4}[-/.]\d{1,2}[-/.]\d{1,4}([ T]\d{1,2}:\d{2}(:\d{2})?.*)?|\d{1,2}:\d{2}(:\d{2})?")
+COMMA = re.compile(r"[+-]?(\d+|\d{1,3}(\.\d{3})+)?,\d+|[+-]?\d{1,3}(,\d{3})+(\.\d+)?")
+WITHOUT_COMMAS = "write them with a point and without commas"
 
 
 @final
@@ -154,7 +156,7 @@ def find_columns(sheet: Sheet, names: Sequence[str]) -> Table:
     """What each of these columns of `sheet` holds.
 
     Raises:
-        TaskError: a column of dates, of free text, without any value, or of infinite numbers.
+        TaskError: a column of dates, of free text, of numbers with commas, without any value, or of infinite numbers.
     """
     return Table(tuple(_column(sheet.name, name, sheet.cells[name]) for name in names))
 
@@ -173,6 +175,13 @@ def is_number(cell: str) -> bool:
     return "_" not in cell and not is_missing(cell)
 
 
+def with_comma(cells: Sequence[str]) -> str | None:
+    """The first number that is written with a comma, as 4,9 or 1,234.5, where all cells are numbers in some writing."""
+    if not all(is_number(cell) or COMMA.fullmatch(cell) for cell in cells):
+        return None
+    return next((cell for cell in cells if COMMA.fullmatch(cell)), None)
+
+
 def _column(file: str, name: str, cells: Sequence[str]) -> Column:
     full = [cell for cell in cells if not is_missing(cell)]
     ignore = f"leave it out with --ignore {name!r}"
@@ -182,6 +191,10 @@ def _column(file: str, name: str, cells: Sequence[str]) -> Column:
         if endless := [cell for cell in full if not _fits(cell)]:
             raise TaskError(f"{file}: column {name!r} holds {endless[0]}; numbers must be finite, and empty if unknown")
         return Column(name, None, len(full) < len(cells))
+    if (comma := with_comma(full)) is not None:
+        raise TaskError(
+            f"{file}: column {name!r} holds numbers with a comma such as {comma!r}; {WITHOUT_COMMAS}, or {ignore}"
+        )
     if all(DATE.fullmatch(cell) for cell in full):
         raise TaskError(f"{file}: column {name!r} holds dates such as {full[0]!r}; make numbers of them, or {ignore}")
     words = sorted({_word(cell) for cell in cells})
