@@ -9,7 +9,7 @@ from typing import Annotated
 
 import typer
 
-from azora.cli.reading import FlipsWord, GroupWord, IgnoreWord, KindWord, LabelWord, SizeWord, SkipBadWord
+from azora.cli.reading import FlipsWord, GroupWord, IgnoreWord, KindWord, LabelWord, SizeWord, SkipBadWord, said
 from azora.cli.remembering import KnowledgeWord, NoMemoryWord, memory_of
 from azora.cli.searching import (
     BoostingWord,
@@ -59,10 +59,7 @@ def discover(
         task=task, budget=budget, out=out, strategy=strategy, limits=limit or [], target=target, seed=seed,
         resume=resume, boosting=boosting, ensemble=ensemble, knowledge=memory_of(knowledge, no_memory),
         policy=policy_of(self_improving, policy),
-        reading={
-            "label": label, "kind": kind, "group": group, "ignore": ignore, "size": size, "skip_bad": skip_bad,
-            "flips": flips,
-        },
+        reading=said(label, kind, group, ignore, size, skip_bad, flips),
     )  # fmt: skip
     from azora.automl.discover import discover as do
     from azora.cli.progress import watcher
@@ -75,10 +72,7 @@ def discover(
                 raise
             sys.stderr.write(f"azora: {error}\n")
             return 130
-    if as_json:
-        sys.stdout.write(json.dumps(result.figures) + "\n")
-    else:
-        sys.stdout.write(result.summary() + "\n")
+    sys.stdout.write((json.dumps(result.figures) if as_json else result.summary()) + "\n")
     deployed = result.figures["deployed"]
     good = deployed.get("within", True) and deployed["holds"]
     return 130 if stop.is_set() else 0 if good else 1

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -20,3 +20,19 @@ FlipsWord = Annotated[
         "--flips/--no-flips", help="Pictures mirrored left to right are of the same class (true, unless said)."
     ),
 ]
+
+
+def said(
+    label: str | None,
+    kind: str | None,
+    group: str | None,
+    ignore: list[str] | None,
+    size: int | None,
+    skip_bad: bool,
+    flips: bool | None,
+) -> dict[str, Any]:
+    """These words by their names, as a job takes them."""
+    return {
+        "label": label, "kind": kind, "group": group, "ignore": ignore, "size": size, "skip_bad": skip_bad,
+        "flips": flips,
+    }  # fmt: skip

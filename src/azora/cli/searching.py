@@ -15,7 +15,7 @@ from typing import Annotated, Any
 import typer
 
 from azora.cli.ending import in_main_thread
-from azora.cli.reading import FlipsWord, GroupWord, IgnoreWord, KindWord, LabelWord, SizeWord, SkipBadWord
+from azora.cli.reading import FlipsWord, GroupWord, IgnoreWord, KindWord, LabelWord, SizeWord, SkipBadWord, said
 from azora.cli.remembering import KnowledgeWord, NoMemoryWord, memory_of
 from azora.clock import process_start
 from azora.errors import AzoraError, ConfigError
@@ -106,22 +106,19 @@ def search(
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object on stdout.")] = False,
 ) -> int:
     """Design, train and ship a network for TASK within the budget."""
-    started = process_start()
     job = Job.parse(
         task=task, budget=budget, trials=trials, out=out, space=space, strategy=strategy, evaluator=evaluator,
         objective=objective, limits=limit or [], stop_at=stop_at, seed=seed, workers=workers, recipe=recipe,
         worker_memory=worker_memory, trial_timeout=trial_timeout, device=device, precision=precision, resume=resume,
         beside=beside or [], baseline=baseline, target=target, reward=reward, boosting=boosting, ensemble=ensemble,
         knowledge=memory_of(knowledge, no_memory), policy=policy_of(self_improving, policy), **_told(settings),
-        reading={
-            "label": label, "kind": kind, "group": group, "ignore": ignore, "size": size, "skip_bad": skip_bad,
-            "flips": flips,
-        },
+        reading=said(label, kind, group, ignore, size, skip_bad, flips),
     )  # fmt: skip
-    return _run(job, started, quiet, as_json)
+    return _run(job, quiet, as_json)
 
 
-def _run(job: Job, started: float, quiet: bool, as_json: bool) -> int:
+def _run(job: Job, quiet: bool, as_json: bool) -> int:
+    started = process_start()
     from azora.cli.progress import watcher  # rich is wanted only here
     from azora.executors.processes import spawn
 
