@@ -171,7 +171,7 @@ def test_what_is_counted_otherwise_has_another_version(space: Space) -> None:
     columns = [features.choices, features.read, features.sizes, features.columns]
     widths = [each(architectures).shape[1] for each in columns]
     found = hashlib.sha256(json.dumps([counted, widths]).encode()).hexdigest()[:8]
-    assert (FEATURES, found) == (1, "3a5aca3a"), "say with FEATURES that other features are counted"
+    assert (FEATURES, found) == (2, "387e61b0"), "say with FEATURES that other features are counted"
 
 
 def test_features_are_counted_once_and_have_a_group_for_each(space: Space, rows: list[Row]) -> None:
@@ -201,7 +201,7 @@ def test_weights_beyond_what_caches_hold_are_priced_and_no_kind_of_layer(
     monkeypatch.setattr("azora.hardware.features.HELD", most - 1)
     features = Features(space)
     assert sorted({features.totals(each)["held.weights"] for each in architectures}) == [0, 1]
-    assert not {"held", "heavy", "odd-filters", "all"} & set(features.kinds(architectures))
+    assert not {"held", "heavy", "odd-filters", "odd-blocks", "loose16", "all"} & set(features.kinds(architectures))
 
 
 def test_words_are_counted_over_all_choices(space: Space, rows: list[Row]) -> None:

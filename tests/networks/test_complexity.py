@@ -54,7 +54,7 @@ def test_kinds_are_totals_without_what_takes_no_time() -> None:
     found = by_kind(nn.Sequential(network()[0], nn.Conv2d(8, 4, 3, padding=1), network()), SHAPE)
     assert {name.partition(".")[0] for name in found} == {
         "all", "conv3", "batchnorm2d", "relu", "depthwise5", "grouped3", "adaptiveavgpool2d", "linear", "odd-channels",
-        "odd-rows", "odd-filters",
+        "odd-rows", "odd-filters", "odd-blocks", "loose8", "loose16", "loose-groups16",
     }  # fmt: skip
     assert found["conv3.count"] == 3
     assert found["conv3.macs"] == 3 * 8 * 4 * 9 * 36
@@ -64,7 +64,7 @@ def test_kinds_are_totals_without_what_takes_no_time() -> None:
         parts = {
             name: value
             for name, value in found.items()
-            if name.endswith(f".{quantity}") and not name.startswith("odd-")
+            if name.endswith(f".{quantity}") and not name.startswith(("odd-", "loose"))
         }
         assert parts.pop(f"all.{quantity}") == sum(parts.values())
     assert found["all.macs"] == macs(nn.Sequential(network()[0], nn.Conv2d(8, 4, 3, padding=1), network()), SHAPE)
@@ -90,6 +90,22 @@ def test_what_runtimes_are_slow_at_is_told_apart(
     assert found.get("odd-channels.macs", 0) == pytest.approx(channels * found["all.macs"], abs=1)
     assert found.get("odd-rows.macs", 0) == pytest.approx(rows * found["all.macs"], abs=1)
     assert found.get("odd-filters.macs", 0) == pytest.approx(filters * found["all.macs"], abs=1)
+
+
+@pytest.mark.parametrize(
+    ("layer", "blocks", "loose"),
+    [
+        (nn.Conv2d(4, 12, 3, padding=1), 1 / 3, ["loose8", "loose16"]),  # by the channels that are read
+        (nn.Conv2d(4, 16, 3), 0, ["loose8", "loose16"]),
+        (nn.Conv2d(4, 8, 3, groups=4), 1, ["loose-groups16"]),  # by those that are written
+        (nn.Conv2d(4, 4, 3, padding=1, groups=4), 3, ["loose-groups8", "loose-groups16"]),
+    ],
+)
+def test_what_no_block_of_channels_holds_is_told_apart(layer: nn.Module, blocks: float, loose: list[str]) -> None:
+    found = by_kind(layer, SHAPE)
+    assert found.get("odd-blocks.macs", 0) == pytest.approx(blocks * found["all.macs"], abs=1)
+    moved = {name.partition(".")[0]: value for name, value in found.items() if name.startswith("loose")}
+    assert moved == {name: found["all.traffic"] if "groups" in name else 4 * 36 for name in loose}
 
 
 def test_weights_beyond_a_mebibyte_of_a_layer_are_told_apart() -> None:

@@ -8,17 +8,19 @@ from typing import final
 
 import numpy as np
 
-from azora.networks.complexity import by_kind, signature_of
+from azora.networks.complexity import BLOCKS, by_kind, signature_of
 from azora.networks.decide import As
 from azora.networks.shapes_only import ShapesOnly
 from azora.space import Architecture, Categorical, Choice, Option, Space
 from azora.strategies.surrogates import Array, Description
 
-FEATURES = 1
+FEATURES = 2
 """What is counted here, and how predictors are fitted to it: another number whenever that changes."""
 QUANTITIES = ("count", "macs", "traffic", "weights")
 SHARED = ("macs", "traffic")
-APART = {"all", "odd-filters", "heavy", "held"}  # totals that are of no kind of layer, and whose prices alone count
+LOOSE = {f"loose{of}{block}" for of in ("", "-groups") for block in BLOCKS}
+# Totals that are of no kind of layer, and whose prices alone count.
+APART = {"all", "odd-filters", "odd-blocks", "heavy", "held", *LOOSE}
 HELD = 2**19  # weights: two mebibytes, of which a processor's caches keep less and less from answer to answer
 
 

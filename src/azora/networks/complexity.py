@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from math import prod
 from typing import Any, final
 from weakref import WeakKeyDictionary
@@ -21,6 +21,7 @@ from azora.tasks import Signature
 
 BYTES = 4  # of a number
 CHANNELS, ACROSS, FILTERS = 8, 4, 32  # that vectors of processors have at once, and the quickest loops over them
+BLOCKS = (8, 16)  # channels that lie side by side where vectors are of 256 bits, and of 512
 HEAVY = 2**18  # weights of a layer: a mebibyte, beyond which hardly a core's own cache goes
 Shape = tuple[int, ...]
 SHAPE_KEEPERS = (
@@ -65,18 +66,14 @@ def memory(network: nn.Module, shape: Shape, *, held: bool = False) -> int:
 @dataclass(frozen=True, slots=True)
 class Layer:
     """One module that is run: what it is, and for one input its multiply-accumulates, the values that it reads and
-    writes, and its parameters; of a convolution also how many more multiply-accumulates it had, were its channels a
-    multiple of `CHANNELS`, or its rows of `ACROSS`: processors compute so many at once, and others in slower ways; and
-    were its channels, if it is not grouped, a multiple of `FILTERS`: what is read is read once for so many of them."""
+    writes, and its parameters; and what is `odd` about a convolution (see `_odd`)."""
 
     kind: str
     macs: int
     read: int
     written: int
     weights: int
-    odd_channels: int = 0
-    odd_rows: int = 0
-    odd_filters: int = 0
+    odd: Mapping[str, int] = field(default_factory=dict)
 
 
 def measure(network: nn.Module, shape: Shape) -> dict[str, int]:
@@ -103,8 +100,8 @@ def layers(network: nn.Module, shape: Shape, lifetimes: Lifetimes | None = None)
     def note(module: nn.Module, inputs: tuple[Any, ...], output: Any) -> None:
         weights = sum(parameter.numel() for parameter in module.parameters(recurse=False))
         counted = _layer_macs(module, inputs, output)
-        odd = _odd(counted, output.shape, module.groups) if isinstance(module, nn.Conv2d) else ()
-        found.append(Layer(_kind(module), counted, _values(inputs), _values(output), weights, *odd))
+        layer = Layer(_kind(module), counted, _values(inputs), _values(output), weights)
+        found.append(replace(layer, odd=_odd(layer, module, output.shape)) if isinstance(module, nn.Conv2d) else layer)
 
     for module in network.modules():
         if not any(True for _ in module.children()):
@@ -123,8 +120,8 @@ FREE = ("identity", "flatten", "dropout", "sequential")
 
 def by_kind(network: nn.Module, shape: Shape) -> dict[str, int]:
     """Totals over the layers of each kind that takes time, and of `all`: `conv3.count`, `conv3.macs`, `conv3.traffic`
-    (values read and written), `conv3.weights`; `odd-channels.macs`, `odd-rows.macs` and `odd-filters.macs` of all
-    convolutions; and `heavy.weights`, those of all layers beyond `HEAVY` of each."""
+    (values read and written), `conv3.weights`; what is odd about all convolutions (see `_odd`); and `heavy.weights`,
+    those of all layers beyond `HEAVY` of each."""
     totals: Counter[str] = Counter()
     for layer in layers(network, shape):
         if layer.kind in FREE:
@@ -134,12 +131,7 @@ def by_kind(network: nn.Module, shape: Shape) -> dict[str, int]:
             totals[f"{kind}.macs"] += layer.macs
             totals[f"{kind}.traffic"] += layer.read + layer.written
             totals[f"{kind}.weights"] += layer.weights
-        for name, more in (
-            ("odd-channels.macs", layer.odd_channels),
-            ("odd-rows.macs", layer.odd_rows),
-            ("odd-filters.macs", layer.odd_filters),
-            ("heavy.weights", max(0, layer.weights - HEAVY)),
-        ):
+        for name, more in {**layer.odd, "heavy.weights": max(0, layer.weights - HEAVY)}.items():
             if more:
                 totals[name] += more
     return dict(totals)
@@ -188,11 +180,27 @@ def _values(given: Any) -> int:
     return sum(map(_values, given)) if isinstance(given, tuple | list) else 0
 
 
-def _odd(counted: int, shape: Shape, groups: int) -> tuple[int, int, int]:
-    """What filling up the channels and the rows of an output (B, C, H, W) would add, and the filters."""
-    channels, across = shape[1], shape[3]
-    filters = counted * (-channels % FILTERS) // channels if groups == 1 else 0
-    return counted * (-channels % CHANNELS) // channels, counted * (-across % ACROSS) // across, filters
+def _odd(layer: Layer, module: nn.Conv2d, shape: Shape) -> dict[str, int]:
+    """How many more multiply-accumulates a convolution with an output of this shape (B, C, H, W) had, were its channels
+    a multiple of `CHANNELS` (`odd-channels.macs`) or of twice as many (`odd-blocks.macs`), or its rows of `ACROSS`:
+    processors compute so many at once, and others in slower ways; and were its channels, if it is not grouped, a
+    multiple of `FILTERS`: what is read is read once for so many of them.
+
+    Runtimes keep channels side by side in `BLOCKS`, of the one size or the other. What no block holds is laid out anew
+    or computed in another way: the values that are read, where these are no multiple (`loose8.traffic`), and of a
+    grouped convolution those read and written (`loose-groups8.traffic`).
+    """
+    channels, across, counted = shape[1], shape[3], layer.macs
+    found = {
+        "odd-channels.macs": counted * (-channels % CHANNELS) // channels,
+        "odd-blocks.macs": counted * (-channels % (2 * CHANNELS)) // channels,
+        "odd-rows.macs": counted * (-across % ACROSS) // across,
+    }
+    if module.groups == 1:
+        loose = {f"loose{block}.traffic": layer.read for block in BLOCKS if module.in_channels % block}
+        return found | {"odd-filters.macs": counted * (-channels % FILTERS) // channels} | loose
+    moved = layer.read + layer.written
+    return found | {f"loose-groups{block}.traffic": moved for block in BLOCKS if channels % block}
 
 
 def _layer_macs(module: nn.Module, inputs: tuple[Any, ...], output: Any) -> int:
