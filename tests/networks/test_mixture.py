@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping
 
 import pytest
 import torch
+from tests.networks.deriving import held
 from tests.networks.mixing import PICTURES, doubled, nb201, random_of, seeded
 from torch import nn
 
@@ -21,7 +22,7 @@ from azora.networks.nb201 import NB201
 from azora.networks.registry import make_space
 from azora.networks.relaxation import KINDS, Gate, Moment, Relaxation
 from azora.operations import make_operation
-from azora.space import Architecture, Categorical, Space
+from azora.space import Architecture, Space
 from azora.tasks import Signature
 from azora.training.bilevel import first_order
 
@@ -144,16 +145,6 @@ def test_repeats_of_a_cell_share_their_logits() -> None:
 
 
 # One option alone ---------------------------------------------------------------------------------------------------
-
-
-def held(space: Space) -> Space:
-    """With every number at the first of its values."""
-    first = {
-        name: choice.values[0]
-        for name, choice in space.choices.items()
-        if isinstance(choice, Categorical) and choice.ordered
-    }
-    return space.constrain(None, "", **first)
 
 
 def stand_alone(made: Relaxed, space: Space, architecture: Architecture) -> nn.Module:
