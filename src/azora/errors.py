@@ -45,3 +45,9 @@ class UnsteadyError(TargetError):
 
 class KnowledgeError(AzoraError):
     """A memory of searches that cannot be read or written, or what is asked of it and not in it."""
+
+
+def in_a_line(error: Exception) -> str:
+    """The kind of an error, of whatever library, and the first line of what it says."""
+    kind, lines = type(error).__name__, str(error).strip().splitlines()
+    return f"{kind}: {lines[0]}" if lines else kind

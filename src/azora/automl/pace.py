@@ -15,7 +15,7 @@ import numpy as np
 from scipy.optimize import nnls
 
 from azora.cores import one_thread
-from azora.errors import ConfigError, SpaceError
+from azora.errors import ConfigError, SpaceError, in_a_line
 from azora.evaluation.trained import recipe_of, start_training
 from azora.networks.complexity import cost
 from azora.space import Architecture, Option, Space
@@ -76,7 +76,7 @@ def measure_pace(
                 done, spent = training.step, training.seconds
                 training.advance((done + 2) / training.batches.steps)
             except Exception as error:  # of a user's own space, perhaps: in the search it costs one trial
-                failed = f"{type(error).__name__}: {next(iter(str(error).splitlines()), '')}"
+                failed = in_a_line(error)
                 continue
             rows.append([about["layers"], batch * about["macs"], batch * about["values"]])
             seconds.append((training.seconds - spent) / 2)

@@ -18,7 +18,7 @@ from azora.automl.pricing import Pricing, check_target, find_pricing, limits_of_
 from azora.automl.recollection import Recollection
 from azora.automl.reward import Reward
 from azora.automl.writing import until_writing, writing_takes
-from azora.errors import AzoraError, ConfigError, SpaceError
+from azora.errors import AzoraError, ConfigError, SpaceError, in_a_line
 from azora.evaluation import EVALUATORS, heeds_budget
 from azora.executors.workplace import joint_space
 from azora.job import Job
@@ -321,7 +321,7 @@ class Within:
         except AzoraError:
             raise
         except Exception as error:
-            self.unbuilt = f"{type(error).__name__}: {next(iter(str(error).splitlines()), '')}"
+            self.unbuilt = in_a_line(error)
             return math.inf
         return self.nearest.see(found)
 

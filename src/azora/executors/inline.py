@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping
 from concurrent.futures import Future
 from typing import final
 
+from azora.errors import in_a_line
 from azora.executors.executor import Executor
 from azora.trial import Proposal, Report
 
@@ -18,9 +19,7 @@ def judge(evaluate: Callable[[Proposal], Mapping[str, float]], proposal: Proposa
     try:
         found = {str(name): float(value) for name, value in evaluate(proposal).items()}
     except Exception as error:
-        lines = str(error).strip().splitlines()
-        said = f"{type(error).__name__}: {lines[0]}" if lines else type(error).__name__
-        return Report(seconds=time.perf_counter() - begun, error=said)
+        return Report(seconds=time.perf_counter() - begun, error=in_a_line(error))
     lost = sorted(name for name, value in found.items() if not math.isfinite(value))
     kept = {name: value for name, value in found.items() if name not in lost}
     why = None if found else "the evaluator gave no metrics"
