@@ -124,7 +124,10 @@ def meta_trained(
 
     adapting.learn(episodes, words.seconds, clock=time.process_time, seen=seen)
     seconds = round(time.process_time() - begun, 1)
-    tried = [{**each.architecture, "steps": each.steps, "loss": round(each.loss, 4)} for each in adapting.tried]
+    tried = [
+        {**each.architecture, "steps": each.steps, "loss": round(each.loss, 4), "rounds": each.rounds}
+        for each in adapting.tried
+    ]
     facts = {"seconds": seconds, "taken_out": adapting.taken_out, "tried": tried, "commit": of, "asked": wanted}
     save_adapting(adapting, folder, facts)
     return adapting, facts

@@ -7,7 +7,7 @@ measured by `false_promotions.py`.
 the pictures in a file, such as Fashion-MNIST. Prints JSON. `--networks` is how many the search that finds the first
 model judges (4; of `fashion`: what `--budget` allows), `--look` the seconds of a look. A look of `classes` has nine
 hundredths of what a search took (what it writes comes on top) and needs 15 s, so that a search must take 170 s of a
-processor: `--networks` is 100 there.
+processor: `--networks` is 200 there.
 Seconds are those of a processor and not of the wall's clock, so that other work on the machine changes nothing; but
 `--budget`, of the search of `fashion`, is by the wall's clock. Rows that accuracies are told of are kept aside: no
 search and no look sees any of them.
@@ -57,7 +57,7 @@ ASIDE = 397  # rows of digits that accuracies are told of
 LOOK, LOOKS = 8.0, {"reweighted": 60.0, "fashion": 600.0}  # seconds of a look, unless others are asked for
 # Networks of a search, unless others are asked for. Halving trains a hundred for 161 epochs of 800 rows, which took 2 s
 # of an AMD EPYC in the mean of random cells: 320 s without the last training, and 160 s where all is twice as quick.
-FEW, NETWORKS = 4, {"classes": 100}
+FEW, NETWORKS = 4, {"classes": 200}
 LOOKED, COMMON = 1_300, 9  # pictures of a look; of half of the classes there are so many times as many
 HELD = 3 / 8  # of the pictures of a look are held out: differences of a few points want many rows
 Rows = tuple[Array, Array]

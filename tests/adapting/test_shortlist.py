@@ -13,35 +13,37 @@ from azora.adapting.shortlist import judging, shortlist, trial
 from azora.networks.relaxation import Relaxation
 
 
-def test_the_favoured_is_tried_with_near_ones_and_the_familiar_one() -> None:
+def test_the_favoured_is_tried_with_near_ones_and_familiar_ones(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "MOST", 5)
     learner = adapting().learner
     learner.meta_logits.copy_(torch.tensor([2.0, 0.0, 0.0, 1.9, 0.0, 3.0, 0.0, 1.0]))
     assert shortlist(learner) == [
         two("conv_3x3", "depthwise_conv_3x3"),
         two("skip_connect", "depthwise_conv_3x3"),  # where the two best are closest
         two("conv_3x3", "skip_connect"),
-        two("conv_3x3", "conv_3x3"),  # familiar
+        *(two(each, each) for each in ("conv_3x3", "depthwise_conv_3x3")),  # familiar; there are more of these
     ]
     learner.meta_logits.copy_(torch.tensor([2.0, 0.0, 0.0, 1.0, 3.0, 0.0, 0.0, 1.0]))
-    assert len(shortlist(learner)) == 3  # none twice
+    monkeypatch.setattr(module, "MOST", 9)
+    assert len(set(shortlist(learner))) == len(shortlist(learner)) == 6  # none twice
 
 
-def test_all_have_the_same_time_and_the_best_goes_on_from_where_it_ended(monkeypatch: pytest.MonkeyPatch) -> None:
-    learner, time = adapting().learner, [0.125]
+def test_the_better_half_goes_on_for_as_long_and_the_best_from_where_it_ended(monkeypatch: pytest.MonkeyPatch) -> None:
+    learner, time, judged = adapting().learner, [0.125], [[3.0, 1.0, 2.0], [0.5, 0.75]]
     few = [two(first, "conv_3x3") for first in ("conv_3x3", "skip_connect", "max_pool_3x3")]
     before = learner.meta[0].clone()
 
     def step(share: float) -> None:
         assert share == time[0] and learner.decided and learner.relaxed is not None
         learner.meta[0] += 1.0
-        time[0] += 0.125 if learner.relaxed.taken["operation_0"] == 0 else 0.0625  # a convolution takes longer
+        time[0] += 0.0625 if learner.relaxed.taken["operation_0"] == 0 else 0.03125  # a convolution takes longer
 
-    monkeypatch.setattr(module, "_judged", lambda *words: [3.0, 1.0, 2.0])
+    monkeypatch.setattr(module, "_judged", lambda *words: judged.pop(0))
     found = trial(learner, few, step, episodes(), lambda: time[0], 0.75)
-    assert [(each.architecture, each.steps, each.loss) for each in found] == [
-        (few[0], 2, 3.0), (few[1], 4, 1.0), (few[2], 4, 2.0),
+    assert [(each.architecture, each.steps, each.loss, each.rounds) for each in found] == [
+        (few[0], 2, 3.0, 1), (few[1], 4 + 6, 0.5, 2), (few[2], 4 + 6, 0.75, 2),
     ]  # fmt: skip
-    torch.testing.assert_close(learner.meta[0], before + 4.0)
+    torch.testing.assert_close(learner.meta[0], before + 10.0)
     learner.restore()
     assert learner.derived() == few[1]
 
@@ -49,12 +51,14 @@ def test_all_have_the_same_time_and_the_best_goes_on_from_where_it_ended(monkeyp
 def test_one_whose_loss_is_no_number_is_not_left(monkeypatch: pytest.MonkeyPatch) -> None:
     learner, time = adapting().learner, [0.0]
     few = [two(first, "conv_3x3") for first in ("conv_3x3", "skip_connect", "max_pool_3x3")]
+    judged = [[math.nan, 2.0, 1.0], [1.0, math.nan]]
 
     def step(share: float) -> None:
         time[0] += 0.125
 
-    monkeypatch.setattr(module, "_judged", lambda *words: [math.nan, 2.0, 1.0])
-    trial(learner, few, step, episodes(), lambda: time[0], 0.375)
+    monkeypatch.setattr(module, "_judged", lambda *words: judged.pop(0))
+    found = trial(learner, few, step, episodes(), lambda: time[0], 0.375)
+    assert [each.rounds for each in found] == [1, 2, 2]
     learner.restore()
     assert learner.derived() == few[2]
 
@@ -89,11 +93,12 @@ def test_they_are_judged_by_the_same_tasks_and_learn_nothing_of_them(monkeypatch
         assert each.steps == 1
 
 
-def test_query_rows_are_the_second_half_of_the_support_rows_where_there_are_none() -> None:
-    episode = episodes(shots=5, queries=0).draw(0)
-    halved = judging(episode)
-    assert torch.equal(torch.cat([halved.x, halved.x_query]), episode.x)
-    assert halved.y.tolist() == 3 * [0, 1, 2] and halved.y_query.tolist() == 2 * [0, 1, 2]
+def test_where_there_are_no_query_rows_they_are_all_but_a_quarter_of_the_support_rows() -> None:
+    episode = episodes(shots=8, queries=0).draw(0)
+    parted = judging(episode)
+    assert torch.equal(torch.cat([parted.x, parted.x_query]), episode.x)
+    assert parted.y.tolist() == 2 * [0, 1, 2] and parted.y_query.tolist() == 6 * [0, 1, 2]
+    assert judging(episodes(shots=2, queries=0).draw(0)).y.tolist() == [0, 1, 2]
     asked = episodes(shots=2, queries=3).draw(0)
     assert judging(asked) is asked
 

@@ -23,6 +23,8 @@ BY_HAND = {
     "conv_3x3": (9 * C * C + NORM, 9 * C * C * H * H),
     "conv_5x5": (25 * C * C + NORM, 25 * C * C * H * H),
     "dilated_conv_3x3": (9 * C * C + NORM, 9 * C * C * H * H),
+    "pooled_conv_3x3": (9 * C * C + NORM, 9 * C * C * H * H),
+    "pooled_conv_5x5": (25 * C * C + NORM, 25 * C * C * H * H),
     "depthwise_conv_3x3": (9 * C + C * C + NORM, (9 * C + C * C) * H * H),
     "depthwise_conv_5x5": (25 * C + C * C + NORM, (25 * C + C * C) * H * H),
     "dil_conv_3x3": (9 * C + C * C + NORM, (9 * C + C * C) * H * H),
@@ -59,6 +61,18 @@ def test_shapes_are_kept_or_halved(name: str, stride: int, size: int) -> None:
     out = make_operation(name, C, stride)(torch.randn(2, C, size, size))
     half = (size + 1) // 2
     assert out.shape == (2, C, size, size) if stride == 1 else (2, C, half, half)
+
+
+@pytest.mark.parametrize("kernel", [3, 5])
+def test_a_pooled_convolution_computes_every_pixel_and_leaves_the_largest(kernel: int) -> None:
+    torch.manual_seed(0)
+    halving, x = make_operation(f"pooled_conv_{kernel}x{kernel}", C, 2), torch.randn(2, C, H, H)
+    whole = make_operation(f"pooled_conv_{kernel}x{kernel}", C)
+    convolved = nn.functional.conv2d(x.relu(), halving[1].weight, padding=kernel // 2)
+    pooled = nn.functional.max_pool2d(convolved, 3, 2, 1)
+    torch.testing.assert_close(halving(x), nn.functional.batch_norm(pooled, None, None, training=True))
+    assert macs(halving, (C, H, H)) == macs(whole, (C, H, H)) == BY_HAND[f"pooled_conv_{kernel}x{kernel}"][1]
+    assert len(whole) == 3
 
 
 def test_a_factorised_reduction_sees_every_pixel() -> None:

@@ -16,7 +16,11 @@ from azora.operations import conv, make_operation
 from azora.space import Architecture, Categorical, Edge, Graph, Node, Option, Space
 from azora.tasks import Signature
 
-OPERATIONS = ("conv_3x3", "conv_5x5", "depthwise_conv_3x3", "depthwise_conv_5x5", "max_pool_3x3", "skip_connect")
+OPERATIONS = (
+    "conv_3x3", "conv_5x5", "pooled_conv_3x3", "pooled_conv_5x5", "depthwise_conv_3x3", "depthwise_conv_5x5",
+    "max_pool_3x3", "skip_connect",
+)  # fmt: skip
+POOLED = "pooled_"
 SMALLEST = 4  # pixels each way that are left to the linear layer
 
 
@@ -25,8 +29,10 @@ class Layers(Space):
     """A stem that halves the picture, a row of layers with an operation each, and a linear layer on all that is left.
 
     The first layer and every second one after it halve the map, as long as 4 × 4 are left. With `conv_3x3` everywhere
-    this is about the network that few-shot learners are compared by (Finn et al., 2017; Nichol et al., 2018). Poolings
-    are normalised, so that a network alone does what it does in a mixture of all operations, with the same weights.
+    this is about the network that few-shot learners are compared by (Finn et al., 2017; Nichol et al., 2018). What a
+    pooled convolution is only where it halves is no choice of the other layers, if these have the convolution itself.
+    Poolings are normalised, so that a network alone does what it does in a mixture of all operations, with the same
+    weights.
 
     Args:
         signature: the shape of the task; pictures only.
@@ -45,15 +51,18 @@ class Layers(Space):
         check_counts("layers", width=width, depth=depth)
         check_operations("layers", operations)
         self.signature, self.width, self.depth, self.operations = signature, width, depth, tuple(operations)
-        choices = [Categorical(f"operation_{layer}", self.operations) for layer in range(depth)]
+        self._offered = {
+            f"operation_{layer}": self.operations if stride > 1 else plain(self.operations)
+            for layer, stride in enumerate(self._strides())
+        }
+        choices = [Categorical(name, operations) for name, operations in self._offered.items()]
         super().__init__("layers", choices, settings={"width": width, "depth": depth})
 
     def build(self, decide: Decide) -> nn.Module:
         """(B, C, H, W) → (B, outputs)."""
         sides = [-(-side // 2) for side in self.signature.shape[1:]]
         network = nn.Sequential(conv(self.signature.shape[0], self.width, 3, 2), nn.BatchNorm2d(self.width))
-        for layer in range(self.depth):
-            stride = 2 if layer % 2 == 0 and min(sides) >= 2 * SMALLEST - 1 else 1
+        for layer, stride in enumerate(self._strides()):
             sides = [-(-side // stride) for side in sides]
             made = decide.module(f"operation_{layer}", partial(normed, channels=self.width, stride=stride))
             network.add_module(f"layer_{layer}", made)
@@ -61,8 +70,11 @@ class Layers(Space):
         return network
 
     def familiar(self) -> Sequence[Mapping[str, Option]]:
-        """The same operation in every layer."""
-        return [dict.fromkeys(self.choices, operation) for operation in self.operations]
+        """The same operation in every layer that has it, and what stands for it there in others."""
+        return [
+            {name: each if each in offered else each.removeprefix(POOLED) for name, offered in self._offered.items()}
+            for each in self.operations
+        ]
 
     def graph(self, architecture: Architecture) -> Graph:
         nodes = [Node("input", f"stem, {self.width} channels", "input")]
@@ -71,8 +83,21 @@ class Layers(Space):
         edges = [Edge(left.name, right.name) for left, right in zip(nodes, nodes[1:], strict=False)]
         return Graph("layers", tuple(nodes), tuple(edges))
 
+    def _strides(self) -> list[int]:
+        """Of every layer."""
+        side, strides = -(-min(self.signature.shape[1:]) // 2), list[int]()
+        for layer in range(self.depth):
+            strides.append(2 if layer % 2 == 0 and side >= 2 * SMALLEST - 1 else 1)
+            side = -(-side // strides[-1])
+        return strides
+
     def _linear(self, pixels: int) -> nn.Linear:
         return nn.Linear(self.width * pixels, self.signature.outputs)
+
+
+def plain(operations: Sequence[str]) -> tuple[str, ...]:
+    """Those that differ where nothing is halved."""
+    return tuple(each for each in operations if each.removeprefix(POOLED) not in operations or POOLED not in each)
 
 
 def normed(name: str, channels: int, stride: int) -> nn.Module:

@@ -1,9 +1,11 @@
-"""Which architecture is left: a few are trained for a while, and the one with the least loss then goes on.
+"""Which architecture is left: a few are trained for a while, again and again the better half of them goes on, and then
+the best.
 
 What a mixture says of options is good for a shortlist and not for a choice: its weights rank networks poorly, above all
 the best ones (Yu et al., 2020), and it knows no costs. All go on from the shared weights for the same time, so that one
-that takes longer makes fewer steps; the familiar network among them bounds what a bad choice can lose. MetaNAS (Elsken
-et al., 2020) takes the strongest options.
+that takes longer makes fewer steps; familiar networks among them bound what a bad choice can lose. A first round is
+short and favours what is quick, so the better half is told apart over twice as long (successive halving: Jamieson and
+Talwalkar, 2016). MetaNAS (Elsken et al., 2020) takes the strongest options.
 """
 
 from __future__ import annotations
@@ -11,6 +13,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from itertools import islice
 from typing import final
 
 import torch
@@ -20,7 +23,8 @@ from azora.adapting.learner import Learner, State
 from azora.space import Architecture
 
 NEAR = 2  # architectures beside the favoured one
-JUDGED = 50  # tasks by which they are judged
+MOST = 8  # architectures in all
+JUDGED = 100  # tasks by which they are judged, each time
 JUDGING = 1 / 3  # at most, of the time that they train
 FIRST = 2**40  # number of the first of these tasks: no meta-training comes so far
 
@@ -32,17 +36,19 @@ class Tried:
 
     Args:
         steps: that it made of the meta-training.
-        loss: mean cross-entropy of the tasks' query rows, in nats.
+        loss: mean cross-entropy of the tasks' query rows, in nats, when it was judged last.
+        rounds: that it was in.
     """
 
     architecture: Architecture
     steps: int
     loss: float
+    rounds: int = 1
 
 
 def shortlist(learner: Learner) -> list[Architecture]:
     """What the meta-learned logits favour; this with the runner-up where the two are closest, a choice at a time; and
-    the space's first familiar network. Those that lack a choice are left out."""
+    the space's first familiar networks. Those that lack a choice are left out."""
     assert learner.relaxed is not None
     learner.restore()
     favoured, space, options = learner.derived(), learner.space, learner.relaxed.options
@@ -55,8 +61,9 @@ def shortlist(learner: Learner) -> list[Architecture]:
             beside.append((gap, {**favoured, name: values[place]}))
     beside.sort(key=lambda each: each[0])
     near = [space.admitted(decisions) for _, decisions in beside[:NEAR]]
-    wanted = [favoured, *near, next(space.known(), None)]
-    return list(dict.fromkeys(each for each in wanted if each is not None and options.keys() <= each.keys()))
+    wanted = [favoured, *near, *islice(space.known(), MOST)]
+    whole = dict.fromkeys(each for each in wanted if each is not None and options.keys() <= each.keys())
+    return list(whole)[:MOST]
 
 
 def trial(
@@ -67,8 +74,9 @@ def trial(
     share: Callable[[], float],
     length: float,
 ) -> list[Tried]:
-    """Train each of a few architectures from what was meta-learned, and go on with the best: options of the others are
-    taken out, and weights and moments are those that its training ended with.
+    """Train each of a few architectures from what was meta-learned, in rounds of equal time from each of which the
+    better half goes on, and leave the best: options of the others are taken out, and weights and moments are those that
+    its training ended with.
 
     Args:
         step: makes a step of the meta-training, of which a share is done.
@@ -76,28 +84,41 @@ def trial(
         share: of the meta-training that is done.
         length: of all trainings, as such a share.
     """
-    start, ends, steps = learner.state(), list[State](), list[int]()
-    for architecture in few:
-        learner.load_state(start)
-        learner.choose(architecture)
-        begun, made = share(), 0
-        while (now := share()) < min(begun + length / len(few), 1.0):
-            step(now)
-            made += 1
-        ends.append(learner.state())
-        steps.append(made)
-    losses = _judged(learner, ends, episodes, share, length * JUDGING)
-    best = min(range(len(ends)), key=lambda place: (math.isnan(losses[place]), losses[place]))
-    learner.load_state(ends[best])
-    return [Tried(*each) for each in zip(few, steps, losses, strict=True)]
+    start, rounds = learner.state(), max(1, math.ceil(math.log2(len(few))))
+    tried = {architecture: Tried(architecture, 0, math.inf, 0) for architecture in few}
+    left, states = list(few), dict.fromkeys(few, start)
+    for _ in range(rounds):
+        for architecture in left:
+            learner.load_state(states[architecture])
+            learner.choose(architecture)
+            steps = _trained(step, share, length / rounds / len(left))
+            states[architecture] = learner.state()
+            tried[architecture] = replace(tried[architecture], steps=tried[architecture].steps + steps)
+        losses = _judged(learner, [states[each] for each in left], episodes, share, length / rounds * JUDGING)
+        for architecture, loss in zip(left, losses, strict=True):
+            tried[architecture] = replace(tried[architecture], loss=loss, rounds=tried[architecture].rounds + 1)
+        left.sort(key=lambda each: (math.isnan(tried[each].loss), tried[each].loss))
+        left = left[: (len(left) + 1) // 2]
+    learner.load_state(states[left[0]])
+    return list(tried.values())
+
+
+def _trained(step: Callable[[float], object], share: Callable[[], float], length: float) -> int:
+    """Steps that were made in such a share of the meta-training."""
+    begun, made = share(), 0
+    while (now := share()) < min(begun + length, 1.0):
+        step(now)
+        made += 1
+    return made
 
 
 def judging(episode: Episode) -> Episode:
-    """The task with the second half of its support rows as query rows, where it has none."""
+    """Where the task has no query rows: with a quarter of its support rows as such, and the others as query rows. Of
+    fewer rows networks are told apart better, and a new task has fewer than those of the meta-training."""
     if len(episode.x_query) > 0:
         return episode
     shots = len(episode.x) // episode.ways
-    cut = episode.ways * (shots - shots // 2)
+    cut = episode.ways * max(1, shots // 4)
     return replace(episode, x=episode.x[:cut], y=episode.y[:cut], x_query=episode.x[cut:], y_query=episode.y[cut:])
 
 

@@ -16,7 +16,7 @@ from torch import Tensor, nn
 
 from azora.networks.weighed_sum import BatchNorm, Term, weighed_sum
 from azora.operations import Convolution, FactorizedReduction
-from azora.operations.convolution import DepthwiseConvolution, SeparableConvolution
+from azora.operations.convolution import DepthwiseConvolution, PooledConvolution, SeparableConvolution
 from azora.operations.depthwise import depthwise
 from azora.operations.once import channels_last, once, pooled, rectified
 
@@ -79,6 +79,12 @@ def _dense(option: Any, x: Tensor) -> Term:
     return Term(channels_last(rectified(x)[:, :, :: conv.stride[0], :: conv.stride[1]]), norm, _matrix(conv))
 
 
+def _pooled(option: Any, x: Tensor) -> Term:
+    _, conv, *pooling, norm = option
+    made = conv(rectified(x))
+    return Term(pooling[0](made) if pooling else made, norm)
+
+
 def _halving(option: Any, x: Tensor) -> Term:
     """Both strided convolutions are one of the two pixels' channels side by side."""
     point = torch.block_diag(_matrix(option.even), _matrix(option.odd))  # type: ignore[no-untyped-call]
@@ -98,5 +104,6 @@ FORMS: Mapping[type[nn.Module], Callable[[Any, Tensor], Term]] = {
     DepthwiseConvolution: _depthwise,
     SeparableConvolution: _separable,
     Convolution: _dense,
+    PooledConvolution: _pooled,
     FactorizedReduction: _halving,
 }

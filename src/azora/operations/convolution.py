@@ -54,6 +54,21 @@ class Convolution(nn.Sequential):
 
 
 @final
+@operation("pooled_conv_3x3", kernel=3)
+@operation("pooled_conv_5x5", kernel=5)
+class PooledConvolution(nn.Sequential):
+    """A dense convolution of every pixel, of which the largest of each 3 × 3 are left where there is a stride; without
+    one it is the convolution alone. (B, C, H, W) → (B, C, H/stride, W/stride).
+
+    The normalisation comes last, on the smaller map.
+    """
+
+    def __init__(self, channels: int, stride: int, *, kernel: int) -> None:
+        pooling = [nn.MaxPool2d(3, stride, 1)] if stride > 1 else []
+        super().__init__(nn.ReLU(), conv(channels, channels, kernel), *pooling, nn.BatchNorm2d(channels))
+
+
+@final
 @operation("depthwise_conv_3x3", kernel=3)
 @operation("depthwise_conv_5x5", kernel=5)
 @operation("dil_conv_3x3", kernel=3, dilation=2)
