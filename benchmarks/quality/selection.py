@@ -1,8 +1,10 @@
 """Whether the strategy for a task can be chosen by evidence: strategies × tasks × budgets × seeds, trained for real.
 
-`python benchmarks/quality/selection.py run DATA [--budgets 45 90] [--seeds 4] [--processes 2]` lets each strategy
-search `cells` on the fourteen tasks of `tasks.py` (cut from the seven data sets in the folder DATA, 1,000 rows each),
-on one core each: a line a run in `benchmarks/results/selection/runs.jsonl`. A run that is there is not run again, be it
+`python benchmarks/quality/selection.py run DATA [--budgets 20 60] [--seeds 4] [--processes 2]` lets each strategy
+search `cells` on fourteen tasks, two of each of the seven data sets in the folder DATA: of half of the classes a *few*
+pictures (400 to search by, of 14 × 14 pixels), and of the other half *many* (up to 4,000, as they are), so that within
+the same time one trains a hundred networks and the other hardly one. Up to 2,000 others are the test. Each search has
+one core: a line a run in `benchmarks/results/selection/runs.jsonl`. A run that is there is not run again, be it
 one that failed: that is a result as well. With `--again` those that failed are; the last line of a run counts. So a
 night can be had in parts, on several machines of one processor; where a run of another one is there, nothing is begun.
 A seed has its turn with all budgets, tasks and strategies before the next has, and how much is left is said on stderr.
@@ -40,6 +42,7 @@ import time
 from collections import defaultdict
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
+from functools import lru_cache
 from itertools import product
 from pathlib import Path
 from queue import SimpleQueue
@@ -56,11 +59,14 @@ from azora.job import Job
 from azora.meta import describe_task
 from azora.meta.evidence import FILE, Experience, Situation, choose, write_evidence
 from azora.tasks import load_task
-from tasks import TASKS, task
+from tasks import CUTS, SIDE, pictures
 
 RUNS = Path(__file__).parents[1] / "results" / "selection" / "runs.jsonl"
 STRATEGIES = ("halving", "evolution", "bayesian", "spos", "darts-", "random")
 SPACE = "cells"
+SIZES = ("few", "many")
+FEW, MANY, TEST = 400, 4_000, 2_000  # pictures
+TASKS = [f"{name}_{size}" for name in CUTS for size in SIZES]
 PATIENCE = 300.0  # seconds beyond its budget after which a search is ended
 SOON = 1 / 3  # of its budget: a search that fails before that may never have begun
 Key = tuple[str, float, str, int]
@@ -76,12 +82,25 @@ def read_runs() -> dict[Key, dict[str, Any]]:
     return {key_of(line): line for line in lines_of(RUNS)}
 
 
+@lru_cache(maxsize=2)
+def cut(folder: str, name: str) -> dict[str, np.ndarray]:
+    """The arrays of a task, pictures as (N, C, H, W): the same for ever."""
+    source, size = name.rsplit("_", 1)
+    few, classes = size == SIZES[0], CUTS[source][SIZES.index(size)]
+    rows, side = (FEW, SIDE) if few else (MANY, None)
+    with np.load(Path(folder) / f"{source}.npz") as arrays:
+        parts = [pictures(arrays, part, list(classes), MANY + TEST, side) for part in ("train", "test")]
+    x, y = (np.concatenate(each)[: MANY + TEST] for each in zip(*parts, strict=True))
+    test = min(TEST, len(y) // 3)
+    order = np.random.default_rng(0).permutation(len(y))
+    learned, judged = order[test:][:rows], order[:test]
+    return {"x_train": x[learned], "y_train": y[learned], "x_test": x[judged], "y_test": y[judged]}
+
+
 def write_task(data: Path, name: str, folder: Path) -> Path:
     """A task as each search is given it."""
-    _, train, validation, test = task(str(data), name)
-    x, y = (np.concatenate([getattr(train, each), getattr(validation, each)]) for each in "xy")
     file = folder / f"{name}.npz"
-    np.savez(file, x_train=x, y_train=y, x_test=test.x, y_test=test.y)
+    np.savez(file, **cut(str(data), name))
     return file
 
 
@@ -324,7 +343,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("what", choices=("run", "fold", "pack", "score"))
     parser.add_argument("data", type=Path, nargs="?")
-    parser.add_argument("--budgets", type=float, nargs="+", default=[45.0, 90.0])
+    parser.add_argument("--budgets", type=float, nargs="+", default=[20.0, 60.0])
     parser.add_argument("--seeds", type=int, default=4)
     parser.add_argument("--strategies", nargs="+", default=list(STRATEGIES))
     parser.add_argument("--processes", type=int, default=2)

@@ -66,13 +66,33 @@ def test_regrets_are_of_other_seeds_and_say_how_much_of_the_gap_is_closed() -> N
     assert 0.6 < told["resamples with a gap to close"] < 0.9, "none where bhmsds alone was drawn"
 
 
-def test_rules_are_azoras_for_the_very_search(tmp_path: Path) -> None:
-    rng = np.random.default_rng(0)
-    x, y = rng.integers(0, 256, (1_100, 14, 14, 3), dtype=np.uint8), np.arange(1_100) % 5
-    np.savez(tmp_path / "cifar10_full.npz", x_train=x, y_train=y, x_test=x[:50], y_test=y[:50])
-    cases = [Experience("cifar10_full_a", Situation({}, "cells", seconds), {}) for seconds in (45.0, 450.0)]
-    # 800 rows of three colours, of which 600 of one would leave time to train.
-    assert selection.ruled(tmp_path, cases) == {("cifar10_full_a", 45.0): "spos", ("cifar10_full_a", 450.0): "halving"}
+@pytest.fixture
+def pictures(tmp_path: Path) -> Path:
+    """A folder with one data set, of ten classes in turn."""
+    x = np.random.default_rng(0).integers(0, 256, (9_000, 16, 16, 3), dtype=np.uint8)
+    y = np.arange(len(x)) % 10
+    np.savez(tmp_path / "cifar10_full.npz", x_train=x, y_train=y, x_test=x[:500], y_test=y[:500])
+    return tmp_path
+
+
+def test_a_task_has_few_small_pictures_or_many_as_they_are_and_others_to_judge_by(pictures: Path) -> None:
+    few, many = (selection.cut(str(pictures), f"cifar10_full_{size}") for size in ("few", "many"))
+    assert few["x_train"].shape == (400, 3, 14, 14) and few["x_test"].shape == (1_583, 3, 14, 14)  # a third of 4,750
+    assert many["x_train"].shape == (3_167, 3, 16, 16) and many["x_test"].shape == (1_583, 3, 16, 16)
+    assert set(few["y_train"]) == set(many["y_test"]) == set(range(5))
+    whole = np.load(pictures / "cifar10_full.npz")
+    one = next(
+        place for place in range(9_000) if (whole["x_train"][place].transpose(2, 0, 1) == many["x_train"][0]).all()
+    )
+    assert one % 10 == 5 + many["y_train"][0]
+
+
+def test_rules_are_azoras_for_the_very_search(pictures: Path) -> None:
+    cases = [Experience(f"cifar10_full_{size}", Situation({}, "cells", 45.0), {}) for size in ("few", "many")]
+    assert selection.ruled(pictures, cases) == {
+        ("cifar10_full_few", 45.0): "halving",
+        ("cifar10_full_many", 45.0): "spos",
+    }
 
 
 @pytest.mark.parametrize(
