@@ -319,7 +319,7 @@ def test_mistakes_are_told_in_a_line() -> None:
         AdaptingSettings(frozen=2)
     with pytest.raises(ConfigError, match="steps=0"):
         AdaptingSettings(steps=0)
-    with pytest.raises(ConfigError, match=r"frozen=0.3 must be below decided=0.2"):
+    with pytest.raises(ConfigError, match=r"frozen=0.3 must be below decided=0.14"):
         AdaptingSettings(frozen=0.3)
 
 
@@ -329,3 +329,14 @@ def test_where_tasks_decide_the_temperature_falls_exponentially() -> None:
         assert AdaptingSettings.of(style, left=2).relaxation.cooling == "exponential"
     given = Relaxation("annealed", temperature=(1.0, 0.1))
     assert AdaptingSettings.of("metanas", left=2, relaxation=given).relaxation == given
+
+
+def test_what_was_taken_out_is_no_longer_carried_along() -> None:
+    learner = adapting().learner
+    assert len(learner.running[0]) == len(learner.weights)
+    start, architecture = learner.state(), two("conv_3x3", "max_pool_3x3")
+    learner.choose(architecture)
+    shapes = [each.shape for each in learner.extract(architecture).parameters()]
+    assert [each.shape for each in learner.running[0]] == [each.shape for each in learner.running[1]] == shapes
+    learner.load_state(start)
+    assert len(learner.running[0]) == len(learner.weights), "as it was"

@@ -119,19 +119,20 @@ class Adapting:
             if self._due(share):
                 learner.take_out()
             self.weighed += int(not learner.decided)
-        moved, tasks = [torch.zeros_like(each) for each in learner.meta], torch.zeros(len(learner.meta))
+        weights, meta = learner.running
+        moved, tasks = [torch.zeros_like(each) for each in meta], torch.zeros(len(meta))
         of_logits, losses = torch.zeros_like(learner.meta_logits), list[float]()
         paths = [learner.space.sample(self._rng) if frozen else None for _ in episodes]
         for episode, path in zip(episodes, paths, strict=True):
             learner.restore()
             losses.append(learner.adapt(episode, settings.steps, self._generator, path))
             with torch.no_grad():
-                apart = torch._foreach_sub(learner.weights, learner.meta)
+                apart = torch._foreach_sub(weights, meta)
                 torch._foreach_add_(moved, apart)
                 tasks += torch.stack(torch._foreach_norm(apart, torch.inf)) > 0
                 of_logits += learner.logits.detach() - learner.meta_logits
         torch._foreach_mul_(moved, (settings.meta_rate * falling / tasks.clamp_min(1.0)).tolist())
-        torch._foreach_add_(learner.meta, moved)
+        torch._foreach_add_(meta, moved)
         learner.meta_logits += settings.meta_logits_rate * falling / len(episodes) * of_logits
         tells = frozen and 2 * share >= settings.frozen and all(map(learner.fresh, episodes))
         if tells and self._evidence is not None:

@@ -76,6 +76,7 @@ class Learner:
                 module.training = False  # its options train, but one by one: of so few rows that is the quicker way
         self.weights: list[Tensor] = list(self.network.parameters())  # what needs no gradient stays, until `settle`
         self.meta = [each.detach().clone() for each in self.weights]
+        self.running = (self.weights, self.meta)  # of both, what options have that were not taken out
         self.logits = torch.empty(0) if self.relaxed is None else self.relaxed.logits.values
         self.meta_logits = self.logits.detach().clone()
         self.decided = self.relaxed is None  # whether one option is left of every choice
@@ -89,7 +90,7 @@ class Learner:
     @torch.no_grad()
     def restore(self) -> None:
         """Weights and logits are the meta-learned ones again."""
-        torch._foreach_copy_(self.weights, self.meta)
+        torch._foreach_copy_(*self.running)
         if self.relaxed is not None:
             self.logits.copy_(self.meta_logits)
 
@@ -114,7 +115,7 @@ class Learner:
                 if learn:
                     loss += self._logits_gradient(episode, progress)
                 if self.settings.style == "base" and self.settings.variance > 0:
-                    add_weights_gradient(self.weights, self.meta, self.settings.variance, 1 / len(episode.x))
+                    add_weights_gradient(*self.running, self.settings.variance, 1 / len(episode.x))
                 self.optimiser.step()
         return loss
 
@@ -222,10 +223,14 @@ class Learner:
         left = {name: self._left(name) for name in self.relaxed.options}
         self.relaxed.taken = {name: places[0] for name, places in left.items() if len(places) == 1}
         self.decided = len(self.relaxed.taken) == len(left)
+        out = set[Tensor]()
         for module in self.network.modules():
             if isinstance(module, Mixed):
                 for place, option in enumerate(module.values()):
                     _learn_scale(option, self.relaxed.taken.get(module.choice) == place)
+                    out |= set() if place in left[module.choice] else set(option.parameters())
+        kept = [place for place, weight in enumerate(self.weights) if weight not in out]
+        self.running = ([self.weights[place] for place in kept], [self.meta[place] for place in kept])
 
     def _left(self, choice: str) -> list[int]:
         """The places of the options that were not taken out."""
