@@ -2,9 +2,9 @@
 
 `python benchmarks/quality/selection.py run DATA [--budgets 20 60] [--seeds 4] [--processes 2]` lets each strategy
 search `cells` on fourteen tasks, two of each of the seven data sets in the folder DATA: of half of the classes a *few*
-pictures (400 to search by, of 14 × 14 pixels), and of the other half *many* (up to 4,000, as they are), so that within
-the same time one trains a hundred networks and the other hardly one. Up to 2,000 others are the test. Each search has
-one core: a line a run in `benchmarks/results/selection/runs.jsonl`. A run that is there is not run again, be it
+pictures (300 to search by), and of the other half *many* (up to 3,000), all of 14 × 14 pixels, so that within the same
+time ten times as many networks can be trained for the one. Up to 2,000 others are the test. Each search has one core: a
+line a run in `benchmarks/results/selection/runs.jsonl`. A run that is there is not run again, be it
 one that failed: that is a result as well. With `--again` those that failed are; the last line of a run counts. So a
 night can be had in parts, on several machines of one processor; where a run of another one is there, nothing is begun.
 A seed has its turn with all budgets, tasks and strategies before the next has, and how much is left is said on stderr.
@@ -59,13 +59,13 @@ from azora.job import Job
 from azora.meta import describe_task
 from azora.meta.evidence import FILE, Experience, Situation, choose, write_evidence
 from azora.tasks import load_task
-from tasks import CUTS, SIDE, pictures
+from tasks import CUTS, pictures
 
 RUNS = Path(__file__).parents[1] / "results" / "selection" / "runs.jsonl"
 STRATEGIES = ("halving", "evolution", "bayesian", "spos", "darts-", "random")
 SPACE = "cells"
 SIZES = ("few", "many")
-FEW, MANY, TEST = 400, 4_000, 2_000  # pictures
+FEW, MANY, TEST = 300, 3_000, 2_000  # pictures
 TASKS = [f"{name}_{size}" for name in CUTS for size in SIZES]
 PATIENCE = 300.0  # seconds beyond its budget after which a search is ended
 SOON = 1 / 3  # of its budget: a search that fails before that may never have begun
@@ -86,10 +86,9 @@ def read_runs() -> dict[Key, dict[str, Any]]:
 def cut(folder: str, name: str) -> dict[str, np.ndarray]:
     """The arrays of a task, pictures as (N, C, H, W): the same for ever."""
     source, size = name.rsplit("_", 1)
-    few, classes = size == SIZES[0], CUTS[source][SIZES.index(size)]
-    rows, side = (FEW, SIDE) if few else (MANY, None)
+    rows, classes = FEW if size == SIZES[0] else MANY, CUTS[source][SIZES.index(size)]
     with np.load(Path(folder) / f"{source}.npz") as arrays:
-        parts = [pictures(arrays, part, list(classes), MANY + TEST, side) for part in ("train", "test")]
+        parts = [pictures(arrays, part, list(classes), MANY + TEST) for part in ("train", "test")]
     x, y = (np.concatenate(each)[: MANY + TEST] for each in zip(*parts, strict=True))
     test = min(TEST, len(y) // 3)
     order = np.random.default_rng(0).permutation(len(y))

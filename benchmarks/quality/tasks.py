@@ -113,22 +113,17 @@ def task(folder: str, name: str) -> tuple[Signature, Split, Split, Split]:
     return signature, train, validation, Split(x_test[:TEST], y_test[:TEST])
 
 
-def pictures(
-    arrays: Any, part: str, classes: Sequence[int], most: int, side: int | None = SIDE
-) -> tuple[np.ndarray, np.ndarray]:
-    """Pictures (N, C, side, side) as uint8, as they are where no side is said, and their classes from 0 on."""
+def pictures(arrays: Any, part: str, classes: Sequence[int], most: int) -> tuple[np.ndarray, np.ndarray]:
+    """Pictures (N, C, 14, 14) as uint8 and their classes from 0 on."""
     y = arrays[f"y_{part}"]
     places = np.flatnonzero(np.isin(y, classes))[:most]
     if f"webp_{part}" in arrays:
         x = _decoded(arrays[f"webp_{part}"].tobytes(), arrays[f"offsets_{part}"], places)
     else:
         x = arrays[f"x_{part}"][places]
-    whole = np.ascontiguousarray(x.transpose(0, 3, 1, 2))
-    numbers = np.searchsorted(classes, y[places]).astype(np.int64)
-    if side is None:
-        return whole, numbers
-    small = torch.nn.functional.adaptive_avg_pool2d(torch.from_numpy(whole).float(), side)
-    return small.round().to(torch.uint8).numpy(), numbers
+    pixels = torch.from_numpy(np.ascontiguousarray(x)).permute(0, 3, 1, 2).float()
+    small = torch.nn.functional.adaptive_avg_pool2d(pixels, SIDE).round().to(torch.uint8).numpy()
+    return small, np.searchsorted(classes, y[places]).astype(np.int64)
 
 
 def _decoded(raw: bytes, offsets: np.ndarray, places: np.ndarray) -> np.ndarray:
