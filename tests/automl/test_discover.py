@@ -13,13 +13,13 @@ import pytest
 from tests.automl.made import WORDS
 
 import azora
-from azora.automl.advice import advise
+from azora.automl.advice import Advice, advise
 from azora.automl.discover import discover, form_of
 from azora.automl.reading import read_events
 from azora.automl.result import Result
 from azora.automl.watching import Watcher
 from azora.cli.main import main
-from azora.errors import TargetError
+from azora.errors import BudgetError, TargetError
 from azora.export.bundle import read_bundle
 from azora.improving.remembering import carried_of
 from azora.job import Job
@@ -123,6 +123,30 @@ def test_a_kill_while_the_file_is_written_costs_no_second_training(
     monkeypatch.setattr(Task, "read_test", killed)
     result = azora.discover(copy.copy(stripes), resume=True, **words)
     assert result.deployed["file"] == "model.onnx" and result.notes[-1] == "it ships"
+
+
+def test_where_the_phases_of_what_was_chosen_are_too_long_here_networks_are_trained_by_themselves(
+    stripes: Task, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The rule knows no machine: what shared weights cost is measured when the search begins."""
+    notes, starts, ran = Notes(), list[float](), list[str]()
+
+    def run(job: Job, *, started: float, **words: Any) -> Result:
+        ran.append(job.strategy)
+        starts.append(started)
+        if job.strategy == "spos":
+            raise BudgetError("a budget of 60s is too short for the phases of spos; the least is about 116s")
+        return Result(job.out, {})
+
+    monkeypatch.setattr("azora.automl.discover.run", run)
+    monkeypatch.setattr("azora.automl.discover.choose_strategy", lambda job, task: Advice("spos", "few trainings"))
+    words: dict[str, Any] = {"task": stripes, "budget": "60s", "out": tmp_path / "out"}
+    discover(Job.parse(strategy="auto", **words), watch=notes)
+    assert ran == ["spos", "halving"] and starts[0] == starts[1], "of one budget"
+    assert notes.said[1].startswith("halving: spos would be chosen, but a budget of 60s is too short for the phases")
+    for other in ({"strategy": "spos"}, {"strategy": "auto", "resume": True}):
+        with pytest.raises(BudgetError, match="about 116s"):
+            discover(Job.parse(**words, **other), watch=notes)
 
 
 def test_where_the_limits_leave_no_usual_network_there_is_none_beside_it(stripes: Task, tmp_path: Path) -> None:

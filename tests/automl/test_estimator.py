@@ -184,7 +184,7 @@ def test_every_fit_has_a_folder_of_its_own(
 ) -> None:
     jobs = list[Job]()
 
-    def search(job: Job) -> Any:
+    def search(job: Job, **words: Any) -> Any:
         jobs.append(job)
         job.out.mkdir(exist_ok=True)
         (job.out / JOURNAL).touch()
@@ -203,7 +203,7 @@ def test_fits_at_the_same_time_have_folders_of_their_own(
 ) -> None:
     names = list[str]()
 
-    def search(job: Job) -> Any:
+    def search(job: Job, **words: Any) -> Any:
         names.append(job.out.name)
         if len(names) == 1:  # this one has not begun its journal, and another begins
             with pytest.raises(ValueError, match="that is enough"):

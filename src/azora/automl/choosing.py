@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import contextlib
 import random
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from importlib.util import find_spec
 from statistics import median
+from typing import TypeVar
 
 from azora.automl.advice import Advice, advise
 from azora.automl.pricing import seconds_for
-from azora.errors import SpaceError
+from azora.errors import BudgetError, SpaceError
 from azora.executors.workplace import joint_space
 from azora.job import Job
 from azora.meta import Knowledge, describe_task
@@ -20,13 +21,14 @@ from azora.networks.complexity import cost
 from azora.networks.registry import default_space, make_space
 from azora.settings import plain
 from azora.space import Space
-from azora.strategies.registry import STRATEGIES
+from azora.strategies.registry import DEFAULT, STRATEGIES
 from azora.study.folder import strategy_of
 from azora.tasks import Signature, Task
 from azora.trial import COUNTED
 
 AUTO = "auto"
 SHARING = "spos"  # what the rules take where weights are to be shared
+Kind = TypeVar("Kind")
 DRAWS = 40  # networks, of which the middle one stands for all
 
 
@@ -45,6 +47,21 @@ def choose_strategy(job: Job, task: Task) -> Advice:
         return Advice(begun, "the search was begun with it")
     ruled = by_rules(job, task)
     return _by_evidence(job, task, ruled.strategy) or ruled
+
+
+def within_budget(job: Job, advice: Advice, do: Callable[[Advice], Kind]) -> Kind:
+    """What `do` makes of the advice; of networks that are trained by themselves where a method was chosen, not asked
+    for, and its phases turn out to be too long for the budget on this machine.
+
+    Raises:
+        BudgetError: the budget is too short in any case.
+    """
+    try:
+        return do(advice)
+    except BudgetError as error:
+        if job.strategy != AUTO or job.resume or advice.strategy not in METHODS:
+            raise
+        return do(Advice(DEFAULT, f"{advice.strategy} would be chosen, but {error}"))
 
 
 def by_rules(job: Job, task: Task) -> Advice:

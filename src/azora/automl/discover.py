@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import threading
+import time
 from dataclasses import replace
+from functools import partial
 
-from azora.automl.choosing import AUTO, choose_strategy
+from azora.automl.advice import Advice
+from azora.automl.choosing import AUTO, choose_strategy, within_budget
 from azora.automl.deployment import deploy
 from azora.automl.forms import form_of
 from azora.automl.result import Result
@@ -30,23 +33,28 @@ def discover(
     Raises:
         AzoraError: what the user can mend.
     """
-    watch = watch or Watcher()
+    watch, started = watch or Watcher(), time.monotonic() if started is None else started
     check_names(replace(job, strategy="halving") if job.strategy == AUTO else job)
     form = form_of(job.target)  # what cannot be shipped is told before anything is searched
     task = find_task(job.task, job.seed, Reading.of(job.reading))
-    advice = choose_strategy(job, task)
-    if job.strategy == AUTO:
-        watch.note(f"{advice.strategy}: {advice.why}")
-    chosen = replace(job, task=task, strategy=advice.strategy, reference=True, reading={})
+    chosen = replace(job, task=task, reference=True, reading={})
 
-    def shipped(result: Result, test: Split | None) -> Result:
-        before = result.figures.get("deployed", {})  # of an earlier session, which has read the test rows
-        tested = {name: value for name, value in before.items() if name.startswith("test_")}
-        deployed = tested | deploy(chosen, form, result.figures, test)
-        notes = [note for note in result.figures["notes"] if note not in before.get("notes", ())]
-        figures = {**result.figures, "advice": advice.to_json(), "deployed": deployed}
-        made = Result(job.out, {**figures, "notes": list(dict.fromkeys([*notes, *deployed["notes"]]))})
-        made.write()
-        return made
+    def by(advice: Advice) -> Result:
+        if job.strategy == AUTO:
+            watch.note(f"{advice.strategy}: {advice.why}")
+        own = replace(chosen, strategy=advice.strategy)
+        return run(own, started=started, stop=stop, watch=watch, then=partial(_shipped, own, form, advice))
 
-    return run(chosen, started=started, stop=stop, watch=watch, then=shipped)
+    return within_budget(job, choose_strategy(job, task), by)
+
+
+def _shipped(job: Job, form: str, advice: Advice, result: Result, test: Split | None) -> Result:
+    """The result with what was chosen and shipped, written down."""
+    before = result.figures.get("deployed", {})  # of an earlier session, which has read the test rows
+    tested = {name: value for name, value in before.items() if name.startswith("test_")}
+    deployed = tested | deploy(job, form, result.figures, test)
+    notes = [note for note in result.figures["notes"] if note not in before.get("notes", ())]
+    figures = {**result.figures, "advice": advice.to_json(), "deployed": deployed}
+    made = Result(job.out, {**figures, "notes": list(dict.fromkeys([*notes, *deployed["notes"]]))})
+    made.write()
+    return made

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import replace
@@ -15,7 +16,8 @@ from sklearn.utils import check_random_state
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_is_fitted, validate_data
 
-from azora.automl.choosing import AUTO, choose_strategy
+from azora.automl.advice import Advice
+from azora.automl.choosing import AUTO, choose_strategy, within_budget
 from azora.automl.discover import discover
 from azora.automl.forms import form_of_spec, spec_of
 from azora.automl.run import run
@@ -89,9 +91,13 @@ def _whole(job: Job, task: Task) -> Mapping[str, Any]:
     spec = None if job.target is None else spec_of(job.target)
     if spec is not None and form_of_spec(spec) is not None:
         return discover(job).figures
-    advice = choose_strategy(job, task)
-    figures = run(replace(job, strategy=advice.strategy, reference=True)).figures
-    return {**figures, "advice": advice.to_json()}
+    started = time.monotonic()
+
+    def by(advice: Advice) -> Mapping[str, Any]:
+        figures = run(replace(job, strategy=advice.strategy, reference=True), started=started).figures
+        return {**figures, "advice": advice.to_json()}
+
+    return within_budget(job, choose_strategy(job, task), by)
 
 
 @contextmanager
