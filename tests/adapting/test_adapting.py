@@ -53,7 +53,7 @@ def test_while_logits_are_frozen_what_a_task_ran_is_what_moves() -> None:
     for layer in range(2):
         of = {name.split(".")[1] for name in moved if name.startswith(f"layer_{layer}.")}
         assert len(of) <= 1  # a single path, whose pooling or skip has no weights
-    assert {"0.weight", "head.2.weight"} <= moved
+    assert {"stem.0.weight", "head.2.weight"} <= moved
     assert bool((one.learner.meta_logits == 0).all())
 
 
@@ -319,7 +319,7 @@ def test_mistakes_are_told_in_a_line() -> None:
         AdaptingSettings(frozen=2)
     with pytest.raises(ConfigError, match="steps=0"):
         AdaptingSettings(steps=0)
-    with pytest.raises(ConfigError, match=r"frozen=0.3 must be below decided=0.14"):
+    with pytest.raises(ConfigError, match=r"frozen=0.3 must be below decided=0.11"):
         AdaptingSettings(frozen=0.3)
 
 

@@ -33,7 +33,7 @@ def episodes(shots: int = 4, queries: int = 4, **words: Any) -> Episodes:
 
 
 def space() -> Layers:
-    return Layers(SIGNATURE, width=6, depth=2, operations=OPERATIONS)
+    return Layers(SIGNATURE, width=6, depth=2, operations=OPERATIONS, stems=("conv_3x3",))
 
 
 def two(first: str, second: str) -> Architecture:

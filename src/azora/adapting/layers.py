@@ -9,10 +9,12 @@ from typing import final
 
 from torch import nn
 
+from azora.errors import SpaceError
 from azora.networks.checks import check_counts, check_operations, check_pictures
 from azora.networks.decide import Decide
 from azora.networks.mixed import POOLINGS
 from azora.operations import conv, make_operation
+from azora.settings import closest
 from azora.space import Architecture, Categorical, Edge, Graph, Node, Option, Space
 from azora.tasks import Signature
 
@@ -20,6 +22,7 @@ OPERATIONS = (
     "conv_3x3", "conv_5x5", "pooled_conv_3x3", "pooled_conv_5x5", "depthwise_conv_3x3", "depthwise_conv_5x5",
     "max_pool_3x3", "skip_connect",
 )  # fmt: skip
+STEMS = ("conv_3x3", "conv_5x5", "pooled_conv_3x3", "pooled_conv_5x5")
 POOLED = "pooled_"
 SMALLEST = 4  # pixels each way that are left to the linear layer
 
@@ -39,19 +42,28 @@ class Layers(Space):
         width: channels of all layers.
         depth: how many layers.
         operations: to choose among in each.
+        stems: to choose among for the stem; of one there is no choice.
 
     Raises:
         SpaceError: the task is none of pictures, a count is not at least 1, or an operation is not known.
     """
 
     def __init__(
-        self, signature: Signature, width: int = 32, depth: int = 4, operations: Sequence[str] = OPERATIONS
+        self,
+        signature: Signature,
+        width: int = 32,
+        depth: int = 4,
+        operations: Sequence[str] = OPERATIONS,
+        stems: Sequence[str] = STEMS,
     ) -> None:
         check_pictures("layers", signature)
         check_counts("layers", width=width, depth=depth)
         check_operations("layers", operations)
+        if others := [each for each in stems if each not in STEMS]:
+            raise SpaceError(f"layers: there is no stem {others[0]!r}; {closest(others[0], STEMS)}")
         self.signature, self.width, self.depth, self.operations = signature, width, depth, tuple(operations)
-        self._offered = {
+        self.stems = tuple(stems)
+        self._offered = ({"stem": self.stems} if len(self.stems) > 1 else {}) | {
             f"operation_{layer}": self.operations if stride > 1 else plain(self.operations)
             for layer, stride in enumerate(self._strides())
         }
@@ -61,7 +73,9 @@ class Layers(Space):
     def build(self, decide: Decide) -> nn.Module:
         """(B, C, H, W) → (B, outputs)."""
         sides = [-(-side // 2) for side in self.signature.shape[1:]]
-        network = nn.Sequential(conv(self.signature.shape[0], self.width, 3, 2), nn.BatchNorm2d(self.width))
+        network = nn.Sequential()
+        make = partial(stem, self.signature.shape[0], self.width)
+        network.add_module("stem", decide.module("stem", make) if "stem" in self._offered else make(self.stems[0]))
         for layer, stride in enumerate(self._strides()):
             sides = [-(-side // stride) for side in sides]
             made = decide.module(f"operation_{layer}", partial(normed, channels=self.width, stride=stride))
@@ -70,14 +84,11 @@ class Layers(Space):
         return network
 
     def familiar(self) -> Sequence[Mapping[str, Option]]:
-        """The same operation in every layer that has it, and what stands for it there in others."""
-        return [
-            {name: each if each in offered else each.removeprefix(POOLED) for name, offered in self._offered.items()}
-            for each in self.operations
-        ]
+        """The same operation in the stem and every layer, or what stands for it there."""
+        return [{name: _standing(each, offered) for name, offered in self._offered.items()} for each in self.operations]
 
     def graph(self, architecture: Architecture) -> Graph:
-        nodes = [Node("input", f"stem, {self.width} channels", "input")]
+        nodes = [Node("input", f"{self.width} channels", "input")]
         nodes += [Node(name, str(value), "operation") for name, value in architecture.items()]
         nodes.append(Node("output", f"{self.signature.outputs} outputs", "output"))
         edges = [Edge(left.name, right.name) for left, right in zip(nodes, nodes[1:], strict=False)]
@@ -98,6 +109,19 @@ class Layers(Space):
 def plain(operations: Sequence[str]) -> tuple[str, ...]:
     """Those that differ where nothing is halved."""
     return tuple(each for each in operations if each.removeprefix(POOLED) not in operations or POOLED not in each)
+
+
+def _standing(operation: str, offered: Sequence[str]) -> str:
+    """The operation where it is offered, else the convolution that a pooled one has, or the first that is offered."""
+    return next((each for each in (operation, operation.removeprefix(POOLED)) if each in offered), offered[0])
+
+
+def stem(channels_in: int, channels_out: int, name: str) -> nn.Module:
+    """The picture's own convolution, which halves it as `name` says. (B, C, H, W) → (B, C', ⌈H/2⌉, ⌈W/2⌉)."""
+    kernel, norm = int(name[-1]), nn.BatchNorm2d(channels_out)
+    if name.startswith(POOLED):
+        return nn.Sequential(conv(channels_in, channels_out, kernel), nn.MaxPool2d(3, 2, 1), norm)
+    return nn.Sequential(conv(channels_in, channels_out, kernel, 2), norm)
 
 
 def normed(name: str, channels: int, stride: int) -> nn.Module:

@@ -57,10 +57,10 @@ class AdaptingSettings:
     logits_rate: float = 0.1
     meta_rate: float = 1.0
     meta_logits_rate: float = 0.6
-    frozen: float = 0.1
-    decided: float = 0.14
+    frozen: float = 0.08
+    decided: float = 0.11
     left: int = 1
-    tried: float = 0.12
+    tried: float = 0.1
     variance: float = 0.0
     relaxation: Relaxation = ANNEALED
 
