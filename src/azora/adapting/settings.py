@@ -12,6 +12,8 @@ from azora.settings import closest
 STYLES = ("metanas", "base", "fixed")
 ANNEALED = Relaxation("annealed", temperature=(1.0, 0.05), spread=0.0, least=0.01)
 DRAWN = Relaxation("gumbel-soft", temperature=(1.0, 0.1), spread=0.0, least=0.01)
+VARIANCE = 100.0
+"""Of the prior of "base": with 1, what a task of one row a class had learned was pulled back to where it began."""
 
 
 @final
@@ -95,7 +97,7 @@ class AdaptingSettings:
         Raises:
             ConfigError: as above.
         """
-        own: dict[str, Any] = {"relaxation": DRAWN, "variance": 1.0} if style == "base" else {"relaxation": ANNEALED}
+        own: dict[str, Any] = {"relaxation": DRAWN, "variance": VARIANCE} if style == "base" else {"relaxation": ANNEALED}
         if settings.get("left", 1) > 1:
             own["relaxation"] = replace(own["relaxation"], cooling="exponential")
         return replace(cls(), **{"style": style, **own, **settings})
