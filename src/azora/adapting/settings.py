@@ -97,7 +97,9 @@ class AdaptingSettings:
         Raises:
             ConfigError: as above.
         """
-        own: dict[str, Any] = {"relaxation": DRAWN, "variance": VARIANCE} if style == "base" else {"relaxation": ANNEALED}
+        own: dict[str, Any] = {"relaxation": ANNEALED}
+        if style == "base":
+            own = {"relaxation": DRAWN, "variance": VARIANCE}
         if settings.get("left", 1) > 1:
             own["relaxation"] = replace(own["relaxation"], cooling="exponential")
         return replace(cls(), **{"style": style, **own, **settings})
