@@ -106,7 +106,7 @@ def test_what_is_promoted_for_a_measured_limit_is_sooner_on_its_target(
     assert any("is beyond the limit too, with" in line for line in said)
     assert latency_here(read_bundle(model)) is not None  # the next look can ask as well
     monkeypatch.setattr("azora.improving.cycle.SOONER", 0.0)
-    kept = improve(model, blobs(6000, 3), 2.5)
+    kept = improve(model, blobs(6000, 3), 5.0)
     assert kept.what == "kept" and "and sooner" in Versions(model).history()[-1]["why"]
 
 
