@@ -54,8 +54,7 @@ from azora.training import fit, outputs
 
 ASIDE = 397  # rows of digits that accuracies are told of
 LOOK, LOOKS = 8.0, {"reweighted": 60.0, "fashion": 600.0}  # seconds of a look, unless others are asked for
-# Networks of a search, unless others are asked for. Halving trains a hundred for 161 epochs of 800 rows, which took 2 s
-# of an AMD EPYC in the mean of random cells: 320 s without the last training, and 160 s where all is twice as quick.
+# Networks of a search, unless others are asked for; a hundred took 100 to 165 s of an AMD EPYC, two hundred 510 s.
 FEW, NETWORKS = 4, {"classes": 100}
 WRITING = 3.0  # seconds at most that a look writes for, after its time
 LOOKED, COMMON = 1_300, 9  # pictures of a look; of half of the classes there are so many times as many

@@ -2,11 +2,12 @@
 
 `python benchmarks/quality/learned.py TABLE … [--file NAME=learned.json …] [--queries 25 50 150] [--runs 30]
 [--out runs/learned]` plays every strategy of azora's, and the composition in each FILE, on every table, as
-`azora bench` does, from the same seeds. A regret is what the best network of the table has more than the one that a run
-chose, by scores that no search sees where the table has such. Prints JSON: by table and number of queries the mean
-regret of each with its 95 % interval (Student's t over runs); and over all tables that have so many networks the mean
-gain, which is the share of random search's mean regret that a strategy saves. `above` says how much less regret a
-composition has than `evolution` and `bayesian`, paired by seed, with its interval: more than 0 is better.
+`azora bench` does, from the same seeds (those that think long make fewer runs there). A regret is what the best network
+of the table has more than the one that a run chose, by scores that no search sees where the table has such. Prints
+JSON: by table and number of queries the mean regret of each with its 95 % interval (Student's t over runs); and over
+all tables that have so many networks the mean gain, which is the share of random search's mean regret that a strategy
+saves. `above` says how much less regret a composition has than `evolution` and `bayesian`, paired by seed, with its
+interval: more than 0 is better.
 
 What was played on a table is kept in the folder `--out`, by strategy, and not played again. What a file was found on is
 told (`provenance`); a table of these says nothing of it.
@@ -31,7 +32,7 @@ from keeping import kept
 
 from azora.bench import Setup, compare
 from azora.bench.comparison import contestants
-from azora.bench.curves import student
+from azora.bench.curves import Figure
 from azora.bench.registry import find_file
 from azora.bench.writing import provenance
 from azora.strategies.learned import digest_of
@@ -65,16 +66,22 @@ def _play(table: str, name: str, file: Path | None, queries: int, places: Sequen
 
 
 def within(table: str, places: Sequence[int]) -> list[int]:
-    """Those that the table has networks for."""
+    """Those that the table has networks for.
+
+    Raises:
+        SystemExit: there are none.
+    """
     networks = Setup(table, {}, queries=1).protocol().table.networks
-    return [place for place in places if place < networks]
+    if not (found := [place for place in places if place < networks]):
+        raise SystemExit(f"{table} has {networks} networks, too few for --queries {min(places)}; say fewer")
+    return found
 
 
 def figure(values: Sequence[float] | np.ndarray) -> dict[str, Any]:
     """The mean, and half of its 95 % interval."""
-    each = np.asarray(values, float)
-    half = student(len(each) - 1) * each.std(ddof=1) / np.sqrt(len(each)) if len(each) > 1 else None
-    return {"mean": round(float(each.mean()), 4), "half": None if half is None else round(float(half), 4)}
+    found = Figure.of(values, 0.0)
+    half = None if found.high is None or found.mean is None else round(found.high - found.mean, 4)
+    return {"mean": None if found.mean is None else round(found.mean, 4), "half": half}
 
 
 def told(regrets: Regrets, composed: Sequence[str]) -> dict[str, Any]:

@@ -53,3 +53,5 @@ def test_of_one_stem_there_is_no_choice_and_one_that_there_is_not_is_refused() -
     assert "stem" not in Layers(PICTURES, stems=("pooled_conv_5x5",)).choices
     with pytest.raises(SpaceError, match="there is no stem 'conv_7x7'; "):
         Layers(PICTURES, stems=("conv_7x7",))
+    with pytest.raises(SpaceError, match="a stem is wanted, one of conv_3x3, "):
+        Layers(PICTURES, stems=())

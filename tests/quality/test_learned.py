@@ -53,3 +53,8 @@ def test_a_composition_is_played_beside_azoras_own_and_not_twice(
     monkeypatch.setattr(learned, "compare", lambda *given, **words: pytest.fail("they are there"))
     learned.main()
     assert json.loads(capsys.readouterr().out)["tables"] == found["tables"]
+
+
+def test_a_table_of_too_few_networks_is_told() -> None:
+    with pytest.raises(SystemExit, match="digits-cells has 2251 networks, too few for --queries 5000; say fewer"):
+        learned.within("digits-cells", [5000, 6000])

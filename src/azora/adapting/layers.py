@@ -59,6 +59,8 @@ class Layers(Space):
         check_pictures("layers", signature)
         check_counts("layers", width=width, depth=depth)
         check_operations("layers", operations)
+        if not stems:
+            raise SpaceError(f"layers: a stem is wanted, one of {', '.join(STEMS)}")
         if others := [each for each in stems if each not in STEMS]:
             raise SpaceError(f"layers: there is no stem {others[0]!r}; {closest(others[0], STEMS)}")
         self.signature, self.width, self.depth, self.operations = signature, width, depth, tuple(operations)
