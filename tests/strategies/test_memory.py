@@ -126,12 +126,13 @@ def test_a_memory_is_believed_for_as_long_as_it_orders_what_is_found() -> None:
 
 def by_pairs(memory: Memory, means: Any, orders: Any, levels: Any) -> list[float]:
     """`Memory.weights`, pair by pair."""
-    right, pairs = np.zeros(len(memory.remembered)), 0
+    right, pairs = np.zeros(len(memory.remembered)), np.zeros(len(memory.remembered))
     for later in range(len(orders)):
         for earlier in range(later):
             if orders[later] != orders[earlier] and levels[later] == levels[earlier]:
-                pairs += 1
-                right += (means[:, later] > means[:, earlier]) == (orders[later] > orders[earlier])
+                told = np.minimum(np.abs(means[:, later] - means[:, earlier]), 1.0)
+                pairs = pairs + told
+                right += told * ((means[:, later] > means[:, earlier]) == (orders[later] > orders[earlier]))
     likeness = np.array([each.likeness for each in memory.remembered])
     weights = 2.0 * (5 / 3 * likeness + right) / (2.0 + pairs) - 1.0
     return [0.0 if weight < 0.2 else float(weight) for weight in weights]
@@ -143,12 +144,41 @@ def test_weights_are_those_of_all_pairs(count: int, seed: int) -> None:
     rng, space = random.Random(seed), wide()
     memory = Memory(space, [remember(space, good, likeness=rng.random()) for _ in range(5)])
     # Ties in what is expected, in scores, and in both of an order; failures; three levels.
-    means = np.array([[float(rng.randrange(6) + 3 * (place < 3) * at) for at in range(count)] for place in range(5)])
+    means = 0.4 * np.array([[rng.randrange(6) + 3 * (place < 3) * at for at in range(count)] for place in range(5)])
     scores = [rng.choice([-np.inf, 0.5 + at / 20, 0.7]) for at in range(count)]
     orders = [(score, -rng.random() if rng.random() < 0.5 else -1.0) for score in scores]
     levels = [rng.choice([None, 1.0, 3.0]) for _ in range(count)]
     found = memory.weights(means.reshape(5, count), orders, levels)
-    assert found.tolist() == by_pairs(memory, means, orders, levels)
+    np.testing.assert_allclose(found, by_pairs(memory, means.reshape(5, count), orders, levels), atol=1e-12)
+
+
+def test_what_a_memory_takes_for_nearly_equal_says_little_of_it() -> None:
+    memory = Memory(wide(), [remember(wide(), good)])
+    near, far = (memory.weights(np.array([[0.0, apart]]), [(1.0,), (0.0,)], [None] * 2)[0] for apart in (0.05, 2.0))
+    assert near > 0.6 and far == 0.0  # in the wrong order both times; nothing told: 0.667
+
+
+def test_several_tasks_that_agree_are_doubted_less_than_one() -> None:
+    def drawn(tasks: int) -> int:
+        space = wide()
+        strategy = Bayesian(space, 0, memory=[remember(space, good, 60, each, likeness=0.8) for each in range(tasks)])
+        best_after(strategy, 9)
+        return strategy.strangers
+
+    assert drawn(4) == 1 < drawn(1)
+
+
+def test_what_memory_expects_most_of_comes_first_and_then_the_acquisition_decides() -> None:
+    space = wide()
+    strategy = Bayesian(space, 0, start=6, memory=[remember(space, good, 60, each) for each in range(3)])
+    origins = list[str]()
+    for _ in range(8):
+        proposal = strategy.ask()
+        assert proposal is not None
+        origins.append(proposal.origin)
+        strategy.tell(proposal, Report({"accuracy": good(proposal.architecture)}))
+    assert origins[:2] == ["expected from other, other, other"] * 2 and origins[2].startswith("random: ")
+    assert origins[3:] == ["mean of gp"] * 3 + ["ei of gp"] * 2
 
 
 def test_a_thousand_judgements_are_weighed_in_a_moment() -> None:
@@ -212,7 +242,7 @@ def test_what_was_best_elsewhere_is_proposed_though_it_is_nobodys_neighbour() ->
         asked.append(proposal.architecture)
         strategy.tell(proposal, Report({"accuracy": good(proposal.architecture)}))
     best = memory.best(10)
-    assert asked[0] in best and asked[2] in best  # before there is a model; between them is the random one
+    assert asked[0] in best and asked[1] in best  # before there is a model; then the random one
     assert all(each in best for each in asked[3:])
 
 

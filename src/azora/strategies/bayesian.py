@@ -43,7 +43,7 @@ CANDIDATES: Mapping[str, type[Candidates]] = {"near": Near, "evolved": Evolved}
 
 MOST = 400  # observations that a surrogate learns from
 MIDDLING = 0.0  # the target of what is still being judged
-REMEMBERED, PROBE = 3, 1  # judgements that begin a search with a memory, and which of them is random
+REMEMBERED, PROBE = 3, 2  # judgements that begin a search with a memory, and which of them is random
 PARENTS = 10  # of each memory: what candidates are sought around, and candidates themselves
 FEW = 16  # candidates that proxies are computed for at an ask: for all of them it would take longer than a training
 
@@ -96,8 +96,9 @@ class Bayesian(Strategy):
         start: judgements before the surrogate is asked.
         memory: what searches on other tasks found in this space. Then what is learned is how this task differs from
             them: the surrogate's mean is theirs, weighed by how well they order what was judged here (see `Memory`).
-            Three judgements begin it, one of them random so that a memory that misleads is found out; one that has
-            lost all its weight leaves the search as it would have been without.
+            Three judgements begin it, one of them random so that a memory that misleads is found out. Until `start`
+            judgements what is expected best is next, whatever the acquisition: there is too little here to learn how
+            sure that is. A memory that has lost all its weight leaves the search as it would have been without.
         features: zero-cost proxies, see `Shortlist`; so is `data`. Or a shortlist, where several share its values.
         refit: every how many judgements the surrogate is fitted anew, for one that takes long.
 
@@ -152,7 +153,7 @@ class Bayesian(Strategy):
             return self._value(belief, architectures, draws)
 
         # What is known from elsewhere is a parent of candidates as well, and no child of others need be like it.
-        known = self._remembered() if self.memory and self._weights().any() else []
+        known = self._remembered() if self._trust() > 0.0 else []
         found = self.candidates.find(self.space, belief.best, self.seen, value, rng)
         if found := fresh([*known, *found], self.seen):
             return Proposal(self._chosen(found, value(found), draws), origin=self._origin())
@@ -163,7 +164,7 @@ class Bayesian(Strategy):
         asked = len(self.seen)
         if asked >= self.start:
             return None
-        if self.memory and (trust := float(self._weights().max())) > 0.0:
+        if (trust := self._trust()) > 0.0:
             # As much as memory is doubted, the search begins as it would without: such points find out who misleads.
             if asked == PROBE or self.strangers < int((1.0 - trust) * (asked + 1)):
                 return self._stranger(rng, "random: to see whether memory is right")
@@ -201,6 +202,15 @@ class Bayesian(Strategy):
             self._trusted = (self.told, self._weighed())
         return self._trusted[1]
 
+    def _trust(self) -> float:
+        """From 0 to 1, how far memory is believed as a whole: it is doubted no more than all of its tasks are at once,
+        so that several that agree with this one need fewer random points to be believed."""
+        return float(1.0 - np.prod(1.0 - self._weights())) if self.memory else 0.0
+
+    def _begins(self) -> bool:
+        """Whether what memory expects is followed, whatever the acquisition."""
+        return len(self.seen) < self.start and self._trust() > 0.0
+
     def _weighed(self) -> Array:
         judged = list(self.judged.values())
         if not judged:
@@ -229,7 +239,7 @@ class Bayesian(Strategy):
     def _lack(self) -> str | None:
         """What is missing before a surrogate can be fitted."""
         known = {key for key, _ in self.judged}
-        start = REMEMBERED if self.memory and self._weights().any() else self.start
+        start = REMEMBERED if self._trust() > 0.0 else self.start
         if len(known) < start:
             return f"{len(known)} of {start} points known"
         if not _differ(self.judged):
@@ -245,6 +255,8 @@ class Bayesian(Strategy):
 
     def _value(self, belief: _Belief, architectures: Sequence[Architecture], draws: np.random.Generator) -> Array:
         rows = self._rows(architectures, [belief.level] * len(architectures), belief.proxies)
+        if self._begins():
+            return belief.posterior.predict(rows)[0]
         return self.acquisition.value(belief.posterior, rows, belief.highest, draws)
 
     def _belief(self, with_proxies: bool = False) -> _Belief:
@@ -323,8 +335,8 @@ class Bayesian(Strategy):
         return np.asarray(self.proxies.values(architectures), dtype=np.float64)
 
     def _origin(self) -> str:
-        names = (_name(self.acquisition, ACQUISITIONS), _name(self.surrogate, SURROGATES))
-        return " of ".join(names)
+        taken = "mean" if self._begins() else _name(self.acquisition, ACQUISITIONS)
+        return f"{taken} of {_name(self.surrogate, SURROGATES)}"
 
     def _stranger(self, rng: random.Random, why: str) -> Proposal | None:
         found = stranger(self.space, self.seen, rng)
