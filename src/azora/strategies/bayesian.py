@@ -43,7 +43,7 @@ CANDIDATES: Mapping[str, type[Candidates]] = {"near": Near, "evolved": Evolved}
 
 MOST = 400  # observations that a surrogate learns from
 MIDDLING = 0.0  # the target of what is still being judged
-REMEMBERED, PROBE = 3, 2  # judgements that begin a search with a memory, and which of them is random
+REMEMBERED, PROBE = 3, 1  # judgements that begin a search with a memory, and which of them is random
 PARENTS = 10  # of each memory: what candidates are sought around, and candidates themselves
 FEW = 16  # candidates that proxies are computed for at an ask: for all of them it would take longer than a training
 
