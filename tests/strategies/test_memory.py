@@ -159,13 +159,19 @@ def test_what_a_memory_takes_for_nearly_equal_says_little_of_it() -> None:
 
 
 def test_several_tasks_that_agree_are_doubted_less_than_one() -> None:
-    def drawn(tasks: int) -> int:
-        space = wide()
-        strategy = Bayesian(space, 0, memory=[remember(space, good, 60, each, likeness=0.8) for each in range(tasks)])
-        best_after(strategy, 9)
-        return strategy.strangers
+    space = wide()
 
-    assert drawn(4) == 1 < drawn(1)
+    def somewhat(architecture: Architecture) -> float:
+        return good(architecture) + 16.0 * random.Random(architecture.key).random()
+
+    def drawn(tasks: int) -> int:
+        memory = [remember(space, good, 60, each, likeness=0.8) for each in range(tasks)]
+        strategies = [Bayesian(space, seed, memory=memory) for seed in range(5)]
+        for strategy in strategies:
+            best_after(strategy, 9, somewhat)
+        return sum(strategy.strangers for strategy in strategies)
+
+    assert drawn(4) == 5 < drawn(1)  # one a search, to see whether memory is right
 
 
 def test_what_memory_expects_most_of_comes_first_and_then_the_acquisition_decides() -> None:
