@@ -64,7 +64,7 @@ SAME = (
 )  # fmt: skip
 """What an evaluation hangs on, beside the commit and the machine."""
 PAIRED = ("on", "shots", "meta_training_seconds", "episodes", "commit", "seed")
-"""What two evaluations share that can be compared; all but the seed is what differences over seeds share."""
+"""What two evaluations share that can be compared; all but commit and seed, and settings, is what seeds share."""
 SEARCHED = {"scratch": "metanas", "scratch-base": "base", "found": "metanas"}
 """Whose architecture a method takes."""
 COMPARED = {
@@ -258,18 +258,22 @@ def apart(cell: Mapping[str, Any], other: Mapping[str, Any]) -> Array:
 
 def over_seeds(cells: Sequence[Mapping[str, Any]]) -> list[str]:
     """Where there are several seeds: mean differences with 95 % of Student's t over seeds, and what one seed would say
-    by its episodes."""
-    found: dict[tuple[Any, ...], list[Array]] = defaultdict(list)
+    by its episodes. The two of a difference are of one commit; seeds may be of several, which are named, where both had
+    the same settings."""
+    found: dict[tuple[Any, ...], dict[int, tuple[Array, str]]] = defaultdict(dict)
     for cell in cells:
         for other in paired(cell, cells):
-            found[*(cell[name] for name in PAIRED[:-1]), cell["method"], other["method"]].append(apart(cell, other))
+            settings = json.dumps([cell.get("settings"), other.get("settings")], sort_keys=True)
+            alike = (*(cell[name] for name in PAIRED[:-2]), cell["method"], other["method"], settings)
+            found[alike][cell["seed"]] = apart(cell, other), cell["commit"]
     lines = []
-    for (on, shots, seconds, episodes, of, method, other), seeds in found.items():
+    for (on, shots, seconds, episodes, method, other, _), seeds in found.items():
         if len(seeds) > 1:
-            means = np.array([points.mean() for points in seeds])
+            means = np.array([points.mean() for points, _ in seeds.values()])
             wide = float(t.ppf(0.975, len(means) - 1) * means.std(ddof=1) / math.sqrt(len(means)))
-            within = ", ".join(f"{half(points):.2f}" for points in seeds)
-            line = f"{on:<11}{shots}-shot  {method} above {other} after {seconds:g} s at {of}: "
+            within = ", ".join(f"{half(points):.2f}" for points, _ in seeds.values())
+            commits = ", ".join(sorted({of for _, of in seeds.values()}))
+            line = f"{on:<11}{shots}-shot  {method} above {other} after {seconds:g} s at {commits}: "
             line += f"{means.mean():+.2f} ± {wide:.2f} over {len(means)} seeds"
             lines.append(f"{line} (over {episodes} episodes ± {within})")
     return lines

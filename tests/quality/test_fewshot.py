@@ -94,3 +94,14 @@ def test_differences_are_of_one_commit_and_are_told_over_seeds(
     assert len(lines) == 5 and "+4.00 ± 4.53 fixed" in lines[0] and "scratch" not in lines[0]
     # The means of the seeds are 4 and 12 points: 8 ± 12.71 · 5.66 / √2.
     assert last.endswith("at now: +8.00 ± 50.82 over 2 seeds (over 3 episodes ± 4.53, 4.53)")
+
+
+@pytest.mark.parametrize(("rate", "said"), [(0.1, ["at later, now: +8.00 ± 50.82 over 2 seeds"]), (0.2, [])])
+def test_seeds_of_several_commits_are_put_together_where_settings_are_the_same(rate: float, said: list[str]) -> None:
+    same = {"on": "test", "shots": 5, "meta_training_seconds": 9.0, "episodes": 3}
+    cells = [
+        {**same, "method": method, "seed": seed, "commit": commit, "correct": answers, "settings": {"rate": asked}}
+        for seed, commit, asked in ((0, "now", 0.1), (1, "later", rate))
+        for method, answers in (("metanas", [60 + 6 * seed, 63 + 6 * seed, 66 + 6 * seed]), ("fixed", [60, 60, 60]))
+    ]
+    assert [line.partition("9 s ")[2].partition(" (")[0] for line in fewshot.over_seeds(cells)] == said

@@ -126,13 +126,12 @@ def test_a_memory_is_believed_for_as_long_as_it_orders_what_is_found() -> None:
 
 def by_pairs(memory: Memory, means: Any, orders: Any, levels: Any) -> list[float]:
     """`Memory.weights`, pair by pair."""
-    right, pairs = np.zeros(len(memory.remembered)), np.zeros(len(memory.remembered))
+    right, pairs = np.zeros(len(memory.remembered)), 0
     for later in range(len(orders)):
         for earlier in range(later):
             if orders[later] != orders[earlier] and levels[later] == levels[earlier]:
-                told = np.minimum(np.abs(means[:, later] - means[:, earlier]), 1.0)
-                pairs = pairs + told
-                right += told * ((means[:, later] > means[:, earlier]) == (orders[later] > orders[earlier]))
+                pairs += 1
+                right += (means[:, later] > means[:, earlier]) == (orders[later] > orders[earlier])
     likeness = np.array([each.likeness for each in memory.remembered])
     weights = 2.0 * (5 / 3 * likeness + right) / (2.0 + pairs) - 1.0
     return [0.0 if weight < 0.2 else float(weight) for weight in weights]
@@ -144,25 +143,19 @@ def test_weights_are_those_of_all_pairs(count: int, seed: int) -> None:
     rng, space = random.Random(seed), wide()
     memory = Memory(space, [remember(space, good, likeness=rng.random()) for _ in range(5)])
     # Ties in what is expected, in scores, and in both of an order; failures; three levels.
-    means = 0.4 * np.array([[rng.randrange(6) + 3 * (place < 3) * at for at in range(count)] for place in range(5)])
+    means = np.array([[float(rng.randrange(6) + 3 * (place < 3) * at) for at in range(count)] for place in range(5)])
     scores = [rng.choice([-np.inf, 0.5 + at / 20, 0.7]) for at in range(count)]
     orders = [(score, -rng.random() if rng.random() < 0.5 else -1.0) for score in scores]
     levels = [rng.choice([None, 1.0, 3.0]) for _ in range(count)]
     found = memory.weights(means.reshape(5, count), orders, levels)
-    np.testing.assert_allclose(found, by_pairs(memory, means.reshape(5, count), orders, levels), atol=1e-12)
-
-
-def test_what_a_memory_takes_for_nearly_equal_says_little_of_it() -> None:
-    memory = Memory(wide(), [remember(wide(), good)])
-    near, far = (memory.weights(np.array([[0.0, apart]]), [(1.0,), (0.0,)], [None] * 2)[0] for apart in (0.05, 2.0))
-    assert near > 0.6 and far == 0.0  # in the wrong order both times; nothing told: 0.667
+    assert found.tolist() == by_pairs(memory, means, orders, levels)
 
 
 def test_several_tasks_that_agree_are_doubted_less_than_one() -> None:
     space = wide()
 
     def somewhat(architecture: Architecture) -> float:
-        return good(architecture) + 16.0 * random.Random(architecture.key).random()
+        return good(architecture) + 8.0 * random.Random(architecture.key).random()
 
     def drawn(tasks: int) -> int:
         memory = [remember(space, good, 60, each, likeness=0.8) for each in range(tasks)]

@@ -16,7 +16,6 @@ from azora.strategies.surrogates import Array, Description, GaussianProcess, Pos
 PAIRS, CONCORDANT = 2.0, 5.0 / 3.0  # what a memory of a task just like this one is believed before anything is known
 ALIKE = 0.5  # tasks less alike have no say in what is tried first
 DROPPED = 0.2  # a weight below which a memory is not heard
-APART = 1.0  # standard deviations of ranks between two expectations, from which on a pair of networks counts as a whole
 SAME = 1e-9
 MOST = 200  # architectures of one memory: the better half of them the best there are
 
@@ -75,9 +74,9 @@ class Memory:
     """Regressors of what was remembered, weighed by how well they order what is found here.
 
     A memory starts as if it had ordered five sixths of two pairs rightly, times its likeness, and every pair of
-    networks that were judged here counts for or against it, one that it takes for nearly equal the less: its weight is
-    2·share − 1, where the share is that of pairs in the right order. Below 0.2 it is not heard, so a memory of an
-    opposite or an unrelated task soon says nothing (as ranking-weighted ensembles, Feurer et al., 2018, but by counts).
+    networks that were judged here counts for or against it: its weight is 2·share − 1, where the share is that of pairs
+    in the right order. Below 0.2 it is not heard, so a memory of an opposite or an unrelated task soon says nothing (as
+    ranking-weighted ensembles, Feurer et al., 2018, but by counts).
 
     Args:
         space: that is searched.
@@ -142,21 +141,19 @@ class Memory:
 
 def _ordered_rightly(
     means: Array, orders: Sequence[tuple[float, ...]], levels: Sequence[float | None]
-) -> tuple[Array, Array]:
-    """How many of the pairs of one level that differ in order each of `means` orders as they are, and how many such
-    pairs there are; both (sources,). A pair whose means are nearer than `APART` is as much less of one: what a memory
-    expects most of would else be told apart by luck, and that luck be taken for what the memory is worth."""
+) -> tuple[Array, int]:
+    """(sources,) how many of the pairs of one level that differ in order each of `means` orders as they are; and how
+    many such pairs there are."""
     places = {order: place for place, order in enumerate(sorted(set(orders)))}
     numbers = {level: number for number, level in enumerate(dict.fromkeys(levels))}
     heights = np.array([places[order] for order in orders])
     kinds = np.array([numbers[level] for level in levels])
-    right, pairs = np.zeros(len(means)), np.zeros(len(means))
+    right, pairs = np.zeros(len(means)), 0
     for later in range(1, len(orders)):  # a row of pairs at a time: all of them would be half a million for a thousand
         counted = np.flatnonzero((heights[:later] != heights[later]) & (kinds[:later] == kinds[later]))
-        rises = means[:, [later]] - means[:, counted]
-        told = np.minimum(np.abs(rises) / APART, 1.0)
-        right += (told * ((rises > 0.0) == (heights[later] > heights[counted]))).sum(1)
-        pairs += told.sum(1)
+        rises = means[:, [later]] > means[:, counted]
+        right += (rises == (heights[later] > heights[counted])).sum(1)
+        pairs += len(counted)
     return right, pairs
 
 
