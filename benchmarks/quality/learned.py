@@ -35,7 +35,7 @@ from azora.bench.comparison import contestants
 from azora.bench.curves import Figure
 from azora.bench.registry import find_file
 from azora.bench.writing import provenance
-from azora.strategies.learned import digest_of
+from azora.strategies.learned import digest_of, read_learned
 from azora.strategies.registry import STRATEGIES
 
 RANDOM, COMPOSED = "random", "composed"
@@ -50,7 +50,7 @@ def played(table: str, name: str, file: Path | None, places: Sequence[int], runs
     digest = None if source is None else hashlib.sha256(source.read_bytes()).hexdigest()[:16]
     asked = {"table": digest or table, "strategy": name, "places": list(places), "runs": runs}
     if file is not None:
-        asked["settings"] = digest_of(file)
+        asked["settings"] = digest_of(read_learned(file))
     return kept(
         out / f"{Path(table).name}-{name}.json", asked, partial(_play, table, name, file, queries, places, runs)
     )

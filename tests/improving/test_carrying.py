@@ -29,6 +29,7 @@ from azora.meta import Judgement, Knowledge, describe_task
 from azora.meta.carried import MOST_RECORDS, MOST_TRIALS, Carried
 from azora.meta.policy import Policy
 from azora.networks.registry import make_space
+from azora.strategies.learned import digest_of
 
 POLICY = {"challengers": 3, "kinds": "train,memory,grow"}
 
@@ -69,6 +70,19 @@ def test_it_carries_strategy_recipe_policy_and_memory_as_data(found: Path) -> No
     assert [len(each.trials) for each in there.records] == [3] and there.records[0].task == "blobs"
     assert there.recipe["optimiser"] in ("sgd", "adamw")
     assert Carried.from_text(there.to_text(), "again") == there
+
+
+def test_a_strategy_from_a_file_is_carried_itself_and_no_path(in_process: None, tmp_path: Path) -> None:
+    parts = {"phases": [{"source": "cross", "draws": 3}], "start": 3, "fidelity": "halving"}
+    file, out = tmp_path / "learned.json", tmp_path / "out"
+    file.write_text(json.dumps({"settings": parts, "provenance": {}}))
+    words = {"trials": 2, "workers": 1, "space": "mlp", "policy": POLICY, "strategy": "composed"}
+    task = blobs(60, 0)
+    run(Job.parse(task=task, out=out, strategy_settings={"file": str(file), "eta": 2}, **words))
+    there = carried(out / "model")
+    assert there.strategy["settings"] == {**parts, "eta": 2}
+    assert str(tmp_path) not in (out / "model" / CARRIED).read_text()
+    assert there.records[0].facts["settings"] == {"file": f"SHA-256 {digest_of(parts)}", "eta": 2}
 
 
 def test_it_is_improved_by_what_it_carries_alone_and_carries_it_on(alone: Path) -> None:

@@ -29,7 +29,7 @@ def carried_by(setting: Setting, study: Study, winner: Architecture) -> str | No
     heard = [] if memory is None else [each for each in memory.records if each.task in told]
     own = record_of(job, study, setting.objective, setting.task, features)
     strategy = {
-        "name": job.strategy, "settings": dict(job.strategy_settings), "objective": setting.objective.metric,
+        "name": job.strategy, "settings": setting.strategy_settings, "objective": setting.objective.metric,
         "seed": job.seed, "budget": job.budget,
     }  # fmt: skip
     root = setting.space.root

@@ -187,12 +187,14 @@ def record_of(
     # What a strategy came to in one time is another fact than what it came to in ten times as much.
     told = json.dumps([task.digest, study.created, job.budget], sort_keys=True, default=str).encode()
     space = {"name": study.space.name, "fingerprint": study.space.root.fingerprint}
+    # A file of the user's is known by what it says: its path is nothing to others.
+    file = {name: value for name, value in (study.created or {}).items() if name == "file"}
     facts = {
         "strategy": job.strategy, "evaluator": job.evaluator, "seed": job.seed, "budget": job.budget,
         "device": job.device, "reference": job.reference,
         "workers": job.workers, "limits": sorted({limit.quantity for limit in job.limits}),
         "amounts": sorted(f"{limit.quantity}={limit.most:g}" for limit in job.limits), "target": job.target,
-        "settings": dict(job.strategy_settings), "data": task.digest, "test": task.test_digest,
+        "settings": {**job.strategy_settings, **file}, "data": task.digest, "test": task.test_digest,
         "outcome": outcome, **({"failed": True} if failed else {}), **({"trees": True} if trees else {}),
         "azora": __version__, "when": datetime.now(UTC).isoformat(timespec="seconds"),
     }  # fmt: skip

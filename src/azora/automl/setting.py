@@ -29,7 +29,7 @@ from azora.networks.complexity import cost
 from azora.networks.registry import SPACES, default_space
 from azora.settings import closest, plain, resolve
 from azora.space import Architecture, Space
-from azora.strategies.learned import digest_of
+from azora.strategies.learned import digest_of, read_learned
 from azora.strategies.memory import ALIKE
 from azora.strategies.registry import STRATEGIES, find_maker, make_strategy
 from azora.tasks import METRICS, Reading, SearchData, Signature, Task, default_metric, from_arrays, load_task
@@ -84,7 +84,7 @@ class Setting:
     reward: Reward | None = None
     memory: Recollection | None = None
     writing: float = 0.0
-    learned: str | None = None
+    learned: Mapping[str, Any] | None = None
 
     @property
     def until(self) -> float | None:
@@ -188,6 +188,12 @@ class Setting:
         return (self.job.objectives or (Objective(default_metric(self.task.signature)),))[0].metric
 
     @property
+    def strategy_settings(self) -> dict[str, Any]:
+        """The job's, with what a file says in place of its name."""
+        own = {name: value for name, value in self.job.strategy_settings.items() if name != "file"}
+        return dict(self.job.strategy_settings) if self.learned is None else {**own, **self.learned}
+
+    @property
     def data(self) -> SearchData:
         return self.task.search_data
 
@@ -208,7 +214,7 @@ class Setting:
             # What studies of earlier days do not speak of must not make them others.
             **({} if job.target is None else {"target": job.target}),
             **({} if job.reward is None else {"reward": job.reward}),
-            **({} if self.learned is None else {"file": self.learned}),
+            **({} if self.learned is None else {"file": f"SHA-256 {digest_of(self.learned)}"}),
             "flips": self.task.reading.get("flips"),  # recipes that mirror are of another space; the rows are the same
         }
 
@@ -238,10 +244,10 @@ def _method(job: Job) -> Method | None:
     return method
 
 
-def _learned(job: Job) -> str | None:
-    """By which the file that the strategy is made from is known again; None where there is none."""
+def _learned(job: Job) -> Mapping[str, Any] | None:
+    """What the file says that the strategy is made from; None where there is none."""
     file = job.strategy_settings.get("file") if job.strategy == "composed" else None
-    return None if file is None else f"SHA-256 {digest_of(Path(file))}"
+    return None if file is None else read_learned(Path(file))
 
 
 def _objectives(job: Job, signature: Signature) -> tuple[Objective, ...]:

@@ -33,11 +33,6 @@ def read_learned(file: Path) -> Mapping[str, Any]:
     return settings
 
 
-def digest_of(file: Path) -> str:
-    """By which the settings in a file are known again.
-
-    Raises:
-        ConfigError: as `read_learned`.
-    """
-    told = json.dumps(read_learned(file), sort_keys=True)
-    return hashlib.sha256(told.encode()).hexdigest()[:16]
+def digest_of(settings: Mapping[str, Any]) -> str:
+    """By which what a file says is known again."""
+    return hashlib.sha256(json.dumps(settings, sort_keys=True).encode()).hexdigest()[:16]
