@@ -18,6 +18,7 @@ from azora.methods import Method, differentiable, mixing
 from azora.methods.differentiable import Differentiable
 from azora.methods.mixture_diagnosis import compared, diagnose_mixture, sentence
 from azora.methods.numbers import fitting_numbers, held_numbers, open_numbers
+from azora.methods.one_shot import UNTRAINED
 from azora.methods.phases import of_networks
 from azora.methods.presets import PRESETS
 from azora.methods.registry import METHODS, find_method
@@ -267,6 +268,17 @@ def test_figures_compare_what_was_derived_with_random_networks_of_the_same_train
     alone = compared(study, Objective(), one.key, ["unknown"])
     assert sentence(alone).endswith("is not known: no random network was trained as long")
     assert diagnose_mixture(desk.folder / "nothing", work.space, study, Objective()) == {}
+
+
+def test_what_there_was_no_time_to_train_has_no_first_training(desk: Desk) -> None:
+    """What a mixture says of its own network has no epochs, and figures must be JSON."""
+    work = desk.sit()
+    study = Study(MemoryJournal(), work.space)
+    one = of_networks(work.space).sample(random.Random(0))
+    study.told(study.asked(Proposal(one, UNTRAINED)), Report({"accuracy": 0.8}))
+    assert compared(study, Objective(), one.key, []) == {}
+    study.told(study.asked(Proposal(one, 2.0)), Report({"accuracy": 0.7}))
+    assert compared(study, Objective(), one.key, []) == {"epochs": 2.0, "derived": 0.7}
 
 
 def test_what_is_settled_for_is_what_was_derived(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:

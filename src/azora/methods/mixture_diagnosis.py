@@ -10,6 +10,7 @@ from typing import Any
 
 from azora.methods.method import PHASE
 from azora.methods.mixing import RELAXING
+from azora.methods.one_shot import UNTRAINED
 from azora.methods.phases import of_networks
 from azora.space import Space
 from azora.study import SqlJournal, Study
@@ -57,11 +58,14 @@ def diagnose_mixture(folder: Path, space: Space, study: Study, objective: Object
 
 
 def compared(study: Study, objective: Objective, derived: str | None, controls: Sequence[str]) -> dict[str, Any]:
-    """The derived network's score after its first training, and those of the controls after as long a one."""
+    """The derived network's score after its first training, and those of the controls after as long a one.
+
+    What the mixture said of a network that there was no time to train is no training.
+    """
     first: dict[str, tuple[float, float]] = {}
     for trial in study.trials:
-        key, epochs = trial.proposal.architecture.key, trial.proposal.budget or math.inf
-        if key in (derived, *controls) and objective.score(trial.report) > -math.inf:
+        key, epochs = trial.proposal.architecture.key, trial.proposal.budget or UNTRAINED
+        if epochs > UNTRAINED and key in (derived, *controls) and objective.score(trial.report) > -math.inf:
             first[key] = min(first.get(key, (math.inf, 0.0)), (epochs, trial.report.metrics[objective.metric]))
     if derived not in first:
         return {}
