@@ -18,6 +18,7 @@ from azora.bench.compositions import (
     HALVING,
     PHASES,
     Compositions,
+    acting,
     decisions_of,
     settings_of,
 )
@@ -114,11 +115,56 @@ def test_a_longer_judgement_goes_on_from_a_shorter_one() -> None:
     judging = Judging(tasks_of(["digits-cells"], 10))
     point = Compositions().architecture(**decisions_of(EVOLUTION))
     short, long = (judging(Proposal(point, budget=budget)) for budget in (2.0, 4.0))
-    gains = judging.gains[point.key]
+    (gains,) = judging.gains.values()
     assert len(gains) == 4
     assert short["gain"] == pytest.approx(sum(gains[:2]) / 2)
     assert long["gain"] == pytest.approx(sum(gains) / 4)
     assert long["runs"] == 4.0
+
+
+GUIDED = {"source": "mixed", "guided": 1.0, "pool": 20, "draws": 3}
+BRED = {"source": "mutation", "draws": 3}
+DRAWN = {"source": "random", "draws": 3}
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        ({"phases": [GUIDED], "population": 5}, {"phases": [GUIDED], "population": 50, "replacement": "worst"}),
+        ({"phases": [DRAWN], "population": 5}, {"phases": [{**DRAWN, "draws": 9}], "replacement": "none"}),
+        (
+            {"phases": [BRED], "population": 5, "replacement": "none"},
+            {"phases": [BRED], "population": 9, "replacement": "none"},
+        ),
+        (
+            {"phases": [{**GUIDED, "until": 0.5}, {**DRAWN, "until": 0.4}, BRED]},
+            {"phases": [{**GUIDED, "until": 0.5}, BRED]},
+        ),
+    ],
+)
+def test_what_does_not_act_changes_no_run_and_is_not_played_again(
+    one: Mapping[str, object], other: Mapping[str, object], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    judging, played = Judging(tasks_of(["digits-cells"], 25)), list[Run]()
+    once = judging.runs.play
+
+    def play(settings: Mapping[str, object], runs: Sequence[Run]) -> list[float]:
+        played.extend(runs)
+        return once(settings, runs)
+
+    monkeypatch.setattr(judging.runs, "play", play)
+    points = [Compositions().architecture(**decisions_of(each)) for each in (one, other)]
+    assert settings_of(points[0]) != settings_of(points[1])
+    assert once(settings_of(points[0]), [(0, 3)]) == once(settings_of(points[1]), [(0, 3)])
+    assert judging(Proposal(points[0], budget=2.0)) == judging(Proposal(points[1], budget=2.0))
+    assert len(played) == 2
+
+
+@pytest.mark.parametrize("changed", [{"population": 5}, {"replacement": "worst"}, {"phases": [{**BRED, "draws": 9}]}])
+def test_what_acts_is_another_strategy(changed: Mapping[str, object]) -> None:
+    points = [Compositions().architecture(**decisions_of({"phases": [BRED], **each})) for each in ({}, changed)]
+    one, other = (acting(settings_of(point)) for point in points)
+    assert one != other
 
 
 def test_processes_give_what_one_gives_and_a_run_that_fails_is_told() -> None:

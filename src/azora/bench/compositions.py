@@ -12,6 +12,7 @@ from azora.strategies.making import FIDELITIES, FULL
 PHASES = 3
 SELDOM = 8  # judgements between two fits of a surrogate, at most
 MUTATING = ("mutation", "cross")  # sources whose candidates mutate
+NEAR = ("neighbours", "mixed")  # those with neighbours of the best by a surrogate, or else of winners of tournaments
 ALWAYS, SOMETIMES, NEVER = "always", "sometimes", "never"
 
 EVOLUTION: Mapping[str, Any] = {"phases": [{"source": "mutation", "draws": 5}], "start": 18, "population": 18}
@@ -91,6 +92,30 @@ def _settings(architecture: Architecture, place: int) -> dict[str, Any]:
     kept = {name: architecture[f"{name}_{place}"] for name in names if f"{name}_{place}" in architecture}
     guided = {ALWAYS: 1.0, NEVER: 0.0}.get(str(architecture[f"guided_{place}"]))
     return {**kept, "guided": architecture[f"share_{place}"] if guided is None else guided}
+
+
+def acting(settings: Mapping[str, Any]) -> dict[str, Any]:
+    """Those of the settings that a run can hang on, where no judgement fails: without phases that never have their
+    turn, draws of nothing, and what a population forgets of which nobody is ever a parent. Strategies of which these
+    are the same make the same runs."""
+    phases, end = list[dict[str, Any]](), 0.0
+    for phase in settings["phases"]:
+        if (until := phase.get("until", 1.0)) > end:
+            end = until
+            phases.append({name: value for name, value in phase.items() if name != "draws" or _draws(phase)})
+    unused = {"replacement", "population"} if not any(_breeds(phase) for phase in phases) else set[str]()
+    if settings["replacement"] == "none":
+        unused.add("population")
+    return {**{name: value for name, value in settings.items() if name not in unused}, "phases": phases}
+
+
+def _draws(phase: Mapping[str, Any]) -> bool:
+    return phase["source"] in (*MUTATING, *NEAR)
+
+
+def _breeds(phase: Mapping[str, Any]) -> bool:
+    """Whether parents come from the population."""
+    return phase["source"] in MUTATING or (phase["source"] in NEAR and phase["guided"] < 1.0)
 
 
 def decisions_of(settings: Mapping[str, Any]) -> dict[str, Option]:

@@ -14,7 +14,7 @@ from typing import Any, final
 import numpy as np
 
 from azora import __version__
-from azora.bench.compositions import BAYESIAN, EVOLUTION, Compositions, decisions_of, settings_of
+from azora.bench.compositions import BAYESIAN, EVOLUTION, Compositions, acting, decisions_of, settings_of
 from azora.bench.curves import Curve
 from azora.bench.gains import Gains
 from azora.bench.play import play
@@ -27,6 +27,7 @@ from azora.loop import Budget, search
 from azora.settings import closest
 from azora.space import Architecture, Option, Space
 from azora.strategies import RandomSearch, Strategy
+from azora.strategies.learned import digest_of
 from azora.strategies.registry import make_strategy
 from azora.study import Study, StudyFolder
 from azora.trial import Objective, Proposal, Trial
@@ -131,7 +132,7 @@ def _by_length(protocol: Protocol, queries: int) -> Protocol:
 @final
 class Judging:
     """Judges a strategy by runs on every table: its proposal's budget says how many. A longer judgement goes on from a
-    shorter one: no run is made twice.
+    shorter one, and one of a strategy that differs in nothing that acts has the runs of that: no run is made twice.
 
     Args:
         workers: see `Gains`.
@@ -143,7 +144,7 @@ class Judging:
 
     def __call__(self, proposal: Proposal) -> Mapping[str, float]:
         settings = settings_of(proposal.architecture)
-        known = self.gains.setdefault(proposal.architecture.key, [])
+        known = self.gains.setdefault(digest_of(acting(settings)), [])
         runs, places = max(1, round(proposal.budget or 1.0)), range(len(self.tasks))
         wanted = range(len(known), runs)
         played = self.runs.play(settings, [(place, seed) for seed in wanted for place in places])
@@ -155,10 +156,10 @@ class Judging:
     def take_up(self, trials: Sequence[Trial]) -> None:
         """The runs that an earlier session made."""
         for trial in trials:
-            metrics, known = trial.report.metrics, self.gains.get(trial.proposal.architecture.key, [])
+            digest, metrics = digest_of(acting(settings_of(trial.proposal.architecture))), trial.report.metrics
             gains = [metrics[f"{RUN}{seed}"] for seed in range(len(metrics)) if f"{RUN}{seed}" in metrics]
-            if trial.report.ok and len(gains) > len(known):
-                self.gains[trial.proposal.architecture.key] = gains
+            if trial.report.ok and len(gains) > len(self.gains.get(digest, [])):
+                self.gains[digest] = gains
 
 
 def tasks_of(tables: Sequence[str], queries: int) -> list[Task]:
