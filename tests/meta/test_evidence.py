@@ -11,7 +11,7 @@ import pytest
 
 from azora.errors import KnowledgeError
 from azora.meta import Judgement, Record
-from azora.meta.evidence import Experience, Situation, choose, experienced, read_evidence, write_evidence
+from azora.meta.evidence import REACH, Experience, Situation, choose, experienced, read_evidence, write_evidence
 
 EASY = {"nearest": 0.95, "linear": 0.9, "log_rows": 6.0, "log_inputs": 5.0}
 HARD = {"nearest": 0.2, "linear": 0.1, "log_rows": 6.0, "log_inputs": 5.0}
@@ -56,6 +56,11 @@ def test_nothing_is_chosen_where_nothing_is_alike_or_known() -> None:
     assert choose(CASES[:1], Situation(EASY, "cells", 20.0), NAMES) is None  # a single case
     assert choose(CASES, Situation({**EASY, "regression": 1.0}, "cells", 20.0), NAMES) is None
     assert choose(CASES, Situation(EASY, "cells", 1e9), NAMES) is None
+    # However many there are, what was best in half a minute is not what is best in ten.
+    many, most = CASES[:3] * 40, 20.0 * REACH
+    for seconds, workers in ((most + 1, 1), (most / 2 + 1, 2)):
+        assert choose(many[:1] * 40, Situation(EASY, "cells", seconds, workers), NAMES) is None
+    assert choose(many, Situation(EASY, "cells", most - 1), NAMES) is not None
     assert choose([], Situation(EASY, "cells", 20.0), NAMES) is None
     assert choose(CASES, Situation(EASY, "cells", 20.0), ("spos",)) is None
 

@@ -20,6 +20,7 @@ FORMAT = 1
 TRAINED = "trained"  # the evaluator of searches that do not say
 FILE = Path(__file__).parent / "data" / "evidence.json"  # the cases that come with azora, where there are any
 SPREAD = 2.0  # logarithms of time, and of values to learn from for each second, by which two cases differ much
+REACH = 8.0  # times as long or as short, beyond which a case says nothing: what is best changes with the time
 OTHER = {"space": 0.5, "limits": 0.7, "device": 0.7}  # what is left of a likeness where these are others
 PRIOR = 2.0  # cases just alike that the mean over all cases is worth; so many of a middling rank are added to those
 ENOUGH = 2.0  # likeness, over all cases, below which too little is known
@@ -48,7 +49,10 @@ class Situation:
 
     def likeness(self, other: Situation) -> float:
         """From 0 to 1, how much `other` says of this one."""
-        away = abs(self._work() - other._work()) + abs(self._load() - other._load())
+        away = abs(self._work() - other._work())
+        if away > math.log(REACH):
+            return 0.0
+        away += abs(self._load() - other._load())
         alike = likeness(self.features, other.features) * math.exp(-away / (2 * SPREAD))
         for name, left in OTHER.items():
             if getattr(self, name) != getattr(other, name):
@@ -124,11 +128,11 @@ class Choice:
 def choose(experiences: Sequence[Experience], situation: Situation, candidates: Collection[str]) -> Choice | None:
     """The candidate of the best expected rank; None where no case is like this one, or nothing tells candidates apart.
 
-    The expected rank is the mean over all cases, each weighed by its likeness, drawn towards the mean of all cases
-    alike: so far as nothing like it was seen, who is best in general is chosen.
+    The expected rank is the mean over all cases that are like this one at all, each weighed by its likeness, drawn
+    towards their plain mean: so far as little like it was seen, who is best in general is chosen.
     """
     found = [(each, each.situation.likeness(situation), each.ranks(candidates)) for each in experiences]
-    found = [(each, alike, ranks) for each, alike, ranks in found if ranks]
+    found = [(each, alike, ranks) for each, alike, ranks in found if ranks and alike]
     if sum(alike for _, alike, _ in found) < ENOUGH:
         return None
     expected = {}
