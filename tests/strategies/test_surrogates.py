@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import random
+
 import numpy as np
 import pytest
 
 from azora.networks.registry import make_space
-from azora.space import Categorical, Product, Space
+from azora.space import Architecture, Categorical, Product, Space
 from azora.strategies.surrogates import (
     BoostedTrees,
     Description,
@@ -133,8 +135,6 @@ def test_ranks_are_normal_and_equals_are_equal() -> None:
 
 
 def test_descriptions_have_a_group_for_every_choice_and_feature() -> None:
-    import random
-
     pictures = Signature("classification", (3, 12, 12), 10)
     for space, features in (
         (tiny_space(), 0),
@@ -149,6 +149,22 @@ def test_descriptions_have_a_group_for_every_choice_and_feature() -> None:
         assert np.array_equal(describe(some)[0, : len(space.columns)], space.encode(some[0]))
 
 
+def test_a_space_describes_a_network_once_for_all_searches(monkeypatch: pytest.MonkeyPatch) -> None:
+    space, asked, encode = tiny_space(), list[str](), Space.encode
+
+    def counted(self: Space, architecture: Architecture) -> tuple[float, ...]:
+        asked.append(architecture.key)
+        return encode(self, architecture)
+
+    monkeypatch.setattr(Space, "encode", counted)
+    one = space.sample(random.Random(0))
+    first, second = Description(space)([one]), Description(space)([one])
+    assert np.array_equal(first, second) and asked == [one.key]
+    first[:] = 7.0  # what a caller does with its rows is its own
+    assert np.array_equal(Description(space)([one]), second)
+    assert len(Description(tiny_space())([one])) == 1 and asked == [one.key] * 2, "another space is asked itself"
+
+
 class Odd(Space):
     def encode(self, architecture: object) -> tuple[float, ...]:
         return (0.5, 0.25)
@@ -159,7 +175,5 @@ class Odd(Space):
 
 
 def test_a_space_that_encodes_in_its_own_way_is_one_group() -> None:
-    import random
-
     space = Odd("odd", [Categorical("a", tuple("xyz"))])
     assert Description(space).groups(space.sample(random.Random(0))) == [slice(0, 2)]

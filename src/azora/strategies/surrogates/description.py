@@ -4,25 +4,30 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from typing import final
+from weakref import WeakKeyDictionary
 
 import numpy as np
 
 from azora.space import Architecture, Space
 from azora.strategies.surrogates.surrogate import Array
 
-MOST_KEPT = 20_000  # rows that are remembered
+MOST_KEPT = 20_000  # rows of a space that are remembered
+
+Rows = dict[tuple[object, ...], Array]
+_KNOWN: WeakKeyDictionary[Space, Rows] = WeakKeyDictionary()
 
 
 @final
 class Description:
     """The columns of `Space.encode`, one group a choice, and after them the groups of `Space.features`.
 
-    Rows are remembered: the same candidates are described again and again.
+    Rows are remembered for as long as the space is there: the same candidates are described again and again, in one
+    search and in the next.
     """
 
     def __init__(self, space: Space) -> None:
         self.space = space
-        self._rows: dict[tuple[object, ...], Array] = {}
+        self._rows = _KNOWN.setdefault(space, {})
 
     def __call__(self, architectures: Sequence[Architecture]) -> Array:
         """(n, columns)."""
