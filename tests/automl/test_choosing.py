@@ -15,8 +15,41 @@ from azora.automl.discover import discover
 from azora.errors import SpaceError
 from azora.job import Job
 from azora.meta import Judgement, Knowledge, Record, describe_task
-from azora.meta.evidence import Experience, Situation, write_evidence
+from azora.meta.evidence import FILE, Experience, Situation, read_evidence, write_evidence
+from azora.meta.features import SCALES
+from azora.methods import METHODS
+from azora.strategies.registry import STRATEGIES
 from azora.tasks import Task, from_arrays
+
+
+@pytest.fixture(autouse=True)
+def _no_cases(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """None come with azora, where a test does not say so."""
+    monkeypatch.setattr("azora.meta.evidence.FILE", tmp_path / "none.json")
+
+
+def test_what_comes_with_azora_is_whole() -> None:
+    """Each case has every strategy, and a task's features as a search has them; no data set is alone."""
+    cases = read_evidence(FILE)
+    (names,) = {frozenset(case.scores) for case in cases}
+    assert names <= {*STRATEGIES, *METHODS} and {"halving", "spos"} <= names, "by which rules compare"
+    assert all(SCALES.keys() <= case.situation.features.keys() for case in cases)
+    assert len({case.data for case in cases}) >= 5 and all(case.data for case in cases)
+    assert len({(case.task, case.situation.seconds) for case in cases}) == len(cases)
+    assert all(0 <= score <= 1 for case in cases for own in case.scores.values() for score in own)
+
+
+def test_what_comes_with_azora_speaks_of_short_searches_of_small_pictures_alone(
+    stripes: Task, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("azora.meta.evidence.FILE", FILE)
+    case = max(read_evidence(FILE), key=lambda case: case.situation.seconds)
+    monkeypatch.setattr("azora.automl.choosing.describe_task", lambda data: case.situation.features)
+    words = {"task": stripes, "out": tmp_path, "workers": 1, "strategy": "auto"}
+    short = choose_strategy(Job.parse(**words, budget=f"{case.situation.seconds:g}s"), stripes)
+    assert short.strategy in case.scores and "by " in short.why and f"on {case.task} within" in short.why
+    for other in ({"budget": "1h"}, {"budget": "60s", "space": "stages"}):
+        assert "the most alike" not in choose_strategy(Job.parse(**words, **other), stripes).why
 
 
 def searched(
