@@ -40,7 +40,7 @@ def discover(
     budget: BudgetWord = None,
     target: TargetWord = None,
     limit: LimitWord = None,
-    strategy: Annotated[str, typer.Option(help="A strategy, or auto: chosen by memory or rules, and why.")] = "auto",
+    strategy: Annotated[str, typer.Option(help="A strategy, or auto: chosen by evidence or rules, and why.")] = "auto",
     out: Annotated[Path | None, typer.Option(help="Folder for everything (default: runs/TASK).")] = None,
     seed: Annotated[int, typer.Option(help="Seed of the search.")] = 0,
     boosting: BoostingWord = True,
