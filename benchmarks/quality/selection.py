@@ -21,7 +21,9 @@ seeds, and looks at the accuracy of what was chosen on the odd ones (and the oth
 as the worst accuracy that any run had on that task in that time; those of strategies that are not `STRATEGIES` do not
 count. Regret is to the best strategy of a case, as a share
 of what lies between its best and its worst. Beside it stand the strategy that is the best over all other data sets,
-the rules (what azora's own say of that very search), chance, and the oracle: the best on the half that chooses. Cases
+the rules (what azora's own say of that very search), chance, and the oracle: the best on the half that chooses. And
+the single strategy that has the least regret of all in hindsight (`single in hindsight`): a stronger rival than whoever
+has to choose one beforehand, which of strategies that are nearly equal on other data sets may take the wrong one. Cases
 that lack a strategy in one of the halves are left out, and counted. Prints JSON, with the middle 95 % over resamples of
 data sets.
 
@@ -63,6 +65,7 @@ from tasks import CUTS, pictures
 
 RUNS = Path(__file__).parents[1] / "results" / "selection" / "runs.jsonl"
 STRATEGIES = ("halving", "evolution", "bayesian", "spos", "darts-", "random")
+HINDSIGHT = "single in hindsight"
 SPACE = "cells"
 SIZES = ("few", "many")
 FEW, MANY, TEST = 300, 3_000, 2_000  # pictures
@@ -276,8 +279,15 @@ def regrets(
             "oracle": min(own, key=lambda name: own[name]),
         }
         line: dict[str, Any] = {way: lost[name] for way, name in ways.items()}
-        found.append({**line, "chance": float(np.mean(list(lost.values()))), "data": case.data})
+        found.append({**line, "chance": float(np.mean(list(lost.values()))), "data": case.data, "lost": lost})
     return found
+
+
+def in_hindsight(lines: Sequence[Mapping[str, Any]]) -> tuple[str, list[dict[str, Any]]]:
+    """The strategy whose mean regret over all cases is the least, and the lines with its regret as a way to choose."""
+    best = min(lines[0]["lost"], key=lambda name: float(np.mean([line["lost"][name] for line in lines])))
+    told = [{name: value for name, value in line.items() if name != "lost"} for line in lines]
+    return best, [{**new, HINDSIGHT: line["lost"][best]} for new, line in zip(told, lines, strict=True)]
 
 
 def halves(runs: Runs, described: Mapping[str, Mapping[str, float]]) -> tuple[list[list[Experience]], int]:
@@ -300,12 +310,14 @@ def score(data: Path, resamples: int = 2_000) -> dict[str, Any]:
             "odd seeds; run more, until there are cases of two data sets"
         )
     rules = ruled(data, even)
+    best, lines = in_hindsight([*regrets(even, odd, rules), *regrets(odd, even, rules)])
     return {
         **on,
         "cases": len(even),
         "left out": left_out,
         **counts(runs, every),
-        **summary([*regrets(even, odd, rules), *regrets(odd, even, rules)], resamples),
+        HINDSIGHT: best,
+        **summary(lines, resamples),
     }
 
 
@@ -321,15 +333,24 @@ def summary(lines: Sequence[Mapping[str, Any]], resamples: int) -> dict[str, Any
     )
     means = dict(zip(ways, np.concatenate(list(by_data.values())).mean(0).round(4).tolist(), strict=True))
     at = dict(zip(ways, drawn.T, strict=True))
-    gap, gaps = means["best single"] - means["oracle"], at["best single"] - at["oracle"]
-    closed = (at["best single"] - at["chosen"])[gaps > 0] / gaps[gaps > 0]
+    rivals = [single for single in ("best single", HINDSIGHT) if single in means]
+    closed = {f" of {single}" if single == HINDSIGHT else "": against(single, means, at) for single in rivals}
     return {
         "regret": means,
         "interval": {way: middle(own) for way, own in at.items()},
-        "closed": None if gap <= 0 else round((means["best single"] - means["chosen"]) / gap, 3),
+        **{f"{name}{end}": value for end, told in closed.items() for name, value in told.items()},
+        **{f"chosen above {single}": middle(at["chosen"] - at[single]) for single in rivals},
+    }
+
+
+def against(single: str, means: Mapping[str, float], at: Mapping[str, np.ndarray]) -> dict[str, Any]:
+    """How much of the gap between one strategy for all and the oracle is closed; `at` are means of resamples."""
+    gap, gaps = means[single] - means["oracle"], at[single] - at["oracle"]
+    closed = (at[single] - at["chosen"])[gaps > 0] / gaps[gaps > 0]
+    return {
+        "closed": None if gap <= 0 else round((means[single] - means["chosen"]) / gap, 3),
         "closed interval": middle(closed) if len(closed) else None,
-        "resamples with a gap to close": len(closed) / resamples,
-        "chosen above best single": middle(at["chosen"] - at["best single"]),
+        "resamples with a gap to close": len(closed) / len(gaps),
     }
 
 

@@ -122,6 +122,18 @@ def test_a_longer_judgement_goes_on_from_a_shorter_one() -> None:
     assert long["runs"] == 4.0
 
 
+def recorded(judging: Judging, monkeypatch: pytest.MonkeyPatch) -> list[Run]:
+    """The runs that it makes from now on."""
+    played, once = list[Run](), judging.runs.play
+
+    def play(settings: Mapping[str, object], runs: Sequence[Run]) -> list[float]:
+        played.extend(runs)
+        return once(settings, runs)
+
+    monkeypatch.setattr(judging.runs, "play", play)
+    return played
+
+
 GUIDED = {"source": "mixed", "guided": 1.0, "pool": 20, "draws": 3}
 BRED = {"source": "mutation", "draws": 3}
 DRAWN = {"source": "random", "draws": 3}
@@ -145,14 +157,8 @@ DRAWN = {"source": "random", "draws": 3}
 def test_what_does_not_act_changes_no_run_and_is_not_played_again(
     one: Mapping[str, object], other: Mapping[str, object], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    judging, played = Judging(tasks_of(["digits-cells"], 25)), list[Run]()
-    once = judging.runs.play
-
-    def play(settings: Mapping[str, object], runs: Sequence[Run]) -> list[float]:
-        played.extend(runs)
-        return once(settings, runs)
-
-    monkeypatch.setattr(judging.runs, "play", play)
+    judging = Judging(tasks_of(["digits-cells"], 25))
+    once, played = judging.runs.play, recorded(judging, monkeypatch)
     points = [Compositions().architecture(**decisions_of(each)) for each in (one, other)]
     assert settings_of(points[0]) != settings_of(points[1])
     assert once(settings_of(points[0]), [(0, 3)]) == once(settings_of(points[1]), [(0, 3)])
@@ -187,20 +193,14 @@ def test_processes_give_what_one_gives_and_a_run_that_fails_is_told() -> None:
 
 def test_a_resumed_search_takes_up_the_runs_that_were_made(monkeypatch: pytest.MonkeyPatch) -> None:
     tasks, point = tasks_of(["digits-cells"], 10), Compositions().architecture(**decisions_of(EVOLUTION))
-    first, played = Judging(tasks), list[Run]()
+    first = Judging(tasks)
     trials = [
         Trial(0, Proposal(point, budget=2.0), Report(first(Proposal(point, budget=2.0))), 1.0),
         Trial(1, Proposal(point, budget=6.0), Report({}, error="lost"), 2.0),
     ]
     again = Judging(tasks)
     again.take_up(trials)
-    once = again.runs.play
-
-    def play(settings: Mapping[str, object], runs: Sequence[Run]) -> list[float]:
-        played.extend(runs)
-        return once(settings, runs)
-
-    monkeypatch.setattr(again.runs, "play", play)
+    played = recorded(again, monkeypatch)
     assert again(Proposal(point, budget=3.0)) == first(Proposal(point, budget=3.0))
     assert played == [(0, 2)]
 

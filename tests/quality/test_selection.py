@@ -60,6 +60,14 @@ def test_regrets_are_of_other_seeds_and_say_how_much_of_the_gap_is_closed() -> N
     assert [line["data"] for line in lines] == ["mnist", "bhmsds", "mnist"]
     assert [line["oracle"] for line in lines] == [0.0] * 3 and [line["rules"] for line in lines] == [1.0] * 3
     assert lines[0]["best single"] == pytest.approx(0.5), "bhmsds says halving"
+    best, told = selection.in_hindsight(lines)
+    assert best == "halving", "two of three cases"
+    assert [line[selection.HINDSIGHT] for line in told] == pytest.approx([0.5, 0.0, 0.0])
+    of_all = selection.summary(told, 50)
+    assert of_all["regret"][selection.HINDSIGHT] == pytest.approx(0.1667, abs=1e-3)
+    assert of_all["closed of single in hindsight"] == pytest.approx(
+        (0.1667 - of_all["regret"]["chosen"]) / 0.1667, abs=0.01
+    )
     usual = {"chosen": 0.0, "best single": 0.5, "rules": 1.0, "oracle": 0.0, "chance": 0.5, "data": "mnist"}
     told = selection.summary([usual, {**usual, "best single": 0.0, "data": "bhmsds"}], 200)
     assert told["closed"] == 1.0 and told["closed interval"] == [1.0, 1.0]
